@@ -1,0 +1,1 @@
+//! mesh-agent (see docs/ARCHITECTURE.md).

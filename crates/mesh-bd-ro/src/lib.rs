@@ -1,0 +1,1 @@
+//! mesh-bd-ro (see docs/ARCHITECTURE.md).

@@ -1,0 +1,1 @@
+//! mesh-bd (see docs/ARCHITECTURE.md).

@@ -1,0 +1,8 @@
+//! The domain of mesh: it decides and never acts.
+//!
+//! Events and the time go in, decisions and actions come out. This crate knows no clock, no files, no threads and no outside
+//! packages; it iterates only over ordered collections, so the same inputs give the same decisions for ever.
+
+pub mod id;
+pub mod issue;
+pub mod time;

@@ -1,0 +1,1 @@
+//! mesh-engine (see docs/ARCHITECTURE.md).

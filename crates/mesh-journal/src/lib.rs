@@ -1,0 +1,1 @@
+//! mesh-journal (see docs/ARCHITECTURE.md).

@@ -1,0 +1,1 @@
+//! mesh-plan (see docs/ARCHITECTURE.md).

@@ -1,0 +1,1 @@
+//! mesh-proc (see docs/ARCHITECTURE.md).

@@ -1,0 +1,1 @@
+//! mesh-sim (see docs/ARCHITECTURE.md).

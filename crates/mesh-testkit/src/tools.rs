@@ -1,0 +1,46 @@
+//! Where the real `bd` and `jj` lie, and what their absence means.
+//!
+//! `cargo xtask tools` builds them into the cache; a test asks for one by name and version. Without it the test says so and
+//! ends, unless `MESH_REQUIRE_REAL=1` makes the absence a failure.
+
+use std::path::{Path, PathBuf};
+
+/// The `bd` versions that the suites run on.
+pub const BD_VERSIONS: &[&str] = &["1.3.0", "1.0.5"];
+/// The `jj` version that the suites run on.
+pub const JJ_VERSION: &str = "0.45.1";
+
+/// Folder of the tool cache: `MESH_TOOLS_DIR`, else `$XDG_CACHE_HOME/mesh/tools`, else `~/.cache/mesh/tools`.
+pub fn cache_dir() -> PathBuf {
+    if let Some(dir) = std::env::var_os("MESH_TOOLS_DIR") {
+        return PathBuf::from(dir);
+    }
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))
+        .unwrap_or_else(std::env::temp_dir);
+    cache.join("mesh").join("tools")
+}
+
+/// Path that the tool `name` at `version` has in the cache, whether it is there or not.
+pub fn path_in_cache(name: &str, version: &str) -> PathBuf {
+    cache_dir().join(format!("{name}-{version}")).join("bin").join(name)
+}
+
+/// The real program, or `None` after saying on stderr that the test ran without it.
+///
+/// # Panics
+/// When it is missing and `MESH_REQUIRE_REAL=1`.
+pub fn real(name: &str, version: &str) -> Option<PathBuf> {
+    let path = path_in_cache(name, version);
+    if path.is_file() {
+        return Some(path);
+    }
+    assert!(
+        std::env::var_os("MESH_REQUIRE_REAL").is_none_or(|value| value != "1"),
+        "{name} {version} is not at {}: run `cargo xtask tools`",
+        path.display()
+    );
+    eprintln!("skipped on real {name} {version}: not at {} (cargo xtask tools builds it)", path.display());
+    None
+}

@@ -1,0 +1,1 @@
+//! mesh-vcs (see docs/ARCHITECTURE.md).

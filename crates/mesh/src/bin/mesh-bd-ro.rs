@@ -1,0 +1,2 @@
+//! The `mesh-bd-ro` program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! mesh (see docs/ARCHITECTURE.md).
