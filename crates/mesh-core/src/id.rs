@@ -22,9 +22,14 @@ impl fmt::Display for IdProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             IdProblem::Empty => f.write_str("it is empty"),
-            IdProblem::TooLong(bytes) => write!(f, "it has {bytes} bytes, at most {MAX_ID_BYTES} are allowed"),
+            IdProblem::TooLong(bytes) => write!(
+                f,
+                "it has {bytes} bytes, at most {MAX_ID_BYTES} are allowed"
+            ),
             IdProblem::Control => f.write_str("it contains a control character"),
-            IdProblem::NotKebab => f.write_str("it is not kebab-case (lower-case letters, digits and single hyphens)"),
+            IdProblem::NotKebab => {
+                f.write_str("it is not kebab-case (lower-case letters, digits and single hyphens)")
+            }
         }
     }
 }
@@ -85,7 +90,11 @@ impl LockGroup {
         if text.len() > MAX_ID_BYTES {
             return Err(IdProblem::TooLong(text.len()));
         }
-        let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let word = |w: &str| {
+            !w.is_empty()
+                && w.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        };
         if !text.split('-').all(word) {
             return Err(IdProblem::NotKebab);
         }

@@ -3,6 +3,11 @@
 //! Events and the time go in, decisions and actions come out. This crate knows no clock, no files, no threads and no outside
 //! packages; it iterates only over ordered collections, so the same inputs give the same decisions for ever.
 
+pub mod findings;
+pub mod graph;
 pub mod id;
 pub mod issue;
+pub mod plan;
+pub mod policy;
+pub mod task;
 pub mod time;

@@ -1,0 +1,411 @@
+//! What was observed about an attempt, and what follows from it.
+//!
+//! Everything here was seen by mesh itself: exit, final block, change set, proof. [`judge`] turns it into a [`Ruling`]; it is the
+//! only place that says what counts as done.
+
+use std::fmt;
+
+use crate::id::LockGroup;
+use crate::task::Commit;
+
+/// How a process tree ended, from its exit report. The whole tree is dead when this is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The program ended by itself with this code.
+    Exited(i32),
+    /// A signal that mesh did not send ended it.
+    Signaled(i32),
+    /// It could not be executed.
+    CouldNotStart(String),
+    /// It ran into the hard limit and was killed.
+    HardLimit,
+    /// It wrote more than the output limit and was killed.
+    Flood,
+    /// mesh told it to stop.
+    Stopped,
+    /// Its shim ended without a report; what was left of the tree has been killed.
+    NoReport,
+}
+
+/// The agent's final block, or why there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlockReading {
+    /// No block where it must stand, or one that cannot be read; the text says which.
+    Missing(String),
+    /// The block.
+    Read(FinalBlock),
+}
+
+/// The four lines an agent ends with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinalBlock {
+    /// `PR:` — a link; `None` for `none`.
+    pub pr: Option<String>,
+    /// `Verify:` — a command without its comment; `None` when empty or `none`.
+    pub verify: Option<String>,
+    /// `Changed:` — what the agent says it changed.
+    pub changed: ChangedClaim,
+    /// `Blockers:` — what keeps the agent from going on; `None` for `none`.
+    pub blockers: Option<String>,
+}
+
+/// What the agent says it changed. The change set is what counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangedClaim {
+    /// These paths.
+    Paths(Vec<String>),
+    /// Nothing, for this reason: a result of its own.
+    NoDiff(String),
+}
+
+/// What the attempt left in version control.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// The recorded result; for an attempt without changes its base.
+    pub commit: Commit,
+    /// Changed paths, relative to the repository, sorted.
+    pub paths: Vec<String>,
+    /// Paths that hold an unresolved conflict.
+    pub conflicted: Vec<String>,
+    /// Visible heads the attempt made beside its result.
+    pub strays: Vec<Commit>,
+    /// Commits of needs that are no longer under the result.
+    pub missing_needs: Vec<Commit>,
+    /// Changed paths that belong to a group the task did not hold.
+    pub breaches: Vec<ScopeBreach>,
+}
+
+/// A changed path in a lock group that the task did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeBreach {
+    /// The path.
+    pub path: String,
+    /// The group it belongs to.
+    pub group: LockGroup,
+}
+
+/// The command that proves the task, and who named it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProofChoice {
+    /// The task or the configuration names it.
+    Named(String),
+    /// Only the agent named it: the result says "self-checked".
+    SelfChecked(String),
+    /// The agent named a command that proves nothing, such as `true`.
+    Refused(String),
+    /// Nobody named one.
+    Nothing,
+}
+
+/// All that is known when the process tree is dead and before the proof runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    /// The final block.
+    pub block: BlockReading,
+    /// The change set.
+    pub changes: ChangeSet,
+    /// The proof that will be run.
+    pub proof: ProofChoice,
+}
+
+/// How the proof ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofEnd {
+    /// How its process tree ended.
+    pub ending: Ending,
+    /// The last lines of its output, for the prompt of a retry and for people.
+    pub tail: String,
+}
+
+impl ProofEnd {
+    /// Exit code 0 and nothing else.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.ending == Ending::Exited(0)
+    }
+}
+
+/// Failure classes: few, and each has one action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FailureClass {
+    /// The agent could not be started; the same cause twice in a row pauses the run.
+    CouldNotStart,
+    /// The workspace's setup command failed.
+    Setup,
+    /// Ended without a final block.
+    NoResult,
+    /// Silent too long, or at the hard limit.
+    Hung,
+    /// Wrote more than the output limit.
+    Flood,
+    /// Ended by a signal, with a non-zero code, or without an exit report.
+    Crashed,
+    /// The proof did not pass.
+    VerifyFailed,
+    /// Nobody named a proof.
+    MissingProof,
+    /// Changed paths of a group it did not hold.
+    Scope,
+    /// Left work beside its result, or lost a need.
+    StrayCommits,
+    /// The result holds an unresolved conflict.
+    Conflict,
+    /// Changed nothing and gave no reason.
+    NoChange,
+    /// The tracker gave the task to somebody else.
+    ClaimLost,
+}
+
+impl FailureClass {
+    /// All classes, in the order of the enum.
+    pub const ALL: [FailureClass; 13] = [
+        FailureClass::CouldNotStart,
+        FailureClass::Setup,
+        FailureClass::NoResult,
+        FailureClass::Hung,
+        FailureClass::Flood,
+        FailureClass::Crashed,
+        FailureClass::VerifyFailed,
+        FailureClass::MissingProof,
+        FailureClass::Scope,
+        FailureClass::StrayCommits,
+        FailureClass::Conflict,
+        FailureClass::NoChange,
+        FailureClass::ClaimLost,
+    ];
+
+    /// The word for records and people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FailureClass::CouldNotStart => "could-not-start",
+            FailureClass::Setup => "setup",
+            FailureClass::NoResult => "no-result",
+            FailureClass::Hung => "hung",
+            FailureClass::Flood => "flood",
+            FailureClass::Crashed => "crashed",
+            FailureClass::VerifyFailed => "verify-failed",
+            FailureClass::MissingProof => "missing-proof",
+            FailureClass::Scope => "scope",
+            FailureClass::StrayCommits => "stray-commits",
+            FailureClass::Conflict => "conflict",
+            FailureClass::NoChange => "no-change",
+            FailureClass::ClaimLost => "claim-lost",
+        }
+    }
+
+    /// The inverse of [`FailureClass::as_str`].
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<FailureClass> {
+        FailureClass::ALL
+            .into_iter()
+            .find(|class| class.as_str() == word)
+    }
+
+    /// Whether trying once more can help. A flood, a missing proof, a wrong scope and a lost claim come back the same.
+    #[must_use]
+    pub fn is_worth_a_retry(self) -> bool {
+        match self {
+            FailureClass::CouldNotStart
+            | FailureClass::Setup
+            | FailureClass::NoResult
+            | FailureClass::Hung
+            | FailureClass::Crashed
+            | FailureClass::VerifyFailed
+            | FailureClass::StrayCommits
+            | FailureClass::Conflict
+            | FailureClass::NoChange => true,
+            FailureClass::Flood
+            | FailureClass::MissingProof
+            | FailureClass::Scope
+            | FailureClass::ClaimLost => false,
+        }
+    }
+}
+
+impl fmt::Display for FailureClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failure with what a person needs to understand it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind.
+    pub class: FailureClass,
+    /// What was seen, in one or a few lines.
+    pub detail: String,
+}
+
+impl Failure {
+    /// A failure of `class` with `detail`.
+    #[must_use]
+    pub fn new(class: FailureClass, detail: impl Into<String>) -> Failure {
+        Failure {
+            class,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.class, self.detail)
+    }
+}
+
+/// What follows from the findings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ruling {
+    /// All is as it must be: run this command.
+    Prove {
+        /// The command.
+        command: String,
+        /// Only the agent named it.
+        self_checked: bool,
+    },
+    /// All is as it must be, and the run accepts results without a proof.
+    Accept,
+    /// The agent needs an answer.
+    Ask(String),
+    /// It is not done.
+    Fail(Failure),
+}
+
+/// Judges how the agent's process ended. `None` means that the findings decide.
+#[must_use]
+pub fn judge_ending(ending: &Ending) -> Option<Failure> {
+    let (class, detail) = match ending {
+        Ending::Exited(0) => return None,
+        Ending::Exited(code) => (
+            FailureClass::Crashed,
+            format!("the agent ended with exit code {code}"),
+        ),
+        Ending::Signaled(signal) => (
+            FailureClass::Crashed,
+            format!("the agent was ended by signal {signal}"),
+        ),
+        Ending::CouldNotStart(cause) => (FailureClass::CouldNotStart, cause.clone()),
+        Ending::HardLimit => (
+            FailureClass::Hung,
+            "the agent ran into the hard limit and was killed".to_owned(),
+        ),
+        Ending::Flood => (
+            FailureClass::Flood,
+            "the agent wrote more than the output limit and was killed".to_owned(),
+        ),
+        Ending::Stopped => (FailureClass::Crashed, "the agent was stopped".to_owned()),
+        Ending::NoReport => (
+            FailureClass::Crashed,
+            "the shim of the agent ended without a report; what was left of it was killed"
+                .to_owned(),
+        ),
+    };
+    Some(Failure { class, detail })
+}
+
+/// Judges what an attempt with exit code 0 left behind.
+#[must_use]
+pub fn judge(findings: &Findings, allow_no_validation: bool) -> Ruling {
+    let block = match &findings.block {
+        BlockReading::Missing(why) => {
+            return Ruling::Fail(Failure::new(FailureClass::NoResult, why.clone()));
+        }
+        BlockReading::Read(block) => block,
+    };
+    if let Some(question) = &block.blockers {
+        return Ruling::Ask(question.clone());
+    }
+    if let Some(failure) = judge_changes(&findings.changes, &block.changed) {
+        return Ruling::Fail(failure);
+    }
+    let missing = |detail: String| Ruling::Fail(Failure::new(FailureClass::MissingProof, detail));
+    match &findings.proof {
+        ProofChoice::Named(command) => Ruling::Prove {
+            command: command.clone(),
+            self_checked: false,
+        },
+        ProofChoice::SelfChecked(command) => Ruling::Prove {
+            command: command.clone(),
+            self_checked: true,
+        },
+        ProofChoice::Refused(_) | ProofChoice::Nothing if allow_no_validation => Ruling::Accept,
+        ProofChoice::Refused(command) => missing(format!(
+            "the agent's proof `{command}` proves nothing, and the task names none"
+        )),
+        ProofChoice::Nothing => missing(
+            "neither the task nor the configuration nor the agent names a proof command".to_owned(),
+        ),
+    }
+}
+
+fn judge_changes(changes: &ChangeSet, claim: &ChangedClaim) -> Option<Failure> {
+    if !changes.strays.is_empty() {
+        let heads = list(changes.strays.iter().map(|commit| commit.0.as_str()));
+        return Some(Failure::new(
+            FailureClass::StrayCommits,
+            format!("work was left beside the result, on {heads}"),
+        ));
+    }
+    if !changes.missing_needs.is_empty() {
+        let needs = list(changes.missing_needs.iter().map(|commit| commit.0.as_str()));
+        return Some(Failure::new(
+            FailureClass::StrayCommits,
+            format!("the result no longer stands on its needs {needs}"),
+        ));
+    }
+    if !changes.conflicted.is_empty() {
+        let paths = list(changes.conflicted.iter().map(String::as_str));
+        return Some(Failure::new(
+            FailureClass::Conflict,
+            format!("unresolved conflicts in {paths}"),
+        ));
+    }
+    if !changes.breaches.is_empty() {
+        let paths = changes
+            .breaches
+            .iter()
+            .map(|breach| format!("{} (group {})", breach.path, breach.group));
+        let detail = format!("changed outside the lock groups it held: {}", list(paths));
+        return Some(Failure::new(FailureClass::Scope, detail));
+    }
+    match claim {
+        ChangedClaim::Paths(_) if changes.paths.is_empty() => Some(Failure::new(
+            FailureClass::NoChange,
+            "nothing was changed and no NO_DIFF reason was given",
+        )),
+        ChangedClaim::NoDiff(reason) if !changes.paths.is_empty() => {
+            let paths = list(changes.paths.iter().map(String::as_str));
+            Some(Failure::new(
+                FailureClass::NoResult,
+                format!("the block says NO_DIFF:{reason}, but these paths changed: {paths}"),
+            ))
+        }
+        ChangedClaim::Paths(_) | ChangedClaim::NoDiff(_) => None,
+    }
+}
+
+/// Joins at most eight items; the rest is counted.
+fn list<S: AsRef<str>>(items: impl Iterator<Item = S>) -> String {
+    const SHOWN: usize = 8;
+    let mut text = String::new();
+    let mut count = 0;
+    for item in items {
+        if count < SHOWN {
+            if count > 0 {
+                text.push_str(", ");
+            }
+            text.push_str(item.as_ref());
+        }
+        count += 1;
+    }
+    if count > SHOWN {
+        text.push_str(&format!(" and {} more", count - SHOWN));
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "findings_test.rs"]
+mod tests;

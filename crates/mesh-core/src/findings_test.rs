@@ -1,0 +1,114 @@
+use super::*;
+
+fn good() -> Findings {
+    Findings {
+        block: BlockReading::Read(FinalBlock {
+            pr: None,
+            verify: Some("make test".to_owned()),
+            changed: ChangedClaim::Paths(vec!["a".to_owned()]),
+            blockers: None,
+        }),
+        changes: ChangeSet {
+            commit: Commit("c1".to_owned()),
+            paths: vec!["a".to_owned()],
+            conflicted: Vec::new(),
+            strays: Vec::new(),
+            missing_needs: Vec::new(),
+            breaches: Vec::new(),
+        },
+        proof: ProofChoice::Named("make check".to_owned()),
+    }
+}
+
+#[track_caller]
+fn check(change: impl FnOnce(&mut Findings), expected: &str) {
+    let mut findings = good();
+    change(&mut findings);
+    let said = match judge(&findings, false) {
+        Ruling::Prove {
+            command,
+            self_checked,
+        } => format!("prove {command} self_checked={self_checked}"),
+        Ruling::Accept => "accept".to_owned(),
+        Ruling::Ask(text) => format!("ask {text}"),
+        Ruling::Fail(failure) => failure.class.to_string(),
+    };
+    assert_eq!(said, expected);
+}
+
+fn block(findings: &mut Findings) -> &mut FinalBlock {
+    match &mut findings.block {
+        BlockReading::Read(block) => block,
+        BlockReading::Missing(_) => unreachable!("the good findings have a block"),
+    }
+}
+
+#[test]
+fn each_finding_has_its_ruling() {
+    check(|_| {}, "prove make check self_checked=false");
+    check(
+        |f| f.proof = ProofChoice::SelfChecked("make test".to_owned()),
+        "prove make test self_checked=true",
+    );
+    check(
+        |f| f.proof = ProofChoice::Refused("true".to_owned()),
+        "missing-proof",
+    );
+    check(|f| f.proof = ProofChoice::Nothing, "missing-proof");
+    check(
+        |f| f.block = BlockReading::Missing("none".to_owned()),
+        "no-result",
+    );
+    check(
+        |f| block(f).blockers = Some("which port?".to_owned()),
+        "ask which port?",
+    );
+    check(
+        |f| f.changes.strays = vec![Commit("s".to_owned())],
+        "stray-commits",
+    );
+    check(
+        |f| f.changes.missing_needs = vec![Commit("n".to_owned())],
+        "stray-commits",
+    );
+    check(|f| f.changes.conflicted = vec!["a".to_owned()], "conflict");
+    check(|f| f.changes.paths.clear(), "no-change");
+    check(
+        |f| block(f).changed = ChangedClaim::NoDiff("done".to_owned()),
+        "no-result",
+    );
+    check(
+        |f| {
+            f.changes.paths.clear();
+            block(f).changed = ChangedClaim::NoDiff("done".to_owned());
+        },
+        "prove make check self_checked=false",
+    );
+    let breach = || ScopeBreach {
+        path: "x".to_owned(),
+        group: LockGroup::new("core").unwrap(),
+    };
+    check(|f| f.changes.breaches = vec![breach()], "scope");
+}
+
+#[test]
+fn words_of_the_classes_go_both_ways() {
+    for class in FailureClass::ALL {
+        assert_eq!(FailureClass::from_word(class.as_str()), Some(class));
+    }
+}
+
+#[test]
+fn only_exit_code_zero_leaves_the_verdict_to_the_findings() {
+    assert_eq!(judge_ending(&Ending::Exited(0)), None);
+    for ending in [
+        Ending::Exited(1),
+        Ending::Signaled(9),
+        Ending::HardLimit,
+        Ending::Flood,
+        Ending::Stopped,
+        Ending::NoReport,
+    ] {
+        assert!(judge_ending(&ending).is_some(), "{ending:?}");
+    }
+}

@@ -1,0 +1,282 @@
+//! A plan: checked tasks with their graph, lock groups and estimates, ready to be scheduled.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::graph::{Graph, Ix};
+use crate::id::{LockGroup, TaskId};
+use crate::task::{DEFAULT_ESTIMATE_MINUTES, Standing, Task};
+
+/// What makes a list of tasks no plan. Readers of sources add the place in the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlanProblem {
+    /// Two tasks have the same id.
+    Duplicate {
+        /// The id.
+        task: TaskId,
+    },
+    /// A need that no task of the plan has.
+    UnknownNeed {
+        /// Who needs.
+        task: TaskId,
+        /// What is not there.
+        need: TaskId,
+    },
+    /// A task that needs itself.
+    SelfNeed {
+        /// The task.
+        task: TaskId,
+    },
+    /// Tasks that need each other in a ring: each needs the next, the last needs the first.
+    Cycle {
+        /// The ring.
+        path: Vec<TaskId>,
+    },
+}
+
+impl PlanProblem {
+    /// The task to point at.
+    #[must_use]
+    pub fn task(&self) -> Option<&TaskId> {
+        match self {
+            PlanProblem::Duplicate { task }
+            | PlanProblem::UnknownNeed { task, .. }
+            | PlanProblem::SelfNeed { task } => Some(task),
+            PlanProblem::Cycle { path } => path.first(),
+        }
+    }
+}
+
+impl fmt::Display for PlanProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlanProblem::Duplicate { task } => write!(f, "task {task} is there twice"),
+            PlanProblem::UnknownNeed { task, need } => {
+                write!(f, "task {task} needs {need}, which is not in the plan")
+            }
+            PlanProblem::SelfNeed { task } => write!(f, "task {task} needs itself"),
+            PlanProblem::Cycle { path } => {
+                f.write_str("tasks need each other in a circle: ")?;
+                for task in path {
+                    write!(f, "{task} -> ")?;
+                }
+                path.first().map_or(Ok(()), |first| write!(f, "{first}"))
+            }
+        }
+    }
+}
+
+/// Where an estimate came from, said by `plan`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EstimateSource {
+    /// The source has it.
+    Given,
+    /// The median of those the source has.
+    Median,
+    /// No task of the plan has one.
+    Default,
+}
+
+/// Checked tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    tasks: Vec<Task>,
+    index: BTreeMap<TaskId, Ix>,
+    graph: Graph,
+    groups: Vec<LockGroup>,
+    /// Lock groups of each task as places in `groups`, ascending.
+    task_groups: Vec<Vec<u32>>,
+    estimates: Vec<(u32, EstimateSource)>,
+}
+
+impl Plan {
+    /// Checks `tasks` and builds their graph.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn build(tasks: Vec<Task>) -> Result<Plan, Vec<PlanProblem>> {
+        let (plan, problems) = Plan::build_tolerant(tasks);
+        if problems.is_empty() {
+            Ok(plan)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Builds what can be built: a later duplicate is dropped, and a task with an unknown need, a self need or in a cycle is
+    /// [`Standing::Faulty`] without its bad edges. So a record that breaks while a run goes on holds its tasks, never the run.
+    #[must_use]
+    pub fn build_tolerant(tasks: Vec<Task>) -> (Plan, Vec<PlanProblem>) {
+        let mut problems = Vec::new();
+        let mut index = BTreeMap::new();
+        let mut kept: Vec<Task> = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let at = Ix(u32::try_from(kept.len()).unwrap_or(u32::MAX));
+            if index.contains_key(&task.id) {
+                problems.push(PlanProblem::Duplicate { task: task.id });
+                continue;
+            }
+            index.insert(task.id.clone(), at);
+            kept.push(task);
+        }
+        let mut needs = Vec::with_capacity(kept.len());
+        for task in &mut kept {
+            let (edges, faults) = edges_of(task, &index);
+            mark(task, &faults);
+            problems.extend(faults);
+            needs.push(edges);
+        }
+        let graph = loop {
+            match Graph::new(needs.clone()) {
+                Ok(graph) => break graph,
+                Err(cycle) => {
+                    let path: Vec<TaskId> =
+                        cycle.iter().map(|at| kept[at.at()].id.clone()).collect();
+                    let fault = PlanProblem::Cycle { path };
+                    for at in &cycle {
+                        mark(&mut kept[at.at()], std::slice::from_ref(&fault));
+                        needs[at.at()].retain(|need| !cycle.contains(need));
+                    }
+                    problems.push(fault);
+                }
+            }
+        };
+        (Plan::assemble(kept, index, graph), problems)
+    }
+
+    fn assemble(tasks: Vec<Task>, index: BTreeMap<TaskId, Ix>, graph: Graph) -> Plan {
+        let mut groups: Vec<LockGroup> = tasks
+            .iter()
+            .flat_map(|task| task.locks.iter().cloned())
+            .collect();
+        groups.sort();
+        groups.dedup();
+        let place = |group: &LockGroup| {
+            groups
+                .binary_search(group)
+                .ok()
+                .and_then(|at| u32::try_from(at).ok())
+        };
+        let task_groups = tasks
+            .iter()
+            .map(|task| task.locks.iter().filter_map(place).collect())
+            .collect();
+        let estimates = estimates(&tasks);
+        Plan {
+            tasks,
+            index,
+            graph,
+            groups,
+            task_groups,
+            estimates,
+        }
+    }
+
+    /// All tasks, in the order they were given.
+    #[must_use]
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    /// The task at `at`.
+    #[must_use]
+    pub fn task(&self, at: Ix) -> &Task {
+        &self.tasks[at.at()]
+    }
+
+    /// Place of the task called `id`.
+    #[must_use]
+    pub fn find(&self, id: &TaskId) -> Option<Ix> {
+        self.index.get(id).copied()
+    }
+
+    /// Every place, ascending.
+    pub fn all(&self) -> impl Iterator<Item = Ix> + use<> {
+        (0..u32::try_from(self.tasks.len()).unwrap_or(u32::MAX)).map(Ix)
+    }
+
+    /// Who needs whom.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// All lock groups of the plan, sorted.
+    #[must_use]
+    pub fn groups(&self) -> &[LockGroup] {
+        &self.groups
+    }
+
+    /// Lock groups of a task, as places in [`Plan::groups`].
+    #[must_use]
+    pub fn groups_of(&self, at: Ix) -> &[u32] {
+        &self.task_groups[at.at()]
+    }
+
+    /// Estimate of a task in minutes, and where it came from.
+    #[must_use]
+    pub fn estimate(&self, at: Ix) -> (u32, EstimateSource) {
+        self.estimates[at.at()]
+    }
+
+    /// Minutes of work that a task still is: its estimate if this run is to do it, else 0.
+    #[must_use]
+    pub fn open_minutes(&self, at: Ix) -> u64 {
+        if self.task(at).standing == Standing::Open {
+            u64::from(self.estimate(at).0)
+        } else {
+            0
+        }
+    }
+}
+
+fn edges_of(task: &Task, index: &BTreeMap<TaskId, Ix>) -> (Vec<Ix>, Vec<PlanProblem>) {
+    let mut edges = Vec::with_capacity(task.needs.len());
+    let mut faults = Vec::new();
+    for need in &task.needs {
+        if *need == task.id {
+            faults.push(PlanProblem::SelfNeed {
+                task: task.id.clone(),
+            });
+        } else if let Some(&at) = index.get(need) {
+            edges.push(at);
+        } else {
+            faults.push(PlanProblem::UnknownNeed {
+                task: task.id.clone(),
+                need: need.clone(),
+            });
+        }
+    }
+    (edges, faults)
+}
+
+fn mark(task: &mut Task, faults: &[PlanProblem]) {
+    if let (Some(fault), Standing::Open | Standing::Container) = (faults.first(), &task.standing) {
+        task.standing = Standing::Faulty {
+            reason: fault.to_string(),
+        };
+    }
+}
+
+fn estimates(tasks: &[Task]) -> Vec<(u32, EstimateSource)> {
+    let mut known: Vec<u32> = tasks
+        .iter()
+        .filter_map(|task| task.estimate_minutes)
+        .collect();
+    known.sort_unstable();
+    let fallback = match known.get(known.len() / 2) {
+        Some(&median) => (median, EstimateSource::Median),
+        None => (DEFAULT_ESTIMATE_MINUTES, EstimateSource::Default),
+    };
+    tasks
+        .iter()
+        .map(|task| {
+            task.estimate_minutes
+                .map_or(fallback, |minutes| (minutes, EstimateSource::Given))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "plan_test.rs"]
+mod tests;

@@ -1,0 +1,100 @@
+//! The rules of a run that a person may set. Every limit of the core is named here.
+
+use crate::id::TaskId;
+use crate::time::Span;
+
+/// What one run obeys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// How many attempts may run at once. Given by a person, never assumed.
+    pub concurrency: u16,
+    /// How the frontier is ordered.
+    pub rank: Rank,
+    /// Tasks that go before all others, in this order.
+    pub picks: Vec<TaskId>,
+    /// How often a ready task may be passed over for its locks before they are reserved for it.
+    pub lock_patience: u32,
+    /// What a task without lock groups may overlap with.
+    pub unlabelled: Unlabelled,
+    /// Retries per task over all failure classes but `could-not-start`.
+    pub retries: u32,
+    /// Retries per task for `could-not-start`.
+    pub start_retries: u32,
+    /// Pause before a start is tried again.
+    pub start_pause: Span,
+    /// An agent that shows no sign of life for this long is hung.
+    pub silence_limit: Span,
+    /// An agent that runs longer is noted, nothing more.
+    pub soft_limit: Option<Span>,
+    /// Whether the source is asked again while the run goes on.
+    pub refresh: bool,
+    /// Whether a result without any proof command is accepted.
+    pub allow_no_validation: bool,
+}
+
+impl Policy {
+    /// The defaults of the commented configuration, for `concurrency` agents.
+    #[must_use]
+    pub fn with_concurrency(concurrency: u16) -> Policy {
+        Policy {
+            concurrency,
+            rank: Rank::Default,
+            picks: Vec::new(),
+            lock_patience: 3,
+            unlabelled: Unlabelled::Free,
+            retries: 1,
+            start_retries: 1,
+            start_pause: Span::seconds(5),
+            silence_limit: Span::minutes(15),
+            soft_limit: None,
+            refresh: false,
+            allow_no_validation: false,
+        }
+    }
+}
+
+/// How the frontier is ordered. A manual pick always comes first, the id last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// Priority, longest remaining path, tasks unlocked, checkpoint.
+    Default,
+    /// Longest remaining path before priority: the shortest run.
+    Makespan,
+}
+
+impl Rank {
+    /// The word that names it on the command line and in records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Rank::Default => "default",
+            Rank::Makespan => "makespan",
+        }
+    }
+
+    /// The inverse of [`Rank::as_str`].
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Rank> {
+        [Rank::Default, Rank::Makespan]
+            .into_iter()
+            .find(|rank| rank.as_str() == word)
+    }
+
+    /// What decides, in order, for people.
+    #[must_use]
+    pub fn heuristic(self) -> &'static str {
+        match self {
+            Rank::Default => "manual -> priority -> longest path -> unlocks -> checkpoints -> id",
+            Rank::Makespan => "manual -> longest path -> priority -> unlocks -> checkpoints -> id",
+        }
+    }
+}
+
+/// What a task without lock groups may overlap with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unlabelled {
+    /// Anything: every attempt has its own workspace.
+    Free,
+    /// Nothing: it runs alone.
+    Alone,
+}
