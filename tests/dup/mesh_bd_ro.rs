@@ -1,1 +1,7 @@
-fn main() {}
+//! The `mesh-bd-ro` program: see the library of the same name.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(mesh_bd_ro::main_impl(std::env::args_os().skip(1)))
+}

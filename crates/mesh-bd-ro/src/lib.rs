@@ -1,1 +1,105 @@
-//! mesh-bd-ro (see docs/ARCHITECTURE.md).
+//! `mesh-bd-ro`: the one way in which an agent reads the tracker.
+//!
+//! The caller's words are parsed into a [`parse::Request`] by an exact table, a new argument list is built from that request,
+//! and the real `bd` takes this program's place with `--readonly --sandbox` in front. What the table does not name is refused
+//! with exit code 77 and one line on stderr, and nothing is started.
+//!
+//! It must never pass a word of the caller on as it came, start a child, touch `bd`'s output or exit code, wait without a
+//! bound, or fail a read because its own log cannot be written. It uses the standard library alone, so that what stands
+//! between an agent and the tracker can be read in one sitting.
+//!
+//! It is a rail for honest agents and a filter for confused ones. An agent that can start the real `bd`, or write to the
+//! tracker's files, walks around it: the wall is the sandbox that the agent runs in.
+
+pub mod canonical;
+pub mod env;
+pub mod find;
+pub mod help;
+pub mod log;
+pub mod parse;
+pub mod refusal;
+pub mod shape;
+pub mod table;
+pub mod view;
+#[cfg(test)]
+mod walk_tests;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use parse::Parsed;
+use refusal::Trouble;
+
+/// Exit code of a refusal: the request is not in the table, and nothing was started.
+pub const EXIT_REFUSED: u8 = 77;
+/// Exit code when the real `bd`, or the view, is there but cannot be used.
+pub const EXIT_CANNOT_RUN: u8 = 126;
+/// Exit code when there is no real `bd` to run.
+pub const EXIT_NOT_FOUND: u8 = 127;
+
+/// The whole program: `args` are the process's arguments without its name. Returns the exit code; on success it does not
+/// return, since `bd` has taken this process's place.
+pub fn main_impl(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let log = log::Log::from_env();
+    match parse::parse(&args) {
+        Err(refusal) => {
+            log.line(
+                &format!("refused:{}", refusal.rule()),
+                &log::as_written(&args),
+            );
+            complain(&refusal.to_string());
+            EXIT_REFUSED
+        }
+        Ok(Parsed::OwnHelp) => {
+            log.line("allowed", "--help");
+            // A closed pipe is the reader's choice, not an error of ours.
+            let _ = io::stdout().lock().write_all(help::text().as_bytes());
+            0
+        }
+        Ok(Parsed::Request(request)) => {
+            let argv = canonical::argv(&request);
+            log.line("allowed", &log::quoted(&argv));
+            let trouble = become_bd(&argv);
+            log.line("failed", &trouble.to_string());
+            complain(&trouble.to_string());
+            trouble.exit_code()
+        }
+    }
+}
+
+/// Replaces this process by the real `bd`; comes back only with the reason why it could not.
+fn become_bd(argv: &[String]) -> Trouble {
+    let program = match find::real_bd(std::env::var_os(env::MESH_BD), std::env::var_os("PATH")) {
+        Ok(program) => program,
+        Err(reason) => return Trouble::NoBd(reason),
+    };
+    // No read takes input. A view's lock travels as standard input: it is the one descriptor that an exec hands on without
+    // unsafe code, and the lock then lasts exactly as long as `bd` does.
+    let (view, stdin) = match std::env::var_os(view::MESH_VIEW).filter(|root| !root.is_empty()) {
+        None => (None, Stdio::null()),
+        Some(root) => match view::hold_newest(Path::new(&root)) {
+            Ok(held) => (Some(held.beads_dir), Stdio::from(held.lock)),
+            Err(reason) => return Trouble::NoView(reason),
+        },
+    };
+    let (vars, ignored) = env::rebuilt(std::env::vars_os(), view.as_deref(), Path::is_dir);
+    if ignored {
+        complain("note: BEADS_DIR is not an absolute, existing folder and is left out");
+    }
+    let error = Command::new(&program)
+        .args(&argv[1..])
+        .env_clear()
+        .envs(vars)
+        .stdin(stdin)
+        .exec();
+    Trouble::Exec { program, error }
+}
+
+/// One line on stderr; whether anybody reads it changes nothing.
+fn complain(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "mesh-bd-ro: {line}");
+}
