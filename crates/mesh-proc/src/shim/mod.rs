@@ -1,0 +1,29 @@
+//! The shim: a small process that owns one child's process tree and outlives the coordinator.
+//!
+//! It is our own executable, started again with the word [`ARGUMENT`]. It holds the attempt's lock file as its stdin: the caller
+//! locks the file, the lock belongs to the open file, and so it is held from before the start until the shim has ended, whoever
+//! dies in between. The shim enforces the limits that must hold without a coordinator, ends and reaps every descendant of the
+//! child, and only then writes the exit report. So whoever finds the lock free *and* a report knows that nothing of the child is
+//! left; the lock free *without* a report means that the shim was killed, and [`crate::stray`] has to look.
+//!
+//! [`start`] and [`Live`] are the coordinator's side, [`main`] is the shim itself.
+
+mod live;
+mod lock;
+mod logs;
+mod main;
+mod report;
+mod spec;
+mod supervise;
+mod sweep;
+
+pub use live::{Launcher, Live, StartError, start};
+pub use lock::{LockError, is_locked, lock_attempt};
+pub use main::main;
+pub use report::{
+    Cause, ChildRecord, Ending, ExitReport, Killed, ReadError, ShimRecord, read_record, read_report,
+};
+pub use spec::{Sandbox, ShimSpec};
+
+/// The first argument by which our executable knows that it is to be a shim. The second is the path of the [`ShimSpec`].
+pub const ARGUMENT: &str = "__shim";
