@@ -1,0 +1,322 @@
+//! `cargo xtask tools`: the real `bd` and `jj` that the adapter suites run on, built once into a cache outside the repository.
+//!
+//! Where a tool lies is decided by `mesh_testkit::tools` alone, so that what is built here is what the tests find. A tool that is
+//! there is asked for its version and nothing else happens. Never installs anything outside the cache and never touches the
+//! repository, `--record` excepted.
+
+mod build;
+mod cache;
+mod go;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use mesh_testkit::tools::{BD_VERSIONS, JJ_VERSION, cache_dir};
+use serde::Serialize;
+
+use crate::args::{Args, UsageError};
+use crate::{Outcome, process};
+
+/// Help of the command.
+pub const HELP: &str = "\
+tools [--json] [--all | --only NAME-VERSION,…] [--check]
+    Builds the real bd and jj into the tool cache (MESH_TOOLS_DIR, else ~/.cache/mesh/tools) and prints where each lies.
+    About 25 minutes cold, seconds when cached. --all adds the versions that only some suites need; --check builds nothing
+    and ends with 1 when one is missing.";
+
+/// Versions of `bd` that are built only when asked for.
+const BD_VERSIONS_ON_DEMAND: &[&str] = &["0.47.1"];
+
+/// How a tool is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recipe {
+    /// A Go program with C parts.
+    Beads,
+    /// A Rust program.
+    Jujutsu,
+}
+
+/// One program at one version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+    recipe: Recipe,
+    on_demand: bool,
+}
+
+impl Tool {
+    /// Name of its folder in the cache, and its name in `--only`.
+    fn id(&self) -> String {
+        format!("{}-{}", self.name, self.version)
+    }
+
+    /// Where it lies in the cache at `cache`.
+    fn path(&self, cache: &Path) -> PathBuf {
+        cache.join(self.id()).join("bin").join(self.name)
+    }
+}
+
+/// What is known of one tool at the end.
+#[derive(Debug, Serialize)]
+struct Entry {
+    name: &'static str,
+    version: &'static str,
+    path: PathBuf,
+    built: bool,
+}
+
+/// The answer of `--json`.
+#[derive(Debug, Serialize)]
+struct Report {
+    tools: Vec<Entry>,
+}
+
+fn all_tools() -> Vec<Tool> {
+    let bd = |on_demand| {
+        move |version: &&'static str| Tool {
+            name: "bd",
+            version,
+            recipe: Recipe::Beads,
+            on_demand,
+        }
+    };
+    let mut tools: Vec<Tool> = BD_VERSIONS.iter().map(bd(false)).collect();
+    tools.extend(BD_VERSIONS_ON_DEMAND.iter().map(bd(true)));
+    tools.push(Tool {
+        name: "jj",
+        version: JJ_VERSION,
+        recipe: Recipe::Jujutsu,
+        on_demand: false,
+    });
+    tools
+}
+
+fn select(all: bool, only: Option<&str>) -> Result<Vec<Tool>, UsageError> {
+    let known = all_tools();
+    let Some(only) = only else {
+        return Ok(known
+            .into_iter()
+            .filter(|tool| all || !tool.on_demand)
+            .collect());
+    };
+    if all {
+        return Err(UsageError("--all and --only exclude each other".to_owned()));
+    }
+    let mut chosen = Vec::new();
+    for name in only
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+    {
+        let Some(tool) = known.iter().find(|tool| tool.id() == name) else {
+            let names: Vec<String> = known.iter().map(Tool::id).collect();
+            return Err(UsageError(format!(
+                "unknown tool `{name}`; there are {}",
+                names.join(", ")
+            )));
+        };
+        if !chosen.contains(tool) {
+            chosen.push(*tool);
+        }
+    }
+    if chosen.is_empty() {
+        return Err(UsageError("--only names no tool".to_owned()));
+    }
+    Ok(chosen)
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a tool cannot be built or is not the version it should be.
+pub fn run(mut args: Args) -> Outcome<ExitCode> {
+    let json = args.switch("--json");
+    let all = args.switch("--all");
+    let check = args.switch("--check");
+    let only = args.option("--only")?;
+    args.finish()?;
+    let wanted = select(all, only.as_deref())?;
+    let cache = std::path::absolute(cache_dir())?;
+
+    let mut report = Report { tools: Vec::new() };
+    let mut missing = false;
+    for tool in wanted {
+        let path = tool.path(&cache);
+        let started = Instant::now();
+        let mut built = false;
+        if path.is_file() {
+            verify_cached(&tool, &path)?;
+        } else if check {
+            missing = true;
+            eprintln!(
+                "{} is not at {}: `cargo xtask tools` builds it",
+                tool.id(),
+                path.display()
+            );
+            continue;
+        } else {
+            built = cache::with_lock(&cache, |scratch| {
+                // Somebody else may have built it while we waited for the lock.
+                if path.is_file() {
+                    return Ok(false);
+                }
+                eprintln!(
+                    "building {} (once; it stays in {})",
+                    tool.id(),
+                    cache.display()
+                );
+                let finished = build::build(&tool, scratch)?;
+                verify(&tool, &finished.join("bin").join(tool.name))?;
+                cache::publish(&finished, &cache.join(tool.id()))?;
+                Ok(true)
+            })?;
+        }
+        if !json {
+            let how = if built {
+                format!("built in {} s", started.elapsed().as_secs())
+            } else {
+                "cached".to_owned()
+            };
+            println!("{:<10} {}  ({how})", tool.id(), path.display());
+        }
+        report.tools.push(Entry {
+            name: tool.name,
+            version: tool.version,
+            path,
+            built,
+        });
+    }
+    if json {
+        println!("{}", serde_json::to_string(&report)?);
+    }
+    Ok(if missing {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn verify_cached(tool: &Tool, path: &Path) -> Outcome<()> {
+    verify(tool, path).map_err(|error| {
+        let folder = path.ancestors().nth(2).unwrap_or(path);
+        format!(
+            "{error}; remove {} and run `cargo xtask tools` again",
+            folder.display()
+        )
+        .into()
+    })
+}
+
+/// Asks the program at `path` for its version, in an environment where it finds nothing of the user's.
+fn verify(tool: &Tool, path: &Path) -> Outcome<()> {
+    let home = tempfile::tempdir()?;
+    let mut command = Command::new(path);
+    command.arg(match tool.recipe {
+        Recipe::Beads => "version",
+        Recipe::Jujutsu => "--version",
+    });
+    command
+        .current_dir(home.path())
+        .env_clear()
+        .env("HOME", home.path());
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+        .env("BEADS_NO_DAEMON", "1")
+        .env("BD_DISABLE_METRICS", "1");
+    let answer = process::capture(&mut command, Duration::from_secs(60))?.checked(&tool.id())?;
+    if names_version(&answer, tool.version) {
+        return Ok(());
+    }
+    Err(format!(
+        "{} says it is `{}`, not {}",
+        path.display(),
+        answer.trim(),
+        tool.version
+    )
+    .into())
+}
+
+/// Whether a version text names exactly `version`; jj adds a commit after a dash when it is built from a checkout.
+fn names_version(text: &str, version: &str) -> bool {
+    text.split_whitespace().any(|word| {
+        word == version
+            || word
+                .strip_prefix(version)
+                .is_some_and(|rest| rest.starts_with('-'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(all: bool, only: Option<&str>) -> Vec<String> {
+        select(all, only).unwrap().iter().map(Tool::id).collect()
+    }
+
+    #[test]
+    fn what_is_built_without_being_asked_is_what_the_suites_need() {
+        assert_eq!(ids(false, None), ["bd-1.3.0", "bd-1.0.5", "jj-0.45.1"]);
+        assert_eq!(
+            ids(true, None),
+            ["bd-1.3.0", "bd-1.0.5", "bd-0.47.1", "jj-0.45.1"]
+        );
+    }
+
+    #[test]
+    fn only_takes_names_in_their_order_and_refuses_unknown_ones() {
+        assert_eq!(
+            ids(false, Some("jj-0.45.1, bd-0.47.1,jj-0.45.1")),
+            ["jj-0.45.1", "bd-0.47.1"]
+        );
+        assert!(
+            select(false, Some("bd-1.0.4"))
+                .unwrap_err()
+                .to_string()
+                .contains("bd-1.3.0")
+        );
+        assert!(select(false, Some(",")).is_err());
+        assert!(select(true, Some("jj-0.45.1")).is_err());
+    }
+
+    #[test]
+    fn a_tool_lies_where_the_tests_look_for_it() {
+        for tool in all_tools() {
+            assert_eq!(
+                tool.path(&cache_dir()),
+                mesh_testkit::tools::path_in_cache(tool.name, tool.version)
+            );
+        }
+    }
+
+    #[test]
+    fn a_version_is_matched_whole() {
+        assert!(names_version("bd version 1.3.0 (dev)\n", "1.3.0"));
+        assert!(names_version("jj 0.45.1-3f2a", "0.45.1"));
+        assert!(!names_version("jj 0.45.10", "0.45.1"));
+        assert!(!names_version("bd version 11.3.0", "1.3.0"));
+        assert!(!names_version("", "1.3.0"));
+    }
+
+    #[test]
+    fn a_program_that_lies_about_its_version_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bd");
+        fs_err::write(&path, "#!/bin/sh\necho bd version 1.0.4\n").unwrap();
+        fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let tool = Tool {
+            name: "bd",
+            version: "1.3.0",
+            recipe: Recipe::Beads,
+            on_demand: false,
+        };
+        let error = verify(&tool, &path).unwrap_err().to_string();
+        assert!(
+            error.contains("1.0.4") && error.contains("not 1.3.0"),
+            "{error}"
+        );
+    }
+}
