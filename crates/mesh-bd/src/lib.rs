@@ -1,1 +1,40 @@
-//! mesh-bd (see docs/ARCHITECTURE.md).
+//! The tracker `bd`: dialects, typed calls, one writer.
+//!
+//! [`Client`] makes single calls and reads what came back, because exit codes of `bd` lie. [`Queue`] owns a client and lets
+//! one call run at a time. [`commands`] gives the exact arguments of each call without making it.
+//!
+//! What must never be here: a decision which task runs, a blind repetition of a write, a guess about an answer that could
+//! not be read, and any command that deletes (`delete`, `mol burn`, `mol squash`).
+
+pub mod audit;
+pub mod commands;
+pub mod dialect;
+pub mod environment;
+pub mod listing;
+pub mod marker;
+pub mod record;
+
+mod answer;
+mod client;
+mod doubt;
+mod error;
+mod exec;
+mod notes;
+mod queue;
+mod reads;
+mod swarm;
+mod wire;
+mod writes;
+
+pub use audit::AuditEntry;
+pub use client::{Client, Limits, Setup};
+pub use dialect::{Dialect, Features, Unsupported, UnsupportedReason, Version};
+pub use error::{BdError, Refusal, RefusalReason};
+pub use listing::{EpicMembers, Listing};
+pub use queue::{Drained, Lane, Queue};
+pub use reads::Comment;
+pub use record::{CallOutcome, CallRecord, Observer, unobserved};
+pub use swarm::{
+    SwarmActive, SwarmBlocked, SwarmCreated, SwarmFront, SwarmIssue, SwarmStatus, SwarmValidation,
+};
+pub use writes::{Claimed, Renewal};

@@ -1,0 +1,103 @@
+//! What an answer to a write says: the issue as it is now, or why bd refused. It reads texts and calls nothing.
+
+use mesh_core::id::TaskId;
+use mesh_core::issue::Issue;
+
+use crate::error::{BdError, Refusal, RefusalReason, excerpt};
+use crate::exec::Raw;
+use crate::reads::{parsed, says_not_found};
+use crate::wire::{self, WireIssue};
+
+/// The issue `id` in an answer that is an array of issues.
+pub(crate) fn one_issue(raw: &Raw, id: &TaskId) -> Result<(Issue, Option<u64>), BdError> {
+    let wires: Vec<WireIssue> = parsed(raw, |bytes| wire::issues(bytes, "the changed issue"))?;
+    for wire in wires {
+        let lease = wire.lease_end();
+        let issue = wire.into_issue().map_err(|unread| raw.unreadable(unread))?;
+        if issue.id == *id {
+            return Ok((issue, lease));
+        }
+    }
+    Err(unexpected(raw, id.as_str()))
+}
+
+/// Why bd said no, from its words; words nobody knows give [`BdError::Failed`], after which the tracker is looked at.
+pub(crate) fn refused_by_text(raw: &Raw, id: &TaskId, what: &'static str) -> BdError {
+    let text = raw.all_text();
+    let reason =
+        if let Some(holder) = between(&text, "already claimed by ", &['\n', '"', ';', '\\']) {
+            RefusalReason::HeldBy(holder)
+        } else if let Some(holder) = between(&text, "assignee is \"", &['"'])
+            .or_else(|| between(&text, ": held by \"", &['"']))
+        {
+            RefusalReason::HeldBy(holder)
+        } else if let Some((_, rest)) = text.split_once("not claimable: ") {
+            match between(rest, "status ", &['\n', '"', ' ']) {
+                Some(word) => RefusalReason::Status(wire::status(&word)),
+                None => RefusalReason::Other(raw.said()),
+            }
+        } else if says_not_found(raw) {
+            return not_found(id);
+        } else if text.contains("cannot close") && text.contains("blocked") {
+            RefusalReason::BlockedBy(raw.said())
+        } else if text.contains("cannot close") {
+            RefusalReason::Other(raw.said())
+        } else {
+            return raw.failed();
+        };
+    Refusal {
+        what,
+        id: id.clone(),
+        reason,
+    }
+    .into()
+}
+
+/// What stands between `start` and the first of `ends`, if that is anything.
+fn between(text: &str, start: &str, ends: &[char]) -> Option<String> {
+    let (_, rest) = text.split_once(start)?;
+    let end = rest.find(ends).unwrap_or(rest.len());
+    let found = rest[..end].trim();
+    (!found.is_empty()).then(|| found.to_owned())
+}
+
+pub(crate) fn held_by(holder: &str, id: &TaskId, what: &'static str) -> Refusal {
+    Refusal {
+        what,
+        id: id.clone(),
+        reason: RefusalReason::HeldBy(holder.to_owned()),
+    }
+}
+
+pub(crate) fn not_found(id: &TaskId) -> BdError {
+    BdError::NotFound {
+        ids: vec![id.clone()],
+    }
+}
+
+pub(crate) fn unexpected(raw: &Raw, looked_for: &str) -> BdError {
+    raw.unreadable(wire::Unread {
+        looked_for: looked_for.to_owned(),
+        got: excerpt(&raw.stdout),
+    })
+}
+
+pub(crate) fn has_metadata(issue: &Issue, key: &str, value: &str) -> bool {
+    issue
+        .metadata
+        .iter()
+        .any(|(k, found)| k == key && wire::same_metadata(value, found))
+}
+
+pub(crate) fn check_metadata(metadata: &[(String, String)]) -> Result<(), BdError> {
+    match metadata
+        .iter()
+        .find(|(key, _)| key.is_empty() || key.contains('='))
+    {
+        None => Ok(()),
+        Some((key, _)) => Err(BdError::BadArgument {
+            command: "update".to_owned(),
+            what: format!("{key:?} is no metadata key"),
+        }),
+    }
+}

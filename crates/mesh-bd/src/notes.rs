@@ -1,0 +1,267 @@
+//! What is written beside an issue: comments, labels, metadata, audit entries.
+
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::path::PathBuf;
+
+use mesh_core::id::TaskId;
+use mesh_core::issue::Issue;
+use serde::Deserialize;
+
+use crate::answer::{
+    check_metadata, has_metadata, not_found, one_issue, refused_by_text, unexpected,
+};
+use crate::audit::{AuditEntry, AuditLine, MAX_INLINE_BYTES};
+use crate::client::{Client, check_id};
+use crate::commands;
+use crate::doubt::Look;
+use crate::error::BdError;
+use crate::exec::{Call, Raw};
+use crate::reads::{Comment, parsed, says_not_found};
+use crate::wire::{self, WireComment};
+
+impl Client {
+    /// Writes a comment, whatever its text begins with. Up to 96 KiB.
+    ///
+    /// # Errors
+    /// [`BdError::NotFound`]; [`BdError::BadArgument`] for a text that is empty, too long or has a zero byte.
+    pub fn comment(&self, id: &TaskId, actor: &str, text: &str) -> Result<Comment, BdError> {
+        check_id(id, "comment")?;
+        check_text(text, "comment")?;
+        let read = |raw: &Raw| {
+            if raw.code != 0 && says_not_found(raw) {
+                return Err(not_found(id));
+            }
+            let wire = parsed(raw, |bytes| wire::read::<WireComment>(bytes, "a comment"))?;
+            let comment = Comment::from(wire);
+            if same_text(&comment.text, text) {
+                Ok(comment)
+            } else {
+                Err(unexpected(raw, "our comment"))
+            }
+        };
+        let look = || {
+            let comments = self.comments(id)?;
+            let ours = comments
+                .into_iter()
+                .rev()
+                .find(|comment| same_text(&comment.text, text));
+            Ok(ours.map_or(Look::DidNot, Look::Happened))
+        };
+        self.write_call(&Call::write(commands::comment(id, actor, text)), read, look)
+    }
+
+    /// Writes a comment unless one with the same marker line is there already: what a resumed run does.
+    ///
+    /// # Errors
+    /// As [`Client::comment`]; [`BdError::BadArgument`] when `text` does not have the line `marker`.
+    pub fn comment_once(
+        &self,
+        id: &TaskId,
+        actor: &str,
+        text: &str,
+        marker: &str,
+    ) -> Result<Comment, BdError> {
+        if !crate::marker::has(text, marker) {
+            let what = format!("the comment lacks its marker line {marker}");
+            return Err(BdError::BadArgument {
+                command: "comment".to_owned(),
+                what,
+            });
+        }
+        match self
+            .comments(id)?
+            .into_iter()
+            .find(|comment| comment.has_marker(marker))
+        {
+            Some(comment) => Ok(comment),
+            None => self.comment(id, actor, text),
+        }
+    }
+
+    /// Sets metadata. bd keeps numbers and booleans as such: `1e5` reads back as `100000`.
+    ///
+    /// # Errors
+    /// [`BdError::NotFound`]; [`BdError::Refused`] where bd lets only the assignee write.
+    pub fn set_metadata(
+        &self,
+        id: &TaskId,
+        actor: &str,
+        metadata: &[(String, String)],
+    ) -> Result<(), BdError> {
+        check_id(id, "set_metadata")?;
+        check_metadata(metadata)?;
+        if metadata.is_empty() {
+            return Ok(());
+        }
+        let written = |issue: &Issue| {
+            metadata
+                .iter()
+                .all(|(key, value)| has_metadata(issue, key, value))
+        };
+        let read = |raw: &Raw| {
+            if raw.code != 0 {
+                return Err(refused_by_text(raw, id, "set the metadata of"));
+            }
+            if written(&one_issue(raw, id)?.0) {
+                Ok(())
+            } else {
+                Err(unexpected(raw, "the metadata"))
+            }
+        };
+        let look = || {
+            Ok(if written(&self.show_one(id)?) {
+                Look::Happened(())
+            } else {
+                Look::DidNot
+            })
+        };
+        self.write_call(
+            &Call::write(commands::set_metadata(id, actor, metadata)),
+            read,
+            look,
+        )
+    }
+
+    /// Adds a label; adding it twice is harmless.
+    ///
+    /// # Errors
+    /// [`BdError::NotFound`].
+    pub fn add_label(&self, id: &TaskId, actor: &str, label: &str) -> Result<(), BdError> {
+        #[derive(Deserialize)]
+        struct Added {
+            issue_id: String,
+            label: String,
+        }
+        check_id(id, "add_label")?;
+        if label.is_empty() || label.starts_with('-') || label.contains(',') {
+            let what = format!("{label:?} is no label");
+            return Err(BdError::BadArgument {
+                command: "label add".to_owned(),
+                what,
+            });
+        }
+        let read = |raw: &Raw| {
+            // 1.0.5 says `[]` and exit 0 for an issue that is not there; the reason is on stderr.
+            if says_not_found(raw) {
+                return Err(not_found(id));
+            }
+            let added = parsed(raw, |bytes| {
+                wire::read::<Vec<Added>>(bytes, "the added label")
+            })?;
+            let ours = added
+                .iter()
+                .any(|one| one.issue_id == id.as_str() && one.label == label);
+            if ours {
+                Ok(())
+            } else {
+                Err(unexpected(raw, "our label"))
+            }
+        };
+        let look = || {
+            let there = self.show_one(id)?.labels.iter().any(|one| one == label);
+            Ok(if there {
+                Look::Happened(())
+            } else {
+                Look::DidNot
+            })
+        };
+        self.write_call(
+            &Call::write(commands::add_label(id, actor, label)),
+            read,
+            look,
+        )
+    }
+
+    /// Appends an audit entry and returns bd's id of it. Long texts go through [`crate::audit::text_or_reference`] first.
+    ///
+    /// # Errors
+    /// [`BdError::BadArgument`] for a text that is too long or has a zero byte.
+    pub fn audit(&self, entry: &AuditEntry, actor: &str) -> Result<String, BdError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            id: String,
+            kind: String,
+        }
+        check_id(entry.issue(), "audit")?;
+        if entry.text().len() > MAX_INLINE_BYTES {
+            let what = format!("a text of {} bytes belongs into a file", entry.text().len());
+            return Err(BdError::BadArgument {
+                command: "audit record".to_owned(),
+                what,
+            });
+        }
+        // bd appends, so what this call wrote stands behind what is there now.
+        let before = self
+            .interactions_path()
+            .metadata()
+            .map_or(0, |meta| meta.len());
+        let read = |raw: &Raw| {
+            let answer = parsed(raw, |bytes| {
+                wire::read::<Answer>(bytes, "the audit entry's id")
+            })?;
+            if answer.kind == entry.kind() {
+                Ok(answer.id)
+            } else {
+                Err(unexpected(raw, "our audit entry"))
+            }
+        };
+        let look = || {
+            Ok(self
+                .find_audit_from(entry, before)?
+                .map_or(Look::DidNot, Look::Happened))
+        };
+        self.write_call(&Call::write(commands::audit(entry, actor)), read, look)
+    }
+
+    /// bd's id of the first audit entry that says what `entry` says, if it was ever recorded. Reads the trail's file; bd has
+    /// no command for that.
+    ///
+    /// # Errors
+    /// When the file cannot be read; that it does not exist yet is none.
+    pub fn find_audit(&self, entry: &AuditEntry) -> Result<Option<String>, BdError> {
+        self.find_audit_from(entry, 0)
+    }
+
+    fn find_audit_from(&self, entry: &AuditEntry, offset: u64) -> Result<Option<String>, BdError> {
+        let failed = |cause: std::io::Error| BdError::File {
+            text: cause.to_string(),
+        };
+        let mut file = match fs_err::File::open(self.interactions_path()) {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(failed(cause)),
+        };
+        file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+        for line in BufReader::new(file).split(b'\n') {
+            // Other kinds of entries, and a line that another program is about to finish, are not ours.
+            let line = serde_json::from_slice::<AuditLine>(&line.map_err(failed)?);
+            if let Some(line) = line.ok().filter(|line| line.is(entry)) {
+                return Ok(Some(line.id));
+            }
+        }
+        Ok(None)
+    }
+
+    fn interactions_path(&self) -> PathBuf {
+        self.beads_dir().join("interactions.jsonl")
+    }
+}
+
+/// Trackers and terminals differ in line ends and in white space at the end; that does not make a comment another one.
+fn same_text(found: &str, wanted: &str) -> bool {
+    found.replace("\r\n", "\n").trim_end() == wanted.replace("\r\n", "\n").trim_end()
+}
+
+fn check_text(text: &str, command: &str) -> Result<(), BdError> {
+    let refuse = |what: String| {
+        Err(BdError::BadArgument {
+            command: command.to_owned(),
+            what,
+        })
+    };
+    match text.len() {
+        _ if text.trim().is_empty() => refuse("the text is empty".to_owned()),
+        bytes if bytes > MAX_INLINE_BYTES => refuse(format!("a text of {bytes} bytes is too long")),
+        _ => Ok(()),
+    }
+}

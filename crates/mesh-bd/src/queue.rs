@@ -1,0 +1,327 @@
+//! One call at a time. A thread owns the client and works three lanes: claims first, because an agent's start waits for
+//! them; then the rest in order; then renewals, which may be late by minutes.
+//!
+//! It must never let one request's panic stop the others, and it never drops a request without a word: each reply is called
+//! exactly once, with [`BdError::QueueClosed`] if the request's turn did not come.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::client::Client;
+use crate::error::BdError;
+use crate::listing::Listing;
+use crate::record::Observer;
+
+/// Which requests go before which. Within a lane the first come is the first served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// What an agent's start waits for.
+    Claim,
+    /// Everything else.
+    Rest,
+    /// Renewals of leases.
+    Renewal,
+}
+
+const LANES: usize = 3;
+
+/// How often a waiting listing may move behind newer requests before it keeps its place.
+const MOST_MOVES: u8 = 3;
+
+type Work = Box<dyn FnOnce(Option<&Client>) + Send>;
+type ListingReply = Box<dyn FnOnce(Result<Arc<Listing>, BdError>) + Send>;
+
+enum Job {
+    Work(Work),
+    Listing {
+        replies: Vec<ListingReply>,
+        moves: u8,
+    },
+}
+
+#[derive(Default)]
+struct State {
+    lanes: [VecDeque<Job>; LANES],
+    closed: bool,
+    running: bool,
+}
+
+impl State {
+    fn waiting(&self) -> usize {
+        self.lanes.iter().map(VecDeque::len).sum()
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.running && self.waiting() == 0
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Signalled when there is something to do, or nothing more to come.
+    to_worker: Condvar,
+    /// Signalled after each job.
+    to_waiters: Condvar,
+}
+
+impl Shared {
+    /// A panic while the lock is held cannot leave the lanes half changed, so a poisoned lock is as good as another.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How draining a queue ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Requests whose turn did not come; each was told.
+    pub abandoned: usize,
+    /// A call was still running at the deadline. It ends by its own limit and is answered then.
+    pub still_running: bool,
+}
+
+/// The queue in front of a tracker. Dropping it abandons what waits.
+pub struct Queue {
+    shared: Arc<Shared>,
+    worker: Option<JoinHandle<()>>,
+}
+
+impl Queue {
+    /// Starts the thread that owns `client`; `observer` hears of every call from now on.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(mut client: Client, observer: Observer) -> Result<Queue, BdError> {
+        client.observe(observer);
+        let program = client.program.clone();
+        let shared = Arc::new(Shared::default());
+        let for_worker = Arc::clone(&shared);
+        let worker = std::thread::Builder::new()
+            .name("bd".to_owned())
+            .spawn(move || work(&for_worker, &client))
+            .map_err(|cause| BdError::CouldNotStart {
+                program,
+                cause: cause.to_string(),
+            })?;
+        Ok(Queue {
+            shared,
+            worker: Some(worker),
+        })
+    }
+
+    /// Queues `work`. `reply` is called once, on the queue's thread, or on this one if the queue is closed already; it must
+    /// not wait for the queue.
+    pub fn submit<T, W, R>(&self, lane: Lane, work: W, reply: R)
+    where
+        T: 'static,
+        W: FnOnce(&Client) -> Result<T, BdError> + Send + 'static,
+        R: FnOnce(Result<T, BdError>) + Send + 'static,
+    {
+        let job: Work = Box::new(move |client| {
+            let answer = match client {
+                None => Err(BdError::QueueClosed),
+                Some(client) => caught(|| work(client)),
+            };
+            reply(answer);
+        });
+        let mut state = self.shared.lock();
+        if state.closed {
+            drop(state);
+            return job(None);
+        }
+        state.lanes[lane as usize].push_back(Job::Work(job));
+        drop(state);
+        self.shared.to_worker.notify_one();
+    }
+
+    /// Queues a listing, in the lane of the rest. One that waits already serves both: it moves to this request's place, so that
+    /// it shows all that was asked before, but not for ever.
+    pub fn submit_listing<R>(&self, reply: R)
+    where
+        R: FnOnce(Result<Arc<Listing>, BdError>) + Send + 'static,
+    {
+        let reply: ListingReply = Box::new(reply);
+        let mut state = self.shared.lock();
+        if state.closed {
+            drop(state);
+            return reply(Err(BdError::QueueClosed));
+        }
+        let lane = &mut state.lanes[Lane::Rest as usize];
+        let movable = |job: &Job| matches!(job, Job::Listing { moves, .. } if *moves < MOST_MOVES);
+        let job = match lane.iter().position(movable).and_then(|at| lane.remove(at)) {
+            Some(Job::Listing { mut replies, moves }) => {
+                replies.push(reply);
+                Job::Listing {
+                    replies,
+                    moves: moves + 1,
+                }
+            }
+            // Only listings are movable, so there was none.
+            Some(Job::Work(_)) | None => Job::Listing {
+                replies: vec![reply],
+                moves: 0,
+            },
+        };
+        lane.push_back(job);
+        drop(state);
+        self.shared.to_worker.notify_one();
+    }
+
+    /// Queues `work` and waits for its answer. Never call it from a reply: it would wait for itself.
+    ///
+    /// # Errors
+    /// What `work` gives, or that its turn did not come.
+    pub fn call<T, W>(&self, lane: Lane, work: W) -> Result<T, BdError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Client) -> Result<T, BdError> + Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel();
+        self.submit(lane, work, move |answer| {
+            // The receiver waits below; it is gone only if its thread is.
+            let _ = sender.send(answer);
+        });
+        receiver.recv().unwrap_or(Err(BdError::QueueClosed))
+    }
+
+    /// How many requests wait for their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().waiting()
+    }
+
+    /// Waits until nothing runs and nothing waits; `false` if that took longer than `within`.
+    #[must_use]
+    pub fn wait_idle(&self, within: Duration) -> bool {
+        let (state, _) = self.wait(within);
+        state.is_idle()
+    }
+
+    /// Takes no more requests, works off what waits, and ends. After `within` the rest is abandoned.
+    pub fn drain(mut self, within: Duration) -> Drained {
+        self.shared.lock().closed = true;
+        self.shared.to_worker.notify_one();
+        let (state, _) = self.wait(within);
+        let still_running = state.running;
+        drop(state);
+        let abandoned = self.abandon();
+        if let Some(worker) = self.worker.take().filter(|_| !still_running) {
+            // The worker catches every panic of a job, and there is nothing more to do if it ended by its own.
+            let _ = worker.join();
+        }
+        Drained {
+            abandoned,
+            still_running,
+        }
+    }
+
+    fn wait(&self, within: Duration) -> (MutexGuard<'_, State>, bool) {
+        let deadline = Instant::now() + within;
+        let mut state = self.shared.lock();
+        while !state.is_idle() {
+            let Some(left) = deadline
+                .checked_duration_since(Instant::now())
+                .filter(|left| !left.is_zero())
+            else {
+                return (state, false);
+            };
+            state = self
+                .shared
+                .to_waiters
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        (state, true)
+    }
+
+    /// Closes the queue and tells everything that waits. Replies are called without the lock.
+    fn abandon(&self) -> usize {
+        let jobs: Vec<Job> = {
+            let mut state = self.shared.lock();
+            state.closed = true;
+            state.lanes.iter_mut().flat_map(std::mem::take).collect()
+        };
+        self.shared.to_worker.notify_one();
+        let abandoned = jobs.len();
+        jobs.into_iter().for_each(|job| run(job, None));
+        abandoned
+    }
+}
+
+impl Drop for Queue {
+    /// Does not wait for a call in flight.
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+/// The thread's life: the first job of the first lane that has one, until the queue is closed and empty.
+fn work(shared: &Shared, client: &Client) {
+    loop {
+        let job = {
+            let mut state = shared.lock();
+            loop {
+                match state.lanes.iter_mut().find_map(VecDeque::pop_front) {
+                    Some(job) => {
+                        state.running = true;
+                        break job;
+                    }
+                    None if state.closed => return,
+                    None => {
+                        state = shared
+                            .to_worker
+                            .wait(state)
+                            .unwrap_or_else(PoisonError::into_inner)
+                    }
+                }
+            }
+        };
+        run(job, Some(client));
+        shared.lock().running = false;
+        shared.to_waiters.notify_all();
+    }
+}
+
+/// Runs a job and its replies, each on its own: a reply that panics takes no other with it.
+fn run(job: Job, client: Option<&Client>) {
+    match job {
+        Job::Work(work) => report_panic(catch_unwind(AssertUnwindSafe(|| work(client)))),
+        Job::Listing { replies, .. } => {
+            let answer = match client {
+                None => Err(BdError::QueueClosed),
+                Some(client) => caught(|| client.listing()).map(Arc::new),
+            };
+            for reply in replies {
+                let answer = answer.clone();
+                report_panic(catch_unwind(AssertUnwindSafe(|| reply(answer))));
+            }
+        }
+    }
+}
+
+/// The answer of `work`, or its panic as an error.
+fn caught<T>(work: impl FnOnce() -> Result<T, BdError>) -> Result<T, BdError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(BdError::Panicked(panic_text(&*panic))))
+}
+
+fn report_panic(ended: Result<(), Box<dyn Any + Send>>) {
+    if let Err(panic) = ended {
+        tracing::error!(
+            panic = panic_text(&*panic),
+            "a reply to a tracker request panicked"
+        );
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no text".to_owned())
+}

@@ -1,0 +1,170 @@
+//! Reads. Each answer is parsed in full; an empty answer where there must be one is an error, whatever the exit code.
+
+use std::collections::BTreeSet;
+
+use mesh_core::id::TaskId;
+use mesh_core::issue::Issue;
+
+use crate::client::{Client, check_id};
+use crate::commands;
+use crate::error::BdError;
+use crate::exec::{Call, Raw};
+use crate::listing::{EpicMembers, Listing};
+use crate::marker;
+use crate::wire::{self, WireComment};
+
+/// A comment on an issue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comment {
+    /// bd's id of it.
+    pub id: String,
+    /// Who wrote it.
+    pub author: String,
+    /// What it says.
+    pub text: String,
+    /// When it was written, in milliseconds since 1970, if bd said so readably.
+    pub created_unix_ms: Option<u64>,
+}
+
+impl Comment {
+    /// Whether it carries this marker line (see [`crate::marker`]).
+    #[must_use]
+    pub fn has_marker(&self, marker: &str) -> bool {
+        marker::has(&self.text, marker)
+    }
+}
+
+impl Client {
+    /// Every issue with its edges, in one call.
+    ///
+    /// # Errors
+    /// When bd fails or its answer cannot be read.
+    pub fn listing(&self) -> Result<Listing, BdError> {
+        self.read_with(&Call::read(commands::listing()), |raw| {
+            parsed(raw, wire::listing)
+        })
+    }
+
+    /// An epic with everything below it through parent-child edges, from one listing.
+    ///
+    /// # Errors
+    /// [`BdError::NotFound`] when there is no such issue; else as [`Client::listing`].
+    pub fn list_epic_members(&self, epic: &TaskId) -> Result<EpicMembers, BdError> {
+        let listing = self.listing()?;
+        if listing.get(epic).is_none() {
+            return Err(BdError::NotFound {
+                ids: vec![epic.clone()],
+            });
+        }
+        let members = listing.descendants_of(epic);
+        Ok(EpicMembers { listing, members })
+    }
+
+    /// The issues that somebody is at.
+    ///
+    /// # Errors
+    /// When bd fails or its answer cannot be read.
+    pub fn in_progress(&self) -> Result<Vec<Issue>, BdError> {
+        let listing = self.read_with(&Call::read(commands::in_progress()), |raw| {
+            parsed(raw, wire::listing)
+        })?;
+        Ok(listing.issues.into_values().collect())
+    }
+
+    /// The issues `ids`, in that order.
+    ///
+    /// # Errors
+    /// [`BdError::NotFound`] names every id that is missing, even if others were found.
+    pub fn show(&self, ids: &[TaskId]) -> Result<Vec<Issue>, BdError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        for id in ids {
+            check_id(id, "show")?;
+        }
+        let found = self.read_with(&Call::read(commands::show(ids)), |raw| {
+            if raw.code != 0 && says_not_found(raw) {
+                return Ok(Listing::default());
+            }
+            parsed(raw, wire::listing)
+        })?;
+        let missing: BTreeSet<&TaskId> = ids.iter().filter(|id| found.get(id).is_none()).collect();
+        if !missing.is_empty() {
+            return Err(BdError::NotFound {
+                ids: missing.into_iter().cloned().collect(),
+            });
+        }
+        Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
+    }
+
+    /// One issue in full.
+    ///
+    /// # Errors
+    /// As [`Client::show`].
+    pub fn show_one(&self, id: &TaskId) -> Result<Issue, BdError> {
+        let missing = || BdError::NotFound {
+            ids: vec![id.clone()],
+        };
+        self.show(std::slice::from_ref(id))?
+            .pop()
+            .ok_or_else(missing)
+    }
+
+    /// The comments of an issue, oldest first.
+    ///
+    /// # Errors
+    /// [`BdError::NotFound`] when there is no such issue.
+    pub fn comments(&self, id: &TaskId) -> Result<Vec<Comment>, BdError> {
+        check_id(id, "comments")?;
+        self.read_with(&Call::read(commands::comments(id)), |raw| {
+            if raw.code != 0 && says_not_found(raw) {
+                return Err(BdError::NotFound {
+                    ids: vec![id.clone()],
+                });
+            }
+            let read = |bytes: &[u8]| {
+                wire::read::<Option<Vec<WireComment>>>(bytes, "an array of comments")
+            };
+            Ok(parsed(raw, read)?
+                .unwrap_or_default()
+                .into_iter()
+                .map(Comment::from)
+                .collect())
+        })
+    }
+}
+
+/// Reads stdout with `read`. An exit code that is not 0 is a failure whatever stdout holds.
+pub(crate) fn parsed<T>(
+    raw: &Raw,
+    read: impl Fn(&[u8]) -> Result<T, wire::Unread>,
+) -> Result<T, BdError> {
+    if raw.code != 0 || wire::error_text(&raw.stdout).is_some() {
+        return Err(raw.failed());
+    }
+    read(&raw.stdout).map_err(|unread| raw.unreadable(unread))
+}
+
+/// Whether bd said that an id is unknown ("no issue found matching", "no issues found matching", "Issue t-1 not found").
+pub(crate) fn says_not_found(raw: &Raw) -> bool {
+    let text = raw.all_text();
+    text.contains("no issue found matching")
+        || text.contains("no issues found matching")
+        || text.contains("not found")
+}
+
+impl From<WireComment> for Comment {
+    fn from(wire: WireComment) -> Comment {
+        let id = match wire.id {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let created_unix_ms = wire.created_at.as_deref().and_then(wire::unix_ms);
+        Comment {
+            id,
+            author: wire.author,
+            text: wire.text,
+            created_unix_ms,
+        }
+    }
+}

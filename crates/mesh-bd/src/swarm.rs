@@ -1,0 +1,233 @@
+//! bd's own view of an epic: used once to mark it, and as a cross-check of what was computed from a listing.
+
+use mesh_core::id::TaskId;
+use serde::{Deserialize, Deserializer};
+
+use crate::client::{Client, check_id};
+use crate::commands;
+use crate::doubt::Look;
+use crate::error::{BdError, Refusal, RefusalReason};
+use crate::exec::{Call, Raw};
+use crate::reads::{parsed, says_not_found};
+use crate::wire;
+
+/// What came of marking an epic as worked by a swarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SwarmCreated {
+    /// A swarm molecule was made.
+    Created {
+        /// The molecule.
+        swarm: TaskId,
+        /// The epic it is for: the one named, or the new one that bd put around a single bead.
+        epic: TaskId,
+    },
+    /// There was one already.
+    Exists {
+        /// The molecule.
+        swarm: TaskId,
+    },
+}
+
+/// What `swarm validate` says.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SwarmValidation {
+    /// The epic.
+    #[serde(deserialize_with = "id")]
+    pub epic_id: TaskId,
+    /// Direct children, closed ones too.
+    pub total_issues: u32,
+    /// Closed direct children.
+    pub closed_issues: u32,
+    /// Levels of the graph, closed members included.
+    #[serde(default, rename = "ready_fronts", deserialize_with = "nullable")]
+    pub fronts: Vec<SwarmFront>,
+    /// The widest level.
+    pub max_parallelism: u32,
+    /// Free English texts.
+    #[serde(default, deserialize_with = "nullable")]
+    pub warnings: Vec<String>,
+    /// Free English texts; only cycles make errors.
+    #[serde(default, deserialize_with = "nullable")]
+    pub errors: Vec<String>,
+    /// No errors.
+    pub swarmable: bool,
+}
+
+/// One level of an epic's graph.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SwarmFront {
+    /// From 0.
+    pub wave: u32,
+    /// Its members.
+    #[serde(deserialize_with = "ids")]
+    pub issues: Vec<TaskId>,
+}
+
+/// What `swarm status` says. It sees direct children only, and no gates or blockers outside the epic.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SwarmStatus {
+    /// The epic.
+    #[serde(deserialize_with = "id")]
+    pub epic_id: TaskId,
+    /// Direct children.
+    pub total_issues: u32,
+    /// Closed ones.
+    #[serde(default, deserialize_with = "nullable")]
+    pub completed: Vec<SwarmIssue>,
+    /// Those in progress.
+    #[serde(default, deserialize_with = "nullable")]
+    pub active: Vec<SwarmActive>,
+    /// Those without open blockers inside the epic.
+    #[serde(default, deserialize_with = "nullable")]
+    pub ready: Vec<SwarmIssue>,
+    /// The rest.
+    #[serde(default, deserialize_with = "nullable")]
+    pub blocked: Vec<SwarmBlocked>,
+}
+
+/// A member of a swarm.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SwarmIssue {
+    /// Its id.
+    #[serde(deserialize_with = "id")]
+    pub id: TaskId,
+    /// Its title.
+    #[serde(default)]
+    pub title: String,
+}
+
+/// A member that somebody is at.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SwarmActive {
+    /// Its id.
+    #[serde(deserialize_with = "id")]
+    pub id: TaskId,
+    /// Who has it; empty if nobody.
+    #[serde(default)]
+    pub assignee: String,
+}
+
+/// A member that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SwarmBlocked {
+    /// Its id.
+    #[serde(deserialize_with = "id")]
+    pub id: TaskId,
+    /// The open members it waits for.
+    #[serde(deserialize_with = "ids")]
+    pub blocked_by: Vec<TaskId>,
+}
+
+impl Client {
+    /// Marks an epic as worked by a swarm. Called with anything but an epic (or molecule), bd wraps that in a *new* epic each
+    /// time: look with [`crate::Listing::wrapper_of`] first.
+    ///
+    /// # Errors
+    /// [`BdError::NotFound`]; [`BdError::Refused`] when the epic's graph has a cycle.
+    pub fn swarm_create(&self, id: &TaskId, actor: &str) -> Result<SwarmCreated, BdError> {
+        check_id(id, "swarm create")?;
+        let look = || {
+            let listing = self.listing()?;
+            let epic = listing.wrapper_of(id).unwrap_or_else(|| id.clone());
+            Ok(match listing.swarm_of(&epic) {
+                Some(swarm) => Look::Happened(SwarmCreated::Created { swarm, epic }),
+                None => Look::DidNot,
+            })
+        };
+        let read = |raw: &Raw| read_created(raw, id);
+        self.write_call(&Call::write(commands::swarm_create(id, actor)), read, look)
+    }
+
+    /// What bd thinks of an epic's structure.
+    ///
+    /// # Errors
+    /// [`BdError::NotFound`]; a graph with errors is an answer.
+    pub fn swarm_validate(&self, epic: &TaskId) -> Result<SwarmValidation, BdError> {
+        check_id(epic, "swarm validate")?;
+        // Exit 1 with the normal answer means "not swarmable".
+        self.read_with(
+            &Call::read(commands::swarm_validate(epic)),
+            |raw| match wire::error_text(&raw.stdout) {
+                Some(_) if says_not_found(raw) => Err(BdError::NotFound {
+                    ids: vec![epic.clone()],
+                }),
+                Some(_) => Err(raw.failed()),
+                None => {
+                    wire::read(&raw.stdout, "an analysis").map_err(|unread| raw.unreadable(unread))
+                }
+            },
+        )
+    }
+
+    /// What bd thinks of an epic's progress.
+    ///
+    /// # Errors
+    /// [`BdError::NotFound`].
+    pub fn swarm_status(&self, epic: &TaskId) -> Result<SwarmStatus, BdError> {
+        check_id(epic, "swarm status")?;
+        self.read_with(&Call::read(commands::swarm_status(epic)), |raw| {
+            if raw.code != 0 && says_not_found(raw) {
+                return Err(BdError::NotFound {
+                    ids: vec![epic.clone()],
+                });
+            }
+            parsed(raw, |bytes| wire::read(bytes, "a status"))
+        })
+    }
+}
+
+fn read_created(raw: &Raw, asked: &TaskId) -> Result<SwarmCreated, BdError> {
+    #[derive(Deserialize)]
+    struct Created {
+        #[serde(deserialize_with = "id")]
+        swarm_id: TaskId,
+        #[serde(deserialize_with = "id")]
+        epic_id: TaskId,
+    }
+    #[derive(Deserialize)]
+    struct Exists {
+        #[serde(deserialize_with = "id")]
+        existing_id: TaskId,
+    }
+    if let Some(error) = wire::error_text(&raw.stdout) {
+        if let Ok(Exists { existing_id }) = wire::read(&raw.stdout, "") {
+            return Ok(SwarmCreated::Exists { swarm: existing_id });
+        }
+        if says_not_found(raw) {
+            return Err(BdError::NotFound {
+                ids: vec![asked.clone()],
+            });
+        }
+        if error.contains("not swarmable") {
+            let reason = RefusalReason::Other("its graph has a cycle".to_owned());
+            return Err(Refusal {
+                what: "make a swarm of",
+                id: asked.clone(),
+                reason,
+            }
+            .into());
+        }
+    }
+    let created: Created = parsed(raw, |bytes| wire::read(bytes, "the swarm's id"))?;
+    Ok(SwarmCreated::Created {
+        swarm: created.swarm_id,
+        epic: created.epic_id,
+    })
+}
+
+fn id<'de, D: Deserializer<'de>>(from: D) -> Result<TaskId, D::Error> {
+    TaskId::new(String::deserialize(from)?).map_err(serde::de::Error::custom)
+}
+
+fn ids<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<TaskId>, D::Error> {
+    let texts = Option::<Vec<String>>::deserialize(from)?.unwrap_or_default();
+    texts
+        .into_iter()
+        .map(|text| TaskId::new(text).map_err(serde::de::Error::custom))
+        .collect()
+}
+
+/// bd writes `null` for an empty list here and there.
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::<Vec<T>>::deserialize(from)?.unwrap_or_default())
+}
