@@ -3,11 +3,23 @@
 //! Events and the time go in, decisions and actions come out. This crate knows no clock, no files, no threads and no outside
 //! packages; it iterates only over ordered collections, so the same inputs give the same decisions for ever.
 
+mod absorb;
+mod choose;
+pub mod decision;
+pub mod dense;
+mod enact;
+pub mod event;
 pub mod findings;
 pub mod graph;
 pub mod id;
 pub mod issue;
+pub mod lock;
 pub mod plan;
 pub mod policy;
+pub mod rank;
+pub mod state;
 pub mod task;
 pub mod time;
+
+pub use choose::{apply, decide, handle};
+pub use enact::STOP_PATIENCE;

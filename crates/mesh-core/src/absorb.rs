@@ -1,0 +1,280 @@
+//! Facts into the state. Nothing is chosen here; a late or double report changes nothing.
+
+use std::sync::Arc;
+
+use crate::decision::SkipReason;
+use crate::dense::Bits;
+use crate::event::{Event, PlanChange};
+use crate::graph::Ix;
+use crate::lock::LockTable;
+use crate::plan::Plan;
+use crate::policy::Policy;
+use crate::rank::Ranking;
+use crate::state::{Intake, Phase, Refresh, RunEnd, Stage, State, TaskState};
+use crate::task::{Standing, Task};
+use crate::time::Millis;
+
+impl State {
+    /// Takes a fact in.
+    pub(crate) fn absorb(&mut self, now: Millis, event: &Event) {
+        match event {
+            Event::Begun { plan, policy } => self.begin(plan, policy),
+            Event::Reopened => self.reopen(),
+            Event::Tick => self.wake(now),
+            Event::Claimed { attempt } => {
+                if let Some(at) = self.plan.find(&attempt.task) {
+                    self.tasks.get_mut(at).claimed = true;
+                }
+            }
+            Event::Started { attempt } => {
+                if let Some((at, Stage::Starting)) = self
+                    .current(attempt)
+                    .map(|(at, active)| (at, &active.stage))
+                {
+                    self.set_stage(
+                        at,
+                        Stage::Running {
+                            started: now,
+                            last_sign: now,
+                            looking: false,
+                            slow: false,
+                        },
+                    );
+                }
+            }
+            Event::Looked { attempt, last_sign } => self.looked(attempt, *last_sign),
+            Event::Settled { attempt } => self.settled(attempt),
+            Event::ClaimLost { task, .. } => {
+                if let Some(at) = self.plan.find(task) {
+                    self.tasks.get_mut(at).claimed = false;
+                }
+            }
+            Event::Refreshed { change } => self.refreshed(change),
+            Event::Concluded => {
+                if self.ending == RunEnd::Concluding {
+                    self.ending = RunEnd::Concluded;
+                }
+                for at in self.plan.all() {
+                    if self.task(at).claimed {
+                        self.tasks.get_mut(at).claimed = false;
+                    }
+                }
+            }
+            // These only lead to decisions, which change the state.
+            Event::StartFailed { .. }
+            | Event::Ended { .. }
+            | Event::Examined { .. }
+            | Event::Proved { .. }
+            | Event::Asked { .. } => {}
+        }
+    }
+
+    fn begin(&mut self, plan: &Plan, policy: &Policy) {
+        self.plan = Arc::new(plan.clone());
+        self.policy = Arc::new(policy.clone());
+        self.width = policy.concurrency.max(1);
+        self.slots = vec![None; usize::from(self.width)];
+        self.tasks = plan.tasks().iter().map(first_state).collect();
+        self.reindex();
+    }
+
+    fn reopen(&mut self) {
+        self.intake = Intake::Open;
+        self.ending = RunEnd::Open;
+        self.failures_in_row = 0;
+        self.last_start_failure = None;
+        self.width = self.policy.concurrency.max(1);
+        self.refresh = Refresh::Idle {
+            due: self.policy.refresh,
+        };
+        for at in self.plan.all() {
+            if self.task(at).start_retries > 0 {
+                self.tasks.get_mut(at).start_retries = 0;
+            }
+        }
+    }
+
+    /// Ends pauses that are over. Deadlines of attempts are for `choose`.
+    fn wake(&mut self, now: Millis) {
+        let due: Vec<Ix> = self
+            .wakes
+            .iter()
+            .take_while(|(when, _)| *when <= now)
+            .map(|(_, at)| *at)
+            .collect();
+        for at in due {
+            if matches!(self.task(at).phase, Phase::Pausing { .. }) {
+                self.set_phase(at, Phase::Waiting);
+            }
+        }
+    }
+
+    fn looked(&mut self, attempt: &crate::id::AttemptId, sign: Millis) {
+        let Some((at, active)) = self.current(attempt) else {
+            return;
+        };
+        if let Stage::Running {
+            started,
+            last_sign,
+            slow,
+            ..
+        } = active.stage
+        {
+            let last_sign = last_sign.max(sign);
+            self.set_stage(
+                at,
+                Stage::Running {
+                    started,
+                    last_sign,
+                    looking: false,
+                    slow,
+                },
+            );
+        }
+    }
+
+    fn settled(&mut self, attempt: &crate::id::AttemptId) {
+        let Some(at) = self.plan.find(&attempt.task) else {
+            return;
+        };
+        if !self
+            .task(at)
+            .settling
+            .iter()
+            .any(|(number, _)| *number == attempt.number)
+        {
+            return;
+        }
+        let task = self.tasks.get_mut(at);
+        task.settling
+            .retain(|(number, _)| *number != attempt.number);
+        // A verified task's bead is closed or left to its close policy; either way nothing is to be given back.
+        if matches!(task.phase, Phase::Verified { .. }) {
+            task.claimed = false;
+        }
+        self.unsettled -= 1;
+    }
+
+    fn refreshed(&mut self, change: &Result<PlanChange, String>) {
+        let due = matches!(self.refresh, Refresh::Asked { again: true });
+        self.refresh = Refresh::Idle { due };
+        if let Ok(change) = change
+            && !change.is_empty()
+        {
+            self.change_plan(change);
+        }
+    }
+
+    fn change_plan(&mut self, change: &PlanChange) {
+        let mut tasks: Vec<Task> = self.plan.tasks().to_vec();
+        let mut states: Vec<TaskState> = self.tasks.iter().cloned().collect();
+        for new in &change.tasks {
+            match self.plan.find(&new.id) {
+                Some(at) => update(&mut tasks[at.at()], &mut states[at.at()], new),
+                None => {
+                    states.push(first_state(new));
+                    tasks.push(new.clone());
+                }
+            }
+        }
+        for at in change.removed.iter().filter_map(|id| self.plan.find(id)) {
+            tasks[at.at()].standing = Standing::NotOurs {
+                reason: "no longer in the source".to_owned(),
+            };
+        }
+        for (id, sign) in &change.taken {
+            let state = self.plan.find(id).map(|at| &mut states[at.at()]);
+            if let Some(state) =
+                state.filter(|state| matches!(state.phase, Phase::Waiting | Phase::Pausing { .. }))
+            {
+                state.phase = Phase::Skipped(SkipReason::Taken(sign.clone()));
+                state.claimed = false;
+            }
+        }
+        let (plan, _) = Plan::build_tolerant(tasks);
+        self.plan = Arc::new(plan);
+        self.tasks = states.into_iter().collect();
+        self.reindex();
+    }
+
+    /// Works out anew all that is derived from the plan and the phases.
+    pub(crate) fn reindex(&mut self) {
+        self.ranking = Arc::new(Ranking::new(&self.plan, &self.policy));
+        self.ready = Bits::new(self.plan.tasks().len());
+        self.locks = LockTable::new(self.plan.groups().len());
+        self.wakes.clear();
+        let order: Vec<Ix> = self.plan.graph().order().to_vec();
+        for &at in &order {
+            let open = self
+                .plan
+                .graph()
+                .needs(at)
+                .iter()
+                .filter(|&&need| !self.is_done(need))
+                .count();
+            self.tasks.get_mut(at).open_needs = u32::try_from(open).unwrap_or(u32::MAX);
+            if open == 0 && self.is_open_container(at) {
+                self.tasks.get_mut(at).phase = Phase::Satisfied { commit: None };
+            }
+        }
+        let (plan, policy) = (Arc::clone(&self.plan), Arc::clone(&self.policy));
+        let active: Vec<Ix> = self.active().collect();
+        for at in active {
+            self.locks
+                .take(at, crate::state::lock_claim(&plan, &policy, at));
+        }
+        for at in plan.all() {
+            self.note_ready(at);
+            self.note_wake(at);
+        }
+    }
+
+    pub(crate) fn is_open_container(&self, at: Ix) -> bool {
+        self.plan.task(at).standing == Standing::Container && self.task(at).phase == Phase::Waiting
+    }
+}
+
+fn first_state(task: &Task) -> TaskState {
+    let mut state = TaskState::waiting();
+    if let Standing::Satisfied { commit } = &task.standing {
+        state.phase = Phase::Satisfied {
+            commit: commit.clone(),
+        };
+    }
+    state
+}
+
+/// A task that has been started keeps the needs and locks it was started with: new edges bind only those not yet started.
+fn update(task: &mut Task, state: &mut TaskState, new: &Task) {
+    let started = state.active().is_some();
+    let (needs, locks) = (
+        std::mem::take(&mut task.needs),
+        std::mem::take(&mut task.locks),
+    );
+    *task = new.clone();
+    if started {
+        (task.needs, task.locks) = (needs, locks);
+    }
+    let idle = matches!(
+        state.phase,
+        Phase::Waiting | Phase::Pausing { .. } | Phase::Skipped(SkipReason::Taken(_))
+    );
+    match &new.standing {
+        Standing::Satisfied { commit } if idle => {
+            state.phase = Phase::Satisfied {
+                commit: commit.clone(),
+            }
+        }
+        // A person gave it back, or a container got open children again.
+        Standing::Open if matches!(state.phase, Phase::Skipped(SkipReason::Taken(_))) => {
+            state.phase = Phase::Waiting
+        }
+        Standing::Open if state.attempts == 0 && matches!(state.phase, Phase::Satisfied { .. }) => {
+            state.phase = Phase::Waiting
+        }
+        Standing::Container if matches!(state.phase, Phase::Satisfied { .. }) => {
+            state.phase = Phase::Waiting
+        }
+        _ => {}
+    }
+}

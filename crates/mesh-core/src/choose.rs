@@ -1,0 +1,529 @@
+//! The choices. They read the state, and every one is carried out on it before the next is made, so that what is decided last
+//! knows what was decided first.
+
+use crate::decision::{Action, Decision, SkipReason, StopCause};
+use crate::enact::is_start_failure;
+use crate::event::{Event, Request, StartFailure};
+use crate::findings::{
+    Ending, Failure, FailureClass, Findings, ProofEnd, Ruling, judge, judge_ending,
+};
+use crate::graph::Ix;
+use crate::id::{AttemptId, SlotId, TaskId};
+use crate::state::{Intake, Phase, Refresh, RunEnd, Stage, State};
+use crate::time::Millis;
+
+/// Decides on `event` without changing `state`.
+#[must_use]
+pub fn decide(state: &State, now: Millis, event: &Event) -> Vec<Decision> {
+    handle(&mut state.clone(), now, event).0
+}
+
+/// Takes in a fact and what was decided on it, and says what is to be done. Decides nothing.
+#[must_use]
+pub fn apply(state: &mut State, now: Millis, event: &Event, decisions: &[Decision]) -> Vec<Action> {
+    state.absorb(now, event);
+    decisions
+        .iter()
+        .flat_map(|decision| state.enact(now, decision))
+        .collect()
+}
+
+/// [`decide`] and [`apply`] in one.
+#[must_use]
+pub fn handle(state: &mut State, now: Millis, event: &Event) -> (Vec<Decision>, Vec<Action>) {
+    state.absorb(now, event);
+    let mut desk = Desk {
+        state,
+        now,
+        decisions: Vec::new(),
+        actions: Vec::new(),
+    };
+    desk.answer(event);
+    desk.start_what_may_start();
+    desk.refresh_and_conclude();
+    (desk.decisions, desk.actions)
+}
+
+/// Where decisions are made: each is carried out at once and noted.
+struct Desk<'a> {
+    state: &'a mut State,
+    now: Millis,
+    decisions: Vec<Decision>,
+    actions: Vec<Action>,
+}
+
+impl Desk<'_> {
+    fn take(&mut self, decision: Decision) {
+        self.actions.extend(self.state.enact(self.now, &decision));
+        self.decisions.push(decision);
+    }
+
+    fn answer(&mut self, event: &Event) {
+        match event {
+            Event::Tick => self.on_deadlines(),
+            Event::Started { attempt } => self.on_started(attempt),
+            Event::StartFailed { attempt, cause } => self.on_start_failed(attempt, cause),
+            Event::Looked { attempt, .. } => self.on_looked(attempt),
+            Event::Ended { attempt, ending } => self.on_ended(attempt, ending),
+            Event::Examined { attempt, findings } => self.on_examined(attempt, findings),
+            Event::Proved { attempt, proof } => self.on_proved(attempt, proof),
+            Event::ClaimLost { task, .. } => self.stop_task(task, StopCause::ClaimLost),
+            Event::Refreshed { change } => {
+                for (task, _) in change.iter().flat_map(|change| &change.taken) {
+                    self.stop_task(task, StopCause::Taken);
+                }
+            }
+            Event::Asked { request } => self.on_request(request),
+            Event::Begun { .. }
+            | Event::Reopened
+            | Event::Claimed { .. }
+            | Event::Settled { .. }
+            | Event::Concluded => {}
+        }
+    }
+
+    /// The stage of `attempt`, unless the report is late or double.
+    fn stage(&self, attempt: &AttemptId) -> Option<(Ix, Stage, Option<StopCause>)> {
+        let (at, active) = self.state.current(attempt)?;
+        Some((
+            at,
+            active.stage.clone(),
+            active.stopping.map(|stopping| stopping.cause),
+        ))
+    }
+
+    fn on_deadlines(&mut self) {
+        let due: Vec<Ix> = self
+            .state
+            .wakes
+            .iter()
+            .take_while(|(when, _)| *when <= self.now)
+            .map(|(_, at)| *at)
+            .collect();
+        for at in due {
+            let Some(active) = self.state.task(at).active().cloned() else {
+                continue;
+            };
+            let attempt = self.state.attempt_id(at, active.attempt);
+            if let Some(stopping) = active.stopping {
+                if stopping.kill_at <= self.now {
+                    self.take(Decision::Kill { attempt });
+                }
+                continue;
+            }
+            let Stage::Running {
+                started,
+                last_sign,
+                looking,
+                slow,
+            } = active.stage
+            else {
+                continue;
+            };
+            let policy = self.state.policy();
+            let silent = !looking && last_sign.after(policy.silence_limit) <= self.now;
+            let over = !slow
+                && policy
+                    .soft_limit
+                    .is_some_and(|limit| started.after(limit) <= self.now);
+            if over {
+                self.take(Decision::Slow {
+                    attempt: attempt.clone(),
+                });
+            }
+            if silent {
+                self.take(Decision::Look { attempt });
+            }
+        }
+    }
+
+    /// An agent that started although it was told to stop meanwhile must hear it again.
+    fn on_started(&mut self, attempt: &AttemptId) {
+        if let Some((_, Stage::Running { .. }, Some(cause))) = self.stage(attempt) {
+            self.take(Decision::Stop {
+                attempt: attempt.clone(),
+                cause,
+            });
+        }
+    }
+
+    fn on_start_failed(&mut self, attempt: &AttemptId, cause: &StartFailure) {
+        let Some((_, Stage::Starting, stopping)) = self.stage(attempt) else {
+            return;
+        };
+        if let Some(stop) = stopping {
+            return self.resolve_stopped(attempt, stop);
+        }
+        match cause {
+            StartFailure::Taken { holder } => {
+                let reason = SkipReason::Taken(holder.clone());
+                self.take(Decision::Skip {
+                    task: attempt.task.clone(),
+                    reason,
+                });
+            }
+            StartFailure::Failed(failure) => self.rule(attempt, failure),
+        }
+    }
+
+    fn on_looked(&mut self, attempt: &AttemptId) {
+        let Some((_, Stage::Running { last_sign, .. }, None)) = self.stage(attempt) else {
+            return;
+        };
+        if last_sign.after(self.state.policy().silence_limit) <= self.now {
+            self.take(Decision::Stop {
+                attempt: attempt.clone(),
+                cause: StopCause::Hung,
+            });
+        }
+    }
+
+    fn on_ended(&mut self, attempt: &AttemptId, ending: &Ending) {
+        // A start can be lost in a crash of the coordinator: then the end is the first that is heard of the agent.
+        let Some((_, Stage::Starting | Stage::Running { .. }, stopping)) = self.stage(attempt)
+        else {
+            return;
+        };
+        if let Some(stop) = stopping {
+            return self.resolve_stopped(attempt, stop);
+        }
+        match judge_ending(ending) {
+            None => self.take(Decision::Examine {
+                attempt: attempt.clone(),
+            }),
+            Some(failure) => self.rule(attempt, &failure),
+        }
+    }
+
+    fn on_examined(&mut self, attempt: &AttemptId, findings: &Result<Findings, Failure>) {
+        let Some((_, Stage::Examining, stopping)) = self.stage(attempt) else {
+            return;
+        };
+        if let Some(stop) = stopping {
+            return self.resolve_stopped(attempt, stop);
+        }
+        let findings = match findings {
+            Ok(findings) => findings,
+            Err(failure) => return self.rule(attempt, failure),
+        };
+        let attempt = attempt.clone();
+        let commit = findings.changes.commit.clone();
+        match judge(findings, self.state.policy().allow_no_validation) {
+            Ruling::Prove {
+                command,
+                self_checked,
+            } => self.take(Decision::Prove {
+                attempt,
+                command,
+                self_checked,
+                commit,
+            }),
+            Ruling::Accept => self.take(Decision::Accept {
+                attempt,
+                commit,
+                self_checked: true,
+            }),
+            Ruling::Ask(text) => self.take(Decision::Question { attempt, text }),
+            Ruling::Fail(failure) => self.rule(&attempt, &failure),
+        }
+    }
+
+    fn on_proved(&mut self, attempt: &AttemptId, proof: &ProofEnd) {
+        let Some((
+            _,
+            Stage::Proving {
+                command,
+                self_checked,
+                commit,
+            },
+            stopping,
+        )) = self.stage(attempt)
+        else {
+            return;
+        };
+        if let Some(stop) = stopping {
+            return self.resolve_stopped(attempt, stop);
+        }
+        if proof.passed() {
+            return self.take(Decision::Accept {
+                attempt: attempt.clone(),
+                commit,
+                self_checked,
+            });
+        }
+        let how = match &proof.ending {
+            Ending::Exited(code) => format!("ended with exit code {code}"),
+            Ending::Signaled(signal) => format!("was ended by signal {signal}"),
+            Ending::CouldNotStart(cause) => format!("could not be started: {cause}"),
+            Ending::HardLimit => "ran into its time limit".to_owned(),
+            Ending::Flood => "wrote more than the output limit".to_owned(),
+            Ending::Stopped => "was stopped".to_owned(),
+            Ending::NoReport => "ended without a report".to_owned(),
+        };
+        let detail = format!("the proof `{command}` {how}\n{}", proof.tail);
+        self.rule(
+            attempt,
+            &Failure::new(FailureClass::VerifyFailed, detail.trim_end()),
+        );
+    }
+
+    /// An attempt that was told to end has ended.
+    fn resolve_stopped(&mut self, attempt: &AttemptId, cause: StopCause) {
+        let task = attempt.task.clone();
+        match cause {
+            StopCause::Hung => {
+                let limit = self.state.policy().silence_limit;
+                self.rule(
+                    attempt,
+                    &Failure::new(FailureClass::Hung, format!("no sign of life for {limit}")),
+                );
+            }
+            StopCause::ClaimLost => {
+                let detail = "the tracker gave the task to somebody else; the workspace is kept";
+                self.rule(attempt, &Failure::new(FailureClass::ClaimLost, detail));
+            }
+            StopCause::RunStopped | StopCause::Superseded => self.take(Decision::Interrupt {
+                attempt: attempt.clone(),
+            }),
+            StopCause::Taken => {
+                let reason = SkipReason::Taken("a person changed it while it ran".to_owned());
+                self.take(Decision::Skip { task, reason });
+            }
+            StopCause::Skipped => {
+                self.take(Decision::Skip {
+                    task: task.clone(),
+                    reason: SkipReason::ByPerson,
+                });
+                self.skip_dependents(&task);
+            }
+        }
+    }
+
+    /// One failure, one action: try again, or give up.
+    fn rule(&mut self, attempt: &AttemptId, failure: &Failure) {
+        let Some((at, _)) = self.state.current(attempt) else {
+            return;
+        };
+        let start_failure = is_start_failure(failure.class);
+        // The same cause twice in a row is the machine, and no task is to pay for that.
+        let machine =
+            start_failure && self.state.last_start_failure.as_deref() == Some(&failure.to_string());
+        let (used, allowed) = {
+            let (task, policy) = (self.state.task(at), self.state.policy());
+            if start_failure {
+                (task.start_retries, policy.start_retries)
+            } else {
+                (task.retries, policy.retries)
+            }
+        };
+        let (attempt, failure) = (attempt.clone(), failure.clone());
+        let cause = failure.to_string();
+        if machine || failure.class.is_worth_a_retry() && used < allowed {
+            self.take(Decision::Retry { attempt, failure });
+        } else {
+            let task = attempt.task.clone();
+            self.take(Decision::Fail { attempt, failure });
+            self.skip_dependents(&task);
+        }
+        if machine && *self.state.intake() == Intake::Open {
+            self.take(Decision::Pause { cause });
+        }
+        let (width, row) = (self.state.width(), self.state.failures_in_row);
+        if row > 0 && row % 2 == 0 && width > 1 {
+            self.take(Decision::Width { to: width / 2 });
+        }
+    }
+
+    /// Nothing that needs `task` can run any more.
+    fn skip_dependents(&mut self, task: &TaskId) {
+        let Some(at) = self.state.plan().find(task) else {
+            return;
+        };
+        for dependent in self.state.plan().graph().all_dependents(at) {
+            if matches!(
+                self.state.task(dependent).phase,
+                Phase::Waiting | Phase::Pausing { .. }
+            ) {
+                let skipped = self.state.plan().task(dependent).id.clone();
+                self.take(Decision::Skip {
+                    task: skipped,
+                    reason: SkipReason::NeedFailed(task.clone()),
+                });
+            }
+        }
+    }
+
+    fn stop_task(&mut self, task: &TaskId, cause: StopCause) {
+        let Some(at) = self.state.plan().find(task) else {
+            return;
+        };
+        let Some(active) = self.state.task(at).active() else {
+            return;
+        };
+        if active.stopping.is_none() {
+            let attempt = self.state.attempt_id(at, active.attempt);
+            self.take(Decision::Stop { attempt, cause });
+        }
+    }
+
+    fn on_request(&mut self, request: &Request) {
+        match request {
+            Request::Stop { now } => {
+                if *self.state.intake() != Intake::Stopped {
+                    self.take(Decision::Drain);
+                }
+                if *now {
+                    let active: Vec<Ix> = self.state.active().collect();
+                    for at in active {
+                        let task = self.state.plan().task(at).id.clone();
+                        self.stop_task(&task, StopCause::RunStopped);
+                    }
+                }
+            }
+            Request::Skip { task } => self.on_skip_request(task),
+            Request::Retry {
+                task,
+                with_dependents,
+            } => self.on_retry_request(task, *with_dependents),
+        }
+    }
+
+    fn on_skip_request(&mut self, task: &TaskId) {
+        let Some(at) = self.state.plan().find(task) else {
+            return self.refuse(format!("there is no task {task} in this run"));
+        };
+        match &self.state.task(at).phase {
+            Phase::Active(_) => self.stop_task(task, StopCause::Skipped),
+            Phase::Verified { .. } | Phase::Satisfied { .. } => {
+                self.refuse(format!("{task} is done; there is nothing to skip"))
+            }
+            _ => {
+                self.take(Decision::Skip {
+                    task: task.clone(),
+                    reason: SkipReason::ByPerson,
+                });
+                self.skip_dependents(task);
+            }
+        }
+    }
+
+    fn on_retry_request(&mut self, task: &TaskId, with_dependents: bool) {
+        let Some(at) = self.state.plan().find(task) else {
+            return self.refuse(format!("there is no task {task} in this run"));
+        };
+        match &self.state.task(at).phase {
+            Phase::Active(_) => {
+                return self.refuse(format!("{task} is running; stop or skip it first"));
+            }
+            Phase::Waiting | Phase::Pausing { .. } => {
+                return self.refuse(format!("{task} is waiting to run anyway"));
+            }
+            _ => {}
+        }
+        let dependents = self.state.plan().graph().all_dependents(at);
+        let started = |at: &Ix| {
+            self.state.task(*at).attempts > 0
+                && !matches!(self.state.task(*at).phase, Phase::Skipped(_))
+        };
+        if let Some(first) = dependents
+            .iter()
+            .find(|at| started(at))
+            .filter(|_| !with_dependents)
+        {
+            let first = &self.state.plan().task(*first).id;
+            let reason = format!(
+                "{first} was built on {task}; retry with --with-dependents to do both again"
+            );
+            return self.refuse(reason);
+        }
+        for &dependent in &dependents {
+            let id = self.state.plan().task(dependent).id.clone();
+            self.stop_task(&id, StopCause::Superseded);
+        }
+        let waits = |at: &Ix| match &self.state.task(*at).phase {
+            Phase::Skipped(SkipReason::NeedFailed(_)) => true,
+            Phase::Skipped(_) | Phase::Satisfied { .. } => false,
+            _ => self.state.task(*at).attempts > 0,
+        };
+        let dependents: Vec<TaskId> = dependents
+            .iter()
+            .filter(|at| waits(at))
+            .map(|at| self.state.plan().task(*at).id.clone())
+            .collect();
+        self.take(Decision::Redo {
+            task: task.clone(),
+            dependents,
+        });
+    }
+
+    fn refuse(&mut self, reason: String) {
+        self.take(Decision::Refuse { reason });
+    }
+
+    fn start_what_may_start(&mut self) {
+        if self.state.run_end() != RunEnd::Open || *self.state.intake() != Intake::Open {
+            return;
+        }
+        self.restore_width();
+        while let Some((at, slot)) = self.next_start() {
+            let attempt = self.state.attempt_id(at, self.state.task(at).attempts + 1);
+            self.take(Decision::Start { attempt, slot });
+            self.reserve_for_the_patient();
+        }
+    }
+
+    /// A verified attempt gives one place back.
+    fn restore_width(&mut self) {
+        let accepted = self
+            .decisions
+            .iter()
+            .any(|decision| matches!(decision, Decision::Accept { .. }));
+        let width = self.state.width();
+        if accepted && width < self.state.policy().concurrency {
+            self.take(Decision::Width { to: width + 1 });
+        }
+    }
+
+    /// The best ready task whose locks are free, and the lowest free slot.
+    fn next_start(&self) -> Option<(Ix, SlotId)> {
+        let state = &*self.state;
+        if state.active_count() >= state.width() {
+            return None;
+        }
+        let free = state.slots.iter().position(Option::is_none)?;
+        let slot = SlotId(u16::try_from(free + 1).ok()?);
+        let at = state.ready().find(|&at| state.lock_block(at).is_none())?;
+        Some((at, slot))
+    }
+
+    fn reserve_for_the_patient(&mut self) {
+        let patience = self.state.policy().lock_patience;
+        let state = &*self.state;
+        let waited = |at: &Ix| {
+            state.task(*at).passes > patience && state.locks.can_reserve(*at, state.lock_claim(*at))
+        };
+        let Some(at) = state.ready().find(waited) else {
+            return;
+        };
+        let task = state.plan().task(at).id.clone();
+        self.take(Decision::Reserve { task });
+    }
+
+    fn refresh_and_conclude(&mut self) {
+        if self.state.run_end() != RunEnd::Open {
+            return;
+        }
+        if self.state.refresh == (Refresh::Idle { due: true })
+            && *self.state.intake() != Intake::Stopped
+        {
+            self.take(Decision::Refresh);
+        }
+        let state = &*self.state;
+        let refreshing = matches!(state.refresh, Refresh::Asked { .. });
+        let pausing = *state.intake() == Intake::Open && state.wakes.iter().next().is_some();
+        let begun = !state.plan().tasks().is_empty();
+        if begun && !refreshing && !pausing && state.active_count() == 0 && state.unsettled == 0 {
+            self.take(Decision::Conclude);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What the core decides, and what is to be done about it.
+//!
+//! Decisions are recorded beside the event that led to them; actions follow from decisions alone, so a record can be replayed
+//! without deciding anything again.
+
+use crate::findings::Failure;
+use crate::id::{AttemptId, SlotId, TaskId};
+use crate::task::Commit;
+
+/// One choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// A task starts in a slot.
+    Start {
+        /// The new attempt.
+        attempt: AttemptId,
+        /// Its slot.
+        slot: SlotId,
+    },
+    /// Busy lock groups are kept for a task that was passed over too often.
+    Reserve {
+        /// For whom.
+        task: TaskId,
+    },
+    /// Look for a sign of life.
+    Look {
+        /// Whose.
+        attempt: AttemptId,
+    },
+    /// An attempt is over its soft limit.
+    Slow {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// An attempt is to end.
+    Stop {
+        /// Which.
+        attempt: AttemptId,
+        /// Why.
+        cause: StopCause,
+    },
+    /// An attempt that was told to end did not: kill it.
+    Kill {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// Record what the attempt left.
+    Examine {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// Run the proof.
+    Prove {
+        /// Which.
+        attempt: AttemptId,
+        /// The command.
+        command: String,
+        /// Only the agent named it.
+        self_checked: bool,
+        /// The result it is run on.
+        commit: Commit,
+    },
+    /// The task is done.
+    Accept {
+        /// By which attempt.
+        attempt: AttemptId,
+        /// The result.
+        commit: Commit,
+        /// Only the agent named the proof, or there was none.
+        self_checked: bool,
+    },
+    /// The attempt failed; the task is tried again.
+    Retry {
+        /// Which.
+        attempt: AttemptId,
+        /// Why it failed.
+        failure: Failure,
+    },
+    /// The attempt failed, and with it the task.
+    Fail {
+        /// Which.
+        attempt: AttemptId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The agent needs an answer.
+    Question {
+        /// Which.
+        attempt: AttemptId,
+        /// What it asks.
+        text: String,
+    },
+    /// The attempt was ended because the run was; the task is as before it.
+    Interrupt {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// The task is left out.
+    Skip {
+        /// Which.
+        task: TaskId,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// The task is to be run again, with these of its dependents.
+    Redo {
+        /// Which.
+        task: TaskId,
+        /// Those whose results are thrown away with it.
+        dependents: Vec<TaskId>,
+    },
+    /// A person's request cannot be granted.
+    Refuse {
+        /// Why, as a sentence.
+        reason: String,
+    },
+    /// How many agents may run from now on.
+    Width {
+        /// At most this many.
+        to: u16,
+    },
+    /// No new starts: the machine, not a task, is at fault.
+    Pause {
+        /// What failed twice in a row.
+        cause: String,
+    },
+    /// No new starts: a person said so.
+    Drain,
+    /// Ask the source again.
+    Refresh,
+    /// Nothing is left to do: give back claims, write the last words.
+    Conclude,
+}
+
+/// Why an attempt is ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StopCause {
+    /// No sign of life.
+    Hung,
+    /// The run is stopped.
+    RunStopped,
+    /// A person took the task over.
+    Taken,
+    /// A person skipped the task.
+    Skipped,
+    /// The tracker gave the task away.
+    ClaimLost,
+    /// What it stands on is done again.
+    Superseded,
+}
+
+/// Why a task is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SkipReason {
+    /// A person said so.
+    ByPerson,
+    /// A person took it over; how that shows.
+    Taken(String),
+    /// This need failed or was skipped.
+    NeedFailed(TaskId),
+}
+
+/// Something to be done. Every action carries its attempt, and can be asked for again after a crash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Claim, make the workspace, start the agent.
+    Start(StartOrder),
+    /// Find out when the attempt last showed a sign of life.
+    Look {
+        /// Whose.
+        attempt: AttemptId,
+    },
+    /// End the attempt's process tree, politely first.
+    Stop {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// End the attempt's process tree at once.
+    Kill {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// Record what the attempt left: snapshot, change set, final block.
+    Examine {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// Run the proof in the attempt's workspace.
+    Prove {
+        /// Which.
+        attempt: AttemptId,
+        /// The command.
+        command: String,
+    },
+    /// Do what follows an attempt's end.
+    Settle {
+        /// Which.
+        attempt: AttemptId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// Tell people.
+    Note {
+        /// What.
+        text: String,
+    },
+    /// Read the source again.
+    Refresh,
+    /// Give back claims, write the last words.
+    Conclude,
+}
+
+/// What is needed to start an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartOrder {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Its slot.
+    pub slot: SlotId,
+    /// Whether the task must be claimed first; false when an earlier attempt's claim still holds.
+    pub claim: bool,
+    /// Results it must stand on, one for each need that has one.
+    pub needs: Vec<NeedCommit>,
+    /// Why the attempt before this one failed.
+    pub previous: Option<Failure>,
+}
+
+/// A need and the result that stands for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeedCommit {
+    /// The need.
+    pub task: TaskId,
+    /// Its result.
+    pub commit: Commit,
+}
+
+/// How an attempt ended, for those who write it down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Verified {
+        /// The result.
+        commit: Commit,
+        /// Only the agent named the proof, or there was none.
+        self_checked: bool,
+    },
+    /// Failed; the task is tried again.
+    Retried(Failure),
+    /// Failed for good.
+    Failed(Failure),
+    /// Waits for an answer.
+    Question(String),
+    /// Ended with the run.
+    Interrupted,
+    /// Ended because the task is left out.
+    Skipped(SkipReason),
+}

@@ -1,0 +1,100 @@
+//! Two small containers that make a copy of the state cheap, so that a decision can be tried on a copy.
+
+use std::sync::Arc;
+
+use crate::graph::Ix;
+
+const CHUNK: usize = 64;
+
+/// A vector in shared chunks: copying it copies pointers, changing an entry copies its chunk if it is shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunks<T> {
+    chunks: Vec<Arc<Vec<T>>>,
+}
+
+impl<T> Default for Chunks<T> {
+    fn default() -> Self {
+        Chunks { chunks: Vec::new() }
+    }
+}
+
+impl<T: Clone> FromIterator<T> for Chunks<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        let mut chunks: Vec<Vec<T>> = Vec::new();
+        for item in items {
+            match chunks.last_mut() {
+                Some(last) if last.len() < CHUNK => last.push(item),
+                _ => {
+                    let mut chunk = Vec::with_capacity(CHUNK);
+                    chunk.push(item);
+                    chunks.push(chunk);
+                }
+            }
+        }
+        Chunks {
+            chunks: chunks.into_iter().map(Arc::new).collect(),
+        }
+    }
+}
+
+impl<T: Clone> Chunks<T> {
+    /// The entry at `at`.
+    #[must_use]
+    pub fn get(&self, at: Ix) -> &T {
+        &self.chunks[at.at() / CHUNK][at.at() % CHUNK]
+    }
+
+    /// The entry at `at`, to be changed.
+    pub fn get_mut(&mut self, at: Ix) -> &mut T {
+        &mut Arc::make_mut(&mut self.chunks[at.at() / CHUNK])[at.at() % CHUNK]
+    }
+
+    /// All entries in order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flat_map(|chunk| chunk.iter())
+    }
+}
+
+/// A set of small numbers as bits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bits {
+    words: Vec<u64>,
+}
+
+impl Bits {
+    /// An empty set for numbers below `count`.
+    #[must_use]
+    pub fn new(count: usize) -> Bits {
+        Bits {
+            words: vec![0; count.div_ceil(64)],
+        }
+    }
+
+    /// Puts `bit` in or takes it out.
+    pub fn set(&mut self, bit: u32, present: bool) {
+        let (word, mask) = (&mut self.words[bit as usize / 64], 1_u64 << (bit % 64));
+        if present {
+            *word |= mask;
+        } else {
+            *word &= !mask;
+        }
+    }
+
+    /// The numbers in the set, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u32> {
+        (0_u32..).zip(&self.words).flat_map(|(at, &word)| {
+            let mut rest = word;
+            std::iter::from_fn(move || {
+                let bit = rest.checked_ilog2().map(|_| rest.trailing_zeros())?;
+                rest &= rest - 1;
+                Some(at * 64 + bit)
+            })
+        })
+    }
+
+    /// Whether the set is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|&word| word == 0)
+    }
+}

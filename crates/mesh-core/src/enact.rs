@@ -1,0 +1,467 @@
+//! Decisions into the state. Each is carried out without looking whether it was a good one, so that records of another version
+//! replay; what to do about it comes back as actions.
+
+use std::sync::Arc;
+
+use crate::decision::{Action, Decision, NeedCommit, Outcome, SkipReason, StartOrder, StopCause};
+use crate::findings::{Failure, FailureClass};
+use crate::graph::Ix;
+use crate::id::{AttemptId, SlotId};
+use crate::state::{Active, Intake, Phase, Refresh, RunEnd, Stage, State, Stopping, lock_claim};
+use crate::time::{Millis, Span};
+
+/// How long an attempt may take to end after it was told to, before it is killed. The shim's own grace is shorter.
+pub const STOP_PATIENCE: Span = Span::seconds(60);
+
+impl State {
+    /// Carries a decision out and says what is to be done.
+    pub(crate) fn enact(&mut self, now: Millis, decision: &Decision) -> Vec<Action> {
+        match decision {
+            Decision::Start { attempt, slot } => self.start(now, attempt, *slot),
+            Decision::Reserve { task } => {
+                if let Some(at) = self.plan.find(task) {
+                    let plan = Arc::clone(&self.plan);
+                    self.locks.reserve(at, lock_claim(&plan, &self.policy, at));
+                }
+                Vec::new()
+            }
+            Decision::Look { attempt } => self.look(attempt),
+            Decision::Slow { attempt } => self.slow(attempt),
+            Decision::Stop { attempt, cause } => self.stop(now, attempt, *cause),
+            Decision::Kill { attempt } => self.kill(attempt),
+            Decision::Examine { attempt } => {
+                self.stage_of(attempt, Stage::Examining);
+                vec![Action::Examine {
+                    attempt: attempt.clone(),
+                }]
+            }
+            Decision::Prove {
+                attempt,
+                command,
+                self_checked,
+                commit,
+            } => {
+                let stage = Stage::Proving {
+                    command: command.clone(),
+                    self_checked: *self_checked,
+                    commit: commit.clone(),
+                };
+                self.stage_of(attempt, stage);
+                vec![Action::Prove {
+                    attempt: attempt.clone(),
+                    command: command.clone(),
+                }]
+            }
+            Decision::Accept {
+                attempt,
+                commit,
+                self_checked,
+            } => {
+                let (commit, self_checked) = (commit.clone(), *self_checked);
+                let phase = Phase::Verified {
+                    attempt: attempt.number,
+                    commit: commit.clone(),
+                    self_checked,
+                };
+                self.failures_in_row = 0;
+                self.last_start_failure = None;
+                let actions = self.end(
+                    attempt,
+                    phase,
+                    Outcome::Verified {
+                        commit,
+                        self_checked,
+                    },
+                );
+                self.count_done(attempt);
+                actions
+            }
+            Decision::Retry { attempt, failure } => self.retry(now, attempt, failure),
+            Decision::Fail { attempt, failure } => {
+                self.note_failure(failure);
+                let phase = Phase::Failed {
+                    attempt: attempt.number,
+                    failure: Arc::new(failure.clone()),
+                };
+                self.end(attempt, phase, Outcome::Failed(failure.clone()))
+            }
+            Decision::Question { attempt, text } => {
+                let phase = Phase::Question {
+                    attempt: attempt.number,
+                    text: text.clone(),
+                };
+                self.end(attempt, phase, Outcome::Question(text.clone()))
+            }
+            Decision::Interrupt { attempt } => {
+                self.end(attempt, Phase::Waiting, Outcome::Interrupted)
+            }
+            Decision::Skip { task, reason } => self.skip(task, reason),
+            Decision::Redo { task, dependents } => {
+                self.redo(task);
+                dependents.iter().for_each(|task| self.redo(task));
+                self.reindex();
+                Vec::new()
+            }
+            Decision::Refuse { reason } => vec![Action::Note {
+                text: reason.clone(),
+            }],
+            Decision::Width { to } => {
+                self.width = (*to).clamp(1, self.policy.concurrency.max(1));
+                Vec::new()
+            }
+            Decision::Pause { cause } => {
+                self.intake = Intake::Paused {
+                    cause: cause.clone(),
+                };
+                vec![Action::Note {
+                    text: format!("paused, running tasks finish: twice in a row {cause}"),
+                }]
+            }
+            Decision::Drain => {
+                self.intake = Intake::Stopped;
+                Vec::new()
+            }
+            Decision::Refresh => {
+                self.refresh = Refresh::Asked { again: false };
+                vec![Action::Refresh]
+            }
+            Decision::Conclude => {
+                self.ending = RunEnd::Concluding;
+                vec![Action::Conclude]
+            }
+        }
+    }
+
+    fn start(&mut self, now: Millis, attempt: &AttemptId, slot: SlotId) -> Vec<Action> {
+        let Some(at) = self.plan.find(&attempt.task) else {
+            return Vec::new();
+        };
+        self.count_passes(at);
+        let plan = Arc::clone(&self.plan);
+        self.locks.take(at, lock_claim(&plan, &self.policy, at));
+        let place = usize::from(slot.0).saturating_sub(1);
+        if place >= self.slots.len() {
+            self.slots.resize(place + 1, None);
+        }
+        self.slots[place] = Some(at);
+        self.peak = self.peak.max(self.active_count());
+        let task = self.tasks.get_mut(at);
+        task.attempts = attempt.number;
+        task.passes = 0;
+        let claim = !task.claimed;
+        let previous = task.last_failure.as_deref().cloned();
+        let active = Active {
+            attempt: attempt.number,
+            slot,
+            since: now,
+            stage: Stage::Starting,
+            stopping: None,
+        };
+        self.set_phase(at, Phase::Active(active));
+        let name = |(need, commit)| NeedCommit {
+            task: plan.task(need).id.clone(),
+            commit,
+        };
+        let needs = self.need_commits(at).into_iter().map(name).collect();
+        vec![Action::Start(StartOrder {
+            attempt: attempt.clone(),
+            slot,
+            claim,
+            needs,
+            previous,
+        })]
+    }
+
+    /// Ready tasks before `at` in the ranking that want one of the locks it takes have been passed over.
+    fn count_passes(&mut self, at: Ix) {
+        let plan = Arc::clone(&self.plan);
+        let place = self.ranking.place(at);
+        let mine = plan.groups_of(at);
+        let passed: Vec<Ix> = self
+            .ready()
+            .take_while(|&other| self.ranking.place(other) < place)
+            .collect();
+        for other in passed {
+            let wants = plan.groups_of(other);
+            if wants.is_empty() || wants.iter().any(|group| mine.contains(group)) {
+                self.tasks.get_mut(other).passes += 1;
+            }
+        }
+    }
+
+    fn look(&mut self, attempt: &AttemptId) -> Vec<Action> {
+        let Some((at, active)) = self.current(attempt) else {
+            return Vec::new();
+        };
+        if let Stage::Running {
+            started,
+            last_sign,
+            slow,
+            ..
+        } = active.stage
+        {
+            self.set_stage(
+                at,
+                Stage::Running {
+                    started,
+                    last_sign,
+                    looking: true,
+                    slow,
+                },
+            );
+        }
+        vec![Action::Look {
+            attempt: attempt.clone(),
+        }]
+    }
+
+    fn slow(&mut self, attempt: &AttemptId) -> Vec<Action> {
+        let Some((at, active)) = self.current(attempt) else {
+            return Vec::new();
+        };
+        if let Stage::Running {
+            started,
+            last_sign,
+            looking,
+            ..
+        } = active.stage
+        {
+            self.set_stage(
+                at,
+                Stage::Running {
+                    started,
+                    last_sign,
+                    looking,
+                    slow: true,
+                },
+            );
+        }
+        vec![Action::Note {
+            text: format!("{attempt} is over its soft limit"),
+        }]
+    }
+
+    fn stop(&mut self, now: Millis, attempt: &AttemptId, cause: StopCause) -> Vec<Action> {
+        let Some((at, _)) = self.current(attempt) else {
+            return Vec::new();
+        };
+        let stopping = Stopping {
+            cause,
+            kill_at: now.after(STOP_PATIENCE),
+            killed: false,
+        };
+        self.set_stopping(at, stopping);
+        vec![Action::Stop {
+            attempt: attempt.clone(),
+        }]
+    }
+
+    fn kill(&mut self, attempt: &AttemptId) -> Vec<Action> {
+        let Some((at, active)) = self.current(attempt) else {
+            return Vec::new();
+        };
+        if let Some(stopping) = active.stopping {
+            self.set_stopping(
+                at,
+                Stopping {
+                    killed: true,
+                    ..stopping
+                },
+            );
+        }
+        vec![Action::Kill {
+            attempt: attempt.clone(),
+        }]
+    }
+
+    fn retry(&mut self, now: Millis, attempt: &AttemptId, failure: &Failure) -> Vec<Action> {
+        self.note_failure(failure);
+        let pauses = is_start_failure(failure.class);
+        let phase = if pauses {
+            Phase::Pausing {
+                until: now.after(self.policy.start_pause),
+            }
+        } else {
+            Phase::Waiting
+        };
+        if let Some(at) = self.plan.find(&attempt.task) {
+            let task = self.tasks.get_mut(at);
+            task.last_failure = Some(Arc::new(failure.clone()));
+            let used = if pauses {
+                &mut task.start_retries
+            } else {
+                &mut task.retries
+            };
+            *used += 1;
+        }
+        self.end(attempt, phase, Outcome::Retried(failure.clone()))
+    }
+
+    fn note_failure(&mut self, failure: &Failure) {
+        self.failures_in_row += 1;
+        self.last_start_failure = is_start_failure(failure.class).then(|| failure.to_string());
+    }
+
+    fn skip(&mut self, task: &crate::id::TaskId, reason: &SkipReason) -> Vec<Action> {
+        let Some(at) = self.plan.find(task) else {
+            return Vec::new();
+        };
+        if matches!(reason, SkipReason::Taken(_)) {
+            self.tasks.get_mut(at).claimed = false;
+        }
+        match self.task(at).active().map(|active| active.attempt) {
+            Some(number) => {
+                let attempt = self.attempt_id(at, number);
+                self.end(
+                    &attempt,
+                    Phase::Skipped(reason.clone()),
+                    Outcome::Skipped(reason.clone()),
+                )
+            }
+            None => {
+                self.set_phase(at, Phase::Skipped(reason.clone()));
+                Vec::new()
+            }
+        }
+    }
+
+    fn redo(&mut self, task: &crate::id::TaskId) {
+        let Some(at) = self.plan.find(task) else {
+            return;
+        };
+        let state = self.tasks.get_mut(at);
+        if state.active().is_none() {
+            state.phase = Phase::Waiting;
+        }
+        (state.retries, state.start_retries, state.passes) = (0, 0, 0);
+        state.last_failure = None;
+    }
+
+    /// Ends an attempt: slot and locks are free, its end is to be written down.
+    fn end(&mut self, attempt: &AttemptId, phase: Phase, outcome: Outcome) -> Vec<Action> {
+        let Some((at, active)) = self.current(attempt) else {
+            return Vec::new();
+        };
+        let place = usize::from(active.slot.0).saturating_sub(1);
+        self.slots[place] = None;
+        let plan = Arc::clone(&self.plan);
+        self.locks.release(at, lock_claim(&plan, &self.policy, at));
+        self.set_phase(at, phase);
+        self.tasks
+            .get_mut(at)
+            .settling
+            .push((attempt.number, outcome.clone()));
+        self.unsettled += 1;
+        match &mut self.refresh {
+            Refresh::Idle { due } => *due = self.policy.refresh,
+            Refresh::Asked { again } => *again = true,
+        }
+        vec![Action::Settle {
+            attempt: attempt.clone(),
+            outcome,
+        }]
+    }
+
+    /// Tells those that need a task that it is done, through containers that it completes.
+    fn count_done(&mut self, attempt: &AttemptId) {
+        let Some(at) = self.plan.find(&attempt.task) else {
+            return;
+        };
+        let plan = Arc::clone(&self.plan);
+        let mut done = vec![at];
+        while let Some(at) = done.pop() {
+            for &dependent in plan.graph().dependents(at) {
+                let state = self.tasks.get_mut(dependent);
+                state.open_needs = state.open_needs.saturating_sub(1);
+                if state.open_needs == 0 && self.is_open_container(dependent) {
+                    self.tasks.get_mut(dependent).phase = Phase::Satisfied { commit: None };
+                    done.push(dependent);
+                }
+                self.note_ready(dependent);
+            }
+        }
+    }
+
+    fn stage_of(&mut self, attempt: &AttemptId, stage: Stage) {
+        if let Some((at, _)) = self.current(attempt) {
+            self.set_stage(at, stage);
+        }
+    }
+
+    pub(crate) fn set_stage(&mut self, at: Ix, stage: Stage) {
+        if let Phase::Active(active) = &mut self.unwake(at).phase {
+            active.stage = stage;
+        }
+        self.note_wake(at);
+    }
+
+    fn set_stopping(&mut self, at: Ix, stopping: Stopping) {
+        if let Phase::Active(active) = &mut self.unwake(at).phase {
+            active.stopping = Some(stopping);
+        }
+        self.note_wake(at);
+    }
+
+    pub(crate) fn set_phase(&mut self, at: Ix, phase: Phase) {
+        self.unwake(at).phase = phase;
+        self.note_ready(at);
+        self.note_wake(at);
+    }
+
+    /// Keeps the set of ready tasks right after a change to `at`.
+    pub(crate) fn note_ready(&mut self, at: Ix) {
+        let ready = self.is_ready(at);
+        self.ready.set(self.ranking.place(at), ready);
+        if !ready && self.task(at).passes > 0 {
+            self.tasks.get_mut(at).passes = 0;
+            self.locks.unreserve(at);
+        }
+    }
+
+    fn unwake(&mut self, at: Ix) -> &mut crate::state::TaskState {
+        if let Some(when) = self.deadline(at) {
+            self.wakes.remove(&(when, at));
+        }
+        self.tasks.get_mut(at)
+    }
+
+    /// Keeps the set of deadlines right after a change to `at`.
+    pub(crate) fn note_wake(&mut self, at: Ix) {
+        if let Some(when) = self.deadline(at) {
+            self.wakes.insert((when, at));
+        }
+    }
+
+    /// When the clock alone makes something due for `at`.
+    pub(crate) fn deadline(&self, at: Ix) -> Option<Millis> {
+        let active = match &self.task(at).phase {
+            Phase::Pausing { until } => return Some(*until),
+            Phase::Active(active) => active,
+            _ => return None,
+        };
+        if let Some(stopping) = active.stopping {
+            return (!stopping.killed).then_some(stopping.kill_at);
+        }
+        let Stage::Running {
+            started,
+            last_sign,
+            looking,
+            slow,
+        } = active.stage
+        else {
+            return None;
+        };
+        let silence = (!looking).then(|| last_sign.after(self.policy.silence_limit));
+        let soft = self
+            .policy
+            .soft_limit
+            .filter(|_| !slow)
+            .map(|limit| started.after(limit));
+        [silence, soft].into_iter().flatten().min()
+    }
+}
+
+/// The classes in which the agent never executed.
+pub(crate) fn is_start_failure(class: FailureClass) -> bool {
+    matches!(class, FailureClass::CouldNotStart | FailureClass::Setup)
+}

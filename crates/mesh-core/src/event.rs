@@ -1,0 +1,146 @@
+//! Everything that can happen to a run. An event is a fact the outside reported; nothing is decided in it.
+
+use crate::findings::{Ending, Failure, Findings, ProofEnd};
+use crate::id::{AttemptId, TaskId};
+use crate::plan::Plan;
+use crate::policy::Policy;
+use crate::task::Task;
+use crate::time::Millis;
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The run begins with this plan under this policy. Always the first event, and only the first.
+    Begun {
+        /// What is to be done.
+        plan: Plan,
+        /// Under which rules.
+        policy: Policy,
+    },
+    /// A coordinator took the run up again: claims of its predecessor are void, a pause or a stop is over.
+    Reopened,
+    /// Nothing but time has passed.
+    Tick,
+    /// The tracker says that the task is ours.
+    Claimed {
+        /// The attempt it was claimed for.
+        attempt: AttemptId,
+    },
+    /// The agent is executing.
+    Started {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// The agent is not executing and will not be.
+    StartFailed {
+        /// Which.
+        attempt: AttemptId,
+        /// Why.
+        cause: StartFailure,
+    },
+    /// Answer to [`crate::decision::Action::Look`].
+    Looked {
+        /// Which.
+        attempt: AttemptId,
+        /// When it last showed a sign of life.
+        last_sign: Millis,
+    },
+    /// The agent's whole process tree is dead.
+    Ended {
+        /// Which.
+        attempt: AttemptId,
+        /// How.
+        ending: Ending,
+    },
+    /// What the attempt left has been recorded.
+    Examined {
+        /// Which.
+        attempt: AttemptId,
+        /// What was found, or why it could not be recorded.
+        findings: Result<Findings, Failure>,
+    },
+    /// The proof's whole process tree is dead.
+    Proved {
+        /// Which.
+        attempt: AttemptId,
+        /// How it ended.
+        proof: ProofEnd,
+    },
+    /// All that follows an attempt's end (record, tracker, workspace) is done or has been given up with a note.
+    Settled {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// The tracker gave the task to somebody else while it ran.
+    ClaimLost {
+        /// Which task.
+        task: TaskId,
+        /// Who has it now, as far as known.
+        holder: String,
+    },
+    /// The source was read again.
+    Refreshed {
+        /// What is different, or why it could not be read.
+        change: Result<PlanChange, String>,
+    },
+    /// A person asks for something.
+    Asked {
+        /// What.
+        request: Request,
+    },
+    /// Claims are given back and the last words are written.
+    Concluded,
+}
+
+/// Why an agent is not executing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartFailure {
+    /// The task belongs to somebody else.
+    Taken {
+        /// Who has it, or in which state it is.
+        holder: String,
+    },
+    /// A failure of class `could-not-start`, `setup` or `conflict`.
+    Failed(Failure),
+}
+
+/// What a person may ask of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// No new starts; with `now` the running agents are stopped too.
+    Stop {
+        /// Stop the agents.
+        now: bool,
+    },
+    /// Run a task again.
+    Retry {
+        /// Which.
+        task: TaskId,
+        /// Run again what was built on it, too.
+        with_dependents: bool,
+    },
+    /// Leave a task out.
+    Skip {
+        /// Which.
+        task: TaskId,
+    },
+}
+
+/// How a source differs from the plan in use.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PlanChange {
+    /// Tasks as they are now: new ones, and those that changed.
+    pub tasks: Vec<Task>,
+    /// Tasks that are no longer there.
+    pub removed: Vec<TaskId>,
+    /// Tasks that a person took over, and how that shows.
+    pub taken: Vec<(TaskId, String)>,
+}
+
+impl PlanChange {
+    /// Whether nothing is different.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && self.removed.is_empty() && self.taken.is_empty()
+    }
+}

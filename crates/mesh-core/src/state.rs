@@ -1,0 +1,419 @@
+//! The state of a run. It changes only in `absorb` (facts) and `enact` (decisions); everybody else reads.
+//!
+//! A copy is cheap: the plan and its ranking are shared, tasks lie in shared chunks. That is what lets a decision be tried on
+//! a copy and then recorded before anything real changes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::decision::{Outcome, SkipReason, StopCause};
+use crate::dense::{Bits, Chunks};
+use crate::findings::Failure;
+use crate::graph::Ix;
+use crate::id::{AttemptId, SlotId, TaskId};
+use crate::lock::{Claim, LockBlock, LockTable};
+use crate::plan::Plan;
+use crate::policy::{Policy, Unlabelled};
+use crate::rank::Ranking;
+use crate::task::{Commit, Standing, Task};
+use crate::time::Millis;
+
+/// A run as the core knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) ranking: Arc<Ranking>,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) tasks: Chunks<TaskState>,
+    /// Ready tasks by their place in the ranking.
+    pub(crate) ready: Bits,
+    pub(crate) locks: LockTable,
+    pub(crate) slots: Vec<Option<Ix>>,
+    pub(crate) width: u16,
+    pub(crate) failures_in_row: u32,
+    pub(crate) last_start_failure: Option<String>,
+    pub(crate) intake: Intake,
+    pub(crate) refresh: Refresh,
+    pub(crate) ending: RunEnd,
+    /// Attempts whose end is not yet written down.
+    pub(crate) unsettled: u32,
+    /// The next deadline of each task that has one.
+    pub(crate) wakes: BTreeSet<(Millis, Ix)>,
+    pub(crate) peak: u16,
+}
+
+/// Whether new attempts may start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intake {
+    /// They may.
+    Open,
+    /// They may not: the machine is at fault.
+    Paused {
+        /// What failed twice in a row.
+        cause: String,
+    },
+    /// They may not: a person stopped the run.
+    Stopped,
+}
+
+/// Whether the source is being read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refresh {
+    Idle { due: bool },
+    Asked { again: bool },
+}
+
+/// How far the end of the run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// Not begun to end.
+    Open,
+    /// Claims are being given back.
+    Concluding,
+    /// All is written.
+    Concluded,
+}
+
+/// One task of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskState {
+    /// Where it is.
+    pub phase: Phase,
+    /// Needs that are not done.
+    pub open_needs: u32,
+    /// Attempts made so far; the newest has this number.
+    pub attempts: u32,
+    /// Retries used, `could-not-start` and `setup` apart.
+    pub retries: u32,
+    /// Retries used for `could-not-start` and `setup`.
+    pub start_retries: u32,
+    /// How often it was passed over for its locks since it became ready.
+    pub passes: u32,
+    /// Whether the tracker says that it is ours.
+    pub claimed: bool,
+    /// Why the attempt before failed.
+    pub last_failure: Option<Arc<Failure>>,
+    /// Ended attempts whose end is not yet written down.
+    pub settling: Vec<(u32, Outcome)>,
+}
+
+/// Where a task is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// For its needs, or, with none open, for locks, a slot or the run's limit.
+    Waiting,
+    /// For the pause before a start is tried again.
+    Pausing {
+        /// End of the pause.
+        until: Millis,
+    },
+    /// An attempt has its slot and locks.
+    Active(Active),
+    /// The agent needs an answer; slot and locks are free.
+    Question {
+        /// The attempt that asked.
+        attempt: u32,
+        /// What it asks.
+        text: String,
+    },
+    /// Done in this run.
+    Verified {
+        /// By which attempt.
+        attempt: u32,
+        /// The result.
+        commit: Commit,
+        /// Only the agent named the proof, or there was none.
+        self_checked: bool,
+    },
+    /// Failed, attempts used up.
+    Failed {
+        /// The last attempt.
+        attempt: u32,
+        /// Why.
+        failure: Arc<Failure>,
+    },
+    /// Left out.
+    Skipped(SkipReason),
+    /// Done without this run.
+    Satisfied {
+        /// Its recorded result, if mesh made it.
+        commit: Option<Commit>,
+    },
+}
+
+/// An attempt that has a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Active {
+    /// Its number.
+    pub attempt: u32,
+    /// Its slot.
+    pub slot: SlotId,
+    /// When it got the slot.
+    pub since: Millis,
+    /// How far it is.
+    pub stage: Stage,
+    /// It has been told to end, and why.
+    pub stopping: Option<Stopping>,
+}
+
+/// An attempt that has been told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopping {
+    /// Why.
+    pub cause: StopCause,
+    /// When it is killed if it has not ended.
+    pub kill_at: Millis,
+    /// Whether it has been killed.
+    pub killed: bool,
+}
+
+/// How far an attempt is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Claim, workspace, setup.
+    Starting,
+    /// The agent executes.
+    Running {
+        /// Since when.
+        started: Millis,
+        /// Last sign of life.
+        last_sign: Millis,
+        /// A look is under way.
+        looking: bool,
+        /// It is over its soft limit.
+        slow: bool,
+    },
+    /// What it left is being recorded.
+    Examining,
+    /// The proof runs.
+    Proving {
+        /// The command.
+        command: String,
+        /// Only the agent named it.
+        self_checked: bool,
+        /// The result it runs on.
+        commit: Commit,
+    },
+}
+
+impl TaskState {
+    pub(crate) fn waiting() -> TaskState {
+        TaskState {
+            phase: Phase::Waiting,
+            open_needs: 0,
+            attempts: 0,
+            retries: 0,
+            start_retries: 0,
+            passes: 0,
+            claimed: false,
+            last_failure: None,
+            settling: Vec::new(),
+        }
+    }
+
+    /// The running attempt, if there is one.
+    #[must_use]
+    pub fn active(&self) -> Option<&Active> {
+        match &self.phase {
+            Phase::Active(active) => Some(active),
+            _ => None,
+        }
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State::new()
+    }
+}
+
+impl State {
+    /// A run that has not begun.
+    #[must_use]
+    pub fn new() -> State {
+        let (plan, _) = Plan::build_tolerant(Vec::new());
+        State {
+            plan: Arc::new(plan),
+            ranking: Arc::new(Ranking::default()),
+            policy: Arc::new(Policy::with_concurrency(1)),
+            tasks: Chunks::default(),
+            ready: Bits::default(),
+            locks: LockTable::default(),
+            slots: Vec::new(),
+            width: 1,
+            failures_in_row: 0,
+            last_start_failure: None,
+            intake: Intake::Open,
+            refresh: Refresh::Idle { due: false },
+            ending: RunEnd::Open,
+            unsettled: 0,
+            wakes: BTreeSet::new(),
+            peak: 0,
+        }
+    }
+
+    /// The plan in use.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The order of its tasks.
+    #[must_use]
+    pub fn ranking(&self) -> &Ranking {
+        &self.ranking
+    }
+
+    /// The rules in use.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// State of the task at `at`.
+    #[must_use]
+    pub fn task(&self, at: Ix) -> &TaskState {
+        self.tasks.get(at)
+    }
+
+    /// State of the task called `id`.
+    #[must_use]
+    pub fn find(&self, id: &TaskId) -> Option<(&Task, &TaskState)> {
+        let at = self.plan.find(id)?;
+        Some((self.plan.task(at), self.tasks.get(at)))
+    }
+
+    /// Whether new attempts may start.
+    #[must_use]
+    pub fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// How far the end of the run is.
+    #[must_use]
+    pub fn run_end(&self) -> RunEnd {
+        self.ending
+    }
+
+    /// How many agents may run at the moment.
+    #[must_use]
+    pub fn width(&self) -> u16 {
+        self.width
+    }
+
+    /// The largest number of attempts that were active at once.
+    #[must_use]
+    pub fn peak(&self) -> u16 {
+        self.peak
+    }
+
+    /// How many attempts have a slot.
+    #[must_use]
+    pub fn active_count(&self) -> u16 {
+        u16::try_from(self.slots.iter().flatten().count()).unwrap_or(u16::MAX)
+    }
+
+    /// Places of the tasks that have a slot, by slot.
+    pub fn active(&self) -> impl Iterator<Item = Ix> {
+        self.slots.iter().flatten().copied()
+    }
+
+    /// The next moment at which something is due by the clock alone.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Millis> {
+        self.wakes.first().map(|(at, _)| *at)
+    }
+
+    /// Tasks that the tracker says are ours.
+    pub fn claimed(&self) -> impl Iterator<Item = &TaskId> {
+        self.plan
+            .all()
+            .filter(|&at| self.task(at).claimed)
+            .map(|at| &self.plan.task(at).id)
+    }
+
+    /// Whether the task at `at` has all it needs and waits only for locks, a slot or the run's limit.
+    #[must_use]
+    pub fn is_ready(&self, at: Ix) -> bool {
+        let task = self.plan.task(at);
+        task.standing == Standing::Open
+            && task.outside.is_empty()
+            && self.task(at).phase == Phase::Waiting
+            && self.task(at).open_needs == 0
+    }
+
+    /// Ready tasks, best first.
+    pub fn ready(&self) -> impl Iterator<Item = Ix> {
+        self.ready.iter().map(|place| self.ranking.at(place))
+    }
+
+    /// Whether a task counts as done for those that need it.
+    #[must_use]
+    pub fn is_done(&self, at: Ix) -> bool {
+        matches!(
+            self.task(at).phase,
+            Phase::Verified { .. } | Phase::Satisfied { .. }
+        )
+    }
+
+    /// What keeps a ready task from its locks.
+    #[must_use]
+    pub fn lock_block(&self, at: Ix) -> Option<LockBlock> {
+        self.locks.block(at, self.lock_claim(at))
+    }
+
+    pub(crate) fn lock_claim(&self, at: Ix) -> Claim<'_> {
+        lock_claim(&self.plan, &self.policy, at)
+    }
+
+    pub(crate) fn attempt_id(&self, at: Ix, number: u32) -> AttemptId {
+        AttemptId {
+            task: self.plan.task(at).id.clone(),
+            number,
+        }
+    }
+
+    /// Place of the task whose active attempt is `attempt`; nothing for a late or a double report.
+    #[must_use]
+    pub fn current(&self, attempt: &AttemptId) -> Option<(Ix, &Active)> {
+        let at = self.plan.find(&attempt.task)?;
+        let active = self
+            .task(at)
+            .active()
+            .filter(|active| active.attempt == attempt.number)?;
+        Some((at, active))
+    }
+
+    /// Results that stand for what `at` needs: of each need its own, or, where a need has none (a container, a task that a
+    /// person did), those of its needs in turn.
+    #[must_use]
+    pub fn need_commits(&self, at: Ix) -> Vec<(Ix, Commit)> {
+        let mut found = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut stack: Vec<Ix> = self.plan.graph().needs(at).to_vec();
+        while let Some(need) = stack.pop() {
+            if !seen.insert(need) {
+                continue;
+            }
+            match &self.task(need).phase {
+                Phase::Verified { commit, .. }
+                | Phase::Satisfied {
+                    commit: Some(commit),
+                } => found.push((need, commit.clone())),
+                _ => stack.extend_from_slice(self.plan.graph().needs(need)),
+            }
+        }
+        found.sort_by_key(|(need, _)| *need);
+        found
+    }
+}
+
+/// What the task at `at` takes when it starts.
+pub(crate) fn lock_claim<'a>(plan: &'a Plan, policy: &Policy, at: Ix) -> Claim<'a> {
+    let groups = plan.groups_of(at);
+    if groups.is_empty() && policy.unlabelled == Unlabelled::Alone {
+        Claim::Alone
+    } else {
+        Claim::Groups(groups)
+    }
+}
