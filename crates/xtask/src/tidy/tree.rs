@@ -67,11 +67,16 @@ impl Tree {
         let mut files = Vec::new();
         for path in answer.split('\0').filter(|path| !path.is_empty()) {
             let full = root.join(path);
-            // Deleted but not yet committed, a symlink, or an editor's file that is gone again.
+            // Deleted but not yet committed, or a symlink.
             if !full.symlink_metadata().is_ok_and(|kind| kind.is_file()) {
                 continue;
             }
-            let bytes = fs_err::read(full)?;
+            let bytes = match fs_err::read(full) {
+                Ok(bytes) => bytes,
+                // An editor's file that is gone again.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error.into()),
+            };
             if let Ok(text) = String::from_utf8(bytes) {
                 files.push(TextFile::new(path, &text));
             }
