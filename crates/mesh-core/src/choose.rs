@@ -74,11 +74,15 @@ impl Desk<'_> {
                 }
             }
             Event::Asked { request } => self.on_request(request),
+            Event::Concluded => {
+                if *self.state.intake() == Intake::Open && !self.state.ready.is_empty() {
+                    self.take(Decision::GoOn);
+                }
+            }
             Event::Begun { .. }
             | Event::Reopened
             | Event::Claimed { .. }
-            | Event::Settled { .. }
-            | Event::Concluded => {}
+            | Event::Settled { .. } => {}
         }
     }
 
@@ -527,3 +531,7 @@ impl Desk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "choose_test.rs"]
+mod tests;

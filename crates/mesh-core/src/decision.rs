@@ -130,6 +130,8 @@ pub enum Decision {
     Refresh,
     /// Nothing is left to do: give back claims, write the last words.
     Conclude,
+    /// Something was asked for while the run concluded: it does not end yet.
+    GoOn,
 }
 
 /// Why an attempt is ended before its time.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::decision::{Action, Decision, NeedCommit, Outcome, SkipReason, StartOrder, StopCause};
+use crate::decision::{Action, Decision, Outcome, SkipReason, StopCause};
 use crate::findings::{Failure, FailureClass};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId};
@@ -129,6 +129,10 @@ impl State {
                 self.ending = RunEnd::Concluding;
                 vec![Action::Conclude]
             }
+            Decision::GoOn => {
+                self.ending = RunEnd::Open;
+                Vec::new()
+            }
         }
     }
 
@@ -148,8 +152,6 @@ impl State {
         let task = self.tasks.get_mut(at);
         task.attempts = attempt.number;
         task.passes = 0;
-        let claim = !task.claimed;
-        let previous = task.last_failure.as_deref().cloned();
         let active = Active {
             attempt: attempt.number,
             slot,
@@ -158,18 +160,7 @@ impl State {
             stopping: None,
         };
         self.set_phase(at, Phase::Active(active));
-        let name = |(need, commit)| NeedCommit {
-            task: plan.task(need).id.clone(),
-            commit,
-        };
-        let needs = self.need_commits(at).into_iter().map(name).collect();
-        vec![Action::Start(StartOrder {
-            attempt: attempt.clone(),
-            slot,
-            claim,
-            needs,
-            previous,
-        })]
+        vec![Action::Start(self.start_order(at))]
     }
 
     /// Ready tasks before `at` in the ranking that want one of the locks it takes have been passed over.

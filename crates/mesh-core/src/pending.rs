@@ -1,0 +1,128 @@
+//! What is to be done, read off the state alone. After a crash nobody knows which actions were carried out: this list says which
+//! are still owed, and whoever carries them out asks first whether they have happened.
+
+use crate::decision::{Action, NeedCommit, Outcome, StartOrder};
+use crate::id::AttemptId;
+use crate::state::{Phase, Refresh, RunEnd, Stage, State};
+
+/// What the state says is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owed {
+    /// A start that has not been reported.
+    Start(StartOrder),
+    /// An agent that was executing when last heard of.
+    Running {
+        /// Which.
+        attempt: AttemptId,
+        /// It has been told to end.
+        stopping: bool,
+        /// A look was under way.
+        looking: bool,
+    },
+    /// A recording that has not been reported.
+    Examine(AttemptId),
+    /// A proof that was executing when last heard of, or never started.
+    Prove {
+        /// Which.
+        attempt: AttemptId,
+        /// The command.
+        command: String,
+    },
+    /// An end that is not written down.
+    Settle {
+        /// Which.
+        attempt: AttemptId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// The source is being read.
+    Refresh,
+    /// Claims are being given back.
+    Conclude,
+}
+
+impl State {
+    /// All that is under way, in a fixed order.
+    #[must_use]
+    pub fn owed(&self) -> Vec<Owed> {
+        let mut owed = Vec::new();
+        for at in self.plan.all() {
+            let task = self.task(at);
+            for (number, outcome) in &task.settling {
+                owed.push(Owed::Settle {
+                    attempt: self.attempt_id(at, *number),
+                    outcome: outcome.clone(),
+                });
+            }
+            let Phase::Active(active) = &task.phase else {
+                continue;
+            };
+            let attempt = self.attempt_id(at, active.attempt);
+            owed.push(match &active.stage {
+                Stage::Starting => Owed::Start(self.start_order(at)),
+                Stage::Running { looking, .. } => Owed::Running {
+                    attempt,
+                    stopping: active.stopping.is_some(),
+                    looking: *looking,
+                },
+                Stage::Examining => Owed::Examine(attempt),
+                Stage::Proving { command, .. } => Owed::Prove {
+                    attempt,
+                    command: command.clone(),
+                },
+            });
+        }
+        if matches!(self.refresh, Refresh::Asked { .. }) {
+            owed.push(Owed::Refresh);
+        }
+        if self.ending == RunEnd::Concluding {
+            owed.push(Owed::Conclude);
+        }
+        owed
+    }
+
+    /// The order under which the active attempt at `at` was started. Needs do not change while it is active.
+    pub(crate) fn start_order(&self, at: crate::graph::Ix) -> StartOrder {
+        let task = self.task(at);
+        let (number, slot) = task
+            .active()
+            .map_or((task.attempts, crate::id::SlotId(0)), |active| {
+                (active.attempt, active.slot)
+            });
+        let name = |(need, commit)| NeedCommit {
+            task: self.plan.task(need).id.clone(),
+            commit,
+        };
+        StartOrder {
+            attempt: self.attempt_id(at, number),
+            slot,
+            claim: !task.claimed,
+            needs: self.need_commits(at).into_iter().map(name).collect(),
+            previous: task.last_failure.as_deref().cloned(),
+        }
+    }
+}
+
+impl Owed {
+    /// The action that would bring it about, for a coordinator that finds that it has not happened.
+    #[must_use]
+    pub fn action(&self) -> Option<Action> {
+        Some(match self {
+            Owed::Start(order) => Action::Start(order.clone()),
+            Owed::Running { .. } => return None,
+            Owed::Examine(attempt) => Action::Examine {
+                attempt: attempt.clone(),
+            },
+            Owed::Prove { attempt, command } => Action::Prove {
+                attempt: attempt.clone(),
+                command: command.clone(),
+            },
+            Owed::Settle { attempt, outcome } => Action::Settle {
+                attempt: attempt.clone(),
+                outcome: outcome.clone(),
+            },
+            Owed::Refresh => Action::Refresh,
+            Owed::Conclude => Action::Conclude,
+        })
+    }
+}

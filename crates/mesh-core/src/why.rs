@@ -1,0 +1,333 @@
+//! Why a task is where it is, as data and in one sentence.
+
+use std::fmt;
+
+use crate::decision::{SkipReason, StopCause};
+use crate::graph::Ix;
+use crate::id::{LockGroup, SlotId, TaskId};
+use crate::lock::LockBlock;
+use crate::state::{Active, Intake, Phase, RunEnd, Stage, State};
+use crate::task::Standing;
+use crate::time::{Millis, Span};
+
+/// Why a task is where it is. Names the need, the lock, the limit or the failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// Its record contradicts the plan, or it is not ours to run.
+    NotRunnable(String),
+    /// A container waits for its children.
+    Children(Vec<TaskId>),
+    /// Needs that are not done, with where they are.
+    Needs(Vec<(TaskId, &'static str)>),
+    /// Open blockers outside the plan.
+    Outside(Vec<TaskId>),
+    /// A lock group is held.
+    Lock {
+        /// Which.
+        group: LockGroup,
+        /// By whom.
+        by: TaskId,
+    },
+    /// A lock group is kept for a task that waited longer.
+    Reserved {
+        /// Which.
+        group: LockGroup,
+        /// For whom.
+        by: TaskId,
+    },
+    /// A task that runs alone is running or next.
+    BehindAlone(TaskId),
+    /// It runs alone, and others are running.
+    RunsAlone,
+    /// All slots are taken, or the width is used up.
+    Slots {
+        /// Attempts that run.
+        active: u16,
+        /// How many may run now.
+        width: u16,
+        /// How many the run was given.
+        concurrency: u16,
+    },
+    /// The run is paused.
+    Paused(String),
+    /// The run was stopped, or has ended.
+    Stopped,
+    /// It may start; the coordinator has not come to it yet.
+    Next,
+    /// A start failed; it is tried again after a pause.
+    Pause(Span),
+    /// Claim, workspace and setup are under way.
+    Starting(SlotId),
+    /// The agent executes.
+    Running {
+        /// Where.
+        slot: SlotId,
+        /// For how long.
+        since: Span,
+        /// How long ago it showed a sign of life.
+        silent: Span,
+    },
+    /// It has been told to end.
+    Stopping(StopCause),
+    /// What the agent left is being recorded.
+    Examining,
+    /// The proof runs.
+    Proving(String),
+    /// The agent asks.
+    Question(String),
+    /// Done in this run.
+    Verified {
+        /// Only the agent named the proof, or there was none.
+        self_checked: bool,
+    },
+    /// Done without this run.
+    Satisfied,
+    /// Failed.
+    Failed {
+        /// Attempts made.
+        attempts: u32,
+        /// Class and detail.
+        failure: String,
+    },
+    /// Left out.
+    Skipped(SkipReason),
+}
+
+impl State {
+    /// Explains the task at `at`.
+    #[must_use]
+    pub fn why(&self, now: Millis, at: Ix) -> Why {
+        match &self.task(at).phase {
+            Phase::Waiting => self.why_waiting(at),
+            Phase::Pausing { until } => Why::Pause(until.since(now)),
+            Phase::Active(active) => why_active(active, now),
+            Phase::Question { text, .. } => Why::Question(text.clone()),
+            Phase::Verified { self_checked, .. } => Why::Verified {
+                self_checked: *self_checked,
+            },
+            Phase::Failed { failure, .. } => Why::Failed {
+                attempts: self.task(at).attempts,
+                failure: failure.to_string(),
+            },
+            Phase::Skipped(reason) => Why::Skipped(reason.clone()),
+            Phase::Satisfied { .. } => Why::Satisfied,
+        }
+    }
+
+    fn why_waiting(&self, at: Ix) -> Why {
+        let task = self.plan.task(at);
+        let open = || {
+            self.plan
+                .graph()
+                .needs(at)
+                .iter()
+                .filter(|&&need| !self.is_done(need))
+        };
+        match &task.standing {
+            Standing::NotOurs { reason } | Standing::Faulty { reason } => {
+                return Why::NotRunnable(reason.clone());
+            }
+            Standing::Container => {
+                return Why::Children(
+                    open()
+                        .map(|&need| self.plan.task(need).id.clone())
+                        .collect(),
+                );
+            }
+            Standing::Open | Standing::Satisfied { .. } => {}
+        }
+        if self.task(at).open_needs > 0 {
+            return Why::Needs(
+                open()
+                    .map(|&need| (self.plan.task(need).id.clone(), self.state_word(need)))
+                    .collect(),
+            );
+        }
+        if !task.outside.is_empty() {
+            return Why::Outside(task.outside.clone());
+        }
+        match &self.intake {
+            Intake::Stopped => return Why::Stopped,
+            Intake::Paused { cause } => return Why::Paused(cause.clone()),
+            Intake::Open if self.ending != RunEnd::Open => return Why::Stopped,
+            Intake::Open => {}
+        }
+        self.why_held(at)
+    }
+
+    fn why_held(&self, at: Ix) -> Why {
+        let name = |at: Ix| self.plan.task(at).id.clone();
+        let group = |group: u32| self.plan.groups()[group as usize].clone();
+        match self.lock_block(at) {
+            Some(LockBlock::Held { group: held, by }) => Why::Lock {
+                group: group(held),
+                by: name(by),
+            },
+            Some(LockBlock::Reserved { group: kept, by }) => Why::Reserved {
+                group: group(kept),
+                by: name(by),
+            },
+            Some(LockBlock::Alone { by }) => Why::BehindAlone(name(by)),
+            Some(LockBlock::NotAlone) => Why::RunsAlone,
+            None if self.active_count() >= self.width => Why::Slots {
+                active: self.active_count(),
+                width: self.width,
+                concurrency: self.policy.concurrency,
+            },
+            None => Why::Next,
+        }
+    }
+
+    /// The word for where a task is, as records and people use it.
+    #[must_use]
+    pub fn state_word(&self, at: Ix) -> &'static str {
+        match &self.task(at).phase {
+            Phase::Waiting if self.is_ready(at) => "held",
+            Phase::Waiting => "waiting",
+            Phase::Pausing { .. } => "held",
+            Phase::Active(active) => match active.stage {
+                Stage::Starting => "starting",
+                Stage::Running { .. } => "running",
+                Stage::Examining | Stage::Proving { .. } => "verifying",
+            },
+            Phase::Question { .. } => "question",
+            Phase::Verified { .. } => "verified",
+            Phase::Failed { .. } => "failed",
+            Phase::Skipped(_) => "skipped",
+            Phase::Satisfied { .. } => "satisfied",
+        }
+    }
+}
+
+fn why_active(active: &Active, now: Millis) -> Why {
+    if let Some(stopping) = active.stopping {
+        return Why::Stopping(stopping.cause);
+    }
+    match &active.stage {
+        Stage::Starting => Why::Starting(active.slot),
+        Stage::Running {
+            started, last_sign, ..
+        } => Why::Running {
+            slot: active.slot,
+            since: now.since(*started),
+            silent: now.since(*last_sign),
+        },
+        Stage::Examining => Why::Examining,
+        Stage::Proving { command, .. } => Why::Proving(command.clone()),
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::NotRunnable(reason) => write!(f, "is not run: {reason}"),
+            Why::Children(open) => write!(f, "is a container and waits for {}", Names(open)),
+            Why::Needs(needs) => {
+                f.write_str("waits for ")?;
+                for (at, (need, word)) in needs.iter().enumerate() {
+                    write!(f, "{}{need} ({word})", if at > 0 { ", " } else { "" })?;
+                }
+                Ok(())
+            }
+            Why::Outside(blockers) => write!(f, "waits for {}, outside this plan", Names(blockers)),
+            Why::Lock { group, by } => write!(f, "is held: {by} holds the lock group {group}"),
+            Why::Reserved { group, by } => write!(
+                f,
+                "is held: the lock group {group} is reserved for {by}, which waited longer"
+            ),
+            Why::BehindAlone(by) => write!(f, "is held: {by} runs alone"),
+            Why::RunsAlone => f.write_str(
+                "is held: it has no lock group, so it runs alone, and others are running",
+            ),
+            Why::Slots {
+                active,
+                width,
+                concurrency,
+            } if width < concurrency => {
+                write!(
+                    f,
+                    "is held: {active} agents run and after failures only {width} of {concurrency} may"
+                )
+            }
+            Why::Slots { active, .. } => write!(f, "is held: all {active} agents are busy"),
+            Why::Paused(cause) => write!(
+                f,
+                "is held: the run is paused, because twice in a row {cause}"
+            ),
+            Why::Stopped => {
+                f.write_str("is held: the run was stopped or has ended; `mesh resume` goes on")
+            }
+            Why::Next => f.write_str("may start now"),
+            Why::Pause(rest) => write!(f, "could not be started and is tried again in {rest}"),
+            Why::Starting(slot) => write!(f, "is starting as {slot}: claim, workspace, setup"),
+            Why::Running {
+                slot,
+                since,
+                silent,
+            } => write!(
+                f,
+                "runs as {slot} for {since}, last sign of life {silent} ago"
+            ),
+            Why::Stopping(cause) => write!(f, "is being ended: {}", cause.as_str()),
+            Why::Examining => f.write_str("has ended; what it left is being recorded"),
+            Why::Proving(command) => write!(f, "is being verified: `{command}` runs"),
+            Why::Question(text) => write!(f, "waits for an answer: {text}"),
+            Why::Verified { self_checked: true } => {
+                f.write_str("is verified, self-checked: nobody but the agent named its proof")
+            }
+            Why::Verified {
+                self_checked: false,
+            } => f.write_str("is verified"),
+            Why::Satisfied => f.write_str("was done before"),
+            Why::Failed {
+                attempts: 1,
+                failure,
+            } => write!(f, "failed: {failure}"),
+            Why::Failed { attempts, failure } => {
+                write!(f, "failed {attempts} times, last: {failure}")
+            }
+            Why::Skipped(reason) => write!(f, "is left out: {reason}"),
+        }
+    }
+}
+
+impl StopCause {
+    /// The cause as a fragment.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StopCause::Hung => "it shows no sign of life",
+            StopCause::RunStopped => "the run is being stopped",
+            StopCause::Taken => "a person took the task over",
+            StopCause::Skipped => "a person skipped the task",
+            StopCause::ClaimLost => "the tracker gave the task to somebody else",
+            StopCause::Superseded => "what it stands on is done again",
+        }
+    }
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SkipReason::ByPerson => f.write_str("a person skipped it"),
+            SkipReason::Taken(sign) => write!(f, "taken: {sign}"),
+            SkipReason::NeedFailed(need) => write!(f, "it needs {need}, which was not done"),
+        }
+    }
+}
+
+/// At most six names; the rest is counted.
+struct Names<'a>(&'a [TaskId]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 6;
+        for (at, name) in self.0.iter().take(SHOWN).enumerate() {
+            write!(f, "{}{name}", if at > 0 { ", " } else { "" })?;
+        }
+        match self.0.len().checked_sub(SHOWN) {
+            Some(more) if more > 0 => write!(f, " and {more} more"),
+            _ => Ok(()),
+        }
+    }
+}
