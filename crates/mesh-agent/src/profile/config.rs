@@ -1,0 +1,209 @@
+//! Profiles as the configuration writes them: `[agents.NAME] command = "…"`.
+
+use super::{
+    COMMAND_PROFILE, Limits, Placeholder, Profile, ProfileError, ProfileProblem, PromptInput,
+    Protocol, SandboxChoice, StateFolder, Template, model_of,
+};
+use crate::duration::{parse_bytes, parse_span};
+use crate::launch::{is_reserved, is_variable_name};
+use mesh_core::time::Span;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One `[agents.NAME]` table. Only `command` is required.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileConfig {
+    /// Program and arguments with `{prompt_file} {workspace} {task} {attempt}`.
+    pub command: String,
+    /// How the prompt goes in.
+    #[serde(default)]
+    pub prompt: PromptConfig,
+    /// From the start to the first sign of life, such as `"2m"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_limit: Option<String>,
+    /// Between two signs of life; 15 minutes when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_limit: Option<String>,
+    /// After this an attempt is noted as long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft_limit: Option<String>,
+    /// After this it is killed; two hours when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hard_limit: Option<String>,
+    /// Most output, such as `"64MiB"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_limit: Option<String>,
+    /// Between the request to end and the kill; ten seconds when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<String>,
+    /// Names of variables it keeps; `FOO_*` keeps all that start so and do not look like secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_keep: Vec<String>,
+    /// Variables with fixed values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env_set: BTreeMap<String, String>,
+    /// The variable by which the program is told its state folder, such as `CODEX_HOME`; each attempt gets a folder of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_variable: Option<String>,
+    /// The wall around it.
+    #[serde(default)]
+    pub sandbox: SandboxConfig,
+    /// What audit entries name as the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Whether its prompt may ask for a pull request; also needs a token in `env_keep` or `env_set`.
+    #[serde(default)]
+    pub pr: bool,
+}
+
+/// `prompt = "stdin"` or `"argument"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PromptConfig {
+    /// Standard input is the prompt.
+    #[default]
+    Stdin,
+    /// `{prompt_file}` in the command names it, and standard input is empty.
+    Argument,
+}
+
+/// `sandbox = "off"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SandboxConfig {
+    /// None.
+    #[default]
+    Off,
+}
+
+impl Profile {
+    /// Checks the table `[agents.name]` and makes a profile of it.
+    ///
+    /// # Errors
+    /// All its problems at once.
+    pub fn from_config(name: &str, config: &ProfileConfig) -> Result<Profile, ProfileError> {
+        let mut problems = Vec::new();
+        if name == COMMAND_PROFILE {
+            problems.push(ProfileProblem::ReservedName);
+        }
+        let template = match Template::parse(&config.command) {
+            Ok(template) => Some(template),
+            Err(found) => {
+                problems.extend(found.into_iter().map(ProfileProblem::from));
+                None
+            }
+        };
+        let prompt = match config.prompt {
+            PromptConfig::Stdin => PromptInput::StdinFile,
+            PromptConfig::Argument => PromptInput::Argument(Placeholder::PromptFile),
+        };
+        if let (PromptInput::Argument(placeholder), Some(template)) = (prompt, &template)
+            && !template.names(placeholder)
+        {
+            problems.push(ProfileProblem::PromptNotNamed(placeholder));
+        }
+        let limits = limits(config, &mut problems);
+        check_variables(config, &mut problems);
+        match template {
+            Some(template) if problems.is_empty() => Ok(Profile {
+                name: name.to_owned(),
+                model: config.model.clone().unwrap_or_else(|| model_of(&template)),
+                template,
+                prompt,
+                protocol: Protocol::Plain,
+                limits,
+                env_keep: config.env_keep.clone(),
+                env_set: config.env_set.clone(),
+                state_folder: config
+                    .state_variable
+                    .clone()
+                    .map(|variable| StateFolder { variable }),
+                sandbox: match config.sandbox {
+                    SandboxConfig::Off => SandboxChoice::Off,
+                },
+                pr: config.pr,
+            }),
+            _ => Err(ProfileError {
+                name: name.to_owned(),
+                problems,
+            }),
+        }
+    }
+}
+
+fn limits(config: &ProfileConfig, problems: &mut Vec<ProfileProblem>) -> Limits {
+    let usual = Limits::default();
+    let mut span = |key, value: &Option<String>| -> Option<Span> {
+        let text = value.as_ref()?;
+        let read = parse_span(text).and_then(|span| {
+            // A grace of nothing is a plain kill; any other limit of nothing would end every attempt at once.
+            let too_short = span == Span(0) && key != "grace";
+            if too_short {
+                Err("it must be longer than nothing".to_owned())
+            } else {
+                Ok(span)
+            }
+        });
+        read.map_err(|problem| problems.push(limit_problem(key, text, problem)))
+            .ok()
+    };
+    let mut limits = Limits {
+        start: span("start_limit", &config.start_limit),
+        silence: span("silence_limit", &config.silence_limit).unwrap_or(usual.silence),
+        soft: span("soft_limit", &config.soft_limit),
+        hard: span("hard_limit", &config.hard_limit).unwrap_or(usual.hard),
+        grace: span("grace", &config.grace).unwrap_or(usual.grace),
+        log_bytes: usual.log_bytes,
+    };
+    if let Some(text) = &config.log_limit {
+        match parse_bytes(text) {
+            Ok(0) => problems.push(limit_problem(
+                "log_limit",
+                text,
+                "it must not be 0".to_owned(),
+            )),
+            Ok(bytes) => limits.log_bytes = bytes,
+            Err(problem) => problems.push(limit_problem("log_limit", text, problem)),
+        }
+    }
+    limits
+}
+
+fn limit_problem(key: &'static str, value: &str, problem: String) -> ProfileProblem {
+    ProfileProblem::Limit {
+        key,
+        value: value.to_owned(),
+        problem,
+    }
+}
+
+fn check_variables(config: &ProfileConfig, problems: &mut Vec<ProfileProblem>) {
+    let kept = config.env_keep.iter().map(|name| {
+        let plain = name.strip_suffix('*').filter(|start| !start.is_empty());
+        ("env_keep", plain.unwrap_or(name), name)
+    });
+    let set = config
+        .env_set
+        .keys()
+        .map(|name| ("env_set", name.as_str(), name));
+    let state = config
+        .state_variable
+        .iter()
+        .map(|name| ("state_variable", name.as_str(), name));
+    for (key, plain, name) in kept.chain(set).chain(state) {
+        if !is_variable_name(plain) {
+            let name = name.clone();
+            problems.push(ProfileProblem::VariableName { key, name });
+        } else if is_reserved(plain) {
+            let name = name.clone();
+            problems.push(ProfileProblem::ReservedVariable { key, name });
+        }
+    }
+    for (name, value) in &config.env_set {
+        if value.contains('\0') {
+            let name = name.clone();
+            problems.push(ProfileProblem::VariableValue { name });
+        }
+    }
+}

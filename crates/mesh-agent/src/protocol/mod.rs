@@ -1,0 +1,32 @@
+//! What a program's output means. Each protocol has one file.
+
+pub mod plain;
+
+use crate::profile::Protocol;
+use mesh_core::findings::BlockReading;
+use std::io;
+use std::path::Path;
+
+pub use plain::LastMessage;
+
+impl Protocol {
+    /// The final block from the attempt's standard output.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read_block(self, stdout: &Path) -> io::Result<BlockReading> {
+        match self {
+            Protocol::Plain => plain::read_block(stdout),
+        }
+    }
+
+    /// The agent's last message, at most `limit` bytes from its end.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn last_message(self, stdout: &Path, limit: u64) -> io::Result<LastMessage> {
+        match self {
+            Protocol::Plain => plain::last_message(stdout, limit),
+        }
+    }
+}
