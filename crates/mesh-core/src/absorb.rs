@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::decision::SkipReason;
 use crate::dense::Bits;
-use crate::event::{Event, PlanChange};
+use crate::event::{Delivery, Event, PlanChange};
 use crate::graph::Ix;
 use crate::lock::LockTable;
 use crate::plan::Plan;
@@ -43,7 +43,7 @@ impl State {
                 }
             }
             Event::Looked { attempt, last_sign } => self.looked(attempt, *last_sign),
-            Event::Settled { attempt } => self.settled(attempt),
+            Event::Settled { attempt, delivery } => self.settled(attempt, delivery),
             Event::ClaimLost { task, .. } => {
                 if let Some(at) = self.plan.find(task) {
                     self.tasks.get_mut(at).claimed = false;
@@ -133,7 +133,7 @@ impl State {
         }
     }
 
-    fn settled(&mut self, attempt: &crate::id::AttemptId) {
+    fn settled(&mut self, attempt: &crate::id::AttemptId, ended: &Delivery) {
         let Some(at) = self.plan.find(&attempt.task) else {
             return;
         };
@@ -149,7 +149,8 @@ impl State {
         task.settling
             .retain(|(number, _)| *number != attempt.number);
         // A verified task's bead is closed or left to its close policy; either way nothing is to be given back.
-        if matches!(task.phase, Phase::Verified { .. }) {
+        if let Phase::Verified { delivery, .. } = &mut task.phase {
+            delivery.clone_from(ended);
             task.claimed = false;
         }
         self.unsettled -= 1;

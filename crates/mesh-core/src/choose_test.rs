@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::decision::Outcome;
-use crate::event::PlanChange;
+use crate::event::{Delivery, PlanChange};
 use crate::findings::{BlockReading, ChangeSet, ChangedClaim, FinalBlock, ProofChoice};
 use crate::id::LockGroup;
 use crate::plan::Plan;
@@ -105,6 +105,7 @@ impl Story {
     fn settled(&mut self, name: &str) -> String {
         self.tell(Event::Settled {
             attempt: attempt(name),
+            delivery: Delivery::Kept,
         })
     }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::decision::{Action, Decision, Outcome, SkipReason, StopCause};
+use crate::event::Delivery;
 use crate::findings::{Failure, FailureClass};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId};
@@ -62,6 +63,7 @@ impl State {
                     attempt: attempt.number,
                     commit: commit.clone(),
                     self_checked,
+                    delivery: Delivery::Kept,
                 };
                 self.failures_in_row = 0;
                 self.last_start_failure = None;

@@ -4,7 +4,7 @@ use crate::findings::{Ending, Failure, Findings, ProofEnd};
 use crate::id::{AttemptId, TaskId};
 use crate::plan::Plan;
 use crate::policy::Policy;
-use crate::task::Task;
+use crate::task::{Commit, Task};
 use crate::time::Millis;
 
 /// One fact.
@@ -70,6 +70,8 @@ pub enum Event {
     Settled {
         /// Which.
         attempt: AttemptId,
+        /// What became of its result.
+        delivery: Delivery,
     },
     /// The tracker gave the task to somebody else while it ran.
     ClaimLost {
@@ -90,6 +92,24 @@ pub enum Event {
     },
     /// Claims are given back and the last words are written.
     Concluded,
+}
+
+/// What became of a verified result.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Delivery {
+    /// It is kept where it was made; nothing was to be landed.
+    #[default]
+    Kept,
+    /// It lies on the target.
+    Landed {
+        /// The commit that carries it there.
+        commit: Commit,
+    },
+    /// It should have been landed and was not; the target is untouched.
+    NotLanded {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Why an agent is not executing.

@@ -95,6 +95,8 @@ pub enum ProofChoice {
     Refused(String),
     /// Nobody named one.
     Nothing,
+    /// Nobody named one, and the task itself says that it needs none.
+    Waived,
 }
 
 /// All that is known when the process tree is dead and before the proof runs.
@@ -330,6 +332,7 @@ pub fn judge(findings: &Findings, allow_no_validation: bool) -> Ruling {
             command: command.clone(),
             self_checked: true,
         },
+        ProofChoice::Waived => Ruling::Accept,
         ProofChoice::Refused(_) | ProofChoice::Nothing if allow_no_validation => Ruling::Accept,
         ProofChoice::Refused(command) => missing(format!(
             "the agent's proof `{command}` proves nothing, and the task names none"

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::decision::{Outcome, SkipReason, StopCause};
 use crate::dense::{Bits, Chunks};
+use crate::event::Delivery;
 use crate::findings::Failure;
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
@@ -124,6 +125,8 @@ pub enum Phase {
         commit: Commit,
         /// Only the agent named the proof, or there was none.
         self_checked: bool,
+        /// What became of the result.
+        delivery: Delivery,
     },
     /// Failed, attempts used up.
     Failed {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::decision::{SkipReason, StopCause};
+use crate::event::Delivery;
 use crate::graph::Ix;
 use crate::id::{LockGroup, SlotId, TaskId};
 use crate::lock::LockBlock;
@@ -79,6 +80,8 @@ pub enum Why {
     Verified {
         /// Only the agent named the proof, or there was none.
         self_checked: bool,
+        /// What became of the result.
+        delivery: Delivery,
     },
     /// Done without this run.
     Satisfied,
@@ -102,8 +105,13 @@ impl State {
             Phase::Pausing { until } => Why::Pause(until.since(now)),
             Phase::Active(active) => why_active(active, now),
             Phase::Question { text, .. } => Why::Question(text.clone()),
-            Phase::Verified { self_checked, .. } => Why::Verified {
+            Phase::Verified {
+                self_checked,
+                delivery,
+                ..
+            } => Why::Verified {
                 self_checked: *self_checked,
+                delivery: delivery.clone(),
             },
             Phase::Failed { failure, .. } => Why::Failed {
                 attempts: self.task(at).attempts,
@@ -191,6 +199,10 @@ impl State {
                 Stage::Examining | Stage::Proving { .. } => "verifying",
             },
             Phase::Question { .. } => "question",
+            Phase::Verified {
+                delivery: Delivery::Landed { .. },
+                ..
+            } => "landed",
             Phase::Verified { .. } => "verified",
             Phase::Failed { .. } => "failed",
             Phase::Skipped(_) => "skipped",
@@ -272,12 +284,23 @@ impl fmt::Display for Why {
             Why::Examining => f.write_str("has ended; what it left is being recorded"),
             Why::Proving(command) => write!(f, "is being verified: `{command}` runs"),
             Why::Question(text) => write!(f, "waits for an answer: {text}"),
-            Why::Verified { self_checked: true } => {
-                f.write_str("is verified, self-checked: nobody but the agent named its proof")
-            }
             Why::Verified {
-                self_checked: false,
-            } => f.write_str("is verified"),
+                self_checked,
+                delivery,
+            } => {
+                f.write_str(if matches!(delivery, Delivery::Landed { .. }) {
+                    "is landed"
+                } else {
+                    "is verified"
+                })?;
+                if *self_checked {
+                    f.write_str(", self-checked: nobody but the agent named its proof")?;
+                }
+                match delivery {
+                    Delivery::NotLanded { reason } => write!(f, "; not landed: {reason}"),
+                    Delivery::Kept | Delivery::Landed { .. } => Ok(()),
+                }
+            }
             Why::Satisfied => f.write_str("was done before"),
             Why::Failed {
                 attempts: 1,
