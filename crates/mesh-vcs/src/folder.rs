@@ -1,0 +1,205 @@
+//! Folders of workspaces: made and deleted only strictly inside the workspaces root.
+
+use crate::error::VcsError;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+
+/// The folder of all workspaces: the one that was asked for, else `../workspaces/<repository>` beside the main working copy.
+pub(crate) fn root_of(main_root: &Path, asked: Option<&Path>) -> PathBuf {
+    if let Some(asked) = asked {
+        return without_dots(&main_root.join(asked));
+    }
+    let name = main_root
+        .file_name()
+        .unwrap_or(std::ffi::OsStr::new("root"));
+    main_root
+        .parent()
+        .unwrap_or(main_root)
+        .join("workspaces")
+        .join(name)
+}
+
+/// `..` and `.` taken out by the words alone; the paths that come here are canonical but for what the user's config adds.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// Checks that `path` lies strictly inside `root` by its words alone, without `..`.
+pub(crate) fn check_inside(root: &Path, path: &Path) -> Result<(), VcsError> {
+    let outside = || VcsError::OutsideRoot {
+        path: path.to_path_buf(),
+        root: root.to_path_buf(),
+    };
+    let below = path.strip_prefix(root).map_err(|_| outside())?;
+    let mut parts = below.components().peekable();
+    if parts.peek().is_none() || !parts.all(|part| matches!(part, Component::Normal(_))) {
+        return Err(outside());
+    }
+    Ok(())
+}
+
+/// As [`check_inside`], and no link on the way may lead out of the root.
+fn check_real_parent(root: &Path, path: &Path) -> Result<(), VcsError> {
+    check_inside(root, path)?;
+    let parent = path.parent().unwrap_or(root);
+    let real_root = fs_err::canonicalize(root)?;
+    let real_parent = fs_err::canonicalize(parent)?;
+    if real_parent.starts_with(&real_root) {
+        Ok(())
+    } else {
+        Err(VcsError::OutsideRoot {
+            path: path.to_path_buf(),
+            root: root.to_path_buf(),
+        })
+    }
+}
+
+/// Makes the folders above `path`. `path` itself may be missing or an empty folder; anything else is in the way.
+pub(crate) fn make_room(root: &Path, path: &Path) -> Result<(), VcsError> {
+    check_inside(root, path)?;
+    fs_err::create_dir_all(root)?;
+    if let Some(parent) = path.parent() {
+        fs_err::create_dir_all(parent)?;
+    }
+    check_real_parent(root, path)?;
+    if is_free(path)? {
+        Ok(())
+    } else {
+        Err(VcsError::InTheWay {
+            path: path.to_path_buf(),
+        })
+    }
+}
+
+/// Whether `path` is missing or an empty folder.
+pub(crate) fn is_free(path: &Path) -> Result<bool, VcsError> {
+    match fs_err::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error.into()),
+        Ok(meta) if meta.is_dir() => Ok(fs_err::read_dir(path)?.next().is_none()),
+        Ok(_) => Ok(false),
+    }
+}
+
+/// Deletes `path` with all that is in it, also where an agent took the right to write away, then the folders above it that are
+/// empty, up to the root. Nothing happens when it is gone. A link is deleted, never followed.
+pub(crate) fn remove(root: &Path, path: &Path) -> Result<(), VcsError> {
+    check_inside(root, path)?;
+    let meta = match fs_err::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+        Ok(meta) => meta,
+    };
+    check_real_parent(root, path)?;
+    if meta.is_dir() {
+        if let Err(error) = fs_err::remove_dir_all(path) {
+            if error.kind() != ErrorKind::PermissionDenied {
+                return Err(error.into());
+            }
+            make_writable(path)?;
+            fs_err::remove_dir_all(path)?;
+        }
+    } else {
+        fs_err::remove_file(path)?;
+    }
+    let mut above = path.parent();
+    while let Some(folder) = above.filter(|folder| *folder != root && folder.starts_with(root)) {
+        // Not empty, or somebody makes a workspace in it at this moment: both are reasons to leave it.
+        if fs_err::remove_dir(folder).is_err() {
+            break;
+        }
+        above = folder.parent();
+    }
+    Ok(())
+}
+
+fn make_writable(top: &Path) -> Result<(), VcsError> {
+    let mut todo: Vec<PathBuf> = vec![top.to_path_buf()];
+    while let Some(folder) = todo.pop() {
+        let meta = fs_err::symlink_metadata(&folder)?;
+        fs_err::set_permissions(
+            &folder,
+            PermissionsExt::from_mode(meta.permissions().mode() | 0o700),
+        )?;
+        for entry in fs_err::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                todo.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_outside_the_root_is_touched() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().join("root");
+        let other = temp.path().join("other");
+        fs_err::create_dir_all(root.join("in")).unwrap();
+        fs_err::create_dir_all(other.join("precious")).unwrap();
+        std::os::unix::fs::symlink(&other, root.join("link")).unwrap();
+        for path in [
+            root.clone(),
+            root.join("."),
+            root.join("../other"),
+            other.clone(),
+            root.join("link/precious"),
+        ] {
+            assert!(
+                matches!(remove(&root, &path), Err(VcsError::OutsideRoot { .. })),
+                "{}",
+                path.display()
+            );
+        }
+        remove(&root, &root.join("link")).unwrap();
+        assert!(other.join("precious").is_dir() && !root.join("link").exists());
+    }
+
+    #[test]
+    fn a_read_only_folder_goes_and_empty_folders_above_too() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().join("root");
+        let path = root.join("a/b");
+        fs_err::create_dir_all(path.join("c/d")).unwrap();
+        fs_err::write(path.join("c/d/f"), "x").unwrap();
+        fs_err::set_permissions(path.join("c/d"), PermissionsExt::from_mode(0o500)).unwrap();
+        fs_err::set_permissions(path.join("c"), PermissionsExt::from_mode(0o500)).unwrap();
+        remove(&root, &path).unwrap();
+        remove(&root, &path).unwrap();
+        assert!(root.is_dir() && !root.join("a").exists());
+    }
+
+    #[test]
+    fn room_is_missing_or_empty() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().join("deep/root");
+        make_room(&root, &root.join("w/1")).unwrap();
+        fs_err::create_dir(root.join("w/1")).unwrap();
+        make_room(&root, &root.join("w/1")).unwrap();
+        fs_err::write(root.join("w/1/f"), "x").unwrap();
+        assert!(matches!(
+            make_room(&root, &root.join("w/1")),
+            Err(VcsError::InTheWay { .. })
+        ));
+        assert!(matches!(
+            make_room(&root, &temp.path().join("x")),
+            Err(VcsError::OutsideRoot { .. })
+        ));
+    }
+}

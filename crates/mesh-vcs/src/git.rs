@@ -1,0 +1,364 @@
+//! git: how it is called, its least version, and the questions that only read. What is done with it is in the modules below.
+//!
+//! * Every attempt gets a detached worktree. `worktree add` is racy (measured: 14 of 640 failed at 8 to 16 at once, 2.47 on ext4),
+//!   so it is serialised, and tried once more.
+//! * Hooks, editors, signing, pagers and file system monitors of the user's configuration do not run in our calls.
+//! * Parents are joined, and results put onto a target, without any working copy: `merge-tree --write-tree`, which is there since
+//!   2.38, and `commit-tree`. A branch moves by `update-ref` with the old value, which is a compare-and-swap.
+
+mod land;
+mod merge;
+mod parse;
+mod snapshot;
+mod worktree;
+
+use crate::backend::{Setup, Works};
+use crate::call::{Answer, Program, Span, args};
+use crate::error::VcsError;
+use crate::model::{
+    CommitId, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Version, Workspace,
+};
+use crate::name::safe_name;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// The oldest git that will do.
+const LEAST: (u32, u32, u32) = (2, 38, 0);
+const LEAST_TEXT: &str = "2.38";
+
+/// Name and address for commits of ours: of merges always, so that the same parents give the same merge; of the rest when the
+/// user has none configured.
+const NAME: &str = "mesh";
+const EMAIL: &str = "mesh@localhost";
+
+/// A git repository with a working copy.
+pub struct Git {
+    program: Program,
+    version: Version,
+    /// The worktree in which the user stands; its `HEAD` is the user's.
+    start_root: PathBuf,
+    main_root: PathBuf,
+    workspaces_root: PathBuf,
+    /// The common git folder of all worktrees.
+    store: PathBuf,
+    has_identity: bool,
+    adding: Mutex<()>,
+    landing: Mutex<()>,
+}
+
+/// Options that every call has.
+fn common() -> Vec<OsString> {
+    let mut args = args!["--no-pager", "--literal-pathspecs"];
+    for setting in [
+        "core.hooksPath=/dev/null",
+        "core.fsmonitor=false",
+        "core.quotePath=false",
+        "advice.detachedHead=false",
+        "i18n.commitEncoding=UTF-8",
+        "gc.auto=0",
+        "maintenance.auto=false",
+    ] {
+        args.extend(args!["-c", setting]);
+    }
+    args
+}
+
+impl Git {
+    /// Opens the repository whose worktree is at `folder` (it has `.git`).
+    pub(crate) fn open(folder: &Path, setup: &Setup) -> Result<Git, VcsError> {
+        let path = setup
+            .tools
+            .git
+            .as_deref()
+            .ok_or_else(|| VcsError::ToolMissing {
+                tool: "git",
+                repository: folder.to_path_buf(),
+                least: LEAST_TEXT,
+            })?;
+        let program = setup.program(path);
+        let answer = program.run(folder, &args!["--version"], Span::Short, &[])?;
+        let version = answer.parse(|bytes| crate::model::parse_version(bytes, "git version "))?;
+        if version.numbers < LEAST {
+            return Err(VcsError::TooOld {
+                tool: "git",
+                found: version.text,
+                least: LEAST_TEXT,
+                reason: "it has no `merge-tree --write-tree`, which joins prerequisites without a working copy",
+            });
+        }
+        let mut git = Git {
+            program,
+            version,
+            start_root: folder.to_path_buf(),
+            main_root: PathBuf::new(),
+            workspaces_root: PathBuf::new(),
+            store: PathBuf::new(),
+            has_identity: false,
+            adding: Mutex::new(()),
+            landing: Mutex::new(()),
+        };
+        let asked = git.run_at(
+            folder,
+            args!["rev-parse", "--path-format=absolute", "--git-common-dir"],
+        )?;
+        git.store = fs_err::canonicalize(asked.parse(parse::one_path)?)?;
+        let main = git.worktrees_at(folder)?.into_iter().next();
+        let main = main.ok_or_else(|| asked.unreadable("git lists no worktree"))?;
+        if main.bare {
+            return Err(VcsError::Bare { store: git.store });
+        }
+        git.main_root = fs_err::canonicalize(&main.path)?;
+        git.workspaces_root =
+            crate::folder::root_of(&git.main_root, setup.workspaces_root.as_deref());
+        let identity = args![
+            "-c",
+            "user.useConfigOnly=true",
+            "var",
+            "GIT_COMMITTER_IDENT"
+        ];
+        git.has_identity = git
+            .ask_at(folder, identity, Span::Short, &[])?
+            .output
+            .status
+            .is_success();
+        Ok(git)
+    }
+
+    fn ask_at(
+        &self,
+        at: &Path,
+        command: Vec<OsString>,
+        span: Span,
+        extra: &[(&str, &OsStr)],
+    ) -> Result<Answer, VcsError> {
+        let mut args = common();
+        args.extend(command);
+        // A few words of stderr are looked for, so they are asked for in one language.
+        let mut env = vec![("LC_ALL", OsStr::new("C"))];
+        env.extend_from_slice(extra);
+        self.program.ask(at, &args, span, &env)
+    }
+
+    fn run_at(&self, at: &Path, command: Vec<OsString>) -> Result<Answer, VcsError> {
+        succeeded(self.ask_at(at, command, Span::Short, &[])?)
+    }
+
+    /// On the store alone, from the main worktree, whose files are not looked at.
+    fn run(&self, command: Vec<OsString>) -> Result<Answer, VcsError> {
+        self.run_at(&self.main_root, command)
+    }
+
+    /// As [`Git::run_at`] for a call that goes through all files of a worktree.
+    fn run_on_files(&self, at: &Path, command: Vec<OsString>) -> Result<Answer, VcsError> {
+        succeeded(self.ask_at(at, command, Span::Long, &[])?)
+    }
+
+    fn worktrees_at(&self, at: &Path) -> Result<Vec<parse::Worktree>, VcsError> {
+        self.run_at(at, args!["worktree", "list", "--porcelain", "-z"])?
+            .parse(parse::worktrees)
+    }
+
+    /// The commit that `revision` means in the worktree `at`.
+    fn resolve(&self, at: &Path, revision: &str) -> Result<CommitId, VcsError> {
+        let wanted = format!("{revision}^{{commit}}");
+        let answer = self.ask_at(
+            at,
+            args!["rev-parse", "--verify", "--end-of-options", wanted],
+            Span::Short,
+            &[],
+        )?;
+        if answer.output.status.is_success() {
+            return answer.parse(parse::one_commit);
+        }
+        let stderr = answer.stderr();
+        if stderr.contains("is ambiguous") && stderr.contains("short object ID") {
+            // git lists the candidates as hints, two at least.
+            return Err(VcsError::Ambiguous {
+                revision: revision.to_owned(),
+                count: stderr.matches(" commit ").count().max(2),
+            });
+        }
+        if answer.code() == Some(128) {
+            return Err(VcsError::UnknownRevision {
+                revision: revision.to_owned(),
+            });
+        }
+        Err(answer.failure())
+    }
+
+    fn is_ancestor(&self, commit: &CommitId, of: &CommitId) -> Result<bool, VcsError> {
+        let command = args!["merge-base", "--is-ancestor", commit.as_str(), of.as_str()];
+        let answer = self.ask_at(&self.main_root, command, Span::Short, &[])?;
+        match answer.code() {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ => Err(answer.failure()),
+        }
+    }
+
+    fn is_in_any(&self, commit: &CommitId, of: &[CommitId]) -> Result<bool, VcsError> {
+        for head in of {
+            if head == commit || self.is_ancestor(commit, head)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn tree_of(&self, commit: &CommitId) -> Result<CommitId, VcsError> {
+        self.run(args!["rev-parse", "--verify", format!("{commit}^{{tree}}")])?
+            .parse(parse::one_commit)
+    }
+}
+
+fn succeeded(answer: Answer) -> Result<Answer, VcsError> {
+    if answer.output.status.is_success() {
+        Ok(answer)
+    } else {
+        Err(answer.failure())
+    }
+}
+
+impl Works for Git {
+    fn main_root(&self) -> &Path {
+        &self.main_root
+    }
+
+    fn workspaces_root(&self) -> &Path {
+        &self.workspaces_root
+    }
+
+    fn store_path(&self) -> &Path {
+        &self.store
+    }
+
+    fn version(&self) -> &Version {
+        &self.version
+    }
+
+    fn base(&self, revision: Option<&str>) -> Result<Vec<CommitId>, VcsError> {
+        Ok(vec![
+            self.resolve(&self.start_root, revision.unwrap_or("HEAD"))?,
+        ])
+    }
+
+    fn working_copy_note(&self) -> Result<Option<String>, VcsError> {
+        // Without optional locks: otherwise the question itself refreshes the user's index.
+        let command = args![
+            "--no-optional-locks",
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--no-renames"
+        ];
+        let entries = self
+            .run_on_files(&self.start_root, command)?
+            .parse(parse::status)?;
+        Ok(if entries.iter().any(|entry| entry.unmerged) {
+            Some("the working copy has conflicts; they are not in the base, and mesh does not touch them".to_owned())
+        } else if entries.is_empty() {
+            None
+        } else {
+            Some("the working copy has changes; they are not in the base, and mesh does not touch them".to_owned())
+        })
+    }
+
+    fn open_hub(&self, _run: &str) -> Result<(), VcsError> {
+        Ok(())
+    }
+
+    fn close_hub(&self, _run: &str) -> Result<(), VcsError> {
+        Ok(())
+    }
+
+    fn heads(&self, commits: &[CommitId]) -> Result<Vec<CommitId>, VcsError> {
+        let unique = crate::model::unique(commits);
+        if unique.len() < 2 {
+            return Ok(unique);
+        }
+        let mut command = args!["merge-base", "--independent"];
+        command.extend(unique.iter().map(|commit| OsString::from(commit.as_str())));
+        let heads = self.run(command)?.parse(parse::commits)?;
+        Ok(unique
+            .into_iter()
+            .filter(|commit| heads.contains(commit))
+            .collect())
+    }
+
+    fn is_in(&self, commit: &CommitId, of: &[CommitId]) -> Result<bool, VcsError> {
+        self.is_in_any(commit, of)
+    }
+
+    fn exists(&self, commit: &CommitId) -> Result<bool, VcsError> {
+        match self.resolve(&self.main_root, commit.as_str()) {
+            Ok(_) => Ok(true),
+            Err(VcsError::UnknownRevision { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn workspace(&self, name: &str) -> Result<Option<Workspace>, VcsError> {
+        worktree::find(self, name)
+    }
+
+    fn add_workspace(&self, new: &NewWorkspace) -> Result<Workspace, VcsError> {
+        worktree::add(self, new)
+    }
+
+    fn agent_environment(
+        &self,
+        _workspace: &Workspace,
+        _immutable: &[CommitId],
+        _folder: &Path,
+    ) -> Result<Vec<(String, String)>, VcsError> {
+        // Nothing can be rewritten under others here: a rewrite makes another commit, and all are named by their ids.
+        Ok(vec![
+            (
+                "GIT_CEILING_DIRECTORIES".to_owned(),
+                self.workspaces_root.to_string_lossy().into_owned(),
+            ),
+            ("GIT_EDITOR".to_owned(), "false".to_owned()),
+            ("GIT_TERMINAL_PROMPT".to_owned(), "0".to_owned()),
+        ])
+    }
+
+    fn snapshot(&self, workspace: &Workspace) -> Result<Snapshot, VcsError> {
+        snapshot::snapshot(self, workspace)
+    }
+
+    fn discard_changes_since(
+        &self,
+        workspace: &Workspace,
+        snapshot: &Snapshot,
+    ) -> Result<Vec<PathBuf>, VcsError> {
+        snapshot::discard(self, workspace, &snapshot.commit)
+    }
+
+    fn keep(&self, commit: &CommitId, run: &str, task: &str, attempt: u32) -> Result<(), VcsError> {
+        let name = format!("refs/mesh/{}/{}/{attempt}", safe_name(run), safe_name(task));
+        self.run(args!["update-ref", name, commit.as_str()])
+            .map(|_| ())
+    }
+
+    fn forget(&self, name: &str) -> Result<(), VcsError> {
+        worktree::forget(self, name)
+    }
+
+    fn list_workspaces(&self) -> Result<Vec<Listed>, VcsError> {
+        worktree::list(self)
+    }
+
+    fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError> {
+        land::create_target(self, target, at)
+    }
+
+    fn land(&self, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError> {
+        let _one_at_a_time = self.landing.lock().unwrap_or_else(PoisonError::into_inner);
+        land::land(self, landing, prove)
+    }
+
+    fn describe(&self, _run: &str, new: &NewWorkspace) -> Vec<Vec<String>> {
+        worktree::describe(self, new)
+    }
+}

@@ -1,0 +1,240 @@
+//! Parsers of what git writes: bytes in, data or the reason why not. Lists of paths are asked for with `-z`, so any name is safe.
+
+use crate::model::{ChangeKind, Changed, CommitId};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// One worktree of `worktree list --porcelain -z`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Worktree {
+    pub path: PathBuf,
+    pub head: Option<CommitId>,
+    /// Full name of the branch that is checked out.
+    pub branch: Option<String>,
+    pub bare: bool,
+    /// Why it is locked; ours carry their name there.
+    pub locked: Option<String>,
+}
+
+/// One entry of `status --porcelain=v1 -z --no-renames`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StatusEntry {
+    pub path: PathBuf,
+    pub unmerged: bool,
+}
+
+/// A tree that `merge-tree --write-tree -z --name-only --no-messages` made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MergedTree {
+    pub tree: CommitId,
+    pub conflicted: Vec<PathBuf>,
+}
+
+/// A commit with its parents, from `rev-list --parents`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WithParents {
+    pub commit: CommitId,
+    pub parents: Vec<CommitId>,
+}
+
+/// One line of a reflog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub old: Option<CommitId>,
+    pub new: CommitId,
+    pub what: String,
+}
+
+fn path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
+
+fn text(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+}
+
+fn id(bytes: &[u8]) -> Result<CommitId, String> {
+    CommitId::new(text(bytes)?).map_err(|error| error.to_string())
+}
+
+/// The fields of a `-z` list; each ends with a NUL.
+fn fields(bytes: &[u8]) -> Result<Vec<&[u8]>, String> {
+    match bytes.split_last() {
+        None => Ok(Vec::new()),
+        Some((0, rest)) => Ok(rest.split(|b| *b == 0).collect()),
+        Some(_) => Err("its last field is not complete".to_owned()),
+    }
+}
+
+/// One line that is an id.
+pub(crate) fn one_commit(bytes: &[u8]) -> Result<CommitId, String> {
+    match commits(bytes)?.as_slice() {
+        [one] => Ok(one.clone()),
+        several => Err(format!("{} ids instead of one", several.len())),
+    }
+}
+
+/// Ids, one a line.
+pub(crate) fn commits(bytes: &[u8]) -> Result<Vec<CommitId>, String> {
+    text(bytes)?
+        .lines()
+        .map(|line| id(line.as_bytes()))
+        .collect()
+}
+
+/// One line that is an absolute path.
+pub(crate) fn one_path(bytes: &[u8]) -> Result<PathBuf, String> {
+    let path = path(bytes.strip_suffix(b"\n").unwrap_or(bytes));
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(format!("{} is not an absolute path", path.display()))
+    }
+}
+
+/// `worktree list --porcelain -z`.
+pub(crate) fn worktrees(bytes: &[u8]) -> Result<Vec<Worktree>, String> {
+    let mut all: Vec<Worktree> = Vec::new();
+    for field in fields(bytes)? {
+        if let Some(at) = field.strip_prefix(b"worktree ") {
+            all.push(Worktree {
+                path: path(at),
+                head: None,
+                branch: None,
+                bare: false,
+                locked: None,
+            });
+            continue;
+        }
+        if field.is_empty() {
+            continue;
+        }
+        let last = all
+            .last_mut()
+            .ok_or("an attribute comes before any worktree")?;
+        let line = String::from_utf8_lossy(field);
+        match line.split_once(' ').unwrap_or((&line, "")) {
+            ("HEAD", commit) => {
+                last.head = CommitId::new(commit)
+                    .ok()
+                    .filter(|c| !c.as_str().bytes().all(|b| b == b'0'))
+            }
+            ("branch", branch) => last.branch = Some(branch.to_owned()),
+            ("bare", _) => last.bare = true,
+            ("locked", reason) => last.locked = Some(reason.to_owned()),
+            // Newer versions add attributes.
+            _ => {}
+        }
+    }
+    Ok(all)
+}
+
+/// `status --porcelain=v1 -z --no-renames`.
+pub(crate) fn status(bytes: &[u8]) -> Result<Vec<StatusEntry>, String> {
+    fields(bytes)?
+        .into_iter()
+        .map(|field| match field {
+            [x, y, b' ', rest @ ..] if !rest.is_empty() => {
+                let unmerged = *x == b'U' || *y == b'U' || (x == y && (*x == b'A' || *x == b'D'));
+                Ok(StatusEntry {
+                    path: path(rest),
+                    unmerged,
+                })
+            }
+            _ => Err(format!(
+                "{:?} is no status entry",
+                String::from_utf8_lossy(field)
+            )),
+        })
+        .collect()
+}
+
+/// `diff-tree -r -z --no-renames --name-status`.
+pub(crate) fn changes(bytes: &[u8]) -> Result<Vec<Changed>, String> {
+    let fields = fields(bytes)?;
+    let (pairs, rest) = fields.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err("a status has no path".to_owned());
+    }
+    let mut changes = Vec::new();
+    for [status, at] in pairs {
+        let kind = match *status {
+            b"A" => ChangeKind::Added,
+            b"M" | b"T" => ChangeKind::Modified,
+            b"D" => ChangeKind::Removed,
+            other => return Err(format!("{:?} is no status", String::from_utf8_lossy(other))),
+        };
+        changes.push(Changed {
+            path: path(at),
+            kind,
+        });
+    }
+    changes.sort();
+    Ok(changes)
+}
+
+/// `merge-tree --write-tree -z --name-only --no-messages`.
+pub(crate) fn merged_tree(bytes: &[u8]) -> Result<MergedTree, String> {
+    let mut fields = fields(bytes)?.into_iter();
+    let tree = id(fields.next().ok_or("it is empty")?)?;
+    Ok(MergedTree {
+        tree,
+        conflicted: fields
+            .take_while(|field| !field.is_empty())
+            .map(path)
+            .collect(),
+    })
+}
+
+/// `ls-files --unmerged -z`: each path once.
+pub(crate) fn unmerged(bytes: &[u8]) -> Result<Vec<PathBuf>, String> {
+    let mut paths = Vec::new();
+    for field in fields(bytes)? {
+        let tab = field
+            .iter()
+            .position(|b| *b == b'\t')
+            .ok_or("an entry has no path")?;
+        paths.push(path(&field[tab + 1..]));
+    }
+    paths.sort();
+    paths.dedup();
+    Ok(paths)
+}
+
+/// `rev-list --parents`.
+pub(crate) fn with_parents(bytes: &[u8]) -> Result<Vec<WithParents>, String> {
+    text(bytes)?
+        .lines()
+        .map(|line| {
+            let mut ids = line.split(' ').map(|word| id(word.as_bytes()));
+            let commit = ids.next().ok_or("a line is empty")??;
+            Ok(WithParents {
+                commit,
+                parents: ids.collect::<Result<_, String>>()?,
+            })
+        })
+        .collect()
+}
+
+/// A reflog file, oldest first; lines that cannot be read are left out, because it is a help and no record.
+pub(crate) fn reflog(bytes: &[u8]) -> Vec<Move> {
+    let one = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line).into_owned();
+        let (head, what) = line.split_once('\t').unwrap_or((&line, ""));
+        let mut words = head.split(' ');
+        let (old, new) = (words.next()?, words.next()?);
+        let zero = old.bytes().all(|b| b == b'0');
+        let old = if zero {
+            None
+        } else {
+            Some(CommitId::new(old).ok()?)
+        };
+        Some(Move {
+            old,
+            new: CommitId::new(new).ok()?,
+            what: what.to_owned(),
+        })
+    };
+    bytes.split(|b| *b == b'\n').filter_map(one).collect()
+}

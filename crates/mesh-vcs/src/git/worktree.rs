@@ -1,0 +1,257 @@
+//! Making, finding and forgetting worktrees.
+//!
+//! A worktree of ours is locked from its first moment, with its name as the reason: git's own pruning leaves it alone, and one
+//! that an interrupted `worktree add` left can be told by that name even where git does not list it. What does not carry our mark
+//! in its administrative folder is half-made, and is cleaned up before the name is used again.
+
+use super::{Git, merge};
+use crate::call::{Span, args};
+use crate::error::VcsError;
+use crate::folder;
+use crate::model::{CommitId, Listed, NewWorkspace, Workspace};
+use crate::name;
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+const MARK: &str = "mesh-workspace.json";
+/// What the reason of the lock begins with; the name follows.
+const LOCK_REASON: &str = "mesh workspace ";
+
+/// The mark of a complete worktree.
+#[derive(Debug, Serialize, Deserialize)]
+struct Mark {
+    workspace: Workspace,
+    message: String,
+}
+
+/// The administrative folders of all worktrees of ours, with their names.
+fn administrative_folders(git: &Git) -> Result<Vec<(String, PathBuf)>, VcsError> {
+    let entries = match fs_err::read_dir(git.store.join("worktrees")) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut ours = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let Ok(reason) = fs_err::read_to_string(path.join("locked")) else {
+            continue;
+        };
+        if let Some(name) = reason
+            .trim_end()
+            .strip_prefix(LOCK_REASON)
+            .filter(|name| name.starts_with(name::OURS))
+        {
+            ours.push((name.to_owned(), path));
+        }
+    }
+    ours.sort();
+    Ok(ours)
+}
+
+/// The administrative folder of the worktree `name`.
+pub(super) fn administrative_folder(git: &Git, name: &str) -> Result<Option<PathBuf>, VcsError> {
+    Ok(administrative_folders(git)?
+        .into_iter()
+        .find(|(other, _)| other == name)
+        .map(|(_, path)| path))
+}
+
+/// The folder of the worktree that an administrative folder belongs to, if it is there.
+fn worktree_folder(administrative: &Path) -> Option<PathBuf> {
+    let link = fs_err::read_to_string(administrative.join("gitdir")).ok()?;
+    let folder = Path::new(link.trim_end_matches('\n')).parent()?;
+    folder.is_dir().then(|| folder.to_path_buf())
+}
+
+fn read_mark(administrative: &Path) -> Option<Mark> {
+    serde_json::from_slice(&fs_err::read(administrative.join(MARK)).ok()?).ok()
+}
+
+/// What the first commit of a worktree is to be called.
+pub(super) fn message_for(administrative: &Path) -> String {
+    read_mark(administrative)
+        .map(|mark| mark.message)
+        .unwrap_or_default()
+}
+
+/// See [`crate::Backend::workspace`].
+pub(super) fn find(git: &Git, name: &str) -> Result<Option<Workspace>, VcsError> {
+    let Some(administrative) = administrative_folder(git, name)? else {
+        return Ok(None);
+    };
+    let folder = worktree_folder(&administrative);
+    Ok(read_mark(&administrative)
+        .map(|mark| mark.workspace)
+        .filter(|workspace| folder.as_ref() == Some(&workspace.path)))
+}
+
+/// See [`crate::Backend::list_workspaces`].
+pub(super) fn list(git: &Git) -> Result<Vec<Listed>, VcsError> {
+    let known = git.worktrees_at(&git.main_root)?;
+    let listed = administrative_folders(git)?
+        .into_iter()
+        .map(|(name, administrative)| {
+            let reason = format!("{LOCK_REASON}{name}");
+            let commit = known
+                .iter()
+                .find(|tree| tree.locked.as_ref() == Some(&reason))
+                .and_then(|tree| tree.head.clone());
+            Listed {
+                path: worktree_folder(&administrative),
+                name,
+                commit,
+            }
+        });
+    Ok(listed.collect())
+}
+
+fn add_command(new: &NewWorkspace, commit: &str) -> Vec<OsString> {
+    args![
+        "worktree",
+        "add",
+        "--detach",
+        "--lock",
+        "--reason",
+        format!("{LOCK_REASON}{}", new.name),
+        &new.path,
+        commit
+    ]
+}
+
+/// See [`crate::Backend::add_workspace`].
+pub(super) fn add(git: &Git, new: &NewWorkspace) -> Result<Workspace, VcsError> {
+    name::check_workspace_name(&new.name)?;
+    folder::check_inside(&git.workspaces_root, &new.path)?;
+    let start = merge::join(git, &new.parents)?;
+    let _one_at_a_time = git.adding.lock().unwrap_or_else(PoisonError::into_inner);
+    clear_way(git, new)?;
+    let workspace = Workspace {
+        name: new.name.clone(),
+        path: new.path.clone(),
+        parents: new.parents.clone(),
+        conflicted: start.conflicted,
+    };
+    let made = match try_add(git, new, &start.commit) {
+        // Another git process beside ours: the same race that the lock above keeps out among our own threads.
+        Err(VcsError::Failed { stderr, .. })
+            if stderr.contains("failed to read") && stderr.contains("commondir") =>
+        {
+            clean(git, &new.name, &new.path)?;
+            try_add(git, new, &start.commit)
+        }
+        made => made,
+    };
+    made.and_then(|administrative| {
+        let mark = Mark { workspace: workspace.clone(), message: new.message.clone() };
+        let unfinished = administrative.join("mesh-workspace.tmp");
+        fs_err::write(&unfinished, serde_json::to_vec(&mark).map_err(std::io::Error::from)?)?;
+        fs_err::rename(&unfinished, administrative.join(MARK))?;
+        Ok(workspace)
+    })
+    .inspect_err(|_| {
+        if let Err(error) = clean(git, &new.name, &new.path) {
+            tracing::warn!(name = %new.name, %error, "a half-made worktree could not be cleaned up; the next add of it tries again");
+        }
+    })
+}
+
+fn try_add(git: &Git, new: &NewWorkspace, start: &CommitId) -> Result<PathBuf, VcsError> {
+    let answer = git.ask_at(
+        &git.main_root,
+        add_command(new, start.as_str()),
+        Span::Long,
+        &[],
+    )?;
+    if !answer.output.status.is_success() {
+        let stderr = answer.stderr();
+        let unknown = [
+            "invalid reference",
+            "not a valid object",
+            "unable to read",
+            "bad object",
+            "not a commit",
+        ];
+        if stderr.contains(start.as_str()) && unknown.iter().any(|words| stderr.contains(words)) {
+            return Err(VcsError::UnknownRevision {
+                revision: start.to_string(),
+            });
+        }
+        return Err(answer.failure());
+    }
+    // Exit code 0 is no proof: what was made is looked at.
+    let administrative = administrative_folder(git, &new.name)?
+        .ok_or_else(|| answer.unreadable("no worktree was made"))?;
+    let head = fs_err::read_to_string(administrative.join("HEAD"))?;
+    if head.trim_end() != start.as_str()
+        || worktree_folder(&administrative).as_ref() != Some(&new.path)
+    {
+        return Err(answer.unreadable("the worktree is not what was asked for"));
+    }
+    Ok(administrative)
+}
+
+/// Removes what an interrupted call of the same name left, and refuses what is not ours.
+fn clear_way(git: &Git, new: &NewWorkspace) -> Result<(), VcsError> {
+    if find(git, &new.name)?.is_some() {
+        return Err(VcsError::NameTaken {
+            name: new.name.clone(),
+        });
+    }
+    let leftover = administrative_folder(git, &new.name)?;
+    let link = fs_err::read_to_string(new.path.join(".git")).ok();
+    let linked = link
+        .as_deref()
+        .and_then(|link| link.trim_end().strip_prefix("gitdir: "))
+        .map(PathBuf::from);
+    // A link to an administrative folder that is gone or half-made is a leftover as well.
+    let dangling = linked
+        .as_ref()
+        .is_some_and(|at| at.starts_with(&git.store) && !at.join(MARK).exists());
+    if leftover.is_some() || dangling {
+        clean(git, &new.name, &new.path)?;
+    }
+    folder::make_room(&git.workspaces_root, &new.path)
+}
+
+fn clean(git: &Git, name: &str, path: &Path) -> Result<(), VcsError> {
+    forget(git, name)?;
+    folder::remove(&git.workspaces_root, path)
+}
+
+/// See [`crate::Backend::forget`]. The administrative folder of that worktree is deleted, as `worktree remove` does it; that
+/// command itself refuses half-made ones, and deletes the files too.
+pub(super) fn forget(git: &Git, name: &str) -> Result<(), VcsError> {
+    if let Some(administrative) = administrative_folder(git, name)? {
+        fs_err::remove_dir_all(administrative)?;
+    }
+    Ok(())
+}
+
+/// See [`crate::Backend::describe`].
+pub(super) fn describe(git: &Git, new: &NewWorkspace) -> Vec<Vec<String>> {
+    let mut commands = Vec::new();
+    let mut start = new
+        .parents
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    for other in new.parents.iter().skip(1) {
+        commands.push(args!["merge-tree", "--write-tree", start, other.as_str()]);
+        start = "<merge of the needs>".to_owned();
+    }
+    commands.push(add_command(new, &start));
+    let shown = |command: Vec<OsString>| {
+        std::iter::once(git.program.path.to_string_lossy().into_owned())
+            .chain(
+                super::common()
+                    .iter()
+                    .chain(&command)
+                    .map(|arg| arg.to_string_lossy().into_owned()),
+            )
+            .collect()
+    };
+    commands.into_iter().map(shown).collect()
+}

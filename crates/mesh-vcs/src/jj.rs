@@ -1,0 +1,368 @@
+//! jj: how it is called, its least version, and the questions that only read. What is done with it is in the modules below.
+//!
+//! * The coordinator works from the *hub*, an extra workspace whose checkout is empty: snapshotting it costs nothing at any size,
+//!   it never takes the lock that blocks colocated workspaces, and the user's `@` stays out of it. Every call there has
+//!   `--ignore-working-copy`, but `workspace add`, which refuses that option and then leaves a half-made workspace behind.
+//! * Only stdout of a template is parsed; human text changes from version to version. The one exception is the operation id of
+//!   `--no-integrate-operation`, which jj writes on stderr alone.
+//! * Exit code 0 does not mean success: conflicts, a forgotten name and a refused file all exit 0. What came back is looked at.
+//!
+//! All facts here were measured on jj 0.45.1.
+
+mod argv;
+mod config;
+mod land;
+mod parse;
+mod snapshot;
+mod workspace;
+
+use crate::backend::{Setup, Works};
+use crate::call::{Answer, Program, Span};
+use crate::error::VcsError;
+use crate::model::{
+    CommitId, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Version, Workspace,
+};
+use parse::CommitState;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+
+/// The oldest jj that will do: `--no-integrate-operation` and `op integrate` together are there since 0.41.
+const LEAST: (u32, u32, u32) = (0, 41, 0);
+const LEAST_TEXT: &str = "0.41";
+
+/// A jj repository.
+pub struct Jj {
+    program: Program,
+    version: Version,
+    /// The workspace in which the user stands; its `@` is the user's.
+    start_root: PathBuf,
+    main_root: PathBuf,
+    workspaces_root: PathBuf,
+    store: PathBuf,
+    /// `--config` options for an identity, when the user has none: commits without one cannot be pushed.
+    identity: Vec<OsString>,
+    hub: RwLock<Option<PathBuf>>,
+    /// Names that are being made at this moment: two adds of one name can both succeed and share one `@`.
+    adding: Mutex<BTreeSet<String>>,
+    landing: Mutex<()>,
+    user_config: OnceLock<config::UserConfig>,
+}
+
+impl Jj {
+    /// Opens the repository whose workspace is at `folder` (it has `.jj`).
+    pub(crate) fn open(folder: &Path, setup: &Setup) -> Result<Jj, VcsError> {
+        let repo = find_repo(folder)?;
+        let main_root = match repo.parent().and_then(Path::parent) {
+            Some(root) => root.to_path_buf(),
+            None => {
+                return Err(VcsError::NoRepository {
+                    start: folder.to_path_buf(),
+                });
+            }
+        };
+        let path = setup
+            .tools
+            .jj
+            .as_deref()
+            .ok_or_else(|| VcsError::ToolMissing {
+                tool: "jj",
+                repository: main_root.clone(),
+                least: LEAST_TEXT,
+            })?;
+        let program = setup.program(path);
+        let answer = program.run(folder, &argv::version(), Span::Short, &[])?;
+        let version = answer.parse(|bytes| crate::model::parse_version(bytes, "jj "))?;
+        if version.numbers < LEAST {
+            return Err(VcsError::TooOld {
+                tool: "jj",
+                found: version.text,
+                least: LEAST_TEXT,
+                reason: "it has no `--no-integrate-operation`, which a landing that nobody sees before it is proved needs",
+            });
+        }
+        let workspaces_root = crate::folder::root_of(&main_root, setup.workspaces_root.as_deref());
+        let identity = config::missing_identity(&program, folder)?;
+        Ok(Jj {
+            program,
+            version,
+            start_root: folder.to_path_buf(),
+            main_root,
+            workspaces_root,
+            store: repo,
+            identity,
+            hub: RwLock::new(None),
+            adding: Mutex::new(BTreeSet::new()),
+            landing: Mutex::new(()),
+            user_config: OnceLock::new(),
+        })
+    }
+
+    fn hub(&self) -> Result<PathBuf, VcsError> {
+        self.hub
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .ok_or(VcsError::NoHub)
+    }
+
+    /// From where the store is read: the hub, else the main working copy, both without looking at files.
+    fn reader(&self) -> PathBuf {
+        self.hub().unwrap_or_else(|_| self.main_root.clone())
+    }
+
+    /// A call that neither reads nor writes any working copy.
+    fn store_args(&self, at: &Path, command: Vec<OsString>) -> Vec<OsString> {
+        let mut args = argv::at(at, argv::Files::Ignored);
+        args.extend(self.identity.iter().cloned());
+        args.extend(command);
+        args
+    }
+
+    /// A call that brings the working copy `at` and its commit together. Never the user's.
+    fn files_args(&self, at: &Path, command: Vec<OsString>) -> Vec<OsString> {
+        let mut args = argv::at(at, argv::Files::Snapshotted);
+        args.extend(self.identity.iter().cloned());
+        args.extend(command);
+        args
+    }
+
+    fn on_store(&self, command: Vec<OsString>) -> Result<Answer, VcsError> {
+        let at = self.reader();
+        self.program
+            .run(&at, &self.store_args(&at, command), Span::Short, &[])
+    }
+
+    fn on_files(&self, at: &Path, command: Vec<OsString>) -> Result<Answer, VcsError> {
+        self.program
+            .run(at, &self.files_args(at, command), Span::Long, &[])
+    }
+
+    /// The commits of a revset, newest first; an unknown revision is [`VcsError::UnknownRevision`] under the name `shown`.
+    fn commits_at(&self, at: &Path, revset: &str, shown: &str) -> Result<Vec<CommitId>, VcsError> {
+        let args = self.store_args(at, argv::log(revset, argv::COMMIT_IDS));
+        let answer = self.program.ask(at, &args, Span::Short, &[])?;
+        if answer.output.status.is_success() {
+            return answer.parse(parse::commit_ids);
+        }
+        Err(unknown_revision(&answer, shown))
+    }
+
+    fn commits(&self, revset: &str) -> Result<Vec<CommitId>, VcsError> {
+        self.commits_at(&self.reader(), revset, revset)
+    }
+
+    /// State of the commits of a revset.
+    fn states(&self, revset: &str) -> Result<Vec<CommitState>, VcsError> {
+        let at = self.reader();
+        let args = self.store_args(&at, argv::log(revset, argv::STATES));
+        let answer = self.program.ask(&at, &args, Span::Short, &[])?;
+        if answer.output.status.is_success() {
+            return answer.parse(parse::states);
+        }
+        Err(unknown_revision(&answer, revset))
+    }
+
+    /// State of a workspace's `@`; `None` when no such workspace is registered.
+    fn working_copy_state(&self, name: &str) -> Result<Option<CommitState>, VcsError> {
+        match self.states(&format!("{}@", argv::quoted(name))) {
+            Ok(states) => Ok(states.into_iter().next()),
+            Err(VcsError::UnknownRevision { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// jj says "Revision `x` doesn't exist" and, for a workspace, "Workspace `x` doesn't have a working-copy commit".
+fn unknown_revision(answer: &Answer, shown: &str) -> VcsError {
+    let stderr = answer.stderr();
+    let unknown =
+        stderr.contains("doesn't exist") || stderr.contains("doesn't have a working-copy commit");
+    if answer.code() == Some(1) && unknown {
+        VcsError::UnknownRevision {
+            revision: shown.to_owned(),
+        }
+    } else {
+        answer.failure()
+    }
+}
+
+/// The canonical `.jj/repo` of the workspace at `folder`: a folder in the main one, else a file that names it, relative to `.jj`.
+fn find_repo(folder: &Path) -> Result<PathBuf, VcsError> {
+    let dot_jj = folder.join(".jj");
+    let repo = dot_jj.join("repo");
+    if repo.is_dir() {
+        return Ok(fs_err::canonicalize(&repo)?);
+    }
+    let bytes = fs_err::read(&repo)?;
+    let target = parse::repo_link(&bytes).map_err(|reason| VcsError::Unreadable {
+        command: repo.display().to_string(),
+        reason,
+    })?;
+    Ok(fs_err::canonicalize(dot_jj.join(target))?)
+}
+
+impl Works for Jj {
+    fn main_root(&self) -> &Path {
+        &self.main_root
+    }
+
+    fn workspaces_root(&self) -> &Path {
+        &self.workspaces_root
+    }
+
+    fn store_path(&self) -> &Path {
+        &self.store
+    }
+
+    fn version(&self) -> &Version {
+        &self.version
+    }
+
+    fn base(&self, revision: Option<&str>) -> Result<Vec<CommitId>, VcsError> {
+        let Some(revision) = revision else {
+            return self.commits_at(&self.start_root, "@-", "@-");
+        };
+        let commits = self.commits_at(&self.start_root, revision, revision)?;
+        match commits.len() {
+            0 => Err(VcsError::UnknownRevision {
+                revision: revision.to_owned(),
+            }),
+            1 => Ok(commits),
+            count => Err(VcsError::Ambiguous {
+                revision: revision.to_owned(),
+                count,
+            }),
+        }
+    }
+
+    fn working_copy_note(&self) -> Result<Option<String>, VcsError> {
+        let at = &self.start_root;
+        let args = self.store_args(at, argv::log("@", argv::STATES));
+        let answer = self.program.run(at, &args, Span::Short, &[])?;
+        let states = answer.parse(parse::states)?;
+        Ok(states.first().and_then(|state| {
+            if state.conflict {
+                Some("the working copy has conflicts; they are not in the base, and mesh does not touch them".to_owned())
+            } else if state.empty {
+                None
+            } else {
+                Some("the working copy has changes; they are not in the base, and mesh does not touch them".to_owned())
+            }
+        }))
+    }
+
+    fn open_hub(&self, run: &str) -> Result<(), VcsError> {
+        let path = workspace::open_hub(self, run)?;
+        *self.hub.write().unwrap_or_else(PoisonError::into_inner) = Some(path);
+        Ok(())
+    }
+
+    fn close_hub(&self, run: &str) -> Result<(), VcsError> {
+        *self.hub.write().unwrap_or_else(PoisonError::into_inner) = None;
+        workspace::close_hub(self, run)
+    }
+
+    fn heads(&self, commits: &[CommitId]) -> Result<Vec<CommitId>, VcsError> {
+        let unique: Vec<CommitId> = crate::model::unique(commits);
+        if unique.len() < 2 {
+            return Ok(unique);
+        }
+        let heads: BTreeSet<CommitId> = self
+            .commits(&format!("heads({})", argv::any_of(&unique)))?
+            .into_iter()
+            .collect();
+        Ok(unique
+            .into_iter()
+            .filter(|commit| heads.contains(commit))
+            .collect())
+    }
+
+    fn is_in(&self, commit: &CommitId, of: &[CommitId]) -> Result<bool, VcsError> {
+        if of.contains(commit) {
+            return Ok(true);
+        }
+        Ok(!of.is_empty()
+            && !self
+                .commits(&format!("{commit} & ::({})", argv::any_of(of)))?
+                .is_empty())
+    }
+
+    fn exists(&self, commit: &CommitId) -> Result<bool, VcsError> {
+        match self.commits(commit.as_str()) {
+            Ok(found) => Ok(found.contains(commit)),
+            Err(VcsError::UnknownRevision { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn workspace(&self, name: &str) -> Result<Option<Workspace>, VcsError> {
+        workspace::find(self, name)
+    }
+
+    fn add_workspace(&self, new: &NewWorkspace) -> Result<Workspace, VcsError> {
+        workspace::add(self, new)
+    }
+
+    fn agent_environment(
+        &self,
+        workspace: &Workspace,
+        immutable: &[CommitId],
+        folder: &Path,
+    ) -> Result<Vec<(String, String)>, VcsError> {
+        config::agent_environment(self, workspace, immutable, folder)
+    }
+
+    fn snapshot(&self, workspace: &Workspace) -> Result<Snapshot, VcsError> {
+        snapshot::snapshot(self, workspace)
+    }
+
+    fn discard_changes_since(
+        &self,
+        workspace: &Workspace,
+        snapshot: &Snapshot,
+    ) -> Result<Vec<PathBuf>, VcsError> {
+        snapshot::discard(self, workspace, &snapshot.commit)
+    }
+
+    fn keep(
+        &self,
+        commit: &CommitId,
+        _run: &str,
+        _task: &str,
+        _attempt: u32,
+    ) -> Result<(), VcsError> {
+        // What is visible is kept from collection by jj's own refs, and forgetting a workspace does not hide a commit below its `@`.
+        if self
+            .commits(&format!("{commit} & ::visible_heads()"))?
+            .is_empty()
+        {
+            return Err(VcsError::Unreachable {
+                commit: commit.to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    fn forget(&self, name: &str) -> Result<(), VcsError> {
+        workspace::forget(self, name)
+    }
+
+    fn list_workspaces(&self) -> Result<Vec<Listed>, VcsError> {
+        workspace::list(self)
+    }
+
+    fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError> {
+        land::create_target(self, target, at)
+    }
+
+    fn land(&self, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError> {
+        let _one_at_a_time = self.landing.lock().unwrap_or_else(PoisonError::into_inner);
+        land::land(self, landing, prove)
+    }
+
+    fn describe(&self, run: &str, new: &NewWorkspace) -> Vec<Vec<String>> {
+        workspace::describe(self, run, new)
+    }
+}

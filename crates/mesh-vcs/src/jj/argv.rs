@@ -1,0 +1,270 @@
+//! Arguments of every jj command that is run, pure functions. What `mesh plan` shows is built by the same ones.
+
+use crate::call::args;
+use crate::model::CommitId;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Commit ids, one a line.
+pub(crate) const COMMIT_IDS: &str = r#"commit_id ++ "\n""#;
+
+/// One JSON object a line for [`super::parse::states`]. `json(self)` of a commit has none of these fields but the id.
+pub(crate) const STATES: &str = concat!(
+    r#""{\"commit\":" ++ json(commit_id) ++ ",\"parents\":" ++ json(parents.map(|c| c.commit_id()))"#,
+    r#" ++ ",\"empty\":" ++ json(empty) ++ ",\"conflict\":" ++ json(conflict)"#,
+    r#" ++ ",\"described\":" ++ json(description.len() > 0)"#,
+    r#" ++ ",\"conflicted\":" ++ json(conflicted_files.map(|f| f.path())) ++ "}\n""#,
+);
+
+/// One changed path a line for [`super::parse::changes`]; the JSON form survives any name.
+pub(crate) const CHANGES: &str = r#"status_char ++ "\t" ++ json(path) ++ "\n""#;
+
+/// One workspace a line for [`super::parse::workspaces`]; the root is `null` when the folder is gone.
+pub(crate) const WORKSPACES: &str =
+    r#"json(name) ++ "\t" ++ json(root) ++ "\t" ++ json(target.commit_id()) ++ "\n""#;
+
+/// One operation a line for [`super::parse::operations`].
+pub(crate) const OPERATIONS: &str = r#"json(self) ++ "\n""#;
+
+/// Commit id and whether it is in conflict, for [`super::parse::made_commits`].
+pub(crate) const MADE: &str = r#"commit_id ++ "\t" ++ json(conflict) ++ "\t" ++ json(conflicted_files.map(|f| f.path())) ++ "\n""#;
+
+/// What a command may do with the files of the workspace that it runs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Files {
+    /// Neither looked at nor written.
+    Ignored,
+    /// Brought together with the workspace's commit; a stale workspace is updated on the way. For our own workspaces only.
+    Snapshotted,
+    /// Looked at as by any jj command that the user types; a stale one is an error, because updating it would change files.
+    Users,
+}
+
+/// Options that every call has, and where it runs. `git.colocate=false`: newer versions would make new workspaces colocated.
+pub(crate) fn at(folder: &Path, files: Files) -> Vec<OsString> {
+    let mut args = args![
+        "--no-pager",
+        "--color",
+        "never",
+        "--config",
+        "git.colocate=false",
+        "-R",
+        folder
+    ];
+    match files {
+        Files::Ignored => args.push("--ignore-working-copy".into()),
+        Files::Snapshotted => args.extend(args![
+            "--config",
+            "snapshot.auto-update-stale=true",
+            "--config",
+            "snapshot.max-new-file-size=0",
+            "--config",
+            "snapshot.auto-track=\"all()\"",
+            "--config",
+            "fsmonitor.backend=\"none\"",
+        ]),
+        Files::Users => args.extend(args!["--config", "snapshot.auto-update-stale=false"]),
+    }
+    args
+}
+
+pub(crate) fn version() -> Vec<OsString> {
+    args!["--version"]
+}
+
+pub(crate) fn log(revset: &str, template: &str) -> Vec<OsString> {
+    args![
+        "log",
+        "--no-graph",
+        format!("--revisions={revset}"),
+        "-T",
+        template
+    ]
+}
+
+pub(crate) fn log_at_operation(operation: &str, revset: &str, template: &str) -> Vec<OsString> {
+    let mut args = args!["--at-op", operation];
+    args.extend(log(revset, template));
+    args
+}
+
+pub(crate) fn add_hub(name: &str, path: &Path) -> Vec<OsString> {
+    args![
+        "workspace",
+        "add",
+        "--name",
+        name,
+        "--sparse-patterns",
+        "empty",
+        "-r",
+        "root()",
+        path
+    ]
+}
+
+/// `--sparse-patterns full`: the default would copy the hub's, and the agent would get an empty folder. Commit ids only: a bad
+/// revision leaves a half-made workspace.
+pub(crate) fn add_workspace(
+    name: &str,
+    parents: &[CommitId],
+    message: &str,
+    path: &Path,
+) -> Vec<OsString> {
+    let mut args = args![
+        "workspace",
+        "add",
+        "--name",
+        name,
+        "--sparse-patterns",
+        "full"
+    ];
+    for parent in parents {
+        args.extend(args!["-r", parent.as_str()]);
+    }
+    if !message.is_empty() {
+        args.push(format!("--message={message}").into());
+    }
+    args.push(path.into());
+    args
+}
+
+pub(crate) fn forget(name: &str) -> Vec<OsString> {
+    args!["workspace", "forget", name]
+}
+
+pub(crate) fn workspace_list() -> Vec<OsString> {
+    args!["workspace", "list", "-T", WORKSPACES]
+}
+
+pub(crate) fn update_stale() -> Vec<OsString> {
+    args!["workspace", "update-stale"]
+}
+
+pub(crate) fn snapshot() -> Vec<OsString> {
+    args!["util", "snapshot"]
+}
+
+/// A fresh `@` on `commit`, so that the commit is not the one that later snapshots rewrite.
+pub(crate) fn new_on(commit: &CommitId) -> Vec<OsString> {
+    args!["new", commit.as_str()]
+}
+
+pub(crate) fn restore_from(commit: &CommitId) -> Vec<OsString> {
+    args!["restore", "--from", commit.as_str()]
+}
+
+pub(crate) fn diff(from: &str, to: &str) -> Vec<OsString> {
+    args!["diff", "--from", from, "--to", to, "-T", CHANGES]
+}
+
+pub(crate) fn diff_range(revset: &str) -> Vec<OsString> {
+    args!["diff", "-r", revset, "-T", CHANGES]
+}
+
+/// A merge of `parents` in an operation that is never published.
+pub(crate) fn unpublished_merge(parents: &[CommitId]) -> Vec<OsString> {
+    let mut args = args!["--no-integrate-operation", "new", "--no-edit"];
+    args.extend(parents.iter().map(|parent| parent.as_str().into()));
+    args
+}
+
+pub(crate) fn operations(most: Option<u32>) -> Vec<OsString> {
+    let mut args = args!["op", "log", "--no-graph", "-T", OPERATIONS];
+    if let Some(most) = most {
+        args.extend(args!["-n", most.to_string()]);
+    }
+    args
+}
+
+pub(crate) fn unpublished_duplicate(revset: &str, onto: &CommitId) -> Vec<OsString> {
+    args![
+        "--no-integrate-operation",
+        "duplicate",
+        revset,
+        "-o",
+        onto.as_str()
+    ]
+}
+
+pub(crate) fn integrate(operation: &str) -> Vec<OsString> {
+    args!["op", "integrate", operation]
+}
+
+pub(crate) fn abandon(revset: &str) -> Vec<OsString> {
+    args!["abandon", revset]
+}
+
+pub(crate) fn bookmark_create(name: &str, at: &CommitId) -> Vec<OsString> {
+    args!["bookmark", "create", "-r", at.as_str(), "--", name]
+}
+
+/// Without `--allow-backwards` jj itself refuses to move a bookmark to anything but a descendant.
+pub(crate) fn bookmark_set(name: &str, to: &CommitId) -> Vec<OsString> {
+    args!["bookmark", "set", "-r", to.as_str(), "--", name]
+}
+
+pub(crate) fn bookmark_set_back(name: &str, to: &CommitId) -> Vec<OsString> {
+    args![
+        "bookmark",
+        "set",
+        "--allow-backwards",
+        "-r",
+        to.as_str(),
+        "--",
+        name
+    ]
+}
+
+pub(crate) fn config_get(name: &str) -> Vec<OsString> {
+    args!["config", "get", name]
+}
+
+pub(crate) fn config_user_paths() -> Vec<OsString> {
+    args!["config", "path", "--user"]
+}
+
+/// Where each definition of `name` comes from, one a line.
+pub(crate) fn config_sources(name: &str) -> Vec<OsString> {
+    args![
+        "config",
+        "list",
+        "--include-overridden",
+        "--include-defaults",
+        "-T",
+        r#"source ++ "\n""#,
+        name
+    ]
+}
+
+pub(crate) fn config_set_for_workspace(name: &str, value: &str) -> Vec<OsString> {
+    args!["config", "set", "--workspace", name, value]
+}
+
+/// The union of `commits` as a revset.
+pub(crate) fn any_of(commits: &[CommitId]) -> String {
+    if commits.is_empty() {
+        return "none()".to_owned();
+    }
+    commits
+        .iter()
+        .map(CommitId::as_str)
+        .collect::<Vec<_>>()
+        .join("|")
+}
+
+/// A string literal of revsets, and of TOML.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

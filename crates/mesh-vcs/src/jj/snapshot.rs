@@ -1,0 +1,214 @@
+//! What an attempt left: recorded, compared with what it stood on, and set back after a proof.
+//!
+//! After a snapshot the result is never a workspace's `@`: a fresh `@` is put on it, so that what a proof writes cannot rewrite
+//! the recorded commit.
+
+use super::parse::{CommitState, Operation};
+use super::{Jj, argv};
+use crate::call::Span;
+use crate::error::VcsError;
+use crate::model::{Changed, CommitId, Snapshot, Workspace};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// How many empty commits on top of the work are passed over. An agent that makes more of them gets the rest as its result.
+const MAX_EMPTY: usize = 100;
+/// How many operations are looked at first when strays are searched.
+const FIRST_OPERATIONS: u32 = 256;
+/// How many operations one query names.
+const OPERATIONS_A_QUERY: usize = 64;
+
+/// See [`crate::Backend::snapshot`].
+pub(super) fn snapshot(jj: &Jj, workspace: &Workspace) -> Result<Snapshot, VcsError> {
+    record_files(jj, workspace)?;
+    let at = working_copy(jj, workspace)?;
+    let tip = find_tip(jj, workspace, at.clone())?;
+    if tip.commit == at.commit {
+        jj.on_files(&workspace.path, argv::new_on(&tip.commit))?;
+    }
+    let changed = changes(jj, workspace, &tip.commit)?;
+    let missing = jj.commits(&format!(
+        "({}) ~ ::{}",
+        argv::any_of(&workspace.parents),
+        tip.commit
+    ))?;
+    let strays = strays(jj, workspace, &tip.commit)?;
+    let mut conflicted = tip.conflicted;
+    conflicted.sort();
+    Ok(Snapshot {
+        commit: tip.commit,
+        no_change: changed.is_empty(),
+        changed,
+        conflicted,
+        strays,
+        missing_needs: workspace
+            .parents
+            .iter()
+            .filter(|parent| missing.contains(parent))
+            .cloned()
+            .collect(),
+    })
+}
+
+/// Brings disk and `@` together. A killed command leaves the working copy stale, which the options of the call repair.
+fn record_files(jj: &Jj, workspace: &Workspace) -> Result<(), VcsError> {
+    if !workspace.path.join(".jj").is_dir() {
+        let reason = format!("{} has no .jj", workspace.path.display());
+        return Err(VcsError::WorkspaceGone {
+            name: workspace.name.clone(),
+            reason,
+        });
+    }
+    match jj.on_files(&workspace.path, argv::snapshot()) {
+        Ok(_) => Ok(()),
+        Err(VcsError::Failed { stderr, .. })
+            if stderr.contains("stale") || stderr.contains("sibling") =>
+        {
+            jj.on_files(&workspace.path, argv::update_stale())?;
+            jj.on_files(&workspace.path, argv::snapshot()).map(|_| ())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn working_copy(jj: &Jj, workspace: &Workspace) -> Result<CommitState, VcsError> {
+    jj.working_copy_state(&workspace.name)?
+        .ok_or_else(|| VcsError::WorkspaceGone {
+            name: workspace.name.clone(),
+            reason: "jj does not list it: it was forgotten or renamed".to_owned(),
+        })
+}
+
+/// The newest commit that has something in it: empty commits with one parent are passed over, down to what the workspace stood on.
+fn find_tip(jj: &Jj, workspace: &Workspace, at: CommitState) -> Result<CommitState, VcsError> {
+    let mut tip = at;
+    for _ in 0..MAX_EMPTY {
+        let [parent] = tip.parents.as_slice() else {
+            break;
+        };
+        if !tip.empty || workspace.parents.contains(&tip.commit) {
+            break;
+        }
+        let below = jj.states(parent.as_str())?.into_iter().next();
+        tip = below.ok_or_else(|| VcsError::UnknownRevision {
+            revision: parent.to_string(),
+        })?;
+    }
+    Ok(tip)
+}
+
+/// Paths that differ between the merged parents and `tip`.
+fn changes(jj: &Jj, workspace: &Workspace, tip: &CommitId) -> Result<Vec<Changed>, VcsError> {
+    if workspace.parents.contains(tip) {
+        return Ok(Vec::new());
+    }
+    let parents = argv::any_of(&workspace.parents);
+    let below = jj.commits(&format!("heads(({parents}) & ::{tip})"))?;
+    match below.as_slice() {
+        // Nothing of what it stood on is left: compared with the first of it, and reported as missing.
+        [] => diff(jj, argv::diff(workspace.parents[0].as_str(), tip.as_str())),
+        [one] => diff(jj, argv::diff(one.as_str(), tip.as_str())),
+        several => match diff(jj, argv::diff_range(&format!("({parents})..{tip}"))) {
+            // jj refuses a range whose commits do not all stand on the same parents, as after a merge made by the agent.
+            Err(VcsError::Failed { stderr, .. }) if stderr.contains("gaps") => {
+                diff_with_merge(jj, several, tip)
+            }
+            result => result,
+        },
+    }
+}
+
+fn diff(jj: &Jj, command: Vec<std::ffi::OsString>) -> Result<Vec<Changed>, VcsError> {
+    jj.on_store(command)?.parse(super::parse::changes)
+}
+
+/// Compares with a merge that exists only in an operation that nobody sees.
+fn diff_with_merge(
+    jj: &Jj,
+    parents: &[CommitId],
+    tip: &CommitId,
+) -> Result<Vec<Changed>, VcsError> {
+    let answer = jj.on_store(argv::unpublished_merge(parents))?;
+    let operation = super::parse::unpublished_operation(&answer.stderr())
+        .map_err(|reason| answer.unreadable(reason))?;
+    let made = super::land::made_in(jj, &operation)?;
+    let [merge] = made.as_slice() else {
+        return Err(answer.unreadable(format!("{} commits were made instead of one", made.len())));
+    };
+    let mut command = vec!["--at-op".into(), operation.into()];
+    command.extend(argv::diff(merge.commit.as_str(), tip.as_str()));
+    diff(jj, command)
+}
+
+/// Visible heads that were made from this workspace and are neither below the result nor some workspace's `@`.
+fn strays(jj: &Jj, workspace: &Workspace, tip: &CommitId) -> Result<Vec<CommitId>, VcsError> {
+    let mut known = workspace.parents.clone();
+    known.push(tip.clone());
+    let heads = format!(
+        "visible_heads() ~ ::({}) ~ working_copies()",
+        argv::any_of(&known)
+    );
+    if jj.commits(&heads)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let operations = operations_of(jj, &workspace.name)?;
+    let mut strays = BTreeSet::new();
+    for some in operations.chunks(OPERATIONS_A_QUERY) {
+        let made: Vec<String> = some.iter().map(made_by).collect();
+        strays.extend(jj.commits(&format!("({heads}) & ({})", made.join(" | ")))?);
+    }
+    Ok(strays.into_iter().collect())
+}
+
+/// Revset of the commits that an operation added.
+fn made_by(operation: &Operation) -> String {
+    let mut revset = format!("(at_operation({}, all())", operation.id);
+    for parent in &operation.parents {
+        revset.push_str(&format!(" ~ at_operation({parent}, all())"));
+    }
+    revset.push(')');
+    revset
+}
+
+/// The operations of commands that ran in the workspace `name`, since it was added.
+fn operations_of(jj: &Jj, name: &str) -> Result<Vec<Operation>, VcsError> {
+    let mut most = Some(FIRST_OPERATIONS);
+    loop {
+        let operations = jj
+            .on_store(argv::operations(most))?
+            .parse(super::parse::operations)?;
+        let is_add = |op: &Operation| {
+            op.description.starts_with("add workspace") && op.description.contains(name)
+        };
+        let complete = most.is_none_or(|most| (operations.len() as u64) < u64::from(most));
+        if complete || operations.iter().any(is_add) {
+            return Ok(operations
+                .into_iter()
+                .filter(|op| op.workspace_name.as_deref() == Some(name))
+                .collect());
+        }
+        most = most
+            .and_then(|most| most.checked_mul(8))
+            .filter(|most| *most < 1 << 20);
+    }
+}
+
+/// See [`crate::Backend::discard_changes_since`].
+pub(super) fn discard(
+    jj: &Jj,
+    workspace: &Workspace,
+    result: &CommitId,
+) -> Result<Vec<PathBuf>, VcsError> {
+    record_files(jj, workspace)?;
+    let at = working_copy(jj, workspace)?;
+    let changed = diff(jj, argv::diff(result.as_str(), at.commit.as_str()))?;
+    if !changed.is_empty() {
+        jj.program.run(
+            &workspace.path,
+            &jj.files_args(&workspace.path, argv::restore_from(result)),
+            Span::Long,
+            &[],
+        )?;
+    }
+    Ok(changed.into_iter().map(|changed| changed.path).collect())
+}
