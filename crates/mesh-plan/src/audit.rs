@@ -1,0 +1,109 @@
+//! Payloads of the tracker's audit entries for things that mesh did, after the skill's contract: one JSON object with `ok`,
+//! `input`, `output`, and `error` on failure.
+
+use mesh_core::findings::{Failure, ProofEnd};
+use mesh_core::id::AttemptId;
+use serde_json::{Value, json};
+
+/// `{"ok":true,"input":…,"output":…}`.
+#[must_use]
+pub fn payload_ok(input: Value, output: Value) -> String {
+    json!({ "ok": true, "input": input, "output": output }).to_string()
+}
+
+/// `{"ok":false,"error":…,"input":…,"output":null}`.
+#[must_use]
+pub fn payload_failed(error: &str, input: Value) -> String {
+    json!({ "ok": false, "error": error, "input": input, "output": null }).to_string()
+}
+
+/// An attempt, for its entry `mesh.attempt`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptAudit<'a> {
+    /// The run.
+    pub run: &'a str,
+    /// The attempt.
+    pub attempt: &'a AttemptId,
+    /// Its working copy.
+    pub workspace: &'a str,
+    /// What it started from, as version-control ids.
+    pub base: &'a [String],
+    /// Its recorded result.
+    pub commit: Option<&'a str>,
+    /// The proof and how it ended.
+    pub proof: Option<(&'a str, &'a ProofEnd)>,
+    /// What it changed.
+    pub changed: &'a [String],
+    /// Why it was not accepted; `None` when it was.
+    pub failure: Option<&'a Failure>,
+}
+
+/// The payload of an attempt. A failed one keeps workspace, proof and changes in its input, because the contract has no output
+/// for it.
+#[must_use]
+pub fn attempt(audit: &AttemptAudit<'_>) -> String {
+    let proof = audit
+        .proof
+        .map(|(command, end)| json!({ "command": command, "passed": end.passed() }));
+    let mut input = json!({
+        "run": audit.run,
+        "task": audit.attempt.task.as_str(),
+        "attempt": audit.attempt.number,
+        "workspace": audit.workspace,
+        "base": audit.base,
+    });
+    let output = json!({ "commit": audit.commit, "proof": proof, "changed": audit.changed });
+    match audit.failure {
+        None => payload_ok(input, output),
+        Some(failure) => {
+            input["seen"] = output;
+            payload_failed(&failure.to_string(), input)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mesh_core::findings::{Ending, FailureClass};
+    use mesh_core::id::TaskId;
+
+    #[test]
+    fn an_attempt_has_the_shape_of_the_contract() {
+        let id = AttemptId {
+            task: TaskId::new("t-1").expect("a plain id"),
+            number: 2,
+        };
+        let end = ProofEnd {
+            ending: Ending::Exited(0),
+            tail: String::new(),
+        };
+        let changed = ["a".to_owned()];
+        let mut audit = AttemptAudit {
+            run: "r1",
+            attempt: &id,
+            workspace: "/w/t-1",
+            base: &[],
+            commit: Some("c1"),
+            proof: Some(("make", &end)),
+            changed: &changed,
+            failure: None,
+        };
+        let read = |text: String| serde_json::from_str::<Value>(&text).expect("it is JSON");
+        let good = read(attempt(&audit));
+        assert_eq!(good["ok"], true);
+        assert_eq!(good["input"]["attempt"], 2);
+        assert_eq!(
+            good["output"],
+            json!({"commit":"c1","proof":{"command":"make","passed":true},"changed":["a"]})
+        );
+
+        let failure = Failure::new(FailureClass::Scope, "no \"no\"");
+        audit.failure = Some(&failure);
+        let bad = read(attempt(&audit));
+        assert_eq!(bad["ok"], false);
+        assert_eq!(bad["error"], "scope: no \"no\"");
+        assert_eq!(bad["output"], Value::Null);
+        assert_eq!(bad["input"]["seen"]["changed"][0], "a");
+    }
+}

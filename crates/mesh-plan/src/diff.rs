@@ -1,0 +1,113 @@
+//! The difference between two listings of one source, as the core takes it. Pure.
+
+use std::collections::BTreeMap;
+
+use mesh_core::id::TaskId;
+use mesh_core::task::Task;
+
+use crate::loaded::Loaded;
+use crate::sheet::Sheet;
+
+/// What is different.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListingDiff {
+    /// Tasks that were not there before.
+    pub added: Vec<(Task, Sheet)>,
+    /// Tasks that the scheduler must see again: needs, blockers outside, locks, priority, estimate, standing.
+    pub changed: Vec<(Task, Sheet)>,
+    /// Tasks that are gone: deleted, or moved out of the epic.
+    pub removed: Vec<TaskId>,
+    /// Tasks that a person laid hands on, with what they did as a fragment: `its title was changed`. A task may be here and in
+    /// `changed` too.
+    pub taken: Vec<(TaskId, String)>,
+}
+
+impl ListingDiff {
+    /// Nothing is different.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty()
+            && self.changed.is_empty()
+            && self.removed.is_empty()
+            && self.taken.is_empty()
+    }
+}
+
+/// Compares two listings. `wrote` says whether a task's status and assignee, as the new sheet shows them, are what mesh itself
+/// wrote; then they are no sign of a person, and the standing that follows from them is not reported either.
+#[must_use]
+pub fn changes(before: &Loaded, after: &Loaded, wrote: &dyn Fn(&Sheet) -> bool) -> ListingDiff {
+    let old: BTreeMap<&TaskId, &Task> = before.tasks.iter().map(|task| (&task.id, task)).collect();
+    let mut diff = ListingDiff::default();
+    for task in &after.tasks {
+        let Some(sheet) = after.sheets.get(&task.id) else {
+            continue;
+        };
+        let (Some(was), Some(was_sheet)) = (old.get(&task.id), before.sheets.get(&task.id)) else {
+            diff.added.push((task.clone(), sheet.clone()));
+            continue;
+        };
+        let stood = (&was_sheet.status, &was_sheet.assignee) != (&sheet.status, &sheet.assignee);
+        let ours = stood && wrote(sheet);
+        if must_see_again(was, task, ours) {
+            diff.changed.push((task.clone(), sheet.clone()));
+        }
+        if sheet.member
+            && let Some(reason) = taken(was_sheet, sheet, ours)
+        {
+            diff.taken.push((task.id.clone(), reason));
+        }
+    }
+    let gone = |task: &&Task| !after.sheets.contains_key(&task.id);
+    diff.removed = before
+        .tasks
+        .iter()
+        .filter(gone)
+        .map(|task| task.id.clone())
+        .collect();
+    diff
+}
+
+fn must_see_again(was: &Task, is: &Task, ours: bool) -> bool {
+    was.needs != is.needs
+        || was.outside != is.outside
+        || was.locks != is.locks
+        || was.priority != is.priority
+        || was.estimate_minutes != is.estimate_minutes
+        || was.checkpoint != is.checkpoint
+        || (!ours && was.standing != is.standing)
+}
+
+fn taken(was: &Sheet, is: &Sheet, ours: bool) -> Option<String> {
+    let texts = [
+        ("title", &was.title, &is.title),
+        ("description", &was.description, &is.description),
+        ("acceptance criteria", &was.acceptance, &is.acceptance),
+        ("design", &was.design, &is.design),
+    ];
+    let mut done: Vec<String> = texts
+        .into_iter()
+        .filter(|(_, was, is)| was != is)
+        .map(|(what, ..)| format!("its {what} was changed"))
+        .collect();
+    if !ours && was.status != is.status {
+        done.push(format!(
+            "its status was changed from {} to {}",
+            was.status, is.status
+        ));
+    }
+    if !ours && was.assignee != is.assignee {
+        done.push(match &is.assignee {
+            Some(name) => format!("it was given to {name}"),
+            None => "its assignee was taken off".to_owned(),
+        });
+    }
+    if was.parents != is.parents {
+        done.push("its parent was changed".to_owned());
+    }
+    (!done.is_empty()).then(|| done.join(", "))
+}
+
+#[cfg(test)]
+#[path = "diff_test.rs"]
+mod tests;

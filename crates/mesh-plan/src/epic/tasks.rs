@@ -1,0 +1,423 @@
+//! Issues of an epic to tasks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesh_core::id::{LockGroup, TaskId};
+use mesh_core::issue::{EdgeKind, Issue, IssueKind, IssueStatus};
+use mesh_core::task::{Standing, Task};
+
+use super::family::Family;
+use super::target::Target;
+use crate::diagnostic::Diagnostic;
+use crate::loaded::{Loaded, SourceInfo, SourceKind};
+use crate::sheet::{ProofFrom, Sheet, verify_lines};
+
+/// Labels that begin so name a lock group.
+pub const LABEL_LOCK: &str = "mesh-lock:";
+/// The label of an integration point.
+pub const LABEL_CHECKPOINT: &str = "mesh:checkpoint";
+/// The metadata key of a bead's own proof command.
+pub const METADATA_VERIFY: &str = "mesh.verify";
+/// How the tracker begins the other end of an edge into another project.
+const OTHER_PROJECT: &str = "external:";
+
+/// Makes tasks of the target's issues. `issues` is one listing of the whole tracker, closed issues and gates included; `ours`
+/// says whether an assigned or begun issue is held by this repository's mesh and so may be run.
+///
+/// Needs are the gating edges of a task and of the epics that contain it. A closed blocker from outside joins the plan as a
+/// satisfied task that is no [`Sheet::member`], because dependents must stand on its work; an open one is named in
+/// [`Task::outside`].
+#[must_use]
+pub fn load(
+    target: &Target,
+    issues: &BTreeMap<TaskId, Issue>,
+    ours: &dyn Fn(&Issue) -> bool,
+) -> Loaded {
+    let family = Family::new(issues);
+    let mut members: BTreeSet<&TaskId> = BTreeSet::new();
+    match target {
+        Target::Epic(root) | Target::Members { epic: root, .. } => {
+            members.extend(
+                family
+                    .below(root)
+                    .into_iter()
+                    .filter(|id| is_worked(family.issue(id))),
+            );
+        }
+        Target::Wrap { bead } => members.extend(issues.get_key_value(bead).map(|(id, _)| id)),
+    }
+    let mut reader = Reader {
+        family: &family,
+        root: target.id(),
+        members,
+        ours,
+        outsiders: BTreeSet::new(),
+        diagnostics: Vec::new(),
+    };
+    let mut loaded = reader.read();
+    if let Target::Members { ids, .. } = target
+        && let Err(strangers) = loaded.restrict(ids)
+    {
+        loaded.diagnostics.extend(strangers);
+    }
+    loaded
+}
+
+fn is_worked(issue: Option<&Issue>) -> bool {
+    issue.is_some_and(|issue| matches!(issue.kind, IssueKind::Epic | IssueKind::Work(_)))
+}
+
+struct Reader<'a, 'f> {
+    family: &'f Family<'a>,
+    root: &'f TaskId,
+    members: BTreeSet<&'a TaskId>,
+    ours: &'f dyn Fn(&Issue) -> bool,
+    /// Closed blockers from outside, and what is below them.
+    outsiders: BTreeSet<&'a TaskId>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Both kinds of blockers of one task.
+#[derive(Default)]
+struct Blockers {
+    needs: BTreeSet<TaskId>,
+    outside: BTreeSet<TaskId>,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn read(&mut self) -> Loaded {
+        let root = self.family.issue(self.root);
+        let title = root.map_or_else(String::new, |issue| issue.title.clone());
+        self.check_root(root);
+        let mut tasks = Vec::new();
+        let mut sheets = BTreeMap::new();
+        for id in self.members.clone() {
+            let Some(issue) = self.family.issue(id) else {
+                continue;
+            };
+            tasks.push(self.member(issue));
+            sheets.insert(id.clone(), sheet(issue, true));
+        }
+        for id in self.outsiders.clone() {
+            let Some(issue) = self.family.issue(id) else {
+                continue;
+            };
+            tasks.push(self.outsider(issue));
+            sheets.insert(id.clone(), sheet(issue, false));
+        }
+        Loaded {
+            tasks,
+            sheets,
+            source: SourceInfo {
+                kind: SourceKind::Bd,
+                id: self.root.to_string(),
+                title,
+            },
+            diagnostics: std::mem::take(&mut self.diagnostics),
+            places: BTreeMap::new(),
+        }
+    }
+
+    fn check_root(&mut self, root: Option<&Issue>) {
+        let Some(root) = root else {
+            self.diagnostics.push(
+                Diagnostic::error(format!("the tracker has no issue {}", self.root))
+                    .about(self.root),
+            );
+            return;
+        };
+        if self.members.is_empty() {
+            let message = format!(
+                "epic {} has no children; add some, or give another target",
+                root.id
+            );
+            self.diagnostics
+                .push(Diagnostic::error(message).about(&root.id));
+        }
+        if root.kind == IssueKind::Epic && put_aside(&root.status).is_some() {
+            let message = format!(
+                "epic {} itself is {}; its children are run all the same",
+                root.id,
+                root.status.as_str()
+            );
+            self.diagnostics
+                .push(Diagnostic::warning(message).about(&root.id));
+        }
+    }
+
+    fn member(&mut self, issue: &'a Issue) -> Task {
+        let mut task = Task::open(issue.id.clone());
+        task.title.clone_from(&issue.title);
+        task.priority = issue.priority;
+        task.estimate_minutes = issue.estimate_minutes;
+        task.checkpoint = is_checkpoint(issue);
+        task.locks = self.locks(issue);
+        task.standing = self.standing(issue);
+        let mut blockers = self.blockers(issue);
+        if issue.kind == IssueKind::Epic {
+            let children = self.family.children(&issue.id).iter();
+            blockers.needs.extend(
+                children
+                    .filter(|child| self.members.contains(*child))
+                    .map(|child| (*child).clone()),
+            );
+        }
+        task.needs = blockers.needs.into_iter().collect();
+        task.outside = blockers.outside.into_iter().collect();
+        if issue.title.trim().is_empty() {
+            self.diagnostics.push(
+                Diagnostic::error(format!("{} has no title, so nothing to do", issue.id))
+                    .about(&issue.id),
+            );
+        }
+        task
+    }
+
+    /// A closed blocker from outside. Its own blockers are history, so it needs nothing; an epic stands for what is below it.
+    fn outsider(&self, issue: &'a Issue) -> Task {
+        let mut task = Task::open(issue.id.clone());
+        task.title.clone_from(&issue.title);
+        task.priority = issue.priority;
+        task.standing = Standing::Satisfied { commit: None };
+        if issue.kind == IssueKind::Epic {
+            let below = self.family.children(&issue.id).iter().filter(|child| {
+                // What the plan has as a member may still be open; the epic is closed all the same.
+                self.outsiders.contains(*child)
+            });
+            task.needs = below.map(|child| (*child).clone()).collect();
+            task.standing = Standing::Container;
+        }
+        task
+    }
+
+    /// What blocks an issue: its own gating edges, and those of the epics that contain it.
+    fn blockers(&mut self, issue: &'a Issue) -> Blockers {
+        let mut blockers = Blockers::default();
+        self.take_edges(issue, issue, &mut blockers);
+        for epic in self.family.epics_above(&issue.id) {
+            // Only what this plan is about: another epic that the bead is filed under does not speak here.
+            if (epic == self.root || self.members.contains(epic))
+                && let Some(epic) = self.family.issue(epic)
+            {
+                self.take_edges(issue, epic, &mut blockers);
+            }
+        }
+        blockers
+    }
+
+    fn take_edges(&mut self, task: &Issue, carrier: &'a Issue, blockers: &mut Blockers) {
+        for edge in carrier
+            .edges
+            .iter()
+            .filter(|edge| edge.kind == EdgeKind::Gates)
+        {
+            let to = &edge.to;
+            // An epic that waits for something inside itself says nothing that its children do not say.
+            if carrier.id != task.id
+                && (*to == task.id || self.family.epics_above(to).contains(&carrier.id))
+            {
+                continue;
+            }
+            if self.members.contains(to) {
+                blockers.needs.insert(to.clone());
+                continue;
+            }
+            match self.family.issue(to) {
+                None if to.as_str().starts_with(OTHER_PROJECT) => {
+                    blockers.outside.insert(to.clone());
+                }
+                // An unknown need; the plan's check says so.
+                None => {
+                    blockers.needs.insert(to.clone());
+                }
+                Some(other) if other.status != IssueStatus::Closed => {
+                    blockers.outside.insert(to.clone());
+                }
+                Some(other) if matches!(other.kind, IssueKind::Bookkeeping(_)) => {}
+                Some(other) => {
+                    self.invite(&other.id);
+                    blockers.needs.insert(to.clone());
+                }
+            }
+        }
+    }
+
+    /// Takes a closed blocker from outside into the plan; of an epic, all that is closed below it.
+    fn invite(&mut self, id: &'a TaskId) {
+        if !self.outsiders.insert(id) || !self.family.is_epic(id) {
+            return;
+        }
+        for below in self.family.below(id) {
+            let closed = self
+                .family
+                .issue(below)
+                .is_some_and(|issue| issue.status == IssueStatus::Closed);
+            if closed && is_worked(self.family.issue(below)) && !self.members.contains(below) {
+                self.outsiders.insert(below);
+            }
+        }
+    }
+
+    fn standing(&mut self, issue: &Issue) -> Standing {
+        if issue.kind == IssueKind::Epic {
+            return self.standing_of_epic(issue);
+        }
+        if let Some((epic, word)) = self.aside_above(&issue.id)
+            && issue.status != IssueStatus::Closed
+        {
+            return Standing::NotOurs {
+                reason: format!("its epic {epic} is {word}"),
+            };
+        }
+        let held = || match &issue.assignee {
+            Some(name) => format!("held by {name}"),
+            None => "in progress, held by nobody that is named".to_owned(),
+        };
+        match &issue.status {
+            IssueStatus::Closed => Standing::Satisfied { commit: None },
+            IssueStatus::Open if issue.assignee.is_none() => Standing::Open,
+            IssueStatus::Open | IssueStatus::InProgress if (self.ours)(issue) => Standing::Open,
+            IssueStatus::Open | IssueStatus::InProgress => Standing::NotOurs { reason: held() },
+            aside => Standing::NotOurs {
+                reason: put_aside(aside).unwrap_or_else(|| aside.as_str().to_owned()),
+            },
+        }
+    }
+
+    /// An epic holds its children. One that was closed over open children is closed all the same, and a person should know.
+    fn standing_of_epic(&mut self, epic: &Issue) -> Standing {
+        if epic.status != IssueStatus::Closed {
+            return Standing::Container;
+        }
+        let below = self.family.below(&epic.id);
+        let open: Vec<&str> = below
+            .into_iter()
+            .filter(|id| self.members.contains(*id) && !self.family.is_epic(id))
+            .filter(|id| {
+                self.family
+                    .issue(id)
+                    .is_some_and(|issue| issue.status != IssueStatus::Closed)
+            })
+            .map(TaskId::as_str)
+            .collect();
+        if open.is_empty() {
+            return Standing::Container;
+        }
+        let message = format!(
+            "epic {} is closed, but {} under it are not; what waits for the epic does not wait for them",
+            epic.id,
+            open.join(", ")
+        );
+        self.diagnostics
+            .push(Diagnostic::warning(message).about(&epic.id));
+        Standing::Satisfied { commit: None }
+    }
+
+    /// The nearest epic between `id` and the root that a person put aside; the root was asked for, so it does not count.
+    fn aside_above(&self, id: &TaskId) -> Option<(&'a TaskId, &'a str)> {
+        self.family
+            .epics_above(id)
+            .into_iter()
+            .filter(|epic| self.members.contains(epic))
+            .find_map(|epic| {
+                let issue = self.family.issue(epic)?;
+                put_aside(&issue.status).map(|_| (epic, issue.status.as_str()))
+            })
+    }
+
+    fn locks(&mut self, issue: &Issue) -> BTreeSet<LockGroup> {
+        let mut locks = BTreeSet::new();
+        for label in &issue.labels {
+            let Some(name) = label.strip_prefix(LABEL_LOCK) else {
+                continue;
+            };
+            match LockGroup::new(name) {
+                Ok(group) => {
+                    locks.insert(group);
+                }
+                Err(problem) => {
+                    let message = format!(
+                        "{}: the label `{}` names no lock group, {problem}; it is ignored",
+                        issue.id,
+                        label.escape_debug()
+                    );
+                    self.diagnostics
+                        .push(Diagnostic::warning(message).about(&issue.id));
+                }
+            }
+        }
+        locks
+    }
+}
+
+/// Why a status keeps a bead from being run, if it does.
+fn put_aside(status: &IssueStatus) -> Option<String> {
+    match status {
+        IssueStatus::Open | IssueStatus::InProgress | IssueStatus::Closed => None,
+        IssueStatus::Blocked => Some("blocked by hand".to_owned()),
+        IssueStatus::Deferred => Some("deferred".to_owned()),
+        IssueStatus::Other(word) => Some(format!("has the status `{}`", word.escape_debug())),
+    }
+}
+
+fn is_checkpoint(issue: &Issue) -> bool {
+    let title = issue.title.to_lowercase();
+    issue.labels.iter().any(|label| label == LABEL_CHECKPOINT)
+        || title.contains("checkpoint")
+        || title.contains("integration")
+}
+
+fn sheet(issue: &Issue, member: bool) -> Sheet {
+    let (proof, proof_from) = proof(issue);
+    let parents = issue
+        .edges
+        .iter()
+        .filter(|edge| edge.kind == EdgeKind::Parent)
+        .map(|edge| edge.to.clone())
+        .collect();
+    let mut sheet = Sheet {
+        id: issue.id.clone(),
+        title: issue.title.clone(),
+        description: issue.description.clone(),
+        acceptance: issue.acceptance.clone(),
+        design: issue.design.clone(),
+        notes: issue.notes.clone(),
+        priority: issue.priority,
+        labels: issue.labels.clone(),
+        proof,
+        proof_from,
+        scope: Vec::new(),
+        allow_no_validation: false,
+        text_fingerprint: String::new(),
+        status: issue.status.as_str().to_owned(),
+        assignee: issue.assignee.clone(),
+        parents,
+        member,
+    };
+    sheet.text_fingerprint = sheet.compute_fingerprint();
+    sheet
+}
+
+fn proof(issue: &Issue) -> (Vec<String>, ProofFrom) {
+    let metadata = issue
+        .metadata
+        .iter()
+        .find(|(key, value)| key == METADATA_VERIFY && !value.trim().is_empty());
+    if let Some((_, command)) = metadata {
+        return (vec![command.trim().to_owned()], ProofFrom::Metadata);
+    }
+    for (text, from) in [
+        (&issue.acceptance, ProofFrom::Acceptance),
+        (&issue.description, ProofFrom::Description),
+    ] {
+        let commands = verify_lines(text);
+        if !commands.is_empty() {
+            return (commands, from);
+        }
+    }
+    (Vec::new(), ProofFrom::None)
+}
+
+#[cfg(test)]
+#[path = "tasks_test.rs"]
+mod tests;

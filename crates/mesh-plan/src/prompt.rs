@@ -1,0 +1,196 @@
+//! The prompt of an attempt, rendered from `formulas/prompt.md.j2`. It says what is known and promises nothing: the verdict is
+//! taken from what mesh sees itself, so nothing here needs to be believed by anybody.
+
+use mesh_core::findings::FailureClass;
+use mesh_core::id::{AttemptId, LockGroup, TaskId};
+use mesh_core::task::Commit;
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::loaded::SourceKind;
+use crate::sheet::Sheet;
+use crate::template;
+
+const NAME: &str = "prompt.md.j2";
+const TEMPLATE: &str = include_str!("../../../formulas/prompt.md.j2");
+
+/// Why there is no prompt: a fault of the template.
+#[derive(Debug, Error)]
+#[error("the template {name} cannot be rendered: {cause}")]
+pub struct RenderError {
+    pub(crate) name: &'static str,
+    #[source]
+    pub(crate) cause: minijinja::Error,
+}
+
+/// What keeps the versions in the agent's workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptVcs {
+    /// A jj workspace.
+    Jj,
+    /// A git worktree.
+    Git,
+}
+
+/// A need of the task and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeedResult {
+    /// The need.
+    pub id: TaskId,
+    /// Its one line.
+    pub title: String,
+    /// Its recorded result, if mesh has one; the workspace contains it.
+    pub commit: Option<Commit>,
+    /// What it changed.
+    pub changed: Vec<String>,
+}
+
+/// The attempt before this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedAttempt {
+    /// Its number.
+    pub number: u32,
+    /// Why it failed.
+    pub class: FailureClass,
+    /// What was seen.
+    pub detail: String,
+    /// The last lines of the failing output; empty if there was none.
+    pub tail: String,
+    /// Whether the workspace still holds what that attempt did.
+    pub same_workspace: bool,
+}
+
+/// Everything a prompt says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromptInput<'a> {
+    /// What is to be done.
+    pub sheet: &'a Sheet,
+    /// Where the task comes from; the rule about `bd` is only for the tracker.
+    pub source: SourceKind,
+    /// The run.
+    pub run: &'a str,
+    /// The attempt.
+    pub attempt: &'a AttemptId,
+    /// What keeps the versions.
+    pub vcs: PromptVcs,
+    /// The agent's working folder.
+    pub workspace: &'a str,
+    /// The agent may open a pull request.
+    pub pr: bool,
+    /// The command mesh will run as the proof; `None`: the agent's own `Verify:` line will be run.
+    pub proof: Option<&'a str>,
+    /// Groups the attempt holds; empty if the task names none.
+    pub locks: &'a [LockGroup],
+    /// Finished work that it stands on.
+    pub needs: &'a [NeedResult],
+    /// The attempt before, if there was one.
+    pub previous: Option<&'a FailedAttempt>,
+    /// Files that the workspace starts with in conflict.
+    pub conflicts: &'a [String],
+    /// A person's answer to the question that the last attempt ended with: the question and the answer.
+    pub answer: Option<(&'a str, &'a str)>,
+}
+
+#[derive(Serialize)]
+struct Facts<'a> {
+    id: &'a str,
+    title: &'a str,
+    description: &'a str,
+    acceptance: &'a str,
+    design: &'a str,
+    notes: &'a str,
+    labels: &'a [String],
+    scope: &'a [String],
+    priority: i32,
+    tracker: bool,
+    noun: &'static str,
+    run: &'a str,
+    attempt: u32,
+    jj: bool,
+    workspace: &'a str,
+    pr: bool,
+    proof: Option<&'a str>,
+    locks: Vec<&'a str>,
+    needs: Vec<Need<'a>>,
+    previous: Option<Previous<'a>>,
+    conflicts: &'a [String],
+    question: Option<&'a str>,
+    answer: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Need<'a> {
+    id: &'a str,
+    title: &'a str,
+    commit: Option<&'a str>,
+    changed: &'a [String],
+    more: usize,
+}
+
+#[derive(Serialize)]
+struct Previous<'a> {
+    number: u32,
+    class: &'static str,
+    detail: &'a str,
+    tail: &'a str,
+    same_workspace: bool,
+}
+
+/// Paths of one need that are listed; the rest is counted.
+const SHOWN_PATHS: usize = 20;
+
+/// Renders the prompt.
+///
+/// # Errors
+/// When the template is at fault, for example names what is not there.
+pub fn render_prompt(input: &PromptInput<'_>) -> Result<String, RenderError> {
+    let sheet = input.sheet;
+    let tracker = input.source == SourceKind::Bd;
+    let facts = Facts {
+        id: sheet.id.as_str(),
+        title: &sheet.title,
+        description: sheet.description.trim(),
+        acceptance: sheet.acceptance.trim(),
+        design: sheet.design.trim(),
+        notes: sheet.notes.trim(),
+        labels: &sheet.labels,
+        scope: &sheet.scope,
+        priority: sheet.priority,
+        tracker,
+        noun: if tracker { "bead" } else { "task" },
+        run: input.run,
+        attempt: input.attempt.number,
+        jj: input.vcs == PromptVcs::Jj,
+        workspace: input.workspace,
+        pr: input.pr,
+        proof: input.proof,
+        locks: input.locks.iter().map(LockGroup::as_str).collect(),
+        needs: input.needs.iter().map(need).collect(),
+        previous: input.previous.map(|failed| Previous {
+            number: failed.number,
+            class: failed.class.as_str(),
+            detail: &failed.detail,
+            tail: &failed.tail,
+            same_workspace: failed.same_workspace,
+        }),
+        conflicts: input.conflicts,
+        question: input.answer.map(|(question, _)| question),
+        answer: input.answer.map(|(_, answer)| answer),
+    };
+    template::render(NAME, TEMPLATE, facts).map_err(|cause| RenderError { name: NAME, cause })
+}
+
+fn need(result: &NeedResult) -> Need<'_> {
+    let shown = result.changed.len().min(SHOWN_PATHS);
+    Need {
+        id: result.id.as_str(),
+        title: &result.title,
+        commit: result.commit.as_ref().map(|commit| commit.0.as_str()),
+        changed: &result.changed[..shown],
+        more: result.changed.len() - shown,
+    }
+}
+
+#[cfg(test)]
+#[path = "prompt_test.rs"]
+mod tests;

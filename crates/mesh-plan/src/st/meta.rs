@@ -1,0 +1,282 @@
+//! The fenced `mesh` block in an item's notes: YAML with the keys of the skill's task metadata contract, and `locks`, `priority`,
+//! `estimate_minutes`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use mesh_core::id::LockGroup;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::nearest;
+
+const KEYS: [&str; 9] = [
+    "scope",
+    "acceptance",
+    "validation",
+    "risk",
+    "swarm",
+    "allow_no_validation",
+    "locks",
+    "priority",
+    "estimate_minutes",
+];
+const RISKS: [&str; 3] = ["low", "medium", "high"];
+
+/// What a block says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Meta {
+    pub(super) scope: Vec<String>,
+    pub(super) acceptance: Vec<String>,
+    pub(super) validation: Vec<String>,
+    pub(super) allow_no_validation: bool,
+    pub(super) locks: BTreeSet<LockGroup>,
+    pub(super) priority: Option<i32>,
+    pub(super) estimate_minutes: Option<u32>,
+}
+
+/// Notes, read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Notes {
+    pub(super) meta: Meta,
+    /// The notes without the block.
+    pub(super) prose: String,
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+/// A problem in the notes: severity, message, line of the notes from 0, byte column in it from 0.
+pub(super) struct Found {
+    pub(super) severity: Severity,
+    pub(super) message: String,
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+/// The block of some notes.
+struct Block {
+    /// Line of the notes at which its text begins, from 0.
+    line: usize,
+    text: String,
+}
+
+/// Reads notes. Problems come without the item's name and place; the caller knows both.
+pub(super) fn read(notes: &str) -> (Meta, String, Vec<Found>) {
+    if !notes.contains("```") {
+        return (Meta::default(), notes.trim().to_owned(), Vec::new());
+    }
+    let mut found = Vec::new();
+    let (block, prose) = split(notes, &mut found);
+    let meta = block.map_or_else(Meta::default, |block| parse(&block, &mut found));
+    (meta, prose, found)
+}
+
+fn split(notes: &str, found: &mut Vec<Found>) -> (Option<Block>, String) {
+    let mut block: Option<Block> = None;
+    let mut prose = String::new();
+    let mut fence: Option<(usize, bool)> = None;
+    let mut opened = 0;
+    for (number, line) in notes.lines().enumerate() {
+        let trimmed = line.trim();
+        let ticks = trimmed.len() - trimmed.trim_start_matches('`').len();
+        let word = trimmed[ticks..].trim();
+        let mut ours = fence.is_some_and(|(_, ours)| ours);
+        match fence {
+            None if ticks >= 3 => {
+                ours = word == "mesh";
+                fence = Some((ticks, ours));
+                opened = number;
+                if ours && block.is_some() {
+                    found.push(error("a second `mesh` block; there may be one", number, 0));
+                } else if ours {
+                    block = Some(Block {
+                        line: number + 1,
+                        text: String::new(),
+                    });
+                }
+            }
+            Some((length, _)) if ticks >= length && word.is_empty() => fence = None,
+            Some((_, true)) => {
+                if let Some(block) = &mut block {
+                    block.text.push_str(line);
+                    block.text.push('\n');
+                }
+            }
+            None | Some((_, false)) => {}
+        }
+        if !ours {
+            prose.push_str(line);
+            prose.push('\n');
+        }
+    }
+    if let Some((_, true)) = fence {
+        found.push(error(
+            "the `mesh` block is not closed; end it with a line of ```",
+            opened,
+            0,
+        ));
+    }
+    (block, prose.trim().to_owned())
+}
+
+fn error(message: impl Into<String>, line: usize, column: usize) -> Found {
+    Found {
+        severity: Severity::Error,
+        message: message.into(),
+        line,
+        column,
+    }
+}
+
+/// Keys and values of the block with their places, in their order.
+struct Entries(Vec<(Spanned<String>, Spanned<Value>)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("keys with values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+fn parse(block: &Block, found: &mut Vec<Found>) -> Meta {
+    let mut meta = Meta::default();
+    if block.text.trim().is_empty() {
+        return meta;
+    }
+    let entries: Entries = match serde_saphyr::from_str(&block.text) {
+        Ok(entries) => entries,
+        Err(problem) => {
+            let at = problem.location();
+            let line = at.map_or(0, |at| place(at.line()));
+            let column = at.map_or(0, |at| place(at.column()));
+            let message = format!(
+                "the `mesh` block is not YAML that can be read: {}",
+                first_line(&problem)
+            );
+            found.push(error(message, block.line + line, column));
+            return meta;
+        }
+    };
+    for (key, value) in entries.0 {
+        let at = (
+            block.line + place(value.referenced.line()),
+            place(value.referenced.column()),
+        );
+        if let Err(message) = meta.take(&key.value, value.value) {
+            found.push(error(message, at.0, at.1));
+        }
+        let unknown = (!KEYS.contains(&key.value.as_str())).then(|| {
+            format!(
+                "unknown key `{}`{}; it is ignored",
+                key.value.escape_debug(),
+                nearest::hint(&key.value, KEYS)
+            )
+        });
+        if let Some(message) = unknown {
+            let line = block.line + place(key.referenced.line());
+            found.push(Found {
+                severity: Severity::Warning,
+                message,
+                line,
+                column: place(key.referenced.column()),
+            });
+        }
+    }
+    meta
+}
+
+/// A place that counts from 1, counted from 0.
+fn place(from_one: u64) -> usize {
+    usize::try_from(from_one).unwrap_or(0).saturating_sub(1)
+}
+
+fn first_line(problem: &serde_saphyr::Error) -> String {
+    let text = problem.without_snippet().to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+impl Meta {
+    fn take(&mut self, key: &str, value: Value) -> Result<(), String> {
+        match key {
+            "scope" => self.scope = texts(key, value)?,
+            "acceptance" => self.acceptance = texts(key, value)?,
+            "validation" => self.validation = texts(key, value)?,
+            "locks" => {
+                for name in texts(key, value)? {
+                    let group = LockGroup::new(name.as_str()).map_err(|problem| {
+                        format!(
+                            "`locks`: `{}` names no lock group, {problem}",
+                            name.escape_debug()
+                        )
+                    })?;
+                    self.locks.insert(group);
+                }
+            }
+            "allow_no_validation" => {
+                self.allow_no_validation = value
+                    .as_bool()
+                    .ok_or("`allow_no_validation` is `true` or `false`")?;
+            }
+            "priority" => {
+                let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+                self.priority =
+                    Some(number.ok_or("`priority` is a whole number, 0 the most urgent")?);
+            }
+            "estimate_minutes" => {
+                let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+                self.estimate_minutes =
+                    Some(number.ok_or("`estimate_minutes` is a whole number of minutes")?);
+            }
+            "risk" if !value.as_str().is_some_and(|word| RISKS.contains(&word)) => {
+                return Err("`risk` is `low`, `medium` or `high`".to_owned());
+            }
+            "swarm" if !value.is_object() && !value.is_null() => {
+                return Err("`swarm` holds keys with values".to_owned());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// A list of texts; one text alone is a list of one. Numbers and the like are refused, because YAML has already changed how they
+/// are written.
+fn texts(key: &str, value: Value) -> Result<Vec<String>, String> {
+    let members = match value {
+        Value::Null => return Ok(Vec::new()),
+        Value::Array(members) => members,
+        other => vec![other],
+    };
+    let mut texts = Vec::with_capacity(members.len());
+    for (at, member) in members.into_iter().enumerate() {
+        match member {
+            Value::String(text) if text.trim().is_empty() => {
+                return Err(format!("`{key}`, entry {}: it is empty", at + 1));
+            }
+            Value::String(text) => texts.push(text),
+            _ => {
+                return Err(format!(
+                    "`{key}`, entry {}: it is no text; put it in quotes",
+                    at + 1
+                ));
+            }
+        }
+    }
+    Ok(texts)
+}

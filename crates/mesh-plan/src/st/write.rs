@@ -1,0 +1,217 @@
+//! Bytes to append to a plan file, or to begin one with.
+
+use mesh_core::id::TaskId;
+use serde::Serialize;
+
+use super::{ItemStatus, StItem};
+
+/// An event that mesh writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StEvent {
+    /// The item stands somewhere else now.
+    SetStatus {
+        /// The item.
+        id: TaskId,
+        /// Where it stands.
+        status: ItemStatus,
+    },
+    /// Something was said about the item.
+    AddComment {
+        /// The item.
+        id: TaskId,
+        /// Who says it.
+        author: String,
+        /// What; a comment may not be empty, so nothing becomes `-`.
+        text: String,
+    },
+}
+
+/// What happened to a task, as far as a plan file shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Its first attempt starts.
+    Started,
+    /// It is verified.
+    Verified,
+    /// It failed for good.
+    Failed,
+    /// It waits for an answer.
+    Question,
+    /// The run gives it back.
+    Released,
+}
+
+impl Progress {
+    /// Where the item then stands.
+    #[must_use]
+    pub fn status(self) -> ItemStatus {
+        match self {
+            Progress::Started => ItemStatus::InProgress,
+            Progress::Verified => ItemStatus::Completed,
+            Progress::Failed | Progress::Question => ItemStatus::Blocked,
+            Progress::Released => ItemStatus::Pending,
+        }
+    }
+}
+
+/// The events of a progress. The comment goes first, so that a status that is there has its reason there too.
+#[must_use]
+pub fn progress_events(
+    id: &TaskId,
+    progress: Progress,
+    author: &str,
+    comment: Option<&str>,
+) -> Vec<StEvent> {
+    let said = comment.map(|text| StEvent::AddComment {
+        id: id.clone(),
+        author: author.to_owned(),
+        text: text.to_owned(),
+    });
+    let stands = StEvent::SetStatus {
+        id: id.clone(),
+        status: progress.status(),
+    };
+    said.into_iter().chain([stands]).collect()
+}
+
+/// The text of a comment on an item, after the skill's contract: `[mesh] completed: …` or `[mesh] blocked: …`, with the marker line
+/// of the attempt.
+#[must_use]
+pub fn comment_text(progress: Progress, detail: &str, marker: &str) -> String {
+    format!(
+        "[mesh] {}: {}\n{marker}",
+        progress.status().as_str(),
+        detail.trim()
+    )
+}
+
+#[derive(Serialize)]
+struct Record<'a, P: Serialize> {
+    v: u8,
+    ts: &'a str,
+    lane: &'static str,
+    seq: u64,
+    #[serde(flatten)]
+    payload: P,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+enum Payload<'a> {
+    Replace { items: Vec<Item<'a>> },
+    SetStatus { id: &'a str, status: &'static str },
+    AddComment { id: &'a str, comment: Comment<'a> },
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    id: &'a str,
+    step: &'a str,
+    status: &'static str,
+    deps: Vec<Dep<'a>>,
+    notes: &'a str,
+    comments: Vec<Comment<'a>>,
+}
+
+#[derive(Serialize)]
+struct Dep<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+}
+
+#[derive(Serialize)]
+struct Comment<'a> {
+    ts: &'a str,
+    author: &'a str,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Items<'a> {
+    items: Vec<Item<'a>>,
+}
+
+/// One line to append: the event with the number `seq` (one more than [`super::StPlan::watermark`]) and the time `ts` (UTC, whole
+/// seconds, `Z`).
+#[must_use]
+pub fn event_line(seq: u64, ts: &str, event: &StEvent) -> Vec<u8> {
+    let payload = match event {
+        StEvent::SetStatus { id, status } => Payload::SetStatus {
+            id: id.as_str(),
+            status: status.as_str(),
+        },
+        StEvent::AddComment { id, author, text } => Payload::AddComment {
+            id: id.as_str(),
+            comment: Comment {
+                ts,
+                author: or_dash(author),
+                text: or_dash(text),
+            },
+        },
+    };
+    line(&Record {
+        v: 3,
+        ts,
+        lane: "event",
+        seq,
+        payload,
+    })
+}
+
+/// A whole new file: one `replace` event and the checkpoint that says the same.
+#[must_use]
+pub fn new_plan(ts: &str, items: &[StItem]) -> Vec<u8> {
+    let all = || items.iter().map(item).collect::<Vec<_>>();
+    let mut bytes = line(&Record {
+        v: 3,
+        ts,
+        lane: "event",
+        seq: 1,
+        payload: Payload::Replace { items: all() },
+    });
+    bytes.extend(line(&Record {
+        v: 3,
+        ts,
+        lane: "checkpoint",
+        seq: 1,
+        payload: Items { items: all() },
+    }));
+    bytes
+}
+
+fn item(item: &StItem) -> Item<'_> {
+    let comments = item.comments.iter();
+    Item {
+        id: item.id.as_str(),
+        step: &item.step,
+        status: item.status.as_str(),
+        deps: item
+            .deps
+            .iter()
+            .map(|dep| Dep {
+                id: dep.id.as_str(),
+                kind: &dep.kind,
+            })
+            .collect(),
+        notes: &item.notes,
+        comments: comments
+            .map(|said| Comment {
+                ts: &said.ts,
+                author: &said.author,
+                text: &said.text,
+            })
+            .collect(),
+    }
+}
+
+fn or_dash(text: &str) -> &str {
+    if text.trim().is_empty() { "-" } else { text }
+}
+
+fn line(record: &impl Serialize) -> Vec<u8> {
+    // Texts and numbers under text keys, written to memory: nothing of that can fail.
+    let mut bytes = serde_json::to_vec(record).expect("texts and numbers are always JSON");
+    bytes.push(b'\n');
+    bytes
+}
