@@ -130,15 +130,44 @@ pub fn stat(pid: u32) -> Option<ProcessStat> {
 
 /// Every process that we can see, zombies included, by number.
 pub fn all() -> Vec<ProcessStat> {
+    all_with(|_| ())
+        .into_iter()
+        .map(|(process, ())| process)
+        .collect()
+}
+
+/// Every process that we can see, with what `look` finds out about it right after its `stat` was read.
+///
+/// A list of `/proc` is old when its last entry is looked at: a process may have gone in between and left a child that is not in
+/// the list. So the list is made again until it holds nobody new; then only what was born during the last look is missing.
+pub fn all_with<T>(mut look: impl FnMut(&ProcessStat) -> T) -> Vec<(ProcessStat, T)> {
+    /// Ends the look on a machine where somebody is always new.
+    const MOST_LISTS: usize = 50;
+    let mut seen = BTreeSet::new();
+    let mut processes = BTreeMap::new();
+    for _ in 0..MOST_LISTS {
+        let new: Vec<u32> = listed()
+            .into_iter()
+            .filter(|pid| seen.insert(*pid))
+            .collect();
+        if new.is_empty() {
+            break;
+        }
+        for process in new.into_iter().filter_map(stat) {
+            let found = look(&process);
+            processes.insert(process.pid, (process, found));
+        }
+    }
+    processes.into_values().collect()
+}
+
+fn listed() -> Vec<u32> {
     let Ok(folder) = fs_err::read_dir("/proc") else {
         return Vec::new();
     };
-    let mut processes: Vec<ProcessStat> = folder
+    folder
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(stat)
-        .collect();
-    processes.sort_by_key(|process| process.pid);
-    processes
+        .collect()
 }
 
 /// All that descend from one of `roots` among `processes`, the roots themselves not included.
