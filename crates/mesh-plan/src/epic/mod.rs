@@ -4,6 +4,7 @@
 //! Membership comes from parent-child edges alone: the tracker's own field names one parent only, and the wrong one when an issue
 //! has two (measured on bd 1.0.5 and 1.3.0).
 
+mod bead;
 mod family;
 mod target;
 mod tasks;

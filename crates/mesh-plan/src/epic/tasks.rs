@@ -6,11 +6,11 @@ use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::issue::{EdgeKind, Issue, IssueKind, IssueStatus};
 use mesh_core::task::{Standing, Task};
 
+use super::bead::sheet;
 use super::family::Family;
 use super::target::Target;
 use crate::diagnostic::Diagnostic;
 use crate::loaded::{Loaded, SourceInfo, SourceKind};
-use crate::sheet::{ProofFrom, Sheet, verify_lines};
 
 /// Labels that begin so name a lock group.
 pub const LABEL_LOCK: &str = "mesh-lock:";
@@ -25,7 +25,7 @@ const OTHER_PROJECT: &str = "external:";
 /// says whether an assigned or begun issue is held by this repository's mesh and so may be run.
 ///
 /// Needs are the gating edges of a task and of the epics that contain it. A closed blocker from outside joins the plan as a
-/// satisfied task that is no [`Sheet::member`], because dependents must stand on its work; an open one is named in
+/// satisfied task that is no [`crate::sheet::Sheet::member`], because dependents must stand on its work; an open one is named in
 /// [`Task::outside`].
 #[must_use]
 pub fn load(
@@ -365,57 +365,6 @@ fn is_checkpoint(issue: &Issue) -> bool {
     issue.labels.iter().any(|label| label == LABEL_CHECKPOINT)
         || title.contains("checkpoint")
         || title.contains("integration")
-}
-
-fn sheet(issue: &Issue, member: bool) -> Sheet {
-    let (proof, proof_from) = proof(issue);
-    let parents = issue
-        .edges
-        .iter()
-        .filter(|edge| edge.kind == EdgeKind::Parent)
-        .map(|edge| edge.to.clone())
-        .collect();
-    let mut sheet = Sheet {
-        id: issue.id.clone(),
-        title: issue.title.clone(),
-        description: issue.description.clone(),
-        acceptance: issue.acceptance.clone(),
-        design: issue.design.clone(),
-        notes: issue.notes.clone(),
-        priority: issue.priority,
-        labels: issue.labels.clone(),
-        proof,
-        proof_from,
-        scope: Vec::new(),
-        allow_no_validation: false,
-        text_fingerprint: String::new(),
-        status: issue.status.as_str().to_owned(),
-        assignee: issue.assignee.clone(),
-        parents,
-        member,
-    };
-    sheet.text_fingerprint = sheet.compute_fingerprint();
-    sheet
-}
-
-fn proof(issue: &Issue) -> (Vec<String>, ProofFrom) {
-    let metadata = issue
-        .metadata
-        .iter()
-        .find(|(key, value)| key == METADATA_VERIFY && !value.trim().is_empty());
-    if let Some((_, command)) = metadata {
-        return (vec![command.trim().to_owned()], ProofFrom::Metadata);
-    }
-    for (text, from) in [
-        (&issue.acceptance, ProofFrom::Acceptance),
-        (&issue.description, ProofFrom::Description),
-    ] {
-        let commands = verify_lines(text);
-        if !commands.is_empty() {
-            return (commands, from);
-        }
-    }
-    (Vec::new(), ProofFrom::None)
 }
 
 #[cfg(test)]

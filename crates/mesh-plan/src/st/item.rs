@@ -52,7 +52,8 @@ impl<'a> Reading<'a, '_> {
         match json::text(value) {
             Some(text) => Some((text, place)),
             None => {
-                self.error(place, task, format!("`{key}` is no text"));
+                let whose = task.map_or_else(String::new, |id| format!("item {id}: "));
+                self.error(place, task, format!("{whose}`{key}` is no text"));
                 None
             }
         }
@@ -80,10 +81,10 @@ impl<'a> Reading<'a, '_> {
         if status.is_none() {
             let known = ItemStatus::ALL.map(ItemStatus::as_str);
             let message = format!(
-                "item {task}: unknown status `{}`{}; there are {}",
+                "item {task}: unknown status `{}` (there are {}){}",
                 word.escape_debug(),
-                nearest::hint(&word, known),
-                known.join(", ")
+                known.join(", "),
+                nearest::hint(&word, known)
             );
             self.error(place, Some(task), message);
         }

@@ -92,7 +92,12 @@ fn standing(item: &StItem) -> Standing {
         Standing::NotOurs {
             reason: last.map_or_else(
                 || word.to_owned(),
-                |last| format!("{word}: {}", last.trim_start_matches("[mesh] ")),
+                |last| {
+                    format!(
+                        "{word}: {}",
+                        last.strip_prefix("[mesh] blocked: ").unwrap_or(last)
+                    )
+                },
             ),
         }
     };

@@ -167,7 +167,7 @@ fn parse(block: &Block, found: &mut Vec<Found>) -> Meta {
             let column = at.map_or(0, |at| place(at.column()));
             let message = format!(
                 "the `mesh` block is not YAML that can be read: {}",
-                first_line(&problem)
+                cause(&problem)
             );
             found.push(error(message, block.line + line, column));
             return meta;
@@ -183,7 +183,7 @@ fn parse(block: &Block, found: &mut Vec<Found>) -> Meta {
         }
         let unknown = (!KEYS.contains(&key.value.as_str())).then(|| {
             format!(
-                "unknown key `{}`{}; it is ignored",
+                "unknown key `{}` is ignored{}",
                 key.value.escape_debug(),
                 nearest::hint(&key.value, KEYS)
             )
@@ -206,9 +206,18 @@ fn place(from_one: u64) -> usize {
     usize::try_from(from_one).unwrap_or(0).saturating_sub(1)
 }
 
-fn first_line(problem: &serde_saphyr::Error) -> String {
+/// What is wrong, in one line and without the place, which stands in front already.
+fn cause(problem: &serde_saphyr::Error) -> String {
     let text = problem.without_snippet().to_string();
-    text.lines().next().unwrap_or_default().to_owned()
+    let line = text.lines().next().unwrap_or_default();
+    let line = line
+        .rsplit_once(" at line ")
+        .map_or(line, |(cause, _)| cause);
+    // The reader's advice is for programmers.
+    line.split(", set DuplicateKeyPolicy")
+        .next()
+        .unwrap_or(line)
+        .to_owned()
 }
 
 impl Meta {

@@ -5,6 +5,7 @@
 //! Lines of version 2 are read if they come first, and the older spellings `kind` for `lane`, `replace_all`, `upsert_item`,
 //! `append_comment` and `comment`. Every dependency gates, whatever its type is called.
 
+mod event;
 mod item;
 mod json;
 mod load;

@@ -1,1 +1,309 @@
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
+use mesh_core::task::Task;
+use proptest::prelude::*;
+
+use super::*;
+
+fn id(text: &str) -> TaskId {
+    TaskId::new(text).expect("a plain id")
+}
+
+fn plans(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/plans")
+        .join(folder);
+    let mut found: Vec<PathBuf> = fs_err::read_dir(folder)
+        .expect("the fixtures are there")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+        .collect();
+    found.sort();
+    assert!(!found.is_empty(), "no fixtures");
+    found
+}
+
+/// What the expected file holds: the diagnostics, and the tasks if it is a plan.
+fn shown(name: &str, loaded: &Loaded) -> String {
+    let mut text = String::new();
+    let diagnostics = match loaded.plan() {
+        Ok(plan) => {
+            for task in plan.tasks() {
+                text.push_str(&task_line(task, loaded));
+            }
+            loaded.diagnostics.clone()
+        }
+        Err(all) => all,
+    };
+    let said: String = diagnostics
+        .iter()
+        .map(|found| found.in_input(name) + "\n")
+        .collect();
+    said + &text
+}
+
+fn task_line(task: &Task, loaded: &Loaded) -> String {
+    let sheet = &loaded.sheets[&task.id];
+    let ids = |ids: &[TaskId]| {
+        ids.iter()
+            .map(|id| format!("{:?}", id.as_str()))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let locks: Vec<&str> = task
+        .locks
+        .iter()
+        .map(mesh_core::id::LockGroup::as_str)
+        .collect();
+    let mut line = format!(
+        "task {:?} tie {} {:?}",
+        task.id.as_str(),
+        task.tie,
+        task.standing
+    );
+    if !task.needs.is_empty() {
+        let _ = write!(line, " needs [{}]", ids(&task.needs));
+    }
+    let _ = write!(
+        line,
+        " locks {locks:?} priority {} estimate {:?}",
+        task.priority, task.estimate_minutes
+    );
+    if task.checkpoint {
+        line.push_str(" checkpoint");
+    }
+    let _ = writeln!(
+        line,
+        "\n  title {:?} description {:?} notes {:?}",
+        sheet.title, sheet.description, sheet.notes
+    );
+    let _ = writeln!(
+        line,
+        "  proof {:?} ({}) scope {:?} acceptance {:?} without {}",
+        sheet.proof_command(),
+        sheet.proof_from.as_str(),
+        sheet.scope,
+        sheet.acceptance,
+        sheet.allow_no_validation
+    );
+    line
+}
+
+/// Compares with the file beside the plan; `MESH_UPDATE_EXPECTED=1` writes it anew, to be read by a person.
+fn check(path: &Path) -> Loaded {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .expect("a plain name");
+    let loaded = load(name, &fs_err::read(path).expect("the fixture can be read"));
+    let is = shown(name, &loaded);
+    let beside = path.with_extension("expected");
+    if std::env::var_os("MESH_UPDATE_EXPECTED").is_some() {
+        fs_err::write(&beside, &is).expect("the expected file can be written");
+    }
+    let expected = fs_err::read_to_string(&beside).unwrap_or_default();
+    assert_eq!(is, expected, "{name}");
+    loaded
+}
+
+#[test]
+fn every_valid_plan_is_read_as_expected() {
+    for path in plans("valid") {
+        assert!(check(&path).plan().is_ok(), "{}", path.display());
+    }
+}
+
+#[test]
+fn every_invalid_plan_gets_all_its_problems() {
+    for path in plans("invalid") {
+        assert!(check(&path).plan().is_err(), "{}", path.display());
+    }
+}
+
+/// Wherever a file is cut, reading goes on from there to the same plan.
+#[test]
+fn reading_on_from_any_byte_gives_the_whole_plan() {
+    for path in plans("valid") {
+        let bytes = fs_err::read(&path).expect("the fixture can be read");
+        let (whole, said) = read(&bytes);
+        // Every place in small files; in larger ones every seventh, which meets every kind of place as well.
+        for cut in (0..=bytes.len()).step_by(if bytes.len() < 600 { 1 } else { 7 }) {
+            let (mut plan, _) = read(&bytes[..cut]);
+            let sound = usize::try_from(plan.sound_bytes()).expect("a small file");
+            assert!(sound <= cut);
+            plan.extend(&bytes[sound..]);
+            assert_eq!(plan.diagnostics(), said, "{} cut at {cut}", path.display());
+            assert!(
+                plan.items().eq(whole.items()),
+                "{} cut at {cut}",
+                path.display()
+            );
+            assert_eq!(
+                plan.sound_bytes(),
+                whole.sound_bytes(),
+                "{} cut at {cut}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    let ts = "2026-03-01T10:00:00Z";
+    let mut first = StItem::pending(id("st-001"), "one \"quoted\"\nstep");
+    first.notes = "```mesh\nlocks: [a]\n```".to_owned();
+    let mut second = StItem::pending(id("st-002"), "two");
+    second.deps = vec![StDep::blocks(id("st-001"))];
+    let mut bytes = new_plan(ts, &[first.clone(), second.clone()]);
+    let (mut plan, said) = read(&bytes);
+    assert_eq!(said, []);
+    assert!(plan.items().eq([&first, &second]));
+    assert_eq!((plan.watermark(), plan.needs_newline()), (1, false));
+
+    let text = comment_text(Progress::Failed, "the proof failed", "(mesh r1 st-001#2)");
+    let mut events = progress_events(&first.id, Progress::Started, "mesh", None);
+    events.extend(progress_events(
+        &first.id,
+        Progress::Failed,
+        "mesh",
+        Some(&text),
+    ));
+    for event in &events {
+        let line = event_line(plan.watermark() + 1, ts, event);
+        plan.extend(&line);
+        bytes.extend(line);
+    }
+    assert_eq!(plan.diagnostics(), []);
+    let (again, said) = read(&bytes);
+    assert_eq!(said, []);
+    assert!(again.items().eq(plan.items()));
+    let item = again.item(&first.id).expect("it is there");
+    assert_eq!(item.status, ItemStatus::Blocked);
+    assert_eq!(
+        item.comments[0].text,
+        "[mesh] blocked: the proof failed\n(mesh r1 st-001#2)"
+    );
+    assert_eq!(again.watermark(), 4);
+}
+
+#[test]
+fn the_bytes_of_events_are_these() {
+    let event = StEvent::SetStatus {
+        id: id("st-1"),
+        status: ItemStatus::InProgress,
+    };
+    let line = String::from_utf8(event_line(9, "2026-03-01T10:00:00Z", &event)).expect("text");
+    assert_eq!(
+        line,
+        "{\"v\":3,\"ts\":\"2026-03-01T10:00:00Z\",\"lane\":\"event\",\"seq\":9,\"op\":\"set_status\",\"id\":\"st-1\",\"status\":\"in_progress\"}\n"
+    );
+    let event = StEvent::AddComment {
+        id: id("st-1"),
+        author: "mesh".to_owned(),
+        text: "a\nb".to_owned(),
+    };
+    let line = String::from_utf8(event_line(10, "2026-03-01T10:00:00Z", &event)).expect("text");
+    assert_eq!(
+        line,
+        "{\"v\":3,\"ts\":\"2026-03-01T10:00:00Z\",\"lane\":\"event\",\"seq\":10,\"op\":\"add_comment\",\"id\":\"st-1\",\
+         \"comment\":{\"ts\":\"2026-03-01T10:00:00Z\",\"author\":\"mesh\",\"text\":\"a\\nb\"}}\n"
+    );
+}
+
+#[test]
+fn every_progress_has_its_status() {
+    let of = |progress: Progress| progress.status().as_str();
+    assert_eq!(of(Progress::Started), "in_progress");
+    assert_eq!(of(Progress::Verified), "completed");
+    assert_eq!(of(Progress::Failed), "blocked");
+    assert_eq!(of(Progress::Question), "blocked");
+    assert_eq!(of(Progress::Released), "pending");
+    for status in ItemStatus::ALL {
+        assert_eq!(ItemStatus::from_word(status.as_str()), Some(status));
+    }
+}
+
+#[test]
+fn ids_restrict_to_what_they_need() {
+    let bytes = fs_err::read(
+        plans("valid")
+            .iter()
+            .find(|path| path.ends_with("whole.jsonl"))
+            .expect("it is there"),
+    );
+    let mut loaded = load("whole.jsonl", &bytes.expect("it can be read"));
+    let unknown = loaded.restrict(&[id("st-02")]).expect_err("no such task");
+    assert_eq!(
+        unknown[0].message,
+        "st-02 is no task of st whole.jsonl; did you mean `st-002`?"
+    );
+    loaded.restrict(&[id("st-002")]).expect("it is there");
+    let left: Vec<&str> = loaded.tasks.iter().map(|task| task.id.as_str()).collect();
+    assert_eq!(left, ["st-001", "st-002"]);
+    assert_eq!(loaded.sheets.len(), 2);
+    assert!(loaded.plan().is_ok());
+}
+
+#[test]
+fn a_big_plan_is_read_whole() {
+    let items: Vec<StItem> = (0..10_000)
+        .map(|number: usize| {
+            let mut item = StItem::pending(
+                id(&format!("st-{number:05}")),
+                "do a thing that takes a line to say",
+            );
+            item.deps = number
+                .checked_sub(7)
+                .map(|need| StDep::blocks(id(&format!("st-{need:05}"))))
+                .into_iter()
+                .collect();
+            item.notes = "```mesh\nscope: [src]\nvalidation: [make]\nlocks: [core]\n```".to_owned();
+            item
+        })
+        .collect();
+    let loaded = load("big.jsonl", &new_plan("2026-03-01T10:00:00Z", &items));
+    assert_eq!(loaded.diagnostics, []);
+    assert_eq!(loaded.plan().map(|plan| plan.tasks().len()), Ok(10_000));
+}
+
+/// Lines that are nearly records, so that arbitrary input gets past the first check.
+fn nearly_records() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        Just("{\"v\":3,\"lane\":\"event\",\"seq\":1,\"op\":\"replace\",\"items\":["),
+        Just("{\"id\":\"a\",\"step\":\"s\",\"deps\":["),
+        Just("{\"id\":\"b\",\"type\":\"blocks\"}"),
+        Just("],\"notes\":\"```mesh\\n"),
+        Just("scope: [a]\\n"),
+        Just("locks: &x [*x, \\u0000]\\n"),
+        Just("? {a: b}\\n"),
+        Just("```\\n\"}"),
+        Just("]}\n"),
+        Just(","),
+        Just("\\ud800"),
+        Just(
+            "{\"v\":3,\"lane\":\"event\",\"seq\":99999999999999999999,\"op\":\"set_status\",\"id\":\"a\",\"status\":\"done\"}\n"
+        ),
+        Just("{\"v\":3,\"kind\":\"checkpoint\",\"items\":[]}\n"),
+    ];
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat().into_bytes())
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = load("x", &bytes).plan();
+    }
+
+    #[test]
+    fn nearly_records_never_panic(bytes in nearly_records()) {
+        let _ = load("x", &bytes).plan();
+    }
+
+    #[test]
+    fn notes_never_panic(notes in "(```|mesh|\n|: |- |\\[|\\]|[a-z&*!|>%@\"']| ){0,40}") {
+        let (_, _, found) = meta::read(&notes);
+        prop_assert!(found.iter().all(|found| found.line <= notes.lines().count()));
+    }
+}
