@@ -9,6 +9,7 @@ pub mod decision;
 pub mod dense;
 mod enact;
 pub mod event;
+pub mod filename;
 pub mod findings;
 pub mod forecast;
 pub mod graph;

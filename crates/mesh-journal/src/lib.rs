@@ -1,1 +1,34 @@
-//! mesh-journal (see docs/ARCHITECTURE.md).
+//! What happened: append-only records, their replay, and the names of all files of a run.
+//!
+//! Types of the core are not serializable; the private module `wire` mirrors them, and only that form is ever stored. This crate
+//! must never decide anything, start a process or read the clock: the time comes in as an argument.
+
+pub mod call_log;
+pub mod control;
+pub mod layout;
+pub mod locks;
+pub mod reader;
+pub mod replay;
+pub mod results;
+pub mod run_id;
+pub mod summary;
+pub mod wall;
+pub mod writer;
+
+mod append;
+mod error;
+mod wire;
+
+#[cfg(test)]
+mod sample;
+
+pub use error::JournalError;
+pub use layout::{AttemptDir, MeshDir, ProcessDir, RunDir};
+pub use reader::{Tail, read};
+pub use replay::{Mismatch, ReplayError, replay, verify};
+pub use run_id::RunId;
+pub use wall::WallTime;
+pub use wire::{
+    FORMAT, Header, Record, WireError, decode_header, decode_record, encode_header, encode_record,
+};
+pub use writer::Journal;

@@ -1,0 +1,85 @@
+//! What can go wrong with a journal.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::wire::WireError;
+
+/// A journal that cannot be written or read.
+#[derive(Debug, Error)]
+pub enum JournalError {
+    /// A record could not be made durable. Nothing that it would have allowed has been done, so the run stops cleanly here.
+    #[error(
+        "cannot write the journal {}: {source}; nothing was done that it does not hold, the run stopped cleanly; \
+         make room or give access, then `mesh resume`", path.display()
+    )]
+    Disk {
+        /// The journal.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An append failed before; there may be half a line at the end, which opening the journal again cuts.
+    #[error("the journal {} takes no more records after a failed write; `mesh resume` goes on", path.display())]
+    Broken {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// There is a journal already; it is never overwritten.
+    #[error("the journal {} exists already", path.display())]
+    Exists {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// The journal cannot be read.
+    #[error("cannot read the journal {}: {source}", path.display())]
+    Unreadable {
+        /// The journal.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The first line is not there, or is cut: the run died before it began, and did nothing.
+    #[error("the journal {} has no header: the run ended before it began; start a new one", path.display())]
+    NoHeader {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// A later mesh wrote it.
+    #[error(
+        "the journal {} has format {found}, this mesh reads up to {known}; use the mesh that wrote it, or a newer one",
+        path.display()
+    )]
+    TooNew {
+        /// The journal.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format that is read here.
+        known: u32,
+    },
+    /// A line that is not the last one cannot be read.
+    #[error("{}:{line}: {problem}; the journal is damaged, `mesh report` on a copy without this and the later lines shows what was done", path.display())]
+    BadLine {
+        /// The journal.
+        path: PathBuf,
+        /// From 1; the header is line 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: WireError,
+    },
+    /// A record is missing or stands twice.
+    #[error("{}:{line}: record {found} stands where {expected} must; the journal is damaged", path.display())]
+    OutOfSequence {
+        /// The journal.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// The number that must stand there.
+        expected: u64,
+        /// The number that does.
+        found: u64,
+    },
+}

@@ -1,0 +1,368 @@
+//! Names of all files of mesh in a repository: one place says where everything lies.
+//!
+//! ```text
+//! .mesh/.gitignore                      keeps all of it out of version control
+//!       config.toml                     the repository's configuration, a person's
+//!       results.jsonl                   every verified commit, for later runs
+//!       runs/<run>/journal.jsonl        facts and decisions
+//!                  plan.json            the plan as started
+//!                  calls.jsonl          calls of outside programs
+//!                  control/             requests of other mesh commands
+//!                  bin/                 first on the agents' PATH: `bd` is the read-only wrapper there
+//!                  view/                copies of the tracker that agents read
+//!                  attempts/<task>/<n>/ one try, with setup/ and proof/ beneath
+//!                  report.md, report.html, trace.json
+//! ```
+//!
+//! It must never delete anything, and never touch a file that is there already.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use mesh_core::filename::safe_file_name;
+use mesh_core::id::AttemptId;
+
+use crate::append::{sync_folder, write_temporary};
+use crate::run_id::RunId;
+use crate::wall::WallTime;
+
+const GITIGNORE: &str = "\
+# Written by mesh: nothing in this folder belongs to version control.
+# To share config.toml with your team, add the line `!config.toml` below the star.
+*
+";
+
+/// How often a new run's name is tried before a full or broken file system must be the reason.
+const NAME_TRIES: usize = 64;
+
+/// `.mesh` of a repository, in its main working copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeshDir {
+    path: PathBuf,
+}
+
+impl MeshDir {
+    /// That of the repository whose main working copy is `main_working_copy`. Touches nothing.
+    #[must_use]
+    pub fn of(main_working_copy: &Path) -> MeshDir {
+        MeshDir {
+            path: main_working_copy.join(".mesh"),
+        }
+    }
+
+    /// Makes the folder, `runs/` in it, and the file that keeps it out of version control; what is there stays as it is.
+    ///
+    /// # Errors
+    /// Whatever the file system says, with the file named.
+    pub fn create(&self) -> io::Result<()> {
+        fs_err::create_dir_all(self.runs())?;
+        self.write_gitignore()
+    }
+
+    /// Never seen half: half of it would show the rest of the folder to version control. An existing one is a person's.
+    fn write_gitignore(&self) -> io::Result<()> {
+        let path = self.path.join(".gitignore");
+        if fs_err::symlink_metadata(&path).is_ok() {
+            return Ok(());
+        }
+        let temporary = write_temporary(&self.path, GITIGNORE.as_bytes())?;
+        let placed = match fs_err::hard_link(&temporary, &path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // Some file systems have no hard links; there a rename must do.
+            Err(_) => return fs_err::rename(&temporary, &path),
+            Ok(()) => Ok(()),
+        };
+        fs_err::remove_file(&temporary)?;
+        placed
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The repository's configuration.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    /// Verified commits of all runs.
+    #[must_use]
+    pub fn results(&self) -> PathBuf {
+        self.path.join("results.jsonl")
+    }
+
+    /// The folder of runs.
+    #[must_use]
+    pub fn runs(&self) -> PathBuf {
+        self.path.join("runs")
+    }
+
+    /// The folder of a run, there or not.
+    #[must_use]
+    pub fn run(&self, run: &RunId) -> RunDir {
+        RunDir {
+            path: self.runs().join(run.as_str()),
+        }
+    }
+
+    /// Makes the folder of a new run that starts at `started`, under a name that nobody has.
+    ///
+    /// # Errors
+    /// Whatever the file system says, with the file named.
+    pub fn create_run(&self, started: WallTime) -> io::Result<(RunId, RunDir)> {
+        self.create()?;
+        let mut tries = 0;
+        let (run, dir) = loop {
+            let run = RunId::generate(started);
+            let dir = self.run(&run);
+            tries += 1;
+            match fs_err::create_dir(&dir.path) {
+                Ok(()) => break (run, dir),
+                Err(error)
+                    if error.kind() == io::ErrorKind::AlreadyExists && tries < NAME_TRIES => {}
+                Err(error) => return Err(error),
+            }
+        };
+        for folder in [dir.control(), dir.bin(), dir.attempts()] {
+            fs_err::create_dir(folder)?;
+        }
+        for folder in [self.runs(), self.path.clone()] {
+            sync_folder(&folder)?;
+        }
+        Ok((run, dir))
+    }
+
+    /// All runs that have a journal, oldest first. None when there is no folder yet.
+    ///
+    /// # Errors
+    /// Whatever the file system says, with the file named.
+    pub fn list(&self) -> io::Result<Vec<RunId>> {
+        let entries = match fs_err::read_dir(self.runs()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut runs = Vec::new();
+        for entry in entries {
+            let name = entry?.file_name();
+            let run = name.to_str().and_then(|name| RunId::parse(name).ok());
+            if let Some(run) = run.filter(|run| self.run(run).journal().is_file()) {
+                runs.push(run);
+            }
+        }
+        runs.sort();
+        Ok(runs)
+    }
+
+    /// The run that was started last.
+    ///
+    /// # Errors
+    /// Those of [`MeshDir::list`].
+    pub fn latest(&self) -> io::Result<Option<RunId>> {
+        Ok(self.list()?.pop())
+    }
+}
+
+/// The folder of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// A run's folder that lies at `path`, such as one in a fixture. Everybody else asks [`MeshDir::run`].
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> RunDir {
+        RunDir { path: path.into() }
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Facts and decisions.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal.jsonl")
+    }
+
+    /// The plan as started, for people and tools.
+    #[must_use]
+    pub fn plan_json(&self) -> PathBuf {
+        self.path.join("plan.json")
+    }
+
+    /// Calls of outside programs.
+    #[must_use]
+    pub fn call_log(&self) -> PathBuf {
+        self.path.join("calls.jsonl")
+    }
+
+    /// Requests of other mesh commands.
+    #[must_use]
+    pub fn control(&self) -> PathBuf {
+        self.path.join("control")
+    }
+
+    /// First on the agents' `PATH`.
+    #[must_use]
+    pub fn bin(&self) -> PathBuf {
+        self.path.join("bin")
+    }
+
+    /// Copies of the tracker that agents read, one numbered folder each.
+    #[must_use]
+    pub fn view(&self) -> PathBuf {
+        self.path.join("view")
+    }
+
+    /// All tries of all tasks.
+    #[must_use]
+    pub fn attempts(&self) -> PathBuf {
+        self.path.join("attempts")
+    }
+
+    /// The folder of one try, there or not. Two tasks never share one, whatever their ids are.
+    #[must_use]
+    pub fn attempt(&self, attempt: &AttemptId) -> AttemptDir {
+        let task = safe_file_name(attempt.task.as_str());
+        AttemptDir {
+            path: self.attempts().join(task).join(attempt.number.to_string()),
+        }
+    }
+
+    /// The report for people.
+    #[must_use]
+    pub fn report_md(&self) -> PathBuf {
+        self.path.join("report.md")
+    }
+
+    /// The report for a browser.
+    #[must_use]
+    pub fn report_html(&self) -> PathBuf {
+        self.path.join("report.html")
+    }
+
+    /// What ran when, for a trace viewer.
+    #[must_use]
+    pub fn trace(&self) -> PathBuf {
+        self.path.join("trace.json")
+    }
+}
+
+/// The folder of one try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptDir {
+    path: PathBuf,
+}
+
+impl AttemptDir {
+    /// Makes the folder, and those of setup and proof in it. Made again after a crash, it keeps what is there.
+    ///
+    /// # Errors
+    /// Whatever the file system says, with the file named.
+    pub fn create(&self) -> io::Result<()> {
+        fs_err::create_dir_all(self.setup().path())?;
+        fs_err::create_dir_all(self.proof().path())
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the agent was told; written before it starts.
+    #[must_use]
+    pub fn prompt(&self) -> PathBuf {
+        self.path.join("prompt.md")
+    }
+
+    /// What mesh observed.
+    #[must_use]
+    pub fn evidence(&self) -> PathBuf {
+        self.path.join("evidence.json")
+    }
+
+    /// What was changed, as a patch.
+    #[must_use]
+    pub fn patch(&self) -> PathBuf {
+        self.path.join("patch")
+    }
+
+    /// The agent's own process.
+    #[must_use]
+    pub fn agent(&self) -> ProcessDir {
+        ProcessDir {
+            path: self.path.clone(),
+        }
+    }
+
+    /// The workspace's setup command.
+    #[must_use]
+    pub fn setup(&self) -> ProcessDir {
+        ProcessDir {
+            path: self.path.join("setup"),
+        }
+    }
+
+    /// The proof.
+    #[must_use]
+    pub fn proof(&self) -> ProcessDir {
+        ProcessDir {
+            path: self.path.join("proof"),
+        }
+    }
+}
+
+/// Where a process under a shim has its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessDir {
+    path: PathBuf,
+}
+
+impl ProcessDir {
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its output.
+    #[must_use]
+    pub fn stdout(&self) -> PathBuf {
+        self.path.join("stdout")
+    }
+
+    /// Its messages.
+    #[must_use]
+    pub fn stderr(&self) -> PathBuf {
+        self.path.join("stderr")
+    }
+
+    /// Locked from before the start until the shim ends.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
+    /// Who the shim is.
+    #[must_use]
+    pub fn shim_json(&self) -> PathBuf {
+        self.path.join("shim.json")
+    }
+
+    /// How everything ended.
+    #[must_use]
+    pub fn exit_json(&self) -> PathBuf {
+        self.path.join("exit.json")
+    }
+}
+
+#[cfg(test)]
+#[path = "layout_tests.rs"]
+mod tests;

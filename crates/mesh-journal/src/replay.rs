@@ -1,0 +1,128 @@
+//! Records back into a state. What was decided is applied, not decided again, so a newer mesh resumes an older run.
+
+use mesh_core::decision::{Action, Decision};
+use mesh_core::event::Event;
+use mesh_core::state::State;
+use mesh_core::{apply, handle};
+use thiserror::Error;
+
+use crate::wire::Record;
+
+/// Records that are no run.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReplayError {
+    /// There is no record: the run ended before it began.
+    #[error("the journal has no record: the run ended before it began; start a new one")]
+    Empty,
+    /// The plan does not stand where it must: first, and only there.
+    #[error("record {number} is {found} the beginning of the run; the journal is damaged")]
+    Misplaced {
+        /// Its number.
+        number: u64,
+        /// `not`, or `again`.
+        found: &'static str,
+    },
+    /// Time goes backwards.
+    #[error("record {number} is earlier than the one before it; the journal is damaged")]
+    Backwards {
+        /// Its number.
+        number: u64,
+    },
+}
+
+/// Folds records into the state that the run was in after the last one.
+///
+/// # Errors
+/// When they do not begin with [`Event::Begun`], or are out of order.
+pub fn replay(records: &[Record]) -> Result<State, ReplayError> {
+    replay_with(records, |_, _, _| {})
+}
+
+/// As [`replay`], and shows each record with the state after it and the actions that it asked for. Which of them were carried
+/// out only the outside knows.
+///
+/// # Errors
+/// Those of [`replay`].
+pub fn replay_with(
+    records: &[Record],
+    mut seen: impl FnMut(&Record, &State, Vec<Action>),
+) -> Result<State, ReplayError> {
+    check_order(records)?;
+    let mut state = State::new();
+    for record in records {
+        let actions = apply(&mut state, record.at, &record.event, &record.decisions);
+        seen(record, &state, actions);
+    }
+    Ok(state)
+}
+
+/// A record whose decisions this version would not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The record's number.
+    pub number: u64,
+    /// What was decided.
+    pub recorded: Vec<Decision>,
+    /// What this version decides on the same state and fact.
+    pub computed: Vec<Decision>,
+}
+
+/// Takes every fact in again and compares decisions. Within one version there is no mismatch; between versions one is no fault.
+/// After a mismatch the recorded decisions count, so that each is judged by itself.
+///
+/// # Errors
+/// Those of [`replay`].
+pub fn verify(records: &[Record]) -> Result<Vec<Mismatch>, ReplayError> {
+    check_order(records)?;
+    let mut state = State::new();
+    let mut mismatches = Vec::new();
+    for record in records {
+        let mut trial = state.clone();
+        let (computed, _) = handle(&mut trial, record.at, &record.event);
+        if computed == record.decisions {
+            state = trial;
+        } else {
+            let _ = apply(&mut state, record.at, &record.event, &record.decisions);
+            mismatches.push(Mismatch {
+                number: record.number,
+                recorded: record.decisions.clone(),
+                computed,
+            });
+        }
+    }
+    Ok(mismatches)
+}
+
+fn check_order(records: &[Record]) -> Result<(), ReplayError> {
+    let first = records.first().ok_or(ReplayError::Empty)?;
+    let mut last = first.at;
+    for (at, record) in records.iter().enumerate() {
+        match (at, &record.event) {
+            (0, Event::Begun { .. }) => {}
+            (0, _) => {
+                return Err(ReplayError::Misplaced {
+                    number: record.number,
+                    found: "not",
+                });
+            }
+            (_, Event::Begun { .. }) => {
+                return Err(ReplayError::Misplaced {
+                    number: record.number,
+                    found: "again",
+                });
+            }
+            _ => {}
+        }
+        if record.at < last {
+            return Err(ReplayError::Backwards {
+                number: record.number,
+            });
+        }
+        last = record.at;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "replay_tests.rs"]
+mod tests;

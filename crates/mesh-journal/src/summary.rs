@@ -1,0 +1,250 @@
+//! What a run looks like, derived from its records: the object of `mesh status --json` and `mesh report --json`.
+//!
+//! Pure: the same records give the same summary. Field names and order are documented and stay.
+
+mod figures;
+mod tries;
+
+use std::path::PathBuf;
+
+use mesh_core::id::AttemptId;
+use mesh_core::state::{Intake, RunEnd, State};
+use mesh_core::time::Millis;
+use serde::Serialize;
+
+use crate::call_log::CallCounts;
+use crate::layout::RunDir;
+use crate::replay::{ReplayError, replay};
+use crate::wall::WallTime;
+use crate::wire::{Header, Record};
+
+/// Version of the object.
+pub const SCHEMA: u32 = 1;
+
+/// What the records do not say.
+pub struct Surroundings<'a> {
+    /// Whether a coordinator lives (it holds its lock).
+    pub coordinated: bool,
+    /// The moment to report for, since the run's start; that of the last record when later or absent.
+    pub now: Option<Millis>,
+    /// Calls of the tracker, from the call log.
+    pub tracker_calls: CallCounts,
+    /// Where an attempt's workspace is, while it is there.
+    pub workspace: &'a dyn Fn(&AttemptId) -> Option<PathBuf>,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Its id.
+    pub run: String,
+    /// Where it is.
+    pub state: RunState,
+    /// Where its tasks come from.
+    pub source: SourceFacts,
+    /// When it started.
+    pub started_at: WallTime,
+    /// When it ended; nothing while it has not.
+    pub ended_at: Option<WallTime>,
+    /// How many agents may run at once.
+    pub concurrency: u16,
+    /// How many agents really executed at once.
+    pub overlap: Overlap,
+    /// From the decision to start the first attempt, which its claim follows, to the last verification; nothing before one.
+    pub makespan_seconds: Option<f64>,
+    /// What no schedule could have beaten, given how long the agents took; nothing before one has ended.
+    pub lower_bound_seconds: Option<f64>,
+    /// The tracker.
+    pub tracker: TrackerFacts,
+    /// All tasks, in the plan's order.
+    pub tasks: Vec<TaskSummary>,
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// It goes on.
+    Running,
+    /// No new starts, the machine seems at fault; running tasks finish.
+    Pausing,
+    /// No new starts, a person said so; running tasks finish.
+    Stopping,
+    /// It has not ended and nobody coordinates it: `mesh resume`.
+    Interrupted,
+    /// It has ended with all tasks done.
+    Done,
+    /// It has ended, and some tasks are not done.
+    Incomplete,
+}
+
+/// Where tasks come from, as the run's setup says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+pub struct SourceFacts {
+    /// `bd`, `st`, `list`, `csv`.
+    pub kind: Option<String>,
+    /// Its name.
+    pub id: Option<String>,
+    /// One line for people.
+    pub title: Option<String>,
+}
+
+/// How many agents executed at once, from their own starts and ends: claims, workspaces and proofs do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Default)]
+pub struct Overlap {
+    /// At most.
+    pub peak: u32,
+    /// On average, from the first start of an agent to the last end.
+    pub mean: f64,
+}
+
+/// The tracker, as the run's setup and the call log say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+pub struct TrackerFacts {
+    /// Which of its two languages it speaks; nothing for sources without a tracker.
+    pub dialect: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// How often it was called.
+    pub calls: u64,
+    /// How often that failed.
+    pub failures: u64,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TaskSummary {
+    /// Its id.
+    pub id: String,
+    /// One line for people; not part of the object.
+    #[serde(skip)]
+    pub title: String,
+    /// The word for where it is.
+    pub state: &'static str,
+    /// Why it is there, as a sentence without its subject.
+    pub reason: String,
+    /// All tries, first to last.
+    pub attempts: Vec<AttemptSummary>,
+}
+
+/// One try.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AttemptSummary {
+    /// From 1.
+    pub number: u32,
+    /// The agent's identity, `mesh-1`.
+    pub slot: String,
+    /// When it was decided to start it.
+    pub started_at: WallTime,
+    /// When the agent executed; nothing when it never did, or a crash hid it.
+    pub agent_started_at: Option<WallTime>,
+    /// When the agent's process tree was dead, or the start had failed.
+    pub ended_at: Option<WallTime>,
+    /// The agent's exit code, when it ended by itself.
+    pub exit_code: Option<i32>,
+    /// `verified`, a failure class, `question`, `interrupted`, `skipped`; nothing while it goes on.
+    pub outcome: Option<String>,
+    /// Paths it changed.
+    pub changed: Vec<String>,
+    /// The proof; nothing when none ran.
+    pub verify: Option<VerifySummary>,
+    /// Where it worked.
+    pub workspace: Option<PathBuf>,
+    /// What it left.
+    pub commit: Option<String>,
+    /// Folder of its prompt, output and evidence.
+    pub logs: PathBuf,
+}
+
+/// A proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerifySummary {
+    /// The command.
+    pub command: String,
+    /// Its exit code; nothing while it runs, or when it did not end by itself.
+    pub exit_code: Option<i32>,
+    /// Only the agent named it.
+    pub self_checked: bool,
+}
+
+/// Derives the summary of a run.
+///
+/// # Errors
+/// When the records are no run.
+pub fn summarize(
+    header: &Header,
+    records: &[Record],
+    dir: &RunDir,
+    around: &Surroundings<'_>,
+) -> Result<Summary, ReplayError> {
+    let state = replay(records)?;
+    let last = records.last().map_or(Millis(0), |record| record.at);
+    let now = around.now.map_or(last, |now| now.max(last));
+    let tries = tries::collect(records);
+    let figures = figures::of(&state, &tries, now);
+    let text = |outer: &str, inner: &str| {
+        header
+            .setup
+            .get(outer)?
+            .get(inner)?
+            .as_str()
+            .map(str::to_owned)
+    };
+    let tasks = state.plan().all().map(|at| {
+        let task = state.plan().task(at);
+        TaskSummary {
+            id: task.id.to_string(),
+            title: task.title.clone(),
+            state: state.state_word(at),
+            reason: state.why(now, at).to_string(),
+            attempts: tries
+                .range(tries::all_of(&task.id))
+                .map(|(id, attempt)| attempt.summary(id, dir, around))
+                .collect(),
+        }
+    });
+    Ok(Summary {
+        schema: SCHEMA,
+        run: header.run.to_string(),
+        state: run_state(&state, around.coordinated),
+        source: SourceFacts {
+            kind: text("source", "kind"),
+            id: text("source", "id"),
+            title: text("source", "title"),
+        },
+        started_at: WallTime(header.started_unix_ms),
+        ended_at: records
+            .last()
+            .filter(|_| state.run_end() == RunEnd::Concluded)
+            .map(|record| record.wall),
+        concurrency: state.policy().concurrency,
+        overlap: figures.overlap,
+        makespan_seconds: figures.makespan_seconds,
+        lower_bound_seconds: figures.lower_bound_seconds,
+        tracker: TrackerFacts {
+            dialect: text("tracker", "dialect"),
+            version: text("tracker", "version"),
+            calls: around.tracker_calls.calls,
+            failures: around.tracker_calls.failures,
+        },
+        tasks: tasks.collect(),
+    })
+}
+
+fn run_state(state: &State, coordinated: bool) -> RunState {
+    let done = || state.plan().all().all(|at| state.is_done(at));
+    match (state.run_end(), state.intake()) {
+        (RunEnd::Concluded, _) if done() => RunState::Done,
+        (RunEnd::Concluded, _) => RunState::Incomplete,
+        _ if !coordinated => RunState::Interrupted,
+        (_, Intake::Paused { .. }) => RunState::Pausing,
+        (_, Intake::Stopped) => RunState::Stopping,
+        (_, Intake::Open) => RunState::Running,
+    }
+}
+
+#[cfg(test)]
+#[path = "summary_tests.rs"]
+mod tests;

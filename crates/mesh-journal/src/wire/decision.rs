@@ -1,0 +1,328 @@
+//! Decisions in their stored form.
+
+use mesh_core::decision::{Decision, SkipReason, StopCause};
+use mesh_core::id::SlotId;
+use mesh_core::task::Commit;
+use serde::{Deserialize, Serialize};
+
+use super::names::{AttemptWire, FailureWire, task_id, task_ids, texts_of};
+use super::{WireError, is_false};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub(super) enum DecisionWire {
+    Start {
+        attempt: AttemptWire,
+        slot: u16,
+    },
+    Reserve {
+        task: String,
+    },
+    Look {
+        attempt: AttemptWire,
+    },
+    Slow {
+        attempt: AttemptWire,
+    },
+    Stop {
+        attempt: AttemptWire,
+        cause: StopCauseWire,
+    },
+    Kill {
+        attempt: AttemptWire,
+    },
+    Examine {
+        attempt: AttemptWire,
+    },
+    Prove {
+        attempt: AttemptWire,
+        command: String,
+        #[serde(default, skip_serializing_if = "is_false")]
+        self_checked: bool,
+        commit: String,
+    },
+    Accept {
+        attempt: AttemptWire,
+        commit: String,
+        #[serde(default, skip_serializing_if = "is_false")]
+        self_checked: bool,
+    },
+    Retry {
+        attempt: AttemptWire,
+        failure: FailureWire,
+    },
+    Fail {
+        attempt: AttemptWire,
+        failure: FailureWire,
+    },
+    Question {
+        attempt: AttemptWire,
+        text: String,
+    },
+    Interrupt {
+        attempt: AttemptWire,
+    },
+    Skip {
+        task: String,
+        reason: SkipReasonWire,
+    },
+    Redo {
+        task: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        dependents: Vec<String>,
+    },
+    Refuse {
+        reason: String,
+    },
+    Width {
+        to: u16,
+    },
+    Pause {
+        cause: String,
+    },
+    Drain,
+    Refresh,
+    Conclude,
+    GoOn,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum StopCauseWire {
+    Hung,
+    RunStopped,
+    Taken,
+    Skipped,
+    ClaimLost,
+    Superseded,
+}
+
+impl From<StopCause> for StopCauseWire {
+    fn from(cause: StopCause) -> Self {
+        match cause {
+            StopCause::Hung => StopCauseWire::Hung,
+            StopCause::RunStopped => StopCauseWire::RunStopped,
+            StopCause::Taken => StopCauseWire::Taken,
+            StopCause::Skipped => StopCauseWire::Skipped,
+            StopCause::ClaimLost => StopCauseWire::ClaimLost,
+            StopCause::Superseded => StopCauseWire::Superseded,
+        }
+    }
+}
+
+impl From<StopCauseWire> for StopCause {
+    fn from(wire: StopCauseWire) -> Self {
+        match wire {
+            StopCauseWire::Hung => StopCause::Hung,
+            StopCauseWire::RunStopped => StopCause::RunStopped,
+            StopCauseWire::Taken => StopCause::Taken,
+            StopCauseWire::Skipped => StopCause::Skipped,
+            StopCauseWire::ClaimLost => StopCause::ClaimLost,
+            StopCauseWire::Superseded => StopCause::Superseded,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub(super) enum SkipReasonWire {
+    ByPerson,
+    Taken { sign: String },
+    NeedFailed { need: String },
+}
+
+impl From<&SkipReason> for SkipReasonWire {
+    fn from(reason: &SkipReason) -> Self {
+        match reason {
+            SkipReason::ByPerson => SkipReasonWire::ByPerson,
+            SkipReason::Taken(sign) => SkipReasonWire::Taken { sign: sign.clone() },
+            SkipReason::NeedFailed(need) => SkipReasonWire::NeedFailed {
+                need: need.to_string(),
+            },
+        }
+    }
+}
+
+impl TryFrom<SkipReasonWire> for SkipReason {
+    type Error = WireError;
+    fn try_from(wire: SkipReasonWire) -> Result<Self, WireError> {
+        Ok(match wire {
+            SkipReasonWire::ByPerson => SkipReason::ByPerson,
+            SkipReasonWire::Taken { sign } => SkipReason::Taken(sign),
+            SkipReasonWire::NeedFailed { need } => {
+                SkipReason::NeedFailed(task_id(need, "reason.need")?)
+            }
+        })
+    }
+}
+
+impl From<&Decision> for DecisionWire {
+    fn from(decision: &Decision) -> Self {
+        match decision {
+            Decision::Start { attempt, slot } => DecisionWire::Start {
+                attempt: attempt.into(),
+                slot: slot.0,
+            },
+            Decision::Reserve { task } => DecisionWire::Reserve {
+                task: task.to_string(),
+            },
+            Decision::Look { attempt } => DecisionWire::Look {
+                attempt: attempt.into(),
+            },
+            Decision::Slow { attempt } => DecisionWire::Slow {
+                attempt: attempt.into(),
+            },
+            Decision::Stop { attempt, cause } => DecisionWire::Stop {
+                attempt: attempt.into(),
+                cause: (*cause).into(),
+            },
+            Decision::Kill { attempt } => DecisionWire::Kill {
+                attempt: attempt.into(),
+            },
+            Decision::Examine { attempt } => DecisionWire::Examine {
+                attempt: attempt.into(),
+            },
+            Decision::Prove {
+                attempt,
+                command,
+                self_checked,
+                commit,
+            } => DecisionWire::Prove {
+                attempt: attempt.into(),
+                command: command.clone(),
+                self_checked: *self_checked,
+                commit: commit.0.clone(),
+            },
+            Decision::Accept {
+                attempt,
+                commit,
+                self_checked,
+            } => DecisionWire::Accept {
+                attempt: attempt.into(),
+                commit: commit.0.clone(),
+                self_checked: *self_checked,
+            },
+            Decision::Retry { attempt, failure } => DecisionWire::Retry {
+                attempt: attempt.into(),
+                failure: failure.into(),
+            },
+            Decision::Fail { attempt, failure } => DecisionWire::Fail {
+                attempt: attempt.into(),
+                failure: failure.into(),
+            },
+            Decision::Question { attempt, text } => DecisionWire::Question {
+                attempt: attempt.into(),
+                text: text.clone(),
+            },
+            Decision::Interrupt { attempt } => DecisionWire::Interrupt {
+                attempt: attempt.into(),
+            },
+            Decision::Skip { task, reason } => DecisionWire::Skip {
+                task: task.to_string(),
+                reason: reason.into(),
+            },
+            Decision::Redo { task, dependents } => DecisionWire::Redo {
+                task: task.to_string(),
+                dependents: texts_of(dependents),
+            },
+            Decision::Refuse { reason } => DecisionWire::Refuse {
+                reason: reason.clone(),
+            },
+            Decision::Width { to } => DecisionWire::Width { to: *to },
+            Decision::Pause { cause } => DecisionWire::Pause {
+                cause: cause.clone(),
+            },
+            Decision::Drain => DecisionWire::Drain,
+            Decision::Refresh => DecisionWire::Refresh,
+            Decision::Conclude => DecisionWire::Conclude,
+            Decision::GoOn => DecisionWire::GoOn,
+        }
+    }
+}
+
+impl TryFrom<DecisionWire> for Decision {
+    type Error = WireError;
+    fn try_from(wire: DecisionWire) -> Result<Self, WireError> {
+        Ok(match wire {
+            DecisionWire::Start { attempt, slot } => {
+                // A slot is a place in a table that grows to it: 0 is none.
+                if slot == 0 {
+                    return Err(WireError::value("slot", "slots are numbered from 1"));
+                }
+                Decision::Start {
+                    attempt: attempt.try_into()?,
+                    slot: SlotId(slot),
+                }
+            }
+            DecisionWire::Reserve { task } => Decision::Reserve {
+                task: task_id(task, "task")?,
+            },
+            DecisionWire::Look { attempt } => Decision::Look {
+                attempt: attempt.try_into()?,
+            },
+            DecisionWire::Slow { attempt } => Decision::Slow {
+                attempt: attempt.try_into()?,
+            },
+            DecisionWire::Stop { attempt, cause } => Decision::Stop {
+                attempt: attempt.try_into()?,
+                cause: cause.into(),
+            },
+            DecisionWire::Kill { attempt } => Decision::Kill {
+                attempt: attempt.try_into()?,
+            },
+            DecisionWire::Examine { attempt } => Decision::Examine {
+                attempt: attempt.try_into()?,
+            },
+            DecisionWire::Prove {
+                attempt,
+                command,
+                self_checked,
+                commit,
+            } => Decision::Prove {
+                attempt: attempt.try_into()?,
+                command,
+                self_checked,
+                commit: Commit(commit),
+            },
+            DecisionWire::Accept {
+                attempt,
+                commit,
+                self_checked,
+            } => Decision::Accept {
+                attempt: attempt.try_into()?,
+                commit: Commit(commit),
+                self_checked,
+            },
+            DecisionWire::Retry { attempt, failure } => Decision::Retry {
+                attempt: attempt.try_into()?,
+                failure: failure.try_into()?,
+            },
+            DecisionWire::Fail { attempt, failure } => Decision::Fail {
+                attempt: attempt.try_into()?,
+                failure: failure.try_into()?,
+            },
+            DecisionWire::Question { attempt, text } => Decision::Question {
+                attempt: attempt.try_into()?,
+                text,
+            },
+            DecisionWire::Interrupt { attempt } => Decision::Interrupt {
+                attempt: attempt.try_into()?,
+            },
+            DecisionWire::Skip { task, reason } => Decision::Skip {
+                task: task_id(task, "task")?,
+                reason: reason.try_into()?,
+            },
+            DecisionWire::Redo { task, dependents } => Decision::Redo {
+                task: task_id(task, "task")?,
+                dependents: task_ids(dependents, "dependents")?,
+            },
+            DecisionWire::Refuse { reason } => Decision::Refuse { reason },
+            DecisionWire::Width { to } => Decision::Width { to },
+            DecisionWire::Pause { cause } => Decision::Pause { cause },
+            DecisionWire::Drain => Decision::Drain,
+            DecisionWire::Refresh => Decision::Refresh,
+            DecisionWire::Conclude => Decision::Conclude,
+            DecisionWire::GoOn => Decision::GoOn,
+        })
+    }
+}

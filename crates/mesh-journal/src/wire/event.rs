@@ -1,0 +1,372 @@
+//! Events in their stored form.
+
+use mesh_core::event::{Delivery, Event, PlanChange, Request, StartFailure};
+use mesh_core::task::Commit;
+use mesh_core::time::Millis;
+use serde::{Deserialize, Serialize};
+
+use super::findings::{EndingWire, FindingsWire, ProofEndWire};
+use super::names::{AttemptWire, FailureWire, task_id, task_ids, texts_of};
+use super::plan::{PolicyWire, TaskWire, plan_from_wire, tasks_from_wire, tasks_to_wire};
+use super::{WireError, is_false};
+
+/// Exactly one of two optional fields is set where the core has a `Result`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub(super) enum EventWire {
+    Begun {
+        #[serde(default)]
+        tasks: Vec<TaskWire>,
+        policy: PolicyWire,
+    },
+    Reopened,
+    Tick,
+    Claimed {
+        attempt: AttemptWire,
+    },
+    Started {
+        attempt: AttemptWire,
+    },
+    StartFailed {
+        attempt: AttemptWire,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        taken_by: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<FailureWire>,
+    },
+    Looked {
+        attempt: AttemptWire,
+        last_sign: u64,
+    },
+    Ended {
+        attempt: AttemptWire,
+        ending: EndingWire,
+    },
+    Examined {
+        attempt: AttemptWire,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        findings: Option<Box<FindingsWire>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<FailureWire>,
+    },
+    Proved {
+        attempt: AttemptWire,
+        proof: ProofEndWire,
+    },
+    Settled {
+        attempt: AttemptWire,
+        #[serde(default)]
+        delivery: DeliveryWire,
+    },
+    ClaimLost {
+        task: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        holder: String,
+    },
+    Refreshed {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change: Option<ChangeWire>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+    },
+    Asked {
+        request: RequestWire,
+    },
+    Concluded,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ChangeWire {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tasks: Vec<TaskWire>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    removed: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    taken: Vec<TakenWire>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct TakenWire {
+    task: String,
+    sign: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub(super) enum DeliveryWire {
+    #[default]
+    Kept,
+    Landed {
+        commit: String,
+    },
+    NotLanded {
+        reason: String,
+    },
+}
+
+impl From<&Delivery> for DeliveryWire {
+    fn from(delivery: &Delivery) -> Self {
+        match delivery {
+            Delivery::Kept => DeliveryWire::Kept,
+            Delivery::Landed { commit } => DeliveryWire::Landed {
+                commit: commit.0.clone(),
+            },
+            Delivery::NotLanded { reason } => DeliveryWire::NotLanded {
+                reason: reason.clone(),
+            },
+        }
+    }
+}
+
+impl From<DeliveryWire> for Delivery {
+    fn from(wire: DeliveryWire) -> Self {
+        match wire {
+            DeliveryWire::Kept => Delivery::Kept,
+            DeliveryWire::Landed { commit } => Delivery::Landed {
+                commit: Commit(commit),
+            },
+            DeliveryWire::NotLanded { reason } => Delivery::NotLanded { reason },
+        }
+    }
+}
+
+/// What a person asks for; also what a control file holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub(crate) enum RequestWire {
+    Stop {
+        #[serde(default, skip_serializing_if = "is_false")]
+        now: bool,
+    },
+    Retry {
+        task: String,
+        #[serde(default, skip_serializing_if = "is_false")]
+        with_dependents: bool,
+    },
+    Skip {
+        task: String,
+    },
+}
+
+impl From<&Request> for RequestWire {
+    fn from(request: &Request) -> Self {
+        match request {
+            Request::Stop { now } => RequestWire::Stop { now: *now },
+            Request::Retry {
+                task,
+                with_dependents,
+            } => RequestWire::Retry {
+                task: task.to_string(),
+                with_dependents: *with_dependents,
+            },
+            Request::Skip { task } => RequestWire::Skip {
+                task: task.to_string(),
+            },
+        }
+    }
+}
+
+impl TryFrom<RequestWire> for Request {
+    type Error = WireError;
+    fn try_from(wire: RequestWire) -> Result<Self, WireError> {
+        Ok(match wire {
+            RequestWire::Stop { now } => Request::Stop { now },
+            RequestWire::Retry {
+                task,
+                with_dependents,
+            } => Request::Retry {
+                task: task_id(task, "request.task")?,
+                with_dependents,
+            },
+            RequestWire::Skip { task } => Request::Skip {
+                task: task_id(task, "request.task")?,
+            },
+        })
+    }
+}
+
+impl From<&PlanChange> for ChangeWire {
+    fn from(change: &PlanChange) -> Self {
+        ChangeWire {
+            tasks: tasks_to_wire(&change.tasks),
+            removed: texts_of(&change.removed),
+            taken: change
+                .taken
+                .iter()
+                .map(|(task, sign)| TakenWire {
+                    task: task.to_string(),
+                    sign: sign.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl TryFrom<ChangeWire> for PlanChange {
+    type Error = WireError;
+    fn try_from(wire: ChangeWire) -> Result<Self, WireError> {
+        Ok(PlanChange {
+            tasks: tasks_from_wire(wire.tasks).map_err(|error| error.within("change"))?,
+            removed: task_ids(wire.removed, "change.removed")?,
+            taken: wire
+                .taken
+                .into_iter()
+                .map(|taken| Ok((task_id(taken.task, "change.taken.task")?, taken.sign)))
+                .collect::<Result<_, WireError>>()?,
+        })
+    }
+}
+
+impl From<&Event> for EventWire {
+    fn from(event: &Event) -> Self {
+        match event {
+            Event::Begun { plan, policy } => EventWire::Begun {
+                tasks: tasks_to_wire(plan.tasks()),
+                policy: policy.into(),
+            },
+            Event::Reopened => EventWire::Reopened,
+            Event::Tick => EventWire::Tick,
+            Event::Claimed { attempt } => EventWire::Claimed {
+                attempt: attempt.into(),
+            },
+            Event::Started { attempt } => EventWire::Started {
+                attempt: attempt.into(),
+            },
+            Event::StartFailed { attempt, cause } => {
+                let (taken_by, failure) = match cause {
+                    StartFailure::Taken { holder } => (Some(holder.clone()), None),
+                    StartFailure::Failed(failure) => (None, Some(failure.into())),
+                };
+                EventWire::StartFailed {
+                    attempt: attempt.into(),
+                    taken_by,
+                    failure,
+                }
+            }
+            Event::Looked { attempt, last_sign } => EventWire::Looked {
+                attempt: attempt.into(),
+                last_sign: last_sign.0,
+            },
+            Event::Ended { attempt, ending } => EventWire::Ended {
+                attempt: attempt.into(),
+                ending: ending.into(),
+            },
+            Event::Examined { attempt, findings } => EventWire::Examined {
+                attempt: attempt.into(),
+                findings: findings
+                    .as_ref()
+                    .ok()
+                    .map(|findings| Box::new(findings.into())),
+                failure: findings.as_ref().err().map(Into::into),
+            },
+            Event::Proved { attempt, proof } => EventWire::Proved {
+                attempt: attempt.into(),
+                proof: proof.into(),
+            },
+            Event::Settled { attempt, delivery } => EventWire::Settled {
+                attempt: attempt.into(),
+                delivery: delivery.into(),
+            },
+            Event::ClaimLost { task, holder } => EventWire::ClaimLost {
+                task: task.to_string(),
+                holder: holder.clone(),
+            },
+            Event::Refreshed { change } => EventWire::Refreshed {
+                change: change.as_ref().ok().map(Into::into),
+                problem: change.as_ref().err().cloned(),
+            },
+            Event::Asked { request } => EventWire::Asked {
+                request: request.into(),
+            },
+            Event::Concluded => EventWire::Concluded,
+        }
+    }
+}
+
+impl TryFrom<EventWire> for Event {
+    type Error = WireError;
+    fn try_from(wire: EventWire) -> Result<Self, WireError> {
+        Ok(match wire {
+            EventWire::Begun { tasks, policy } => Event::Begun {
+                plan: plan_from_wire(tasks)?,
+                policy: policy
+                    .try_into()
+                    .map_err(|error: WireError| error.within("policy"))?,
+            },
+            EventWire::Reopened => Event::Reopened,
+            EventWire::Tick => Event::Tick,
+            EventWire::Claimed { attempt } => Event::Claimed {
+                attempt: attempt.try_into()?,
+            },
+            EventWire::Started { attempt } => Event::Started {
+                attempt: attempt.try_into()?,
+            },
+            EventWire::StartFailed {
+                attempt,
+                taken_by,
+                failure,
+            } => Event::StartFailed {
+                attempt: attempt.try_into()?,
+                cause: match one_of(taken_by, failure, "taken_by or failure")? {
+                    Ok(holder) => StartFailure::Taken { holder },
+                    Err(failure) => StartFailure::Failed(failure.try_into()?),
+                },
+            },
+            EventWire::Looked { attempt, last_sign } => Event::Looked {
+                attempt: attempt.try_into()?,
+                last_sign: Millis(last_sign),
+            },
+            EventWire::Ended { attempt, ending } => Event::Ended {
+                attempt: attempt.try_into()?,
+                ending: ending.into(),
+            },
+            EventWire::Examined {
+                attempt,
+                findings,
+                failure,
+            } => Event::Examined {
+                attempt: attempt.try_into()?,
+                findings: match one_of(findings, failure, "findings or failure")? {
+                    Ok(findings) => Ok((*findings)
+                        .try_into()
+                        .map_err(|error: WireError| error.within("findings"))?),
+                    Err(failure) => Err(failure.try_into()?),
+                },
+            },
+            EventWire::Proved { attempt, proof } => Event::Proved {
+                attempt: attempt.try_into()?,
+                proof: proof.into(),
+            },
+            EventWire::Settled { attempt, delivery } => Event::Settled {
+                attempt: attempt.try_into()?,
+                delivery: delivery.into(),
+            },
+            EventWire::ClaimLost { task, holder } => Event::ClaimLost {
+                task: task_id(task, "task")?,
+                holder,
+            },
+            EventWire::Refreshed { change, problem } => Event::Refreshed {
+                change: match one_of(change, problem, "change or problem")? {
+                    Ok(change) => Ok(change.try_into()?),
+                    Err(problem) => Err(problem),
+                },
+            },
+            EventWire::Asked { request } => Event::Asked {
+                request: request.try_into()?,
+            },
+            EventWire::Concluded => Event::Concluded,
+        })
+    }
+}
+
+fn one_of<A, B>(
+    first: Option<A>,
+    second: Option<B>,
+    field: &str,
+) -> Result<Result<A, B>, WireError> {
+    match (first, second) {
+        (Some(first), None) => Ok(Ok(first)),
+        (None, Some(second)) => Ok(Err(second)),
+        _ => Err(WireError::value(field, "exactly one of them must be there")),
+    }
+}

@@ -1,0 +1,213 @@
+//! Plans, tasks and policies in their stored form. A plan is stored as its tasks: building it again gives an equal plan.
+
+use mesh_core::plan::Plan;
+use mesh_core::policy::{Policy, Rank, Unlabelled};
+use mesh_core::task::{Commit, Standing, Task};
+use mesh_core::time::Span;
+use serde::{Deserialize, Serialize};
+
+use super::names::{lock_group, task_id, task_ids, texts_of};
+use super::{WireError, is_false};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct TaskWire {
+    id: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    title: String,
+    standing: StandingWire,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    needs: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    outside: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    locks: Vec<String>,
+    priority: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    estimate_minutes: Option<u32>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    checkpoint: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    tie: u32,
+}
+
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+enum StandingWire {
+    Open,
+    Satisfied {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
+    },
+    Container,
+    NotOurs {
+        reason: String,
+    },
+    Faulty {
+        reason: String,
+    },
+}
+
+impl From<&Standing> for StandingWire {
+    fn from(standing: &Standing) -> Self {
+        match standing {
+            Standing::Open => StandingWire::Open,
+            Standing::Satisfied { commit } => StandingWire::Satisfied {
+                commit: commit.as_ref().map(|commit| commit.0.clone()),
+            },
+            Standing::Container => StandingWire::Container,
+            Standing::NotOurs { reason } => StandingWire::NotOurs {
+                reason: reason.clone(),
+            },
+            Standing::Faulty { reason } => StandingWire::Faulty {
+                reason: reason.clone(),
+            },
+        }
+    }
+}
+
+impl From<StandingWire> for Standing {
+    fn from(wire: StandingWire) -> Self {
+        match wire {
+            StandingWire::Open => Standing::Open,
+            StandingWire::Satisfied { commit } => Standing::Satisfied {
+                commit: commit.map(Commit),
+            },
+            StandingWire::Container => Standing::Container,
+            StandingWire::NotOurs { reason } => Standing::NotOurs { reason },
+            StandingWire::Faulty { reason } => Standing::Faulty { reason },
+        }
+    }
+}
+
+impl From<&Task> for TaskWire {
+    fn from(task: &Task) -> Self {
+        TaskWire {
+            id: task.id.to_string(),
+            title: task.title.clone(),
+            standing: (&task.standing).into(),
+            needs: texts_of(&task.needs),
+            outside: texts_of(&task.outside),
+            locks: task.locks.iter().map(ToString::to_string).collect(),
+            priority: task.priority,
+            estimate_minutes: task.estimate_minutes,
+            checkpoint: task.checkpoint,
+            tie: task.tie,
+        }
+    }
+}
+
+impl TryFrom<TaskWire> for Task {
+    type Error = WireError;
+    fn try_from(wire: TaskWire) -> Result<Self, WireError> {
+        Ok(Task {
+            id: task_id(wire.id, "id")?,
+            title: wire.title,
+            standing: wire.standing.into(),
+            needs: task_ids(wire.needs, "needs")?,
+            outside: task_ids(wire.outside, "outside")?,
+            locks: wire
+                .locks
+                .into_iter()
+                .map(|text| lock_group(text, "locks"))
+                .collect::<Result<_, _>>()?,
+            priority: wire.priority,
+            estimate_minutes: wire.estimate_minutes,
+            checkpoint: wire.checkpoint,
+            tie: wire.tie,
+        })
+    }
+}
+
+pub(super) fn tasks_to_wire(tasks: &[Task]) -> Vec<TaskWire> {
+    tasks.iter().map(Into::into).collect()
+}
+
+pub(super) fn tasks_from_wire(tasks: Vec<TaskWire>) -> Result<Vec<Task>, WireError> {
+    let read = |(at, task): (usize, TaskWire)| {
+        Task::try_from(task).map_err(|error| error.within(&format!("tasks[{at}]")))
+    };
+    tasks.into_iter().enumerate().map(read).collect()
+}
+
+/// Problems of the tasks were marked in them when the plan was built first; the same tasks give the same plan.
+pub(super) fn plan_from_wire(tasks: Vec<TaskWire>) -> Result<Plan, WireError> {
+    Ok(Plan::build_tolerant(tasks_from_wire(tasks)?).0)
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct PolicyWire {
+    concurrency: u16,
+    rank: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    picks: Vec<String>,
+    lock_patience: u32,
+    unlabelled: UnlabelledWire,
+    retries: u32,
+    start_retries: u32,
+    start_pause_ms: u64,
+    silence_limit_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    soft_limit_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    refresh: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    allow_no_validation: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum UnlabelledWire {
+    Free,
+    Alone,
+}
+
+impl From<&Policy> for PolicyWire {
+    fn from(policy: &Policy) -> Self {
+        PolicyWire {
+            concurrency: policy.concurrency,
+            rank: policy.rank.as_str().to_owned(),
+            picks: texts_of(&policy.picks),
+            lock_patience: policy.lock_patience,
+            unlabelled: match policy.unlabelled {
+                Unlabelled::Free => UnlabelledWire::Free,
+                Unlabelled::Alone => UnlabelledWire::Alone,
+            },
+            retries: policy.retries,
+            start_retries: policy.start_retries,
+            start_pause_ms: policy.start_pause.0,
+            silence_limit_ms: policy.silence_limit.0,
+            soft_limit_ms: policy.soft_limit.map(|limit| limit.0),
+            refresh: policy.refresh,
+            allow_no_validation: policy.allow_no_validation,
+        }
+    }
+}
+
+impl TryFrom<PolicyWire> for Policy {
+    type Error = WireError;
+    fn try_from(wire: PolicyWire) -> Result<Self, WireError> {
+        let rank = Rank::from_word(&wire.rank)
+            .ok_or_else(|| WireError::value("rank", format!("unknown rank `{}`", wire.rank)))?;
+        Ok(Policy {
+            concurrency: wire.concurrency,
+            rank,
+            picks: task_ids(wire.picks, "picks")?,
+            lock_patience: wire.lock_patience,
+            unlabelled: match wire.unlabelled {
+                UnlabelledWire::Free => Unlabelled::Free,
+                UnlabelledWire::Alone => Unlabelled::Alone,
+            },
+            retries: wire.retries,
+            start_retries: wire.start_retries,
+            start_pause: Span(wire.start_pause_ms),
+            silence_limit: Span(wire.silence_limit_ms),
+            soft_limit: wire.soft_limit_ms.map(Span),
+            refresh: wire.refresh,
+            allow_no_validation: wire.allow_no_validation,
+        })
+    }
+}
