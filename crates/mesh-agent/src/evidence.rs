@@ -198,6 +198,8 @@ pub enum ProofChoiceRecord {
     Refused,
     /// Nobody names one.
     Nothing,
+    /// A person set it aside for this attempt.
+    Waived,
 }
 
 /// Why an attempt is not done.
@@ -381,6 +383,7 @@ impl ProofRecord {
             ProofChoice::SelfChecked(command) => (ProofChoiceRecord::SelfChecked, Some(command)),
             ProofChoice::Refused(command) => (ProofChoiceRecord::Refused, Some(command)),
             ProofChoice::Nothing => (ProofChoiceRecord::Nothing, None),
+            ProofChoice::Waived => (ProofChoiceRecord::Waived, None),
         };
         let ending = end.map(|end| EndingRecord::from(&end.ending));
         ProofRecord {

@@ -23,7 +23,6 @@
 mod fence;
 mod value;
 
-pub(crate) use value::command as command_of;
 pub use value::{is_none, strip_comment};
 
 use mesh_core::findings::{BlockReading, FinalBlock};
@@ -105,7 +104,7 @@ fn values_of<'a>(lines: &[&'a str]) -> Option<[&'a str; 4]> {
 }
 
 /// The label and the value of a line of a block.
-pub(crate) fn label_and_value(line: &str) -> Option<(&'static str, &str)> {
+fn label_and_value(line: &str) -> Option<(&'static str, &str)> {
     static LINE: LazyLock<Regex> = LazyLock::new(|| {
         let pattern = r"^\s*(?:[-*+\u{2022}]\s+)?(?:(PR|Verify|Changed|Blockers):|\*\*(PR|Verify|Changed|Blockers)(?::\*\*|\*\*:)|__(PR|Verify|Changed|Blockers)(?::__|__:)|`(PR|Verify|Changed|Blockers)(?::`|`:))(.*)$";
         Regex::new(pattern).expect("the pattern is a constant and covered by tests")

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 #[must_use]
 pub fn is_none(value: &str) -> bool {
     static NONE: LazyLock<Regex> = LazyLock::new(|| {
-        let pattern = r"^(?i)(?:|-+|–|—|(?:none|n/?a|nil|null|nothing|no blockers?|no)(?:\s+(?:known|remaining|found|identified|so far|at this time|at the moment|needed|required))?(?:$|\s*(?:[.,;:!(–—#]|-\s).*))$";
+        let pattern = r"^(?i)(?:|-+|–|—|(?:none|n/?a|nil|null|nothing|no blockers?|no)(?:\s+(?:known|remaining|found|identified|so far|at this time|at the moment|needed|required))?(?:\s*(?:[.,;:!]+(?:\s.*)?|[(–—#].*|-\s.*)?))$";
         Regex::new(pattern).expect("the pattern is a constant and covered by tests")
     });
     static TAKEN_BACK: LazyLock<Regex> = LazyLock::new(|| {
@@ -86,14 +86,12 @@ pub(super) fn link(value: &str) -> Option<String> {
 ///
 /// Backticks around a command are marks for readers here. A shell would run what stands in them and then run its *output*, so they
 /// must not reach it: several commands in backticks, joined by a comma or `and`, become one that needs all of them to pass.
-pub(crate) fn command(value: &str) -> Option<String> {
+pub(super) fn command(value: &str) -> Option<String> {
     static REMARK: LazyLock<Regex> = LazyLock::new(|| {
         let pattern = r"(?i)\s+\((?:all\s+)?(?:pass(?:es|ed|ing)?|fail(?:s|ed)?|ok|green)\)\.?$";
         Regex::new(pattern).expect("the pattern is a constant and covered by tests")
     });
-    let value = REMARK.replace(strip_comment(value), "");
-    let value = value.trim();
-    let command = match in_backticks(value) {
+    let command = match in_backticks(value.trim()) {
         Some(commands) => {
             let plain = commands
                 .iter()
@@ -101,7 +99,10 @@ pub(crate) fn command(value: &str) -> Option<String> {
                 .filter(|one| !one.is_empty());
             plain.collect::<Vec<_>>().join(" && ")
         }
-        None => bare(value).to_owned(),
+        None => {
+            let without_remark = REMARK.replace(strip_comment(value), "");
+            bare(without_remark.trim()).to_owned()
+        }
     };
     (!is_none(&command)).then_some(command)
 }
@@ -109,7 +110,7 @@ pub(crate) fn command(value: &str) -> Option<String> {
 /// The commands of a value that is nothing but commands in backticks and words that join them, with a remark at the end or without.
 fn in_backticks(value: &str) -> Option<Vec<&str>> {
     static JOINED: LazyLock<Regex> = LazyLock::new(|| {
-        let pattern = r"(?i)^`[^`]+`(?:\s*(?:,|;|&&|\+|and|then|, and)\s*`[^`]+`)*(?:\s*(?:$|(?:[-–—(:,✓✅✔]|->|=>|→|pass|fail|ok\b)[^`]*$))";
+        let pattern = r"(?i)^`[^`]+`(?:\s*(?:,|;|&&|\+|and|then|, and)\s*`[^`]+`)*(?:\s*(?:$|(?:[-–—(:,#✓✅✔]|->|=>|→|pass|fail|ok\b)[^`]*$))";
         Regex::new(pattern).expect("the pattern is a constant and covered by tests")
     });
     JOINED
@@ -120,8 +121,13 @@ fn in_backticks(value: &str) -> Option<Vec<&str>> {
 /// The value of `Changed`.
 pub(super) fn changed(value: &str) -> ChangedClaim {
     let value = bare(value.trim());
-    if let Some(rest) = value.strip_prefix("NO_DIFF") {
-        let reason = rest.trim_start_matches([':', ' ', '\t']).trim();
+    let no_diff = value.strip_prefix("NO_DIFF");
+    if let Some(rest) = no_diff
+        .filter(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || "._/-".contains(c)))
+    {
+        let reason = rest
+            .trim_start_matches([':', ' ', '\t', '-', '–', '—'])
+            .trim();
         let inner = reason
             .strip_prefix('<')
             .and_then(|rest| rest.strip_suffix('>'));

@@ -1,8 +1,10 @@
 //! Which command proves a task, and who named it.
 //!
 //! The task's own comes first, then the configuration's, then the agent's. What a person wrote is taken as it is. What only the
-//! agent wrote is looked at ([`trivial`]): a command that succeeds whatever the work is like proves nothing and is refused.
+//! agent wrote is looked at ([`proves_nothing`]): a command that succeeds whatever the work is like proves nothing and is refused.
 
+mod lexer;
+mod programs;
 mod trivial;
 
 pub use trivial::proves_nothing;
@@ -13,12 +15,14 @@ use mesh_core::findings::ProofChoice;
 /// Who names what.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProofSources {
-    /// The task's own; see [`of_task`].
+    /// The task's own, from its source.
     pub task: Option<String>,
     /// `verify` of the configuration.
     pub config: Option<String>,
     /// `Verify:` of the agent's final block.
     pub agent: Option<String>,
+    /// The task itself says that it needs none.
+    pub waived: bool,
 }
 
 /// Chooses among what was named. An empty command, a comment alone and `none` count as nothing named.
@@ -31,53 +35,12 @@ pub fn choose(sources: &ProofSources) -> ProofChoice {
     {
         return ProofChoice::Named(command.to_owned());
     }
-    match sources.agent.as_deref().map(str::trim) {
-        Some(command) if names_a_command(command) => {
-            if proves_nothing(command) {
-                ProofChoice::Refused(command.to_owned())
-            } else {
-                ProofChoice::SelfChecked(command.to_owned())
-            }
-        }
-        _ => ProofChoice::Nothing,
-    }
-}
-
-/// The task's own proof: its metadata's, else the `Verify:` lines of its acceptance criteria, else those of its description.
-#[must_use]
-pub fn of_task(
-    metadata: Option<&str>,
-    acceptance: Option<&str>,
-    description: Option<&str>,
-) -> Option<String> {
-    let own = metadata
-        .map(str::trim)
-        .filter(|text| names_a_command(text))
-        .map(str::to_owned);
-    own.or_else(|| acceptance.and_then(verify_lines))
-        .or_else(|| description.and_then(verify_lines))
-}
-
-/// The command of the `Verify:` lines of a text, without comments and marks. Of several lines all must pass, each in a shell of its
-/// own so that one that changes folder does not move the next.
-#[must_use]
-pub fn verify_lines(text: &str) -> Option<String> {
-    let found = text
-        .lines()
-        .filter_map(block::label_and_value)
-        .filter(|(label, _)| *label == "Verify");
-    let commands: Vec<String> = found
-        .filter_map(|(_, value)| block::command_of(value))
-        .collect();
-    match commands.as_slice() {
-        [] => None,
-        [one] => Some(one.clone()),
-        many => Some(
-            many.iter()
-                .map(|one| format!("( {one} )"))
-                .collect::<Vec<_>>()
-                .join(" && "),
-        ),
+    let agent = sources.agent.as_deref().map(str::trim);
+    match agent.filter(|text| names_a_command(text)) {
+        Some(command) if !proves_nothing(command) => ProofChoice::SelfChecked(command.to_owned()),
+        _ if sources.waived => ProofChoice::Waived,
+        Some(command) => ProofChoice::Refused(command.to_owned()),
+        None => ProofChoice::Nothing,
     }
 }
 
