@@ -1,1 +1,619 @@
+//! The first listings are what bd 1.3.0 answered to `list --json --all --limit 0` for an epic of five with a wrapped child,
+//! before and after two claims.
 
+use mesh_core::issue::Edge;
+
+use super::*;
+use crate::epic::{TargetProblem, resolve_target};
+use crate::sheet::ProofFrom;
+
+type Listing = BTreeMap<TaskId, Issue>;
+
+fn id(text: &str) -> TaskId {
+    TaskId::new(text).expect("a plain id")
+}
+
+fn issue(name: &str, title: &str, kind: IssueKind, edges: &[(&str, EdgeKind)]) -> Issue {
+    Issue {
+        id: id(name),
+        title: title.to_owned(),
+        description: format!("do {title}"),
+        acceptance: "it works".to_owned(),
+        design: String::new(),
+        notes: String::new(),
+        status: IssueStatus::Open,
+        kind,
+        priority: 2,
+        assignee: None,
+        labels: Vec::new(),
+        edges: edges
+            .iter()
+            .map(|(to, kind)| Edge {
+                to: id(to),
+                kind: *kind,
+            })
+            .collect(),
+        estimate_minutes: None,
+        metadata: Vec::new(),
+        close_reason: None,
+    }
+}
+
+fn task(name: &str, title: &str, edges: &[(&str, EdgeKind)]) -> Issue {
+    issue(name, title, IssueKind::Work("task".to_owned()), edges)
+}
+
+fn epic(name: &str, edges: &[(&str, EdgeKind)]) -> Issue {
+    issue(name, name, IssueKind::Epic, edges)
+}
+
+fn labelled(mut issue: Issue, labels: &[&str]) -> Issue {
+    issue.labels = labels.iter().map(|label| (*label).to_owned()).collect();
+    issue
+}
+
+fn stands(mut issue: Issue, status: IssueStatus, assignee: Option<&str>) -> Issue {
+    issue.status = status;
+    issue.assignee = assignee.map(str::to_owned);
+    issue
+}
+
+fn listing(issues: impl IntoIterator<Item = Issue>) -> Listing {
+    issues
+        .into_iter()
+        .map(|issue| (issue.id.clone(), issue))
+        .collect()
+}
+
+const GATES: EdgeKind = EdgeKind::Gates;
+const PARENT: EdgeKind = EdgeKind::Parent;
+const OTHER: EdgeKind = EdgeKind::Other;
+
+fn molecule(name: &str, title: &str, of: &str) -> Issue {
+    issue(
+        name,
+        title,
+        IssueKind::Bookkeeping("molecule".to_owned()),
+        &[(of, OTHER)],
+    )
+}
+
+/// Before the claims.
+fn recorded() -> Listing {
+    listing([
+        molecule("t-a6w", "Swarm: Ship the parser", "t-wjx"),
+        task("t-wjx.4", "cli", &[("t-wjx.2", GATES), ("t-wjx", PARENT)]),
+        labelled(
+            task("t-wjx.1", "lexer", &[("t-wjx", PARENT)]),
+            &["mesh-lock:core"],
+        ),
+        issue("t-wjx", "Ship the parser", IssueKind::Epic, &[]),
+        task(
+            "t-wjx.5",
+            "release",
+            &[("t-wjx.3", GATES), ("t-wjx.4", GATES), ("t-wjx", PARENT)],
+        ),
+        labelled(
+            task(
+                "t-wjx.2",
+                "grammar",
+                &[("t-wjx.1", GATES), ("t-wjx", PARENT)],
+            ),
+            &["mesh-lock:core"],
+        ),
+        issue("t-2rl", "Swarm Epic: docs", IssueKind::Epic, &[]),
+        molecule("t-ulx", "Swarm: Swarm Epic: docs", "t-2rl"),
+        labelled(
+            task("t-wjx.3", "docs", &[("t-2rl", PARENT), ("t-wjx", PARENT)]),
+            &["mesh-lock:docs"],
+        ),
+    ])
+}
+
+/// After them: t-wjx.1 is mesh-1's, the other two mesh-2's, and bd has written an event below one.
+fn recorded_later() -> Listing {
+    let mut all = recorded();
+    let mut hold = |name: &str, who: &str| {
+        let issue = all.get_mut(&id(name)).expect("it is recorded");
+        issue.status = IssueStatus::InProgress;
+        issue.assignee = Some(who.to_owned());
+    };
+    hold("t-wjx.1", "mesh-1");
+    hold("t-wjx.2", "mesh-2");
+    hold("t-wjx.3", "mesh-2");
+    let event = issue(
+        "t-wjx.3.1",
+        "State change",
+        IssueKind::Bookkeeping("event".to_owned()),
+        &[("t-wjx.3", PARENT)],
+    );
+    let slot = labelled(task("t-merge-slot", "Merge Slot", &[]), &["gt:slot"]);
+    all.extend([(event.id.clone(), event), (slot.id.clone(), slot)]);
+    all
+}
+
+fn nobody(_: &Issue) -> bool {
+    false
+}
+
+fn of_epic(name: &str, issues: &Listing) -> Loaded {
+    load(&Target::Epic(id(name)), issues, &nobody)
+}
+
+fn find<'a>(loaded: &'a Loaded, name: &str) -> &'a Task {
+    loaded
+        .tasks
+        .iter()
+        .find(|task| task.id.as_str() == name)
+        .expect("it is a task")
+}
+
+fn names(ids: &[TaskId]) -> Vec<&str> {
+    ids.iter().map(TaskId::as_str).collect()
+}
+
+fn all_names(loaded: &Loaded) -> Vec<&str> {
+    loaded.tasks.iter().map(|task| task.id.as_str()).collect()
+}
+
+fn said(loaded: &Loaded) -> Vec<String> {
+    loaded.diagnostics.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_recorded_epic_has_its_five_tasks() {
+    let loaded = of_epic("t-wjx", &recorded());
+    assert_eq!(loaded.diagnostics, []);
+    assert_eq!(loaded.source.title, "Ship the parser");
+    assert_eq!(
+        all_names(&loaded),
+        ["t-wjx.1", "t-wjx.2", "t-wjx.3", "t-wjx.4", "t-wjx.5"]
+    );
+    assert_eq!(
+        names(&find(&loaded, "t-wjx.5").needs),
+        ["t-wjx.3", "t-wjx.4"]
+    );
+    assert!(
+        find(&loaded, "t-wjx.2")
+            .locks
+            .contains(&LockGroup::new("core").expect("kebab"))
+    );
+    assert!(
+        loaded
+            .tasks
+            .iter()
+            .all(|task| task.standing == Standing::Open && task.outside.is_empty())
+    );
+    assert!(loaded.plan().is_ok());
+}
+
+#[test]
+fn what_others_hold_is_reported_and_what_is_ours_is_run() {
+    let later = recorded_later();
+    let ours = |issue: &Issue| issue.assignee.as_deref() == Some("mesh-1");
+    let loaded = load(&Target::Epic(id("t-wjx")), &later, &ours);
+    assert_eq!(loaded.tasks.len(), 5, "the event below t-wjx.3 is no task");
+    assert_eq!(find(&loaded, "t-wjx.1").standing, Standing::Open);
+    assert_eq!(
+        find(&loaded, "t-wjx.2").standing,
+        Standing::NotOurs {
+            reason: "held by mesh-2".to_owned()
+        }
+    );
+    assert_eq!(find(&loaded, "t-wjx.4").standing, Standing::Open);
+}
+
+#[test]
+fn every_status_has_its_standing() {
+    let under = |name: &str| task(name, name, &[("e", PARENT)]);
+    let issues = listing([
+        epic("e", &[]),
+        stands(under("a"), IssueStatus::Closed, Some("ada")),
+        stands(under("b"), IssueStatus::Open, Some("ada")),
+        stands(under("c"), IssueStatus::InProgress, None),
+        stands(under("d"), IssueStatus::Blocked, None),
+        stands(under("f"), IssueStatus::Deferred, None),
+        stands(under("g"), IssueStatus::Other("pinned".to_owned()), None),
+    ]);
+    let loaded = of_epic("e", &issues);
+    let reason = |name: &str| match &find(&loaded, name).standing {
+        Standing::NotOurs { reason } => reason.clone(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(
+        find(&loaded, "a").standing,
+        Standing::Satisfied { commit: None }
+    );
+    assert_eq!(reason("b"), "held by ada");
+    assert_eq!(reason("c"), "in progress, held by nobody that is named");
+    assert_eq!(reason("d"), "blocked by hand");
+    assert_eq!(reason("f"), "deferred");
+    assert_eq!(reason("g"), "has the status `pinned`");
+    let mine = load(&Target::Epic(id("e")), &issues, &|_| true);
+    assert_eq!(find(&mine, "b").standing, Standing::Open);
+    assert!(
+        matches!(find(&mine, "d").standing, Standing::NotOurs { .. }),
+        "a hold by hand stays one"
+    );
+}
+
+#[test]
+fn a_nested_epic_holds_its_children_and_passes_its_blockers_on() {
+    let issues = listing([
+        epic("e", &[("x", GATES)]),
+        epic("e.1", &[("e", PARENT), ("a", GATES), ("e.1.1", GATES)]),
+        task("e.1.1", "one", &[("e.1", PARENT)]),
+        task("e.1.2", "two", &[("e.1", PARENT), ("e.1.1", GATES)]),
+        task("a", "first", &[("e", PARENT)]),
+        task("z", "last", &[("e", PARENT), ("e.1", GATES)]),
+        task("x", "elsewhere", &[]),
+    ]);
+    let loaded = of_epic("e", &issues);
+    assert_eq!(find(&loaded, "e.1").standing, Standing::Container);
+    assert_eq!(names(&find(&loaded, "e.1").needs), ["a", "e.1.1", "e.1.2"]);
+    assert_eq!(
+        names(&find(&loaded, "e.1.1").needs),
+        ["a"],
+        "its epic's own wait for it is not passed on"
+    );
+    assert_eq!(names(&find(&loaded, "e.1.2").needs), ["a", "e.1.1"]);
+    assert_eq!(names(&find(&loaded, "z").needs), ["e.1"]);
+    assert!(
+        loaded
+            .tasks
+            .iter()
+            .all(|task| names(&task.outside) == ["x"]),
+        "what blocks the epic blocks all in it"
+    );
+    assert!(loaded.plan().is_ok());
+}
+
+#[test]
+fn an_open_blocker_outside_is_named_and_a_closed_one_joins() {
+    let done =
+        |name: &str, edges| stands(task(name, name, edges), IssueStatus::Closed, Some("ada"));
+    let gate = |name: &str, status| {
+        stands(
+            issue(name, name, IssueKind::Bookkeeping("gate".to_owned()), &[]),
+            status,
+            None,
+        )
+    };
+    let issues = listing([
+        epic("e", &[]),
+        task(
+            "a",
+            "a",
+            &[
+                ("e", PARENT),
+                ("open", GATES),
+                ("done", GATES),
+                ("g1", GATES),
+                ("g2", GATES),
+                ("external:p:c", GATES),
+            ],
+        ),
+        task("b", "b", &[("e", PARENT), ("f", GATES)]),
+        task("open", "open", &[]),
+        done("done", &[("older", GATES)]),
+        done("older", &[]),
+        gate("g1", IssueStatus::Open),
+        gate("g2", IssueStatus::Closed),
+        stands(epic("f", &[]), IssueStatus::Closed, None),
+        done("f.1", &[("f", PARENT)]),
+        stands(epic("f.2", &[("f", PARENT)]), IssueStatus::Closed, None),
+        done("f.2.1", &[("f.2", PARENT)]),
+        task("f.3", "left open", &[("f", PARENT)]),
+    ]);
+    let loaded = of_epic("e", &issues);
+    assert_eq!(
+        names(&find(&loaded, "a").outside),
+        ["external:p:c", "g1", "open"]
+    );
+    assert_eq!(names(&find(&loaded, "a").needs), ["done"]);
+    assert_eq!(
+        all_names(&loaded),
+        ["a", "b", "done", "f", "f.1", "f.2", "f.2.1"]
+    );
+    assert_eq!(
+        find(&loaded, "done").standing,
+        Standing::Satisfied { commit: None }
+    );
+    assert!(
+        find(&loaded, "done").needs.is_empty(),
+        "its own needs are history"
+    );
+    assert_eq!(find(&loaded, "f").standing, Standing::Container);
+    assert_eq!(names(&find(&loaded, "f").needs), ["f.1", "f.2"]);
+    assert_eq!(names(&find(&loaded, "f.2").needs), ["f.2.1"]);
+    let outsiders: Vec<&str> = loaded
+        .sheets
+        .values()
+        .filter(|sheet| !sheet.member)
+        .map(|sheet| sheet.id.as_str())
+        .collect();
+    assert_eq!(outsiders, ["done", "f", "f.1", "f.2", "f.2.1"]);
+    assert!(loaded.plan().is_ok());
+}
+
+#[test]
+fn an_unknown_need_and_a_cycle_are_errors() {
+    let issues = listing([
+        epic("e", &[]),
+        task("a1", "a", &[("e", PARENT), ("b1", GATES)]),
+        task("b1", "b", &[("e", PARENT), ("a1", GATES), ("a12", GATES)]),
+    ]);
+    let loaded = of_epic("e", &issues);
+    let all: Vec<String> = loaded
+        .plan()
+        .expect_err("no plan")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        all,
+        [
+            "error: task b1 needs a12, which is not in the plan; did you mean `a1`?",
+            "error: tasks need each other in a circle: a1 -> b1 -> a1"
+        ]
+    );
+}
+
+#[test]
+fn labels_make_locks_and_checkpoints() {
+    let under = |name: &str, title: &str, labels: &[&str]| {
+        labelled(task(name, title, &[("e", PARENT)]), labels)
+    };
+    let mut timed = under(
+        "d",
+        "d",
+        &["mesh:checkpoint", "mesh-lock:a-b", "mesh-lock:c"],
+    );
+    timed.estimate_minutes = Some(12);
+    timed.priority = 0;
+    let issues = listing([
+        epic("e", &[]),
+        under("a", "Integration tests", &[]),
+        under("b", "a CheckPoint", &[]),
+        under("c", "c", &["mesh-lock:Core Config", "mesh-lock:", "other"]),
+        timed,
+        under("f", "  ", &[]),
+    ]);
+    let loaded = of_epic("e", &issues);
+    let checkpoints: Vec<&str> = loaded
+        .tasks
+        .iter()
+        .filter(|task| task.checkpoint)
+        .map(|task| task.id.as_str())
+        .collect();
+    assert_eq!(checkpoints, ["a", "b", "d"]);
+    let d = find(&loaded, "d");
+    assert_eq!(
+        (d.locks.len(), d.estimate_minutes, d.priority),
+        (2, Some(12), 0)
+    );
+    assert_eq!(
+        said(&loaded),
+        [
+            "warning: c: the label `mesh-lock:Core Config` names no lock group, it is not kebab-case (lower-case letters, digits and \
+             single hyphens); it is ignored",
+            "warning: c: the label `mesh-lock:` names no lock group, it is empty; it is ignored",
+            "error: f has no title, so nothing to do",
+        ]
+    );
+}
+
+#[test]
+fn the_proof_is_looked_for_in_its_order() {
+    let under = |name: &str| task(name, name, &[("e", PARENT)]);
+    let mut a = under("a");
+    a.metadata = vec![("mesh.verify".to_owned(), " make a ".to_owned())];
+    a.acceptance = "Verify: make b".to_owned();
+    let mut b = under("b");
+    b.metadata = vec![("mesh.verify".to_owned(), " ".to_owned())];
+    b.acceptance = "- x\n- Verify: make b\n- Verify: make c".to_owned();
+    b.description = "Verify: make d".to_owned();
+    let mut c = under("c");
+    c.description = "text\nVerify: `make d`".to_owned();
+    let loaded = of_epic("e", &listing([epic("e", &[]), a, b, c, under("d")]));
+    let of = |name: &str| {
+        let sheet = &loaded.sheets[&id(name)];
+        (sheet.proof_command(), sheet.proof_from)
+    };
+    assert_eq!(of("a"), (Some("make a".to_owned()), ProofFrom::Metadata));
+    assert_eq!(
+        of("b"),
+        (Some("make b && make c".to_owned()), ProofFrom::Acceptance)
+    );
+    assert_eq!(of("c"), (Some("make d".to_owned()), ProofFrom::Description));
+    assert_eq!(of("d"), (None, ProofFrom::None));
+}
+
+#[test]
+fn epics_that_were_put_aside_or_closed_early_are_told() {
+    let issues = listing([
+        stands(epic("e", &[]), IssueStatus::Deferred, None),
+        stands(epic("f", &[("e", PARENT)]), IssueStatus::Blocked, None),
+        task("f.1", "f.1", &[("f", PARENT)]),
+        stands(
+            task("f.2", "f.2", &[("f", PARENT)]),
+            IssueStatus::Closed,
+            None,
+        ),
+        stands(epic("g", &[("e", PARENT)]), IssueStatus::Closed, None),
+        task("g.1", "g.1", &[("g", PARENT)]),
+        stands(epic("h", &[("e", PARENT)]), IssueStatus::Closed, None),
+        stands(
+            task("h.1", "h.1", &[("h", PARENT)]),
+            IssueStatus::Closed,
+            None,
+        ),
+    ]);
+    let loaded = of_epic("e", &issues);
+    assert_eq!(
+        find(&loaded, "f.1").standing,
+        Standing::NotOurs {
+            reason: "its epic f is blocked".to_owned()
+        }
+    );
+    assert_eq!(
+        find(&loaded, "f.2").standing,
+        Standing::Satisfied { commit: None }
+    );
+    assert_eq!(
+        find(&loaded, "g").standing,
+        Standing::Satisfied { commit: None }
+    );
+    assert_eq!(find(&loaded, "g.1").standing, Standing::Open);
+    assert_eq!(find(&loaded, "h").standing, Standing::Container);
+    assert_eq!(
+        said(&loaded),
+        [
+            "warning: epic e itself is deferred; its children are run all the same",
+            "warning: epic g is closed, but g.1 under it are not; what waits for the epic does not wait for them",
+        ]
+    );
+}
+
+#[test]
+fn an_epic_without_children_is_no_plan() {
+    let loaded = of_epic(
+        "e",
+        &listing([epic("e", &[]), molecule("m", "Swarm: e", "e")]),
+    );
+    assert_eq!(
+        said(&loaded),
+        ["error: epic e has no children; add some, or give another target"]
+    );
+    assert!(loaded.plan().is_err());
+    assert!(of_epic("nobody", &recorded()).plan().is_err());
+}
+
+#[test]
+fn rings_of_parents_end() {
+    let issues = listing([
+        epic("e", &[("f", PARENT)]),
+        epic("f", &[("e", PARENT)]),
+        task("a", "a", &[("f", PARENT), ("a", PARENT)]),
+    ]);
+    assert_eq!(all_names(&of_epic("e", &issues)), ["a", "f"]);
+    let _ = resolve_target(&["a".to_owned()], &issues);
+}
+
+fn target(words: &[&str], issues: &Listing) -> Result<Target, TargetProblem> {
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    resolve_target(&words, issues)
+}
+
+#[test]
+fn words_name_an_epic_members_or_a_bead_to_wrap() {
+    let mut issues = recorded();
+    let lone = task("t-lone", "alone", &[]);
+    issues.insert(lone.id.clone(), lone);
+    assert_eq!(target(&["t-wjx"], &issues), Ok(Target::Epic(id("t-wjx"))));
+    assert_eq!(
+        target(&["t-wjx.4", "t-wjx.1", "t-wjx.4"], &issues),
+        Ok(Target::Members {
+            epic: id("t-wjx"),
+            ids: vec![id("t-wjx.4"), id("t-wjx.1")]
+        })
+    );
+    assert_eq!(
+        target(&["t-wjx.3"], &issues),
+        Ok(Target::Members {
+            epic: id("t-wjx"),
+            ids: vec![id("t-wjx.3")]
+        }),
+        "its real epic goes before the one that was made to wrap it"
+    );
+    assert_eq!(
+        target(&["t-lone"], &issues),
+        Ok(Target::Wrap { bead: id("t-lone") })
+    );
+
+    let some = load(
+        &target(&["t-wjx.4"], &issues).expect("a target"),
+        &issues,
+        &nobody,
+    );
+    assert_eq!(
+        all_names(&some),
+        ["t-wjx.1", "t-wjx.2", "t-wjx.4"],
+        "the bead and all it needs"
+    );
+    let single = load(&Target::Wrap { bead: id("t-lone") }, &issues, &nobody);
+    assert_eq!(all_names(&single), ["t-lone"]);
+    assert!(single.plan().is_ok());
+}
+
+#[test]
+fn a_wrapper_is_found_again_and_not_wrapped_again() {
+    let issues = listing([
+        issue("w", "Swarm Epic: alone", IssueKind::Epic, &[]),
+        task("lone", "alone", &[("w", PARENT)]),
+    ]);
+    assert_eq!(
+        target(&["lone"], &issues),
+        Ok(Target::Members {
+            epic: id("w"),
+            ids: vec![id("lone")]
+        })
+    );
+}
+
+#[test]
+fn words_that_name_nothing_are_told_so() {
+    let mut issues = recorded();
+    let lone = task("t-lone", "alone", &[]);
+    issues.insert(lone.id.clone(), lone);
+    let message = |words: &[&str], issues: &Listing| {
+        target(words, issues).expect_err("no target").to_string()
+    };
+    assert_eq!(
+        message(&["t-wjx.9", "zzzzz", ""], &issues),
+        "the tracker has no issue t-wjx.9 (did you mean t-wjx.1?), zzzzz, "
+    );
+    assert_eq!(
+        message(&["t-wjx.1", "t-lone"], &issues),
+        "t-wjx.1, t-lone have no epic in common; give one epic, or put them under one"
+    );
+    assert_eq!(
+        message(&["t-wjx", "t-2rl"], &issues),
+        "t-wjx, t-2rl have no epic in common; give one epic, or put them under one"
+    );
+    assert_eq!(
+        message(&["t-a6w"], &issues),
+        "t-a6w is a molecule, which is not worked; give an epic or beads"
+    );
+    let twice = listing([
+        epic("e", &[]),
+        epic("f", &[]),
+        task("a", "a", &[("e", PARENT), ("f", PARENT)]),
+    ]);
+    assert_eq!(
+        message(&["a"], &twice),
+        "a belong to several epics (e, f); give the one that is meant"
+    );
+}
+
+#[test]
+fn without_words_it_is_the_bead_in_progress() {
+    assert_eq!(
+        target(&[], &recorded()),
+        Err(TargetProblem::NothingInProgress)
+    );
+    let several = target(&[], &recorded_later()).expect_err("three are begun");
+    assert_eq!(
+        several.to_string(),
+        "several beads are in progress (t-wjx.1, t-wjx.2, t-wjx.3); give the epic or bead that is meant"
+    );
+    let mut issues = recorded();
+    issues.get_mut(&id("t-wjx.2")).expect("recorded").status = IssueStatus::InProgress;
+    assert_eq!(target(&[], &issues), Ok(Target::Epic(id("t-wjx"))));
+    let lone = listing([stands(
+        task("lone", "lone", &[]),
+        IssueStatus::InProgress,
+        None,
+    )]);
+    assert_eq!(target(&[], &lone), Ok(Target::Wrap { bead: id("lone") }));
+}
