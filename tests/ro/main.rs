@@ -1,1 +1,9 @@
-//! Suite `ro`.
+//! Suite `ro`: `mesh-bd-ro` as a program, under a `bd` that writes down how it was called and under the real ones.
+
+mod hostile;
+mod names;
+mod program;
+mod real;
+mod support;
+mod table_walk;
+mod view;

@@ -23,12 +23,6 @@ pub fn argv(request: &Request) -> Vec<String> {
             None => format!("--{}", flag.long),
         });
     }
-    argv.extend(
-        request
-            .globals
-            .iter()
-            .map(|flag| format!("--{}", flag.long)),
-    );
     if !request.positionals.is_empty() {
         argv.push("--".to_string());
         argv.extend(request.positionals.iter().cloned());

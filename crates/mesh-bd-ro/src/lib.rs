@@ -12,6 +12,8 @@
 //! tracker's files, walks around it: the wall is the sandbox that the agent runs in.
 
 pub mod canonical;
+#[cfg(test)]
+mod docs;
 pub mod env;
 pub mod find;
 pub mod help;

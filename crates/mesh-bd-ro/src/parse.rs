@@ -28,10 +28,8 @@ pub enum Parsed {
 pub struct Request {
     /// The row of the table.
     pub rule: &'static Rule,
-    /// Flags of the command with their value, in the order of the table, then of the call.
+    /// Flags with their values, in the order of the table; values of a repeatable flag in the order of the call.
     pub flags: Vec<(&'static Flag, Option<String>)>,
-    /// Global flags, in the order of the table.
-    pub globals: Vec<&'static Flag>,
     /// Ids or words, in the order of the call.
     pub positionals: Vec<String>,
 }
@@ -42,51 +40,48 @@ pub struct Request {
 /// The first rule that forbids it.
 pub fn parse(args: &[OsString]) -> Result<Parsed, Refusal> {
     let words = as_text(args)?;
-    let mut reader = Reader::default();
-    let mut rest = words.as_slice();
-    while let [first, tail @ ..] = rest {
-        let Some(flag) = table::global(first) else {
-            break;
-        };
-        reader.global(flag)?;
-        rest = tail;
+    let mut flags = Vec::new();
+    for flag in words.iter().map_while(|word| table::global(word)) {
+        add_flag(&mut flags, flag, None)?;
     }
-    let Some((first, tail)) = rest.split_first() else {
-        return if reader.asks_for_help() {
+    let Some((first, tail)) = words[flags.len()..].split_first() else {
+        return if asks_for_help(&flags) {
             Ok(Parsed::OwnHelp)
         } else {
             Err(Refusal::NoCommand)
         };
     };
     if first.starts_with('-') {
-        return Err(Refusal::NotGlobal {
-            flag: (*first).to_string(),
-        });
+        return Err(Refusal::NotGlobal((*first).to_string()));
     }
     let (rule, rest) = find_rule(first, tail)?;
-    reader.after_command(rule, rest)?;
-    reader.finish(rule).map(Parsed::Request)
+    let mut request = Request {
+        rule,
+        flags,
+        positionals: Vec::new(),
+    };
+    request.read(rest)?;
+    Ok(Parsed::Request(request))
 }
 
-fn as_text(args: &[OsString]) -> Result<Vec<&str>, Refusal> {
+fn as_text<'a>(args: &'a [OsString]) -> Result<Vec<&'a str>, Refusal> {
     if args.len() > MAX_ARGUMENTS {
-        return Err(Refusal::TooManyArguments { count: args.len() });
+        return Err(Refusal::TooManyArguments(args.len()));
     }
     let bytes: usize = args.iter().map(|arg| arg.len() + 1).sum();
     if bytes > MAX_BYTES {
-        return Err(Refusal::TooLong { bytes });
+        return Err(Refusal::TooLong(bytes));
     }
-    let text = |(index, arg): (usize, &'_ OsString)| -> Result<(), Refusal> {
-        let position = index + 1;
-        let word = arg.to_str().ok_or(Refusal::NotText { position })?;
-        if has_hidden_characters(word) {
-            Err(Refusal::ControlCharacter { position })
-        } else {
-            Ok(())
-        }
+    let text = |(index, word): (usize, Option<&'a str>)| match word {
+        None => Err(Refusal::NotText(index + 1)),
+        Some(word) if has_hidden_characters(word) => Err(Refusal::ControlCharacter(index + 1)),
+        Some(word) => Ok(word),
     };
-    args.iter().enumerate().try_for_each(text)?;
-    Ok(args.iter().filter_map(|arg| arg.to_str()).collect())
+    args.iter()
+        .map(|arg| arg.to_str())
+        .enumerate()
+        .map(text)
+        .collect()
 }
 
 fn find_rule<'a>(
@@ -98,177 +93,112 @@ fn find_rule<'a>(
         .filter(|rule| rule.path[0] == first)
         .peekable();
     let Some(any) = in_group.peek() else {
-        return Err(Refusal::UnknownCommand {
-            word: first.to_string(),
-        });
+        return Err(Refusal::UnknownCommand(first.to_string()));
     };
     if any.path.len() == 1 {
         return Ok((any, tail));
     }
     let group = any.path[0];
     let Some((second, rest)) = tail.split_first() else {
-        return Err(Refusal::Subcommand { group, word: None });
+        return Err(Refusal::Subcommand(group, None));
     };
     match in_group.find(|rule| rule.path[1] == *second) {
         Some(rule) => Ok((rule, rest)),
-        None => Err(Refusal::Subcommand {
-            group,
-            word: Some((*second).to_string()),
-        }),
+        None => Err(Refusal::Subcommand(group, Some((*second).to_string()))),
     }
 }
 
-#[derive(Default)]
-struct Reader {
-    flags: Vec<(&'static Flag, Option<String>)>,
-    globals: Vec<&'static Flag>,
-    positionals: Vec<String>,
-}
-
-impl Reader {
-    fn asks_for_help(&self) -> bool {
-        self.globals.iter().any(|flag| flag.long == "help")
-    }
-
-    fn global(&mut self, flag: &'static Flag) -> Result<(), Refusal> {
-        if self.globals.contains(&flag) {
-            return Err(Refusal::Repeated { flag: flag.long });
-        }
-        self.globals.push(flag);
-        Ok(())
-    }
-
-    fn after_command(&mut self, rule: &'static Rule, words: &[&str]) -> Result<(), Refusal> {
-        let mut words = words.iter();
-        let mut only_positionals = false;
-        while let Some(&word) = words.next() {
-            if only_positionals || !word.starts_with('-') {
-                self.positional(rule, word)?;
+impl Request {
+    /// Takes in the words after the command.
+    fn read(&mut self, words: &[&str]) -> Result<(), Refusal> {
+        let mut words = words.iter().copied();
+        let mut flags_ended = false;
+        while let Some(word) = words.next() {
+            if flags_ended || !word.starts_with('-') {
+                self.add_positional(word)?;
             } else if word == "--" {
-                only_positionals = true;
-            } else if let Some(flag) = table::global(word) {
-                self.global(flag)?;
+                flags_ended = true;
             } else {
-                let (flag, glued) = named_flag(rule, word)?;
+                let (flag, glued) = self.named_flag(word)?;
+                let next = || words.next().filter(|next| !next.starts_with('-'));
                 let value = match flag.takes {
-                    Takes::Nothing if glued.is_some() => {
-                        return Err(Refusal::TakesNoValue { flag: flag.long });
-                    }
-                    Takes::Nothing => None,
-                    Takes::One(_) | Takes::Many(_) => {
-                        let next = glued.or_else(|| {
-                            words.next().copied().filter(|next| !next.starts_with('-'))
-                        });
-                        Some(next.ok_or(Refusal::MissingValue { flag: flag.long })?)
-                    }
+                    Takes::Nothing => glued,
+                    _ => Some(
+                        glued
+                            .or_else(next)
+                            .ok_or(Refusal::MissingValue(flag.long))?,
+                    ),
                 };
-                self.flag(flag, value)?;
+                add_flag(&mut self.flags, flag, value)?;
             }
         }
+        if self.positionals.len() < self.rule.positionals.least() && !asks_for_help(&self.flags) {
+            return Err(Refusal::TooFewPositionals(self.rule));
+        }
+        let rule = self.rule;
+        self.flags
+            .sort_by_key(|(flag, _)| rule.all_flags().position(|known| known == *flag));
         Ok(())
     }
 
-    fn flag(&mut self, flag: &'static Flag, value: Option<&str>) -> Result<(), Refusal> {
-        match (flag.takes, value) {
-            (Takes::One(kind) | Takes::Many(kind), Some(value)) if !kind.accepts(value) => {
-                return Err(Refusal::BadValue {
-                    flag: flag.long,
-                    value: value.to_string(),
-                    kind,
-                });
-            }
-            _ => {}
-        }
-        let repeatable = matches!(flag.takes, Takes::Many(_));
-        if !repeatable && self.flags.iter().any(|(seen, _)| *seen == flag) {
-            return Err(Refusal::Repeated { flag: flag.long });
-        }
-        self.flags.push((flag, value.map(str::to_string)));
-        Ok(())
-    }
-
-    fn positional(&mut self, rule: &'static Rule, word: &str) -> Result<(), Refusal> {
-        let index = self.positionals.len();
-        let Some(kind) = rule.positionals.kind_at(index) else {
-            return Err(Refusal::TooManyPositionals { rule });
-        };
+    fn add_positional(&mut self, word: &str) -> Result<(), Refusal> {
+        let (rule, index) = (self.rule, self.positionals.len());
+        let kind = rule
+            .positionals
+            .kind_at(index)
+            .ok_or(Refusal::TooManyPositionals(rule))?;
         if word.starts_with('-') {
-            return Err(Refusal::LooksLikeFlag {
-                word: word.to_string(),
-            });
+            return Err(Refusal::LooksLikeFlag(word.to_string()));
         }
         if index == 0 && rule.subcommands.contains(&word) {
-            return Err(Refusal::Subcommand {
-                group: rule.path[0],
-                word: Some(word.to_string()),
-            });
+            return Err(Refusal::Subcommand(rule.path[0], Some(word.to_string())));
         }
         if !kind.accepts(word) {
-            return Err(Refusal::BadPositional {
-                rule,
-                word: word.to_string(),
-                kind,
-            });
+            return Err(Refusal::BadPositional(rule, kind, word.to_string()));
         }
         self.positionals.push(word.to_string());
         Ok(())
     }
 
-    fn finish(mut self, rule: &'static Rule) -> Result<Request, Refusal> {
-        if self.positionals.len() < rule.positionals.least() && !self.asks_for_help() {
-            return Err(Refusal::TooFewPositionals { rule });
+    /// The flag that `word` names, exactly, and the value glued to it with `=`.
+    fn named_flag<'a>(&self, word: &'a str) -> Result<(&'static Flag, Option<&'a str>), Refusal> {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (word, None),
+        };
+        if !name.starts_with("--") && word.chars().count() != 2 {
+            return Err(match word {
+                "-" => Refusal::LooksLikeFlag(word.to_string()),
+                _ => Refusal::Bundled(word.to_string()),
+            });
         }
-        let place = |flag: &Flag| rule.flags().position(|known| known == flag);
-        // A stable sort: values of a repeatable flag keep the order of the call.
-        self.flags.sort_by_key(|(flag, _)| place(flag));
-        self.globals
-            .sort_by_key(|flag| table::GLOBALS.iter().position(|known| known == *flag));
-        Ok(Request {
-            rule,
-            flags: self.flags,
-            globals: self.globals,
-            positionals: self.positionals,
-        })
+        let flag = self.rule.all_flags().find(|flag| flag.is_spelled(name));
+        Ok((
+            flag.ok_or_else(|| Refusal::UnknownFlag(self.rule, name.to_string()))?,
+            value,
+        ))
     }
 }
 
-/// The flag that `word` names after the command, and the value glued to it with `=`.
-fn named_flag<'a>(
-    rule: &'static Rule,
-    word: &'a str,
-) -> Result<(&'static Flag, Option<&'a str>), Refusal> {
-    let unknown = || Refusal::UnknownFlag {
-        rule,
-        flag: word.split('=').next().unwrap_or(word).to_string(),
-    };
-    if let Some(long) = word.strip_prefix("--") {
-        let (name, value) = match long.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (long, None),
-        };
-        if let Some(flag) = table::GLOBALS.iter().find(|flag| flag.long == name) {
-            return Err(Refusal::TakesNoValue { flag: flag.long });
+fn asks_for_help(flags: &[(&Flag, Option<String>)]) -> bool {
+    flags.iter().any(|(flag, _)| flag.long == "help")
+}
+
+fn add_flag(
+    flags: &mut Vec<(&'static Flag, Option<String>)>,
+    flag: &'static Flag,
+    value: Option<&str>,
+) -> Result<(), Refusal> {
+    let repeated = flags.iter().any(|(seen, _)| *seen == flag);
+    match (flag.takes, value) {
+        (Takes::Nothing, Some(_)) => return Err(Refusal::TakesNoValue(flag.long)),
+        (Takes::Nothing | Takes::One(_), _) if repeated => {
+            return Err(Refusal::Repeated(flag.long));
         }
-        let flag = rule
-            .flags()
-            .find(|flag| flag.long == name)
-            .ok_or_else(unknown)?;
-        return Ok((flag, value));
-    }
-    let mut letters = word.chars().skip(1);
-    match (letters.next(), letters.next()) {
-        (Some(letter), None) => {
-            let flag = rule
-                .flags()
-                .find(|flag| flag.short == Some(letter))
-                .ok_or_else(unknown)?;
-            Ok((flag, None))
+        (Takes::One(kind) | Takes::Many(kind), Some(value)) if !kind.accepts(value) => {
+            return Err(Refusal::BadValue(flag.long, kind, value.to_string()));
         }
-        (Some(_), Some(_)) => Err(Refusal::Bundled {
-            word: word.to_string(),
-        }),
-        (None, _) => Err(Refusal::LooksLikeFlag {
-            word: word.to_string(),
-        }),
+        _ => flags.push((flag, value.map(str::to_string))),
     }
+    Ok(())
 }

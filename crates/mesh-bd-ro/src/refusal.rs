@@ -17,188 +17,146 @@ const WRITES: &str =
 
 /// A call that the table forbids. Its `Display` is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the variants' names and messages say it")]
+#[allow(
+    missing_docs,
+    reason = "names and messages say it; numbers are a count or a position from 1"
+)]
 pub enum Refusal {
-    TooManyArguments {
-        count: usize,
-    },
-    TooLong {
-        bytes: usize,
-    },
-    NotText {
-        position: usize,
-    },
-    ControlCharacter {
-        position: usize,
-    },
+    TooManyArguments(usize),
+    TooLong(usize),
+    NotText(usize),
+    ControlCharacter(usize),
     NoCommand,
-    UnknownCommand {
-        word: String,
-    },
-    Subcommand {
-        group: &'static str,
-        word: Option<String>,
-    },
-    NotGlobal {
-        flag: String,
-    },
-    UnknownFlag {
-        rule: &'static Rule,
-        flag: String,
-    },
-    Bundled {
-        word: String,
-    },
-    Repeated {
-        flag: &'static str,
-    },
-    TakesNoValue {
-        flag: &'static str,
-    },
-    MissingValue {
-        flag: &'static str,
-    },
-    BadValue {
-        flag: &'static str,
-        value: String,
-        kind: Kind,
-    },
-    LooksLikeFlag {
-        word: String,
-    },
-    BadPositional {
-        rule: &'static Rule,
-        word: String,
-        kind: Kind,
-    },
-    TooFewPositionals {
-        rule: &'static Rule,
-    },
-    TooManyPositionals {
-        rule: &'static Rule,
-    },
+    UnknownCommand(String),
+    Subcommand(&'static str, Option<String>),
+    NotGlobal(String),
+    UnknownFlag(&'static Rule, String),
+    Bundled(String),
+    Repeated(&'static str),
+    TakesNoValue(&'static str),
+    MissingValue(&'static str),
+    BadValue(&'static str, Kind, String),
+    LooksLikeFlag(String),
+    BadPositional(&'static Rule, Kind, String),
+    TooFewPositionals(&'static Rule),
+    TooManyPositionals(&'static Rule),
 }
 
 impl Refusal {
     /// Short stable name of the rule, for the log and for scripts.
     pub fn rule(&self) -> &'static str {
+        self.parts().0
+    }
+
+    /// The rule's name, and what is wrong and allowed instead.
+    fn parts(&self) -> (&'static str, String) {
+        use Refusal::*;
+        let usage = |rule: &Rule| format!("{} {}", rule.name(), rule.positionals.describe());
         match self {
-            Refusal::TooManyArguments { .. } => "too-many-arguments",
-            Refusal::TooLong { .. } => "too-long",
-            Refusal::NotText { .. } => "not-text",
-            Refusal::ControlCharacter { .. } => "control-character",
-            Refusal::NoCommand => "no-command",
-            Refusal::UnknownCommand { .. } => "command",
-            Refusal::Subcommand { .. } => "subcommand",
-            Refusal::NotGlobal { .. } => "global-flag",
-            Refusal::UnknownFlag { .. } => "flag",
-            Refusal::Bundled { .. } => "bundled-flags",
-            Refusal::Repeated { .. } => "repeated-flag",
-            Refusal::TakesNoValue { .. } => "flag-without-value",
-            Refusal::MissingValue { .. } => "missing-value",
-            Refusal::BadValue { .. } => "value",
-            Refusal::LooksLikeFlag { .. } => "looks-like-a-flag",
-            Refusal::BadPositional { .. } => "argument",
-            Refusal::TooFewPositionals { .. } => "missing-argument",
-            Refusal::TooManyPositionals { .. } => "extra-argument",
+            TooManyArguments(n) => (
+                "too-many-arguments",
+                format!("{n} words; at most {MAX_ARGUMENTS}"),
+            ),
+            TooLong(n) => (
+                "too-long",
+                format!("{n} bytes of arguments; at most {MAX_BYTES}"),
+            ),
+            NotText(n) => ("not-text", format!("argument {n} is not UTF-8 text")),
+            ControlCharacter(n) => (
+                "control-character",
+                format!("argument {n} holds a control or invisible character"),
+            ),
+            NoCommand => (
+                "no-command",
+                format!("nothing to read; allowed: {}", commands(None)),
+            ),
+            UnknownCommand(word) => (
+                "command",
+                format!(
+                    "{} is not an allowed read; allowed: {}; {WRITES}",
+                    shown(word),
+                    commands(None)
+                ),
+            ),
+            Subcommand(group, word) => {
+                let word = word.as_deref().map_or("alone".to_string(), shown);
+                (
+                    "subcommand",
+                    format!(
+                        "{group} {word} is not an allowed read; allowed: {}; {WRITES}",
+                        commands(Some(group))
+                    ),
+                )
+            }
+            NotGlobal(flag) => {
+                let why = why(None, flag);
+                (
+                    "global-flag",
+                    format!(
+                        "{} before the command{why}; allowed there: {}",
+                        shown(flag),
+                        globals()
+                    ),
+                )
+            }
+            UnknownFlag(rule, flag) => {
+                let why = why(Some(rule), flag);
+                (
+                    "flag",
+                    format!(
+                        "{} for {}{why}; allowed: {}; {WRITES}",
+                        shown(flag),
+                        rule.name(),
+                        flags(rule)
+                    ),
+                )
+            }
+            Bundled(word) => (
+                "bundled-flags",
+                format!(
+                    "{}: write each short flag alone, its value after a space",
+                    shown(word)
+                ),
+            ),
+            Repeated(flag) => ("repeated-flag", format!("--{flag} twice; give it once")),
+            TakesNoValue(flag) => (
+                "flag-without-value",
+                format!("--{flag} takes no value; write it alone"),
+            ),
+            MissingValue(flag) => (
+                "missing-value",
+                format!("--{flag} needs a value that does not start with a dash"),
+            ),
+            BadValue(flag, kind, value) => (
+                "value",
+                format!("--{flag} wants {}, not {}", kind.describe(), shown(value)),
+            ),
+            LooksLikeFlag(word) => (
+                "looks-like-a-flag",
+                format!("{}: no id or word may start with a dash", shown(word)),
+            ),
+            BadPositional(rule, kind, word) => (
+                "argument",
+                format!(
+                    "{} wants {}, not {}",
+                    rule.name(),
+                    kind.describe(),
+                    shown(word)
+                ),
+            ),
+            TooFewPositionals(rule) => ("missing-argument", format!("allowed: {}", usage(rule))),
+            TooManyPositionals(rule) => (
+                "extra-argument",
+                format!("allowed: {}, and flags", usage(rule).trim_end()),
+            ),
         }
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "refused ({}): ", self.rule())?;
-        match self {
-            Refusal::TooManyArguments { count } => {
-                write!(f, "{count} arguments; at most {MAX_ARGUMENTS} are allowed")
-            }
-            Refusal::TooLong { bytes } => write!(
-                f,
-                "{bytes} bytes of arguments; at most {MAX_BYTES} are allowed"
-            ),
-            Refusal::NotText { position } => write!(f, "argument {position} is not UTF-8 text"),
-            Refusal::ControlCharacter { position } => {
-                write!(
-                    f,
-                    "argument {position} holds a control or invisible character; write it without"
-                )
-            }
-            Refusal::NoCommand => write!(f, "no command; allowed: {}", commands(None)),
-            Refusal::UnknownCommand { word } => {
-                write!(
-                    f,
-                    "{} is not one of the allowed reads: {}; {WRITES}",
-                    shown(word),
-                    commands(None)
-                )
-            }
-            Refusal::Subcommand { group, word } => {
-                match word {
-                    Some(word) => write!(f, "{group} {} is not an allowed read", shown(word))?,
-                    None => write!(f, "{group} needs a subcommand")?,
-                }
-                write!(f, "; allowed: {}; {WRITES}", commands(Some(group)))
-            }
-            Refusal::NotGlobal { flag } => {
-                write!(f, "{} before the command", shown(flag))?;
-                why(f, None, flag)?;
-                write!(f, "; allowed there: {}", globals())
-            }
-            Refusal::UnknownFlag { rule, flag } => {
-                write!(f, "{} is not allowed for {}", shown(flag), rule.name())?;
-                why(f, Some(rule), flag)?;
-                write!(f, "; allowed: {}; {WRITES}", flags(rule))
-            }
-            Refusal::Bundled { word } => {
-                write!(
-                    f,
-                    "{}: write each short flag alone, and its value after a space",
-                    shown(word)
-                )
-            }
-            Refusal::Repeated { flag } => write!(f, "--{flag} twice; give it once"),
-            Refusal::TakesNoValue { flag } => write!(f, "--{flag} takes no value; write it alone"),
-            Refusal::MissingValue { flag } => {
-                write!(
-                    f,
-                    "--{flag} needs a value that does not start with a dash: --{flag}=VALUE"
-                )
-            }
-            Refusal::BadValue { flag, value, kind } => {
-                write!(
-                    f,
-                    "--{flag} wants {}, not {}",
-                    kind.describe(),
-                    shown(value)
-                )
-            }
-            Refusal::LooksLikeFlag { word } => write!(
-                f,
-                "{} looks like a flag; no id or word may start so",
-                shown(word)
-            ),
-            Refusal::BadPositional { rule, word, kind } => {
-                write!(
-                    f,
-                    "{} wants {}, not {}",
-                    rule.name(),
-                    kind.describe(),
-                    shown(word)
-                )
-            }
-            Refusal::TooFewPositionals { rule } => {
-                write!(f, "{} wants {}", rule.name(), rule.positionals.describe())
-            }
-            Refusal::TooManyPositionals { rule } => match rule.positionals.most() {
-                0 => write!(f, "{} takes flags only, no ids or words", rule.name()),
-                most => write!(
-                    f,
-                    "{} takes at most {most}: {}",
-                    rule.name(),
-                    rule.positionals.describe()
-                ),
-            },
-        }
+        let (rule, text) = self.parts();
+        write!(f, "refused ({rule}): {text}")
     }
 }
 
@@ -250,11 +208,11 @@ pub fn shown(word: &str) -> String {
     }
 }
 
-fn why(f: &mut fmt::Formatter<'_>, rule: Option<&Rule>, flag: &str) -> fmt::Result {
-    match table::why_absent(rule, flag) {
-        Some(why) => write!(f, ": {why}"),
-        None => Ok(()),
-    }
+fn why(rule: Option<&Rule>, flag: &str) -> String {
+    table::why_absent(rule, flag).map_or_else(
+        || " is not allowed".to_string(),
+        |why| format!(" is not allowed: {why}"),
+    )
 }
 
 fn commands(group: Option<&str>) -> String {
@@ -294,24 +252,11 @@ mod tests {
     fn a_refusal_is_one_line_whatever_the_words_hold() {
         let hostile = "a\nb\u{1b}[2J\u{202e}".repeat(50);
         for refusal in [
-            Refusal::UnknownCommand {
-                word: hostile.clone(),
-            },
-            Refusal::NotGlobal {
-                flag: hostile.clone(),
-            },
-            Refusal::LooksLikeFlag {
-                word: hostile.clone(),
-            },
-            Refusal::UnknownFlag {
-                rule: &RULES[1],
-                flag: hostile.clone(),
-            },
-            Refusal::BadValue {
-                flag: "status",
-                value: hostile,
-                kind: Kind::Word,
-            },
+            Refusal::UnknownCommand(hostile.clone()),
+            Refusal::NotGlobal(hostile.clone()),
+            Refusal::LooksLikeFlag(hostile.clone()),
+            Refusal::UnknownFlag(&RULES[1], hostile.clone()),
+            Refusal::BadValue("status", Kind::Word, hostile),
         ] {
             let line = refusal.to_string();
             assert!(!crate::shape::has_hidden_characters(&line), "{line:?}");
@@ -321,20 +266,13 @@ mod tests {
 
     #[test]
     fn a_refused_write_says_who_writes_and_what_is_allowed() {
-        let line = Refusal::UnknownCommand {
-            word: "update".into(),
-        }
-        .to_string();
+        let line = Refusal::UnknownCommand("update".into()).to_string();
         assert!(line.contains("refused (command): \"update\""), "{line}");
         assert!(
             line.contains("coordinator") && line.contains("swarm validate"),
             "{line}"
         );
-        let line = Refusal::UnknownFlag {
-            rule: &RULES[2],
-            flag: "--claim".into(),
-        }
-        .to_string();
+        let line = Refusal::UnknownFlag(&RULES[2], "--claim".into()).to_string();
         assert!(
             line.contains("it takes the issue") && line.contains("coordinator"),
             "{line}"

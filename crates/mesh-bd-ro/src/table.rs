@@ -28,6 +28,17 @@ pub struct Flag {
     pub takes: Takes,
 }
 
+impl Flag {
+    /// Whether `word`, dashes included, is exactly this flag's long or short form.
+    pub fn is_spelled(&self, word: &str) -> bool {
+        match (word.strip_prefix("--"), word.strip_prefix('-'), self.short) {
+            (Some(long), ..) => long == self.long,
+            (None, Some(letter), Some(short)) => letter.chars().eq([short]),
+            _ => false,
+        }
+    }
+}
+
 /// The positionals of a command: `kinds` from the front, the last kind repeated up to `most`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Positionals {
@@ -103,9 +114,14 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// All flags of the command, in the order of the canonical form.
+    /// The command's own flags.
     pub fn flags(&self) -> impl Iterator<Item = &'static Flag> {
         self.flag_groups.iter().flat_map(|group| group.iter())
+    }
+
+    /// The command's own flags, then the global ones: the order of the canonical form.
+    pub fn all_flags(&self) -> impl Iterator<Item = &'static Flag> {
+        self.flags().chain(&GLOBALS)
     }
 
     /// The command as one writes it, such as `dep tree`.
@@ -829,6 +845,8 @@ pub static RULES: [Rule; 18] = [
     Rule {
         path: &["swarm", "validate"],
         about: "whether an epic can be worked in parallel",
+        // Its own --verbose hides the global flag and has no letter, so that bd itself refuses -v here; the wrapper
+        // understands both and passes on the long one.
         flag_groups: &[],
         positionals: ids(1, 1),
         subcommands: &[],
@@ -840,7 +858,6 @@ pub static RULES: [Rule; 18] = [
             "swarm validate bd-epic-1",
             "swarm validate bd-epic-1 --json",
             "swarm validate bd-epic-1 --verbose --json",
-            "swarm validate -v bd-epic-1",
             "swarm validate --help",
         ],
         refuses: &[
@@ -933,15 +950,9 @@ pub static REFUSED_OUTRIGHT: &[&str] = &[
     "sho bd-123",
 ];
 
-/// The global flag that `word` spells, exactly.
+/// The global flag that `word` spells.
 pub fn global(word: &str) -> Option<&'static Flag> {
-    GLOBALS.iter().find(|flag| match word.strip_prefix("--") {
-        Some(long) => long == flag.long,
-        None => word.strip_prefix('-').is_some_and(|letter| {
-            let mut letters = letter.chars();
-            flag.short.is_some() && letters.next() == flag.short && letters.next().is_none()
-        }),
-    })
+    GLOBALS.iter().find(|flag| flag.is_spelled(word))
 }
 
 /// Why `flag` (with its dashes) is left out of `rule`, if the table says so.

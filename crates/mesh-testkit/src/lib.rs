@@ -2,4 +2,5 @@
 //!
 //! Nothing here is linked into a shipped program. Helpers panic with the reason: a test that cannot set itself up has failed.
 
+pub mod ro;
 pub mod tools;

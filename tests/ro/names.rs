@@ -1,0 +1,165 @@
+//! Every command of all three versions, in simple forms: the 18 pass in one of them, nothing else does in any.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+use mesh_bd_ro::parse::{Parsed, parse};
+use mesh_bd_ro::table::{RULES, Takes};
+use mesh_testkit::ro::commands::{
+    HelpCommand, HelpFlag, VERSIONS, ask, commands, dump, fixture, line,
+};
+use mesh_testkit::tools;
+
+/// The contract's own list.
+const CONTRACT: [&str; 18] = [
+    "show",
+    "list",
+    "ready",
+    "blocked",
+    "search",
+    "count",
+    "status",
+    "state",
+    "dep list",
+    "dep tree",
+    "dep cycles",
+    "mol show",
+    "mol current",
+    "mol progress",
+    "swarm status",
+    "swarm validate",
+    "swarm list",
+    "epic status",
+];
+
+fn accepts(line: &str) -> bool {
+    let args: Vec<OsString> = line
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .map(OsString::from)
+        .collect();
+    matches!(parse(&args), Ok(Parsed::Request(_)))
+}
+
+fn all_commands() -> Vec<HelpCommand> {
+    VERSIONS
+        .iter()
+        .flat_map(|version| commands(version))
+        .filter(|command| !command.path.is_empty())
+        .collect()
+}
+
+#[test]
+fn each_of_the_18_passes_in_a_simple_form_and_nothing_else_in_any() {
+    let mut passed = BTreeSet::new();
+    let commands: BTreeSet<String> = all_commands()
+        .iter()
+        .map(|command| command.path.join(" "))
+        .collect();
+    for command in &commands {
+        let forms = [
+            "",
+            "--help",
+            "-h",
+            "--json",
+            "bd-1",
+            "--json bd-1",
+            "bd-1 bd-2",
+            "bd-1 word",
+            "-- bd-1",
+        ];
+        for form in forms {
+            for line in [
+                format!("{command} {form}"),
+                format!("--json {command} {form}"),
+            ] {
+                if accepts(&line) {
+                    assert!(CONTRACT.contains(&command.as_str()), "{line:?} got through");
+                    passed.insert(command.clone());
+                }
+            }
+        }
+    }
+    assert_eq!(
+        passed,
+        CONTRACT.iter().map(|path| (*path).to_string()).collect()
+    );
+    println!(
+        "{} commands of {} tried, 18 passed",
+        commands.len(),
+        VERSIONS.join(", ")
+    );
+}
+
+#[test]
+fn every_flag_of_the_table_is_a_flag_of_some_version_with_the_same_letter_and_arity() {
+    let all = all_commands();
+    for rule in &RULES {
+        for flag in rule.flags() {
+            let known: Vec<&HelpFlag> = all
+                .iter()
+                .filter(|command| command.path == rule.path)
+                .flat_map(|command| &command.flags)
+                .filter(|known| known.long == flag.long)
+                .collect();
+            let name = format!("{} --{}", rule.name(), flag.long);
+            assert!(!known.is_empty(), "{name} is in no version's help");
+            for known in known {
+                assert_eq!(known.short, flag.short, "{name}");
+                match (flag.takes, known.value.as_deref()) {
+                    (Takes::Nothing, None) => {}
+                    (Takes::Many(_), Some("strings" | "stringArray")) => {}
+                    (Takes::One(_), Some("string" | "int")) => {}
+                    (takes, value) => panic!("{name} takes {takes:?} here and {value:?} in bd"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_fixtures_are_what_the_real_programs_say() {
+    for version in VERSIONS {
+        let path = tools::path_in_cache("bd", version);
+        if !path.is_file() {
+            println!("skipped on bd {version}");
+            continue;
+        }
+        if std::env::var_os("MESH_UPDATE_FIXTURES").is_some_and(|value| value == "1") {
+            let to = format!(
+                "{}/../fixtures/bd-help/{version}.txt",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            fs_err::write(to, dump(&path)).expect("the fixture can be written");
+            continue;
+        }
+        // The commands that matter; all of them would be 300 calls.
+        let groups = ["", "dep", "mol", "swarm", "epic"];
+        for name in CONTRACT.iter().chain(&groups) {
+            let words: Vec<String> = name
+                .split(' ')
+                .filter(|word| !word.is_empty())
+                .map(String::from)
+                .collect();
+            let (command, below) = ask(&path, &words);
+            let wanted = line(&command);
+            assert!(
+                fixture(version).lines().any(|line| line == wanted),
+                "bd {version} now says: {wanted}"
+            );
+            for sub in below {
+                let sub = words
+                    .iter()
+                    .cloned()
+                    .chain([sub])
+                    .collect::<Vec<_>>()
+                    .join(" ");
+                let there = fixture(version)
+                    .lines()
+                    .any(|line| line.split('\t').next() == Some(&sub));
+                assert!(there, "bd {version} now has {sub}");
+            }
+        }
+        println!("compared with bd {version}");
+    }
+}

@@ -1,0 +1,256 @@
+//! The real `bd`: each passing example answers as the direct call does, and the issues stay as they were.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use mesh_bd_ro::table::{RULES, words};
+use mesh_testkit::tools;
+
+use crate::support::{Lab, WRAPPER, install, run, stderr, stdout};
+
+/// A tracker made with one real `bd`, with the ids that the table's examples name.
+struct Tracker {
+    lab: Lab,
+    bd: PathBuf,
+}
+
+impl Tracker {
+    fn new(bd: &Path) -> Tracker {
+        let tracker = Tracker {
+            lab: Lab::new(),
+            bd: bd.to_path_buf(),
+        };
+        fs_err::create_dir(tracker.root()).expect("folder");
+        let mut git = tracker.direct(Path::new("git"));
+        git.args(["init", "--quiet", "."]);
+        assert!(git.status().expect("git").success());
+        let help = run({
+            let mut help = tracker.direct(bd);
+            help.args(["init", "--help"]);
+            help
+        });
+        let mut init = vec!["init", "--prefix", "bd", "--quiet"];
+        init.extend(
+            ["--skip-agents", "--skip-hooks"]
+                .iter()
+                .filter(|flag| stdout(&help).contains(**flag)),
+        );
+        tracker.write(&init);
+        for (id, kind, title) in [
+            ("bd-epic-1", "epic", "Epic one"),
+            ("bd-123", "task", "Task one"),
+            ("bd-456", "task", "Task two"),
+            ("bd-mol-1", "epic", "Molecule"),
+            ("bd-789", "task", "Step"),
+        ] {
+            let labels = "be,mesh-lock:api";
+            // `--force`: 0.47.1 takes `bd-epic-1` for an id with the prefix `bd-epic`.
+            tracker.write(&[
+                "create", title, "--id", id, "--type", kind, "--labels", labels, "--force",
+            ]);
+        }
+        for (child, parent) in [
+            ("bd-123", "bd-epic-1"),
+            ("bd-456", "bd-epic-1"),
+            ("bd-789", "bd-mol-1"),
+        ] {
+            tracker.write(&["dep", "add", child, parent, "--type", "parent-child"]);
+        }
+        tracker.write(&["dep", "add", "bd-456", "bd-123"]);
+        tracker.write(&["comments", "add", "bd-123", "a remark"]);
+        tracker.write(&["set-state", "bd-123", "patrol=active", "--reason", "test"]);
+        tracker.write(&["swarm", "create", "bd-epic-1"]);
+        tracker
+    }
+
+    fn root(&self) -> PathBuf {
+        self.lab.path("repository")
+    }
+
+    /// A program in the tracker's folder, in the environment that the wrapper gives `bd`.
+    fn direct(&self, program: &Path) -> Command {
+        let mut command = self.lab.command(program);
+        command
+            .env("PATH", "/usr/bin:/bin")
+            .env("USER", "tester")
+            .current_dir(self.root());
+        command.envs(mesh_bd_ro::env::SET);
+        command
+    }
+
+    fn write(&self, args: &[&str]) {
+        let mut command = self.direct(&self.bd);
+        command.args(args);
+        let output = run(command);
+        assert!(
+            output.status.success(),
+            "{args:?}: {}{}",
+            stdout(&output),
+            stderr(&output)
+        );
+    }
+
+    fn plain(&self, example: &str) -> Output {
+        let mut command = self.direct(&self.bd);
+        command
+            .args(["--readonly", "--sandbox"])
+            .args(words(example));
+        run(command)
+    }
+
+    fn wrapped(&self, example: &str) -> Output {
+        let mut command = self.lab.wrapper(example);
+        command
+            .env("MESH_BD", &self.bd)
+            .env("USER", "tester")
+            .current_dir(self.root());
+        run(command)
+    }
+
+    /// Everything that an issue is made of.
+    fn issues(&self) -> Vec<String> {
+        let mut all = vec![stdout(&self.plain("list --json --all --limit 0"))];
+        for id in ["bd-epic-1", "bd-123", "bd-456", "bd-mol-1", "bd-789"] {
+            all.push(stdout(&self.plain(&format!("show {id} --json"))));
+            all.push(stdout(&self.plain(&format!("comments {id} --json"))));
+        }
+        assert!(all[0].contains("bd-789"), "{}", all[0]);
+        all
+    }
+}
+
+/// An answer in a form that two calls share. `mol show --parallel` lists groups in the order of a Go map, which differs
+/// from call to call; every other answer is compared byte for byte.
+fn comparable(example: &str, answer: &str) -> String {
+    fn sorted(value: serde_json::Value) -> serde_json::Value {
+        use serde_json::Value::{Array, Object};
+        match value {
+            Array(items) => {
+                let mut items: Vec<_> = items.into_iter().map(sorted).collect();
+                items.sort_by_key(ToString::to_string);
+                Array(items)
+            }
+            Object(fields) => Object(
+                fields
+                    .into_iter()
+                    .map(|(name, value)| (name, sorted(value)))
+                    .collect(),
+            ),
+            other => other,
+        }
+    }
+    if !example.starts_with("mol show -p") {
+        return answer.to_string();
+    }
+    let value = serde_json::from_str(answer)
+        .unwrap_or_else(|error| panic!("{example:?}: {error}: {answer}"));
+    sorted(value).to_string()
+}
+
+fn each_passing_example_answers_as_the_direct_call(tracker: &Tracker, version: &str) {
+    let mut compared = 0;
+    for rule in &RULES {
+        let mut worked = false;
+        for example in rule.passes {
+            let plain = tracker.plain(example);
+            let wrapped = tracker.wrapped(example);
+            assert_eq!(
+                wrapped.status.code(),
+                plain.status.code(),
+                "bd {version}, {example:?}: {}",
+                stderr(&wrapped)
+            );
+            let [plain_text, wrapped_text] =
+                [&plain, &wrapped].map(|output| comparable(example, &stdout(output)));
+            assert_eq!(wrapped_text, plain_text, "bd {version}, {example:?}");
+            worked |= plain.status.success() && !example.contains("--help");
+            compared += 1;
+        }
+        assert!(
+            worked,
+            "no example of {} works on bd {version}",
+            rule.name()
+        );
+    }
+    println!("bd {version}: {compared} examples answer as the direct call does");
+}
+
+fn as_bd_first_on_path(tracker: &Tracker, version: &str) {
+    install(WRAPPER.as_ref(), &tracker.lab.path("agent/bd"));
+    let shell = |line: &str| {
+        let mut command = tracker.direct(Path::new("/bin/sh"));
+        let real = tracker
+            .bd
+            .parent()
+            .expect("a program lies in a folder")
+            .display();
+        let path = format!(
+            "{}:{real}:/usr/bin:/bin",
+            tracker.lab.path("agent").display()
+        );
+        command.args(["-c", line]).env("PATH", path);
+        run(command)
+    };
+    let read = shell("bd show bd-123");
+    assert!(
+        read.status.success() && stdout(&read).contains("Task one"),
+        "bd {version}: {}",
+        stderr(&read)
+    );
+    for write in [
+        "bd update bd-123 --status closed",
+        "bd ready --claim",
+        "bd close bd-123",
+        "bd dep bd-123 --blocks bd-789",
+    ] {
+        let output = shell(write);
+        assert_eq!(
+            output.status.code(),
+            Some(77),
+            "bd {version}, {write}: {}",
+            stdout(&output)
+        );
+    }
+}
+
+fn reads_answer_and_issues_stay(bd: &Path, version: &str) {
+    let tracker = Tracker::new(bd);
+    let before = tracker.issues();
+    each_passing_example_answers_as_the_direct_call(&tracker, version);
+    as_bd_first_on_path(&tracker, version);
+    assert_eq!(
+        tracker.issues(),
+        before,
+        "bd {version}: reads changed issues"
+    );
+}
+
+/// The real `bd`; 0.47.1 belongs to the wrapper's contract, but the tool cache need not have it.
+fn real(version: &str) -> Option<PathBuf> {
+    if tools::BD_VERSIONS.contains(&version) {
+        return tools::real("bd", version);
+    }
+    let path = tools::path_in_cache("bd", version);
+    path.is_file().then_some(path)
+}
+
+fn on_real(version: &str) {
+    if let Some(bd) = real(version) {
+        reads_answer_and_issues_stay(&bd, version);
+    }
+}
+
+#[test]
+fn on_bd_0_47_1_reads_answer_as_the_direct_call_and_issues_stay() {
+    on_real("0.47.1");
+}
+
+#[test]
+fn on_bd_1_0_5_reads_answer_as_the_direct_call_and_issues_stay() {
+    on_real("1.0.5");
+}
+
+#[test]
+fn on_bd_1_3_0_reads_answer_as_the_direct_call_and_issues_stay() {
+    on_real("1.3.0");
+}
