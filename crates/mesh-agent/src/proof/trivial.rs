@@ -84,7 +84,7 @@ impl Outcome {
     }
 
     /// Seen from outside a subshell, whose end ends nothing else.
-    fn from_subshell(self) -> Outcome {
+    fn outside_subshell(self) -> Outcome {
         match self {
             ExitPasses | Same => Passes,
             ExitFails => Fails,
@@ -191,9 +191,9 @@ impl Reader<'_> {
         }
         let mut outcome = self.command(depth);
         while self.take("|") || self.take("|&") {
-            let last = self.command(depth).from_subshell();
+            let last = self.command(depth).outside_subshell();
             outcome = if self.has_pipefail {
-                outcome.from_subshell().and(last)
+                outcome.outside_subshell().and(last)
             } else {
                 last
             };
@@ -211,7 +211,7 @@ impl Reader<'_> {
             return Depends;
         }
         if self.take("(") {
-            let outcome = self.list(depth + 1).from_subshell();
+            let outcome = self.list(depth + 1).outside_subshell();
             self.take(")");
             return outcome;
         }
