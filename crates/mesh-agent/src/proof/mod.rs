@@ -5,6 +5,7 @@
 
 mod lexer;
 mod programs;
+mod table;
 mod trivial;
 
 pub use trivial::proves_nothing;

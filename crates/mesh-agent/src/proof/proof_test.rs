@@ -1,4 +1,4 @@
-use super::programs::TABLE;
+use super::table::TABLE;
 use super::*;
 use proptest::prelude::*;
 

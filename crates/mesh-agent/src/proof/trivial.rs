@@ -2,7 +2,7 @@
 //!
 //! An agent that wants to be done writes `true`, `echo "tests pass"` or, more often, something that looks like a test and cannot fail:
 //! `cargo test || true`, `npm test | tail -5`, `cd app && ls`. This module reads a command as far as its exit code goes: which
-//! programs never fail ([`super::programs`]) and how `&&`, `||`, `;`, `|`, `!` and `&` carry an exit code to the end.
+//! programs never fail ([`super::table`]) and how `&&`, `||`, `;`, `|`, `!` and `&` carry an exit code to the end.
 //!
 //! A command is refused only when it succeeds whatever the work is like. What is not understood (a loop, a condition, a quote that
 //! never ends) passes here and is left to the shell: this stops the lazy and the careless, and whoever wants to deceive can always write a

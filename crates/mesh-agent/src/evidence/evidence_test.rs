@@ -1,5 +1,9 @@
 use super::*;
-use mesh_core::findings::{FailureClass, FinalBlock, ScopeBreach};
+use crate::scope::ScopeReport;
+use mesh_core::findings::{
+    BlockReading, ChangeSet, ChangedClaim, Ending, Failure, FailureClass, FinalBlock, ProofChoice,
+    ProofEnd, ScopeBreach,
+};
 use mesh_core::id::LockGroup;
 use mesh_core::task::Commit;
 
