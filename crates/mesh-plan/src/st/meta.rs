@@ -159,7 +159,9 @@ fn parse(block: &Block, found: &mut Vec<Found>) -> Meta {
     if block.text.trim().is_empty() {
         return meta;
     }
-    let entries: Entries = match serde_saphyr::from_str(&block.text) {
+    // Snippets of the source are not shown, so they need not be kept; depth and size are limited by the reader's own budget.
+    let options = serde_saphyr::options! { with_snippet: false };
+    let entries: Entries = match serde_saphyr::from_str_with_options(&block.text, options) {
         Ok(entries) => entries,
         Err(problem) => {
             let at = problem.location();

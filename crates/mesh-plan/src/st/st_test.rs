@@ -246,6 +246,7 @@ fn ids_restrict_to_what_they_need() {
     assert!(loaded.plan().is_ok());
 }
 
+/// It is read by several threads; the order and the places are those of the file.
 #[test]
 fn a_big_plan_is_read_whole() {
     let items: Vec<StItem> = (0..10_000)
@@ -266,6 +267,46 @@ fn a_big_plan_is_read_whole() {
     let loaded = load("big.jsonl", &new_plan("2026-03-01T10:00:00Z", &items));
     assert_eq!(loaded.diagnostics, []);
     assert_eq!(loaded.plan().map(|plan| plan.tasks().len()), Ok(10_000));
+    assert!(
+        loaded
+            .tasks
+            .iter()
+            .map(|task| &task.id)
+            .eq(items.iter().map(|item| &item.id))
+    );
+    assert!(
+        loaded
+            .tasks
+            .iter()
+            .map(|task| loaded.places[&task.id])
+            .is_sorted()
+    );
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_no_crash() {
+    let deep =
+        |open: &str, close: &str| format!("{}{}", open.repeat(100_000), close.repeat(100_000));
+    let mut item = StItem::pending(id("a"), "s");
+    for yaml in [
+        deep("[", "]"),
+        deep("{a: ", "}"),
+        deep("- ", ""),
+        deep("? ", ""),
+    ] {
+        item.notes = format!("```mesh\nswarm:\n  a: {yaml}\n```");
+        let (_, said) = read(&new_plan(
+            "2026-03-01T10:00:00Z",
+            std::slice::from_ref(&item),
+        ));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].is_error());
+    }
+    let line = format!(
+        "{{\"v\":3,\"lane\":\"event\",\"op\":\"replace\",\"items\":{}}}\n",
+        deep("[", "]")
+    );
+    assert!(load("x", line.as_bytes()).has_errors());
 }
 
 /// Lines that are nearly records, so that arbitrary input gets past the first check.

@@ -127,11 +127,6 @@ struct Comment<'a> {
     text: &'a str,
 }
 
-#[derive(Serialize)]
-struct Items<'a> {
-    items: Vec<Item<'a>>,
-}
-
 /// One line to append: the event with the number `seq` (one more than [`super::StPlan::watermark`]) and the time `ts` (UTC, whole
 /// seconds, `Z`).
 #[must_use]
@@ -159,25 +154,17 @@ pub fn event_line(seq: u64, ts: &str, event: &StEvent) -> Vec<u8> {
     })
 }
 
-/// A whole new file: one `replace` event and the checkpoint that says the same.
+/// A whole new file: one `replace` event, which says what a checkpoint would say too.
 #[must_use]
 pub fn new_plan(ts: &str, items: &[StItem]) -> Vec<u8> {
-    let all = || items.iter().map(item).collect::<Vec<_>>();
-    let mut bytes = line(&Record {
+    let items = items.iter().map(item).collect();
+    line(&Record {
         v: 3,
         ts,
         lane: "event",
         seq: 1,
-        payload: Payload::Replace { items: all() },
-    });
-    bytes.extend(line(&Record {
-        v: 3,
-        ts,
-        lane: "checkpoint",
-        seq: 1,
-        payload: Items { items: all() },
-    }));
-    bytes
+        payload: Payload::Replace { items },
+    })
 }
 
 fn item(item: &StItem) -> Item<'_> {
