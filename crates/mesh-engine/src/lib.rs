@@ -1,1 +1,28 @@
-//! mesh-engine (see docs/ARCHITECTURE.md).
+//! The loop that joins the core with the outside: facts in, decisions recorded, actions carried out by the adapters.
+//!
+//! What must never be here: a decision about a task (that is the core's), a parser of an outside program's output (that is its
+//! adapter's), output for people (that is the program's).
+
+mod clock;
+mod control;
+mod engine;
+mod error;
+mod host;
+mod inbox;
+mod open;
+mod prepare;
+mod recover;
+mod setup;
+mod source;
+mod words;
+mod work;
+
+pub use clock::unix_ms;
+pub use engine::{Finished, Watch};
+pub use error::EngineError;
+pub use open::{NewRun, Resumed, World, begin, read_setup, resume, unfinished};
+pub use prepare::{apply_results, source_key};
+pub use recover::Recovered;
+pub use setup::{AgentSetup, AuditLevel, BaseConflict, ClosePolicy, Programs, RunSetup, SourceSetup};
+pub use source::bd::{ACTOR, METADATA_RUN, actor_of, is_held_by_mesh};
+pub use words::{all_done, standings};

@@ -1,0 +1,207 @@
+//! The loop: take the next fact, ask the core, append both to the journal, carry out the actions.
+//!
+//! Nothing is decided here. Failures of the outside are facts like any other; the only thing that ends the loop early is a
+//! journal that cannot be written, because then nothing may be done any more.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use mesh_core::decision::{Action, Decision};
+use mesh_core::event::{Event, Request};
+use mesh_core::state::{RunEnd, State};
+use mesh_core::time::Millis;
+use mesh_journal::{Journal, JournalError, WallTime};
+use mesh_proc::signal::OurSignal;
+
+use crate::control;
+use crate::host::{Host, lock};
+use crate::inbox::{Input, Process, Role};
+use crate::words;
+use crate::work::{examine, look, process, prove, settle, start, stop};
+
+/// Somebody who is shown what happens, after it is in the journal.
+pub trait Watch: Send {
+    /// A fact was taken in and these decisions were made; `state` is after them.
+    fn happened(&mut self, now: Millis, event: &Event, decisions: &[Decision], state: &State);
+    /// Something for people that changes nothing.
+    fn note(&mut self, text: &str);
+}
+
+/// How a run ended, or how it was left.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its last state.
+    pub state: State,
+    /// The signal that a person or the system sent, if any.
+    pub interrupted: Option<OurSignal>,
+    /// Agents were left running for a later `resume`.
+    pub left: bool,
+    /// What went wrong without changing a verdict.
+    pub notes: Vec<String>,
+}
+
+pub(crate) struct Engine {
+    pub host: Arc<Host>,
+    pub state: State,
+    pub journal: Journal,
+    pub inbox: Receiver<Input>,
+    pub watch: Box<dyn Watch>,
+    pub interrupts: u32,
+    pub interrupted: Option<OurSignal>,
+    /// What was owed when this coordinator took the run up; such ends may have been written down in part.
+    pub resumed: bool,
+}
+
+impl Engine {
+    /// Runs until the run has ended or is left.
+    pub fn run(mut self) -> Result<Finished, JournalError> {
+        while self.state.run_end() != RunEnd::Concluded {
+            let Some(input) = self.next_input() else {
+                self.take(&Event::Tick)?;
+                continue;
+            };
+            match input {
+                Input::Fact(event) => self.take(&event)?,
+                Input::ProcessEnded(process) => self.process_ended(process),
+                Input::ControlChanged => self.take_requests()?,
+                Input::Signal(signal) => {
+                    if self.signalled(signal)? {
+                        return Ok(self.finish(true));
+                    }
+                }
+            }
+        }
+        Ok(self.finish(false))
+    }
+
+    fn finish(self, left: bool) -> Finished {
+        let notes = std::mem::take(&mut *lock(&self.host.notes));
+        Finished { state: self.state, interrupted: self.interrupted, left, notes }
+    }
+
+    /// The next input, or nothing when a deadline of the core is there first.
+    fn next_input(&self) -> Option<Input> {
+        let Some(deadline) = self.state.next_wakeup() else {
+            // All senders live as long as the host, which lives as long as this.
+            return self.inbox.recv().ok();
+        };
+        let rest = Duration::from_millis(deadline.since(self.host.clock.now()).0);
+        match self.inbox.recv_timeout(rest) {
+            Ok(input) => Some(input),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    /// Takes a fact in: decide, record, act.
+    pub fn take(&mut self, event: &Event) -> Result<(), JournalError> {
+        let now = self.host.clock.now();
+        let (decisions, actions) = mesh_core::handle(&mut self.state, now, event);
+        let wall = WallTime(self.host.clock.to_unix_ms(now));
+        self.journal.append(now, wall, event, &decisions)?;
+        self.watch.happened(now, event, &decisions, &self.state);
+        for action in actions {
+            self.perform(action);
+        }
+        Ok(())
+    }
+
+    /// Carries an action out, on a thread of its own.
+    pub fn perform(&mut self, action: Action) {
+        let host = Arc::clone(&self.host);
+        let again = self.resumed;
+        match action {
+            Action::Start(order) => spawn("start", move || start::start(&host, &order)),
+            Action::Look { attempt } => spawn("look", move || look::look(&host, &attempt)),
+            Action::Stop { attempt } => spawn("stop", move || stop::stop(&host, &attempt, stop::How::Politely)),
+            Action::Kill { attempt } => spawn("kill", move || stop::stop(&host, &attempt, stop::How::AtOnce)),
+            Action::Examine { attempt } => spawn("examine", move || examine::examine(&host, &attempt)),
+            Action::Prove { attempt, command } => spawn("prove", move || prove::prove(&host, &attempt, &command)),
+            Action::Settle { attempt, outcome } => spawn("settle", move || settle::settle(&host, &attempt, &outcome, again)),
+            Action::Note { text } => self.watch.note(&text),
+            Action::Refresh => spawn("refresh", move || {
+                let change = host.source.refresh(&host);
+                if let Err(error) = &change {
+                    host.note(format!("the source could not be read again: {error}"));
+                }
+                host.tell(Event::Refreshed { change });
+            }),
+            Action::Conclude => {
+                let words = words::last_words(&self.state);
+                spawn("conclude", move || {
+                    for refused in host.source.conclude(&host, &words) {
+                        tracing::error!("{refused}");
+                        host.note(refused);
+                    }
+                    if let Err(error) = host.vcs.close_hub(&host.run) {
+                        host.note(format!("the hub was not removed: {error}"));
+                    }
+                    host.tell(Event::Concluded);
+                });
+            }
+        }
+    }
+
+    /// A shim has ended: find out how, on a thread, because what is left of its tree may have to be ended first.
+    fn process_ended(&self, ended: Process) {
+        let host = Arc::clone(&self.host);
+        spawn("ended", move || match ended.role {
+            Role::Agent => {
+                let folder: PathBuf = host.run_dir.attempt(&ended.attempt).path().to_path_buf();
+                let ending = process::ending(&host, &ended.attempt, &folder);
+                host.tell(Event::Ended { attempt: ended.attempt, ending });
+            }
+            Role::Proof => prove::proved(&host, &ended.attempt),
+        });
+    }
+
+    /// Takes in what other commands asked for; each file is deleted once the journal holds it.
+    pub fn take_requests(&mut self) -> Result<(), JournalError> {
+        for (path, request) in control::take(&self.host.run_dir.control()) {
+            self.take(&Event::Asked { request })?;
+            control::done(&path);
+        }
+        Ok(())
+    }
+
+    /// First: no new starts. Second: stop the agents. Third: leave them running. Says whether to leave.
+    fn signalled(&mut self, signal: OurSignal) -> Result<bool, JournalError> {
+        match signal {
+            // The terminal is gone; the run goes on.
+            OurSignal::HangUp => return Ok(false),
+            OurSignal::Terminate => self.interrupts = self.interrupts.max(1) + 1,
+            OurSignal::Interrupt => self.interrupts += 1,
+        }
+        self.interrupted = Some(signal);
+        match self.interrupts {
+            1 => {
+                self.watch.note("no new starts, running agents finish; once more stops them");
+                self.take(&Event::Asked { request: Request::Stop { now: false } })?;
+            }
+            2 => {
+                self.watch.note("stopping the agents; once more leaves them running for `mesh resume`");
+                self.take(&Event::Asked { request: Request::Stop { now: true } })?;
+            }
+            _ => return Ok(true),
+        }
+        Ok(false)
+    }
+}
+
+/// A thread for work that blocks. When the system gives none, the work is done right here: late is better than never.
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
+    let work = Arc::new(Mutex::new(Some(work)));
+    let take = |work: &Mutex<Option<_>>| lock(work).take();
+    let theirs = Arc::clone(&work);
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        if let Some(work) = lock(&theirs).take() {
+            work();
+        }
+    });
+    if spawned.is_err()
+        && let Some(work) = take(&work)
+    {
+        work();
+    }
+}

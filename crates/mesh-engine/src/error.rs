@@ -1,0 +1,96 @@
+//! Why a run cannot begin or go on. Every message says what happened and, where a person can do something, what.
+
+use mesh_agent::profile::ProfileError;
+use mesh_bd::BdError;
+use mesh_journal::locks::LockError;
+use mesh_journal::results::ResultsError;
+use mesh_journal::{JournalError, ReplayError};
+use mesh_proc::find::FindError;
+use mesh_vcs::VcsError;
+use thiserror::Error;
+
+/// Why a run cannot begin or go on.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Its records contradict one another.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// Version control.
+    #[error(transparent)]
+    Vcs(#[from] VcsError),
+    /// The tracker.
+    #[error(transparent)]
+    Tracker(#[from] BdError),
+    /// Another coordinator, or a lock file that cannot be made.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The record of results.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    /// The agent's profile.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The agent's program.
+    #[error(transparent)]
+    Program(#[from] FindError),
+    /// A run of this repository has not ended.
+    #[error("run {run} of this repository has not ended; `mesh resume` goes on with it, `mesh stop` ends it")]
+    Unfinished {
+        /// The run.
+        run: String,
+    },
+    /// A file or folder.
+    #[error("{source}")]
+    Folder {
+        /// What the system said, with the file named.
+        source: std::io::Error,
+    },
+    /// Threads, pipes, watches.
+    #[error("the system refused what a coordinator needs: {source}")]
+    System {
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The lock groups of the configuration.
+    #[error("the lock groups cannot be used: {problems}")]
+    Groups {
+        /// All of them.
+        problems: String,
+    },
+    /// A header that this version does not understand.
+    #[error("run {run} was begun by a mesh whose journal this one does not understand ({problem}); use that one")]
+    Header {
+        /// The run.
+        run: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The source cannot be read.
+    #[error("the source cannot be read: {problem}")]
+    Source {
+        /// What is wrong.
+        problem: String,
+    },
+    /// No tracker was opened.
+    #[error("the tracker of {epic} is not open; is bd installed?")]
+    NoTracker {
+        /// The epic.
+        epic: String,
+    },
+    /// The read-only door is missing.
+    #[error("mesh-bd-ro is not beside mesh; install both programs, or name it in MESH_BD_RO")]
+    NoWrapper,
+}
+
+impl EngineError {
+    pub(crate) fn folder(source: std::io::Error) -> EngineError {
+        EngineError::Folder { source }
+    }
+
+    pub(crate) fn system(source: std::io::Error) -> EngineError {
+        EngineError::System { source }
+    }
+}

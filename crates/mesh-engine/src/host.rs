@@ -1,0 +1,112 @@
+//! What all workers of a run share: adapters, paths, and the way into the inbox.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use mesh_agent::profile::Profile;
+use mesh_agent::scope::GroupMap;
+use mesh_core::event::Event;
+use mesh_core::id::TaskId;
+use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_plan::sheet::Sheet;
+use mesh_proc::env::Env;
+use mesh_proc::shim::{Launcher, Live};
+use mesh_proc::watch::Watcher;
+use mesh_vcs::{Backend, CommitId};
+
+use crate::clock::Clock;
+use crate::inbox::{Input, Process};
+use crate::setup::RunSetup;
+use crate::source::Source;
+
+/// Shared by all workers.
+pub(crate) struct Host {
+    pub run: String,
+    pub setup: RunSetup,
+    pub mesh_dir: MeshDir,
+    pub run_dir: RunDir,
+    pub vcs: Arc<Backend>,
+    pub base: Vec<CommitId>,
+    pub source: Source,
+    pub profile: Profile,
+    pub agent_program: PathBuf,
+    pub groups: GroupMap,
+    pub ours: Env,
+    pub launcher: Launcher,
+    pub clock: Clock,
+    pub inbox: Sender<Input>,
+    pub watcher: Watcher<Process>,
+    pub sheets: Mutex<BTreeMap<TaskId, Sheet>>,
+    /// What verified tasks changed, for the prompts of those that stand on them.
+    pub changed: Mutex<BTreeMap<TaskId, Vec<String>>>,
+    /// At most this many version-control calls at once: they are bound by processor and disk, and more only make each slower.
+    pub vcs_gate: Gate,
+    /// What went wrong without changing a verdict, for people at the end.
+    pub notes: Mutex<Vec<String>>,
+    /// One landing at a time.
+    pub landing: Mutex<()>,
+}
+
+impl Host {
+    /// Hands a fact to the loop. The loop outlives its workers except at the very end, when nobody needs the fact any more.
+    pub fn tell(&self, event: Event) {
+        let _ = self.inbox.send(Input::Fact(event));
+    }
+
+    /// Remembers something for the last words.
+    pub fn note(&self, text: String) {
+        lock(&self.notes).push(text);
+    }
+
+    pub fn watch(&self, process: Process, live: Live) {
+        self.watcher.add(process, live);
+    }
+
+    /// The text of a task. A task without one is a bug of its source; an empty sheet keeps the run going and shows in the prompt.
+    pub fn sheet(&self, task: &TaskId) -> Option<Sheet> {
+        lock(&self.sheets).get(task).cloned()
+    }
+}
+
+/// A lock whose data stays good whatever a panicking holder did: only whole values are put in.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A counting semaphore.
+pub(crate) struct Gate {
+    free: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Gate {
+    pub fn new(places: usize) -> Gate {
+        Gate { free: Mutex::new(places.max(1)), changed: Condvar::new() }
+    }
+
+    /// Runs `work` when a place is free.
+    pub fn pass<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _place = self.enter();
+        work()
+    }
+
+    fn enter(&self) -> Place<'_> {
+        let mut free = lock(&self.free);
+        while *free == 0 {
+            free = self.changed.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= 1;
+        Place(self)
+    }
+}
+
+struct Place<'a>(&'a Gate);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.free) += 1;
+        self.0.changed.notify_one();
+    }
+}

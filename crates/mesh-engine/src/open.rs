@@ -1,0 +1,466 @@
+//! Opening a run: a new one, or one that a coordinator before left.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use mesh_agent::scope::GroupMap;
+use mesh_bd::{CallRecord, Client, Queue};
+use mesh_core::event::{Event, PlanChange};
+use mesh_core::id::TaskId;
+use mesh_core::plan::Plan;
+use mesh_core::policy::Policy;
+use mesh_core::state::{RunEnd, State};
+use mesh_core::time::Millis;
+use mesh_journal::call_log::{Call, CallLog, CallOutcome};
+use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_journal::locks::{self, Guard, Holder};
+use mesh_journal::results;
+use mesh_journal::{Header, Journal, RunId, WallTime, replay};
+use mesh_plan::diff::changes;
+use mesh_plan::epic::Target;
+use mesh_plan::loaded::Loaded;
+use mesh_proc::env::{Env, MESH_RUN};
+use mesh_proc::run::{Direct, Observed, Output, RunError};
+use mesh_proc::shim::Launcher;
+use mesh_proc::signal::Listener;
+use mesh_proc::watch::Watcher;
+use mesh_vcs::{Backend, CommitId, Tools};
+
+use crate::clock::{Clock, unix_ms};
+use crate::engine::{Engine, Finished, Watch};
+use crate::error::EngineError;
+use crate::host::{Gate, Host};
+use crate::inbox::Input;
+use crate::recover::{self, Recovered};
+use crate::setup::{RunSetup, SourceSetup};
+use crate::source::bd::{BdSource, is_held_by_mesh};
+use crate::source::st::{self, StSource};
+use crate::source::Source;
+use crate::{control, prepare};
+
+/// Most bytes of the call log; a run of a night makes some ten thousand calls.
+const CALL_LOG_BYTES: u64 = 64 << 20;
+
+/// What the process gives to a run.
+pub struct World {
+    /// Our own environment.
+    pub ours: Env,
+    /// What shims are started with.
+    pub launcher: Launcher,
+    /// Who is shown what happens.
+    pub watch: Box<dyn Watch>,
+    /// Folder of the lock files that keep a second coordinator out.
+    pub state_home: PathBuf,
+    /// The version that is written into the journal.
+    pub mesh_version: String,
+}
+
+/// A new run, ready to begin: everything is resolved and confirmed.
+pub struct NewRun {
+    /// Its id; the tracker was opened with it as marker.
+    pub run: RunId,
+    /// All choices.
+    pub setup: RunSetup,
+    /// The rules.
+    pub policy: Policy,
+    /// The checked plan.
+    pub plan: Plan,
+    /// The listing it was made of.
+    pub loaded: Loaded,
+    /// The tracker, for the source `bd`.
+    pub tracker: Option<(Client, Target)>,
+}
+
+/// A run that is taken up.
+pub struct Resumed {
+    /// How it ended.
+    pub finished: Finished,
+    /// What was found.
+    pub recovered: Recovered,
+    /// There was nothing to do.
+    pub nothing: bool,
+}
+
+/// Begins a new run and works it until it ends or is left.
+///
+/// # Errors
+/// [`EngineError`]; after the first line of the journal only when the journal cannot be written any more.
+pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
+    let started = unix_ms();
+    let mesh_dir = MeshDir::of(&new.setup.repository);
+    mesh_dir.create().map_err(EngineError::folder)?;
+    let run_dir = mesh_dir.run(&new.run);
+    let vcs = open_vcs(&new.setup, &new.run, &world.ours, None)?;
+    let locks = hold(&world, &new.setup, &new.run, &vcs)?;
+    refuse_beside_unfinished(&mesh_dir)?;
+    fs_err::create_dir_all(run_dir.control()).map_err(EngineError::folder)?;
+    fs_err::create_dir_all(run_dir.attempts()).map_err(EngineError::folder)?;
+    let log = open_call_log(&run_dir)?;
+    let vcs = Arc::new(open_vcs(&new.setup, &new.run, &world.ours, Some(Arc::clone(&log)))?);
+    install_wrapper(&new.setup, &run_dir)?;
+    vcs.open_hub(new.run.as_str())?;
+    write_plan_json(&run_dir, &new)?;
+    let (source, tracker) = open_source(&new.setup, new.loaded.clone(), new.tracker, &log)?;
+    let header = Header {
+        run: new.run.clone(),
+        started_unix_ms: started,
+        mesh_version: world.mesh_version.clone(),
+        setup: header_setup(&new.setup, tracker),
+    };
+    let journal = Journal::create(&run_dir.journal(), &header)?;
+    let clock = Clock::new(started, Millis(0));
+    let parts = Parts { run: new.run, setup: new.setup, mesh_dir, run_dir, vcs, source, clock };
+    let (mut engine, _signals) = assemble(parts, &new.loaded, State::new(), journal, world, false)?;
+    engine.take(&Event::Begun { plan: new.plan, policy: new.policy })?;
+    engine.take_requests()?;
+    let finished = engine.run()?;
+    drop(locks);
+    Ok(finished)
+}
+
+/// Takes a run up again and works it until it ends or is left.
+///
+/// # Errors
+/// [`EngineError`].
+pub fn resume(mesh_dir: MeshDir, run: RunId, world: World) -> Result<Resumed, EngineError> {
+    let run_dir = mesh_dir.run(&run);
+    let (journal, contents) = Journal::open_to_append(&run_dir.journal())?;
+    let setup = read_setup(&contents.header)?;
+    let vcs = open_vcs(&setup, &run, &world.ours, None)?;
+    let _locks = hold(&world, &setup, &run, &vcs)?;
+    let state = replay(&contents.records)?;
+    let latest = contents.records.last().map_or(Millis(0), |record| record.at);
+    if has_nothing_to_do(&state, latest, &run_dir) {
+        let finished = Finished { state, interrupted: None, left: false, notes: Vec::new() };
+        return Ok(Resumed { finished, recovered: Recovered::default(), nothing: true });
+    }
+    recover::end_calls_in_flight(run.as_str());
+    let log = open_call_log(&run_dir)?;
+    let vcs = Arc::new(open_vcs(&setup, &run, &world.ours, Some(Arc::clone(&log)))?);
+    install_wrapper(&setup, &run_dir)?;
+    vcs.open_hub(run.as_str())?;
+    let (loaded, tracker) = read_source(&setup, &run, &world.ours, &mesh_dir, &vcs)?;
+    let change = difference(&state, &loaded);
+    let (source, _) = open_source(&setup, loaded.clone(), tracker, &log)?;
+    let clock = Clock::new(contents.header.started_unix_ms, latest);
+    let parts = Parts { run, setup, mesh_dir, run_dir, vcs, source, clock };
+    let (mut engine, _signals) = assemble(parts, &loaded, state, journal, world, true)?;
+    let recovered = recover::recover(&mut engine)?;
+    engine.watch.note(&recovered.sentence());
+    engine.take(&Event::Refreshed { change: Ok(change) })?;
+    engine.take_requests()?;
+    engine.take(&Event::Reopened)?;
+    engine.resumed = false;
+    let finished = engine.run()?;
+    Ok(Resumed { finished, recovered, nothing: false })
+}
+
+/// Whether a concluded run would only conclude again.
+fn has_nothing_to_do(state: &State, now: Millis, run_dir: &RunDir) -> bool {
+    use mesh_core::decision::Decision;
+    let idle = |decision: &Decision| matches!(decision, Decision::Conclude | Decision::Refresh);
+    state.run_end() == RunEnd::Concluded
+        && control::take(&run_dir.control()).is_empty()
+        && mesh_core::decide(state, now, &Event::Reopened).iter().all(idle)
+}
+
+/// The choices that a journal's header holds.
+///
+/// # Errors
+/// When another version wrote them in a form this one does not read.
+pub fn read_setup(header: &Header) -> Result<RunSetup, EngineError> {
+    let choices = header.setup.get("choices").cloned().unwrap_or_default();
+    serde_json::from_value(choices).map_err(|error| EngineError::Header { run: header.run.to_string(), problem: error.to_string() })
+}
+
+fn header_setup(setup: &RunSetup, tracker: Option<serde_json::Value>) -> serde_json::Value {
+    serde_json::json!({
+        "source": { "kind": setup.source.kind(), "id": setup.source.id(), "title": setup.title },
+        "tracker": tracker,
+        "choices": setup,
+    })
+}
+
+struct Parts {
+    run: RunId,
+    setup: RunSetup,
+    mesh_dir: MeshDir,
+    run_dir: RunDir,
+    vcs: Arc<Backend>,
+    source: Source,
+    clock: Clock,
+}
+
+fn assemble(
+    parts: Parts,
+    loaded: &Loaded,
+    state: State,
+    journal: Journal,
+    world: World,
+    resumed: bool,
+) -> Result<(Engine, Listener), EngineError> {
+    let (sender, inbox): (Sender<Input>, Receiver<Input>) = channel();
+    let profile = parts.setup.agent.profile()?;
+    let path = world.ours.get("PATH").map(ToOwned::to_owned);
+    let agent_program = profile.locate(&parts.setup.repository, path.as_deref())?;
+    let groups = GroupMap::compile(&parts.setup.groups).map_err(|problems| EngineError::Groups {
+        problems: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+    })?;
+    let ends = sender.clone();
+    let watcher = Watcher::start(move |process| {
+        // The loop outlives the watcher except at the very end.
+        let _ = ends.send(Input::ProcessEnded(process));
+    });
+    let watcher = watcher.map_err(EngineError::system)?;
+    let signals = sender.clone();
+    let listener = Listener::start(move |signal| {
+        let _ = signals.send(Input::Signal(signal));
+    });
+    let listener = listener.map_err(EngineError::system)?;
+    control::watch(&parts.run_dir.control(), sender.clone()).map_err(EngineError::system)?;
+    let base = parts.setup.base.iter().map(|commit| CommitId::new(commit.clone())).collect::<Result<Vec<_>, _>>()?;
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let host = Host {
+        run: parts.run.to_string(),
+        setup: parts.setup,
+        mesh_dir: parts.mesh_dir,
+        run_dir: parts.run_dir,
+        vcs: parts.vcs,
+        base,
+        source: parts.source,
+        profile,
+        agent_program,
+        groups,
+        ours: world.ours,
+        launcher: world.launcher,
+        clock: parts.clock,
+        inbox: sender,
+        watcher,
+        sheets: Mutex::new(loaded.sheets.clone()),
+        changed: Mutex::new(BTreeMap::new()),
+        vcs_gate: Gate::new(cores),
+        notes: Mutex::new(Vec::new()),
+        landing: Mutex::new(()),
+    };
+    let engine = Engine {
+        host: Arc::new(host),
+        state,
+        journal,
+        inbox,
+        watch: world.watch,
+        interrupts: 0,
+        interrupted: None,
+        resumed,
+    };
+    Ok((engine, listener))
+}
+
+/// Version control as the run uses it: every call carries the run's marker and, with a log, is written down.
+fn open_vcs(setup: &RunSetup, run: &RunId, ours: &Env, log: Option<Arc<CallLog>>) -> Result<Backend, EngineError> {
+    let tools = Tools { jj: setup.programs.jj.clone(), git: setup.programs.git.clone() };
+    let mut vcs = mesh_vcs::Setup::new(tools, ours.clone().set(MESH_RUN, run.as_str()));
+    if let Some(log) = log {
+        let observe = move |command: &mesh_proc::run::Command, result: &Result<Output, RunError>| log_call(&log, command, result);
+        vcs.runner = Arc::new(Observed { runner: Direct, observe });
+    }
+    Ok(Backend::detect(&setup.repository, &vcs)?)
+}
+
+fn log_call(log: &CallLog, command: &mesh_proc::run::Command, result: &Result<Output, RunError>) {
+    let (elapsed, outcome) = match result {
+        Ok(output) if output.status.is_success() => (output.elapsed, CallOutcome::Ok),
+        Ok(output) => (output.elapsed, CallOutcome::Failed { problem: output.status.to_string() }),
+        Err(error) => (error.elapsed(), CallOutcome::Failed { problem: error.to_string() }),
+    };
+    let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    let argv = std::iter::once(command.program.display().to_string())
+        .chain(command.args.iter().map(|arg| arg.to_string_lossy().into_owned()))
+        .collect();
+    let call = Call {
+        argv,
+        cwd: command.cwd.as_ref().map(|cwd| cwd.display().to_string()),
+        started_unix_ms: unix_ms().saturating_sub(elapsed_ms),
+        elapsed_ms,
+        outcome,
+    };
+    write_call(log, &call);
+}
+
+fn log_tracker_call(log: &CallLog, record: &CallRecord) {
+    let outcome = match &record.outcome {
+        mesh_bd::CallOutcome::Exited { code: 0, .. } => CallOutcome::Ok,
+        other => CallOutcome::Failed { problem: format!("{other:?}") },
+    };
+    let call = Call {
+        argv: record.argv.clone(),
+        cwd: None,
+        started_unix_ms: record.started_unix_ms,
+        elapsed_ms: record.elapsed_ms,
+        outcome,
+    };
+    write_call(log, &call);
+}
+
+fn write_call(log: &CallLog, call: &Call) {
+    // The log is for people; a run does not stop for it.
+    if let Err(error) = log.record(call) {
+        tracing::debug!(%error, "a call is not in the call log");
+    }
+}
+
+fn open_call_log(run_dir: &RunDir) -> Result<Arc<CallLog>, EngineError> {
+    Ok(Arc::new(CallLog::open(&run_dir.call_log(), CALL_LOG_BYTES).map_err(EngineError::folder)?))
+}
+
+/// One coordinator for each store and each tracker. The kernel gives the locks back when we die.
+fn hold(world: &World, setup: &RunSetup, run: &RunId, vcs: &Backend) -> Result<Vec<Guard>, EngineError> {
+    let holder = Holder {
+        pid: std::process::id(),
+        run: run.to_string(),
+        repository: setup.repository.display().to_string(),
+        since: WallTime(unix_ms()),
+    };
+    let tracker = match &setup.source {
+        SourceSetup::St { path, .. } => path.clone(),
+        SourceSetup::Bd { beads_dir, .. } => beads_dir.clone(),
+    };
+    let mut guards = Vec::new();
+    for key in [vcs.store_path().to_path_buf(), tracker] {
+        guards.push(locks::acquire(&world.state_home, &key, &holder)?);
+    }
+    Ok(guards)
+}
+
+/// A run that has not ended may still have agents at work; a second one beside it would be blind to them.
+fn refuse_beside_unfinished(mesh_dir: &MeshDir) -> Result<(), EngineError> {
+    match unfinished(mesh_dir)? {
+        Some(run) => Err(EngineError::Unfinished { run: run.to_string() }),
+        None => Ok(()),
+    }
+}
+
+/// The newest run of this repository that has not ended.
+///
+/// # Errors
+/// When the folder of runs cannot be read. A journal that cannot be read is passed over: nothing can go on from it.
+pub fn unfinished(mesh_dir: &MeshDir) -> Result<Option<RunId>, EngineError> {
+    let mut runs = mesh_dir.list().map_err(EngineError::folder)?;
+    runs.sort();
+    for run in runs.into_iter().rev() {
+        let Ok((_, records, _)) = mesh_journal::read(&mesh_dir.run(&run).journal()) else { continue };
+        let Ok(state) = replay(&records) else { continue };
+        if state.run_end() != RunEnd::Concluded && !records.is_empty() {
+            return Ok(Some(run));
+        }
+    }
+    Ok(None)
+}
+
+/// Agents get the wrapper under the name `bd`, as a copy of the run's own: a rebuild in mid-run must not matter.
+fn install_wrapper(setup: &RunSetup, run_dir: &RunDir) -> Result<(), EngineError> {
+    let SourceSetup::Bd { .. } = setup.source else { return Ok(()) };
+    let Some(wrapper) = &setup.programs.bd_ro else { return Err(EngineError::NoWrapper) };
+    let target = run_dir.bin().join("bd");
+    if target.exists() {
+        return Ok(());
+    }
+    fs_err::create_dir_all(run_dir.bin()).map_err(EngineError::folder)?;
+    fs_err::copy(wrapper, &target).map_err(EngineError::folder)?;
+    Ok(())
+}
+
+type Tracker = Option<(Client, Target)>;
+
+fn open_source(
+    setup: &RunSetup,
+    loaded: Loaded,
+    tracker: Tracker,
+    log: &Arc<CallLog>,
+) -> Result<(Source, Option<serde_json::Value>), EngineError> {
+    match (&setup.source, tracker) {
+        (SourceSetup::St { path, ids }, _) => {
+            Ok((Source::St(StSource::new(path.clone(), task_ids(ids), loaded)), None))
+        }
+        (SourceSetup::Bd { .. }, Some((client, target))) => {
+            let facts = serde_json::json!({
+                "dialect": client.dialect().to_string(),
+                "version": client.version().to_string(),
+            });
+            let log = Arc::clone(log);
+            let queue = Queue::start(client, Arc::new(move |record: &CallRecord| log_tracker_call(&log, record)))?;
+            Ok((Source::Bd(BdSource::new(Arc::new(queue), target, loaded)), Some(facts)))
+        }
+        (SourceSetup::Bd { epic, .. }, None) => Err(EngineError::NoTracker { epic: epic.clone() }),
+    }
+}
+
+fn task_ids(ids: &[String]) -> Vec<TaskId> {
+    ids.iter().filter_map(|id| TaskId::new(id.clone()).ok()).collect()
+}
+
+/// Reads the source as it is now, for a run that is taken up.
+fn read_source(setup: &RunSetup, run: &RunId, ours: &Env, mesh_dir: &MeshDir, vcs: &Backend) -> Result<(Loaded, Tracker), EngineError> {
+    let (mut loaded, tracker) = match &setup.source {
+        SourceSetup::St { path, ids } => (st::load(path, &task_ids(ids)).map_err(|problem| EngineError::Source { problem })?, None),
+        SourceSetup::Bd { epic, ids, beads_dir, allow_untested, .. } => {
+            let program = setup.programs.bd.clone().ok_or(EngineError::NoTracker { epic: epic.clone() })?;
+            let mut open = mesh_bd::Setup::new(program, setup.repository.clone(), ours.clone());
+            open.beads_dir = Some(beads_dir.clone());
+            open.run = Some(run.to_string());
+            open.allow_untested = *allow_untested;
+            let client = Client::open(&open)?;
+            let epic = TaskId::new(epic.clone()).map_err(|problem| EngineError::Source { problem: problem.to_string() })?;
+            let target = match task_ids(ids) {
+                ids if ids.is_empty() => Target::Epic(epic),
+                ids => Target::Members { epic, ids },
+            };
+            let listing = client.listing()?;
+            let loaded = mesh_plan::epic::load(&target, &listing.issues, &is_held_by_mesh);
+            (loaded, Some((client, target)))
+        }
+    };
+    let known = results::read(&mesh_dir.results())?;
+    // What is lost is said when a task needs it; a run that goes on is not refused for it.
+    prepare::apply_results(&mut loaded, &known, &prepare::source_key(&setup.source), vcs, true)?;
+    Ok((loaded, tracker))
+}
+
+/// What is different between the plan of the journal and the source as it is now.
+fn difference(state: &State, loaded: &Loaded) -> PlanChange {
+    // Texts of the time before are not kept, so only what the scheduler sees is compared.
+    let before = Loaded { tasks: state.plan().tasks().to_vec(), ..loaded.clone() };
+    let diff = changes(&before, loaded, &|_| false);
+    let tasks = diff.added.into_iter().chain(diff.changed).map(|(task, _)| task).collect();
+    PlanChange { tasks, removed: diff.removed, taken: diff.taken }
+}
+
+fn write_plan_json(run_dir: &RunDir, new: &NewRun) -> Result<(), EngineError> {
+    let task = |task: &mesh_core::task::Task| {
+        serde_json::json!({
+            "id": task.id.as_str(),
+            "title": task.title,
+            "needs": task.needs.iter().map(TaskId::as_str).collect::<Vec<_>>(),
+            "locks": task.locks.iter().map(mesh_core::id::LockGroup::as_str).collect::<Vec<_>>(),
+            "priority": task.priority,
+            "estimate_minutes": task.estimate_minutes,
+            "proof": new.loaded.sheets.get(&task.id).and_then(mesh_plan::sheet::Sheet::proof_command),
+        })
+    };
+    let plan = serde_json::json!({
+        "schema": 1,
+        "source": { "kind": new.setup.source.kind(), "id": new.setup.source.id(), "title": new.setup.title },
+        "concurrency": new.policy.concurrency,
+        "rank": new.policy.rank.as_str(),
+        "base": new.setup.base,
+        "tasks": new.plan.tasks().iter().map(task).collect::<Vec<_>>(),
+    });
+    let text = serde_json::to_vec_pretty(&plan).unwrap_or_default();
+    write(&run_dir.plan_json(), &text)
+}
+
+fn write(path: &Path, text: &[u8]) -> Result<(), EngineError> {
+    fs_err::write(path, text).map_err(EngineError::folder)
+}
+

@@ -1,0 +1,163 @@
+//! Taking a run up again. The journal says what is owed; here each thing is asked whether it has happened before it is done.
+
+use std::sync::Arc;
+
+use mesh_core::event::Event;
+use mesh_core::id::AttemptId;
+use mesh_core::pending::Owed;
+use mesh_journal::JournalError;
+use mesh_proc::shim;
+use mesh_proc::stray::{self, Marked, Search};
+
+use crate::engine::Engine;
+use crate::host::Host;
+use crate::inbox::{Process, Role};
+use crate::work::{process, prove, stop};
+
+/// How long calls of the dead coordinator to tracker and version control may take to end by themselves: a write is better
+/// finished than torn.
+const CALL_PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+const KILL_PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// What was found when the run was taken up.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// Agents that live and go on.
+    pub adopted: Vec<AttemptId>,
+    /// Agents that had ended meanwhile.
+    pub ended: Vec<AttemptId>,
+    /// Starts that had not come to an agent and are made anew.
+    pub restarted: Vec<AttemptId>,
+}
+
+impl Recovered {
+    /// One line for people.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        format!(
+            "{} agents adopted, {} had ended meanwhile, {} starts made anew",
+            self.adopted.len(),
+            self.ended.len(),
+            self.restarted.len()
+        )
+    }
+}
+
+/// Waits for tracker and version-control calls that the dead coordinator had in flight.
+pub(crate) fn end_calls_in_flight(run: &str) {
+    let own = mesh_proc::tree::Identity::own();
+    let spare: Vec<_> = own.into_iter().collect();
+    let search = Search { spare: &spare, ..Search::new(run, Marked::NoAttempt) };
+    match stray::wait_then_end(&search, CALL_PATIENCE, KILL_PATIENCE) {
+        Ok(killed) => {
+            for process in killed {
+                tracing::warn!(pid = process.pid, command = process.command, "ended a call of the coordinator before");
+            }
+        }
+        Err(error) => tracing::error!(%error, "calls of the coordinator before could not be ended"),
+    }
+}
+
+/// Goes through all that is owed. Living agents first, so that none of them can end unseen while others are looked at.
+pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
+    let mut recovered = Recovered::default();
+    let host = Arc::clone(&engine.host);
+    for owed in engine.state.owed() {
+        match &owed {
+            Owed::Start(order) => take_up_start(engine, &order.attempt, &owed, &mut recovered)?,
+            Owed::Running { attempt, stopping, looking } => {
+                let folder = host.run_dir.attempt(attempt).path().to_path_buf();
+                match process::living(&folder) {
+                    Some(live) => {
+                        host.watch(Process { attempt: attempt.clone(), role: Role::Agent }, live);
+                        recovered.adopted.push(attempt.clone());
+                        if *stopping {
+                            stop::stop(&host, attempt, stop::How::Politely);
+                        }
+                        if *looking {
+                            engine.perform(mesh_core::decision::Action::Look { attempt: attempt.clone() });
+                        }
+                    }
+                    None => {
+                        recovered.ended.push(attempt.clone());
+                        ended(engine, attempt)?;
+                    }
+                }
+            }
+            Owed::Prove { attempt, .. } => take_up_proof(engine, attempt, &owed),
+            Owed::Examine(_) | Owed::Settle { .. } | Owed::Refresh | Owed::Conclude => {
+                if let Some(action) = owed.action() {
+                    engine.perform(action);
+                }
+            }
+        }
+    }
+    Ok(recovered)
+}
+
+fn ended(engine: &mut Engine, attempt: &AttemptId) -> Result<(), JournalError> {
+    let folder = engine.host.run_dir.attempt(attempt).path().to_path_buf();
+    let ending = process::ending(&engine.host, attempt, &folder);
+    engine.take(&Event::Ended { attempt: attempt.clone(), ending })
+}
+
+/// A start that nobody reported: the agent may execute, may have ended, or may never have been.
+fn take_up_start(engine: &mut Engine, attempt: &AttemptId, owed: &Owed, recovered: &mut Recovered) -> Result<(), JournalError> {
+    let host = Arc::clone(&engine.host);
+    let folder = host.run_dir.attempt(attempt).path().to_path_buf();
+    if let Some(live) = process::living(&folder) {
+        recovered.adopted.push(attempt.clone());
+        engine.take(&Event::Started { attempt: attempt.clone() })?;
+        host.watch(Process { attempt: attempt.clone(), role: Role::Agent }, live);
+        return Ok(());
+    }
+    if has_report(&folder) {
+        recovered.ended.push(attempt.clone());
+        engine.take(&Event::Started { attempt: attempt.clone() })?;
+        return ended(engine, attempt);
+    }
+    // A shim that died without a report was an attempt, and what it began may have been changed: it is not started under the
+    // same number again.
+    if shim::read_record(&folder.join("shim.json")).ok().flatten().is_some() {
+        recovered.ended.push(attempt.clone());
+        engine.take(&Event::Started { attempt: attempt.clone() })?;
+        return ended(engine, attempt);
+    }
+    recovered.restarted.push(attempt.clone());
+    end_setup(&host, attempt);
+    if let Some(action) = owed.action() {
+        engine.perform(action);
+    }
+    Ok(())
+}
+
+/// A setup command of the coordinator before is ended; the start makes its workspace anew.
+fn end_setup(host: &Host, attempt: &AttemptId) {
+    let folder = host.run_dir.attempt(attempt).path().join("setup");
+    if let Some(live) = process::living(&folder) {
+        live.request_kill();
+        live.wait(KILL_PATIENCE);
+    }
+    process::end_strays(host, attempt, &folder);
+}
+
+fn take_up_proof(engine: &mut Engine, attempt: &AttemptId, owed: &Owed) {
+    let host = Arc::clone(&engine.host);
+    let folder = host.run_dir.attempt(attempt).path().join("proof");
+    if let Some(live) = process::living(&folder) {
+        host.watch(Process { attempt: attempt.clone(), role: Role::Proof }, live);
+    } else if has_report(&folder) {
+        let attempt = attempt.clone();
+        std::thread::spawn(move || prove::proved(&host, &attempt));
+    } else {
+        process::end_strays(&host, attempt, &folder);
+        if let Some(action) = owed.action() {
+            engine.perform(action);
+        }
+    }
+}
+
+fn has_report(folder: &std::path::Path) -> bool {
+    matches!(shim::read_report(&folder.join("exit.json")), Ok(Some(_)))
+}
+

@@ -1,0 +1,182 @@
+//! What a run is made with and what a later coordinator needs to take it up again. Written into the journal's header.
+//!
+//! It names programs, paths and choices, never secrets.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use mesh_agent::profile::{COMMAND_PROFILE, Profile, ProfileConfig, ProfileError};
+use serde::{Deserialize, Serialize};
+
+/// All choices of a run that the core does not need.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSetup {
+    /// Where the tasks come from.
+    pub source: SourceSetup,
+    /// The source's one line, for people.
+    pub title: String,
+    /// Root of the main working copy.
+    pub repository: PathBuf,
+    /// `jj` or `git`.
+    pub vcs: String,
+    /// Commits the run starts from, resolved once.
+    pub base: Vec<String>,
+    /// The agent.
+    pub agent: AgentSetup,
+    /// Programs as they were found; a run does not change them in mid-course.
+    pub programs: Programs,
+    /// Command that makes a workspace usable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_setup: Option<String>,
+    /// Milliseconds that the setup command may take.
+    pub setup_limit_ms: u64,
+    /// Proof for tasks that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<String>,
+    /// Milliseconds that a proof may take.
+    pub proof_limit_ms: u64,
+    /// Lock groups and the globs of their paths.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, Vec<String>>,
+    /// Bookmark or branch that verified results are landed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub land: Option<String>,
+    /// What to do when the needs of a task conflict with one another.
+    pub base_conflict: BaseConflict,
+    /// When a bead is closed.
+    pub close: ClosePolicy,
+    /// Whether a result that only its agent proved may close a bead.
+    pub trust_agent_verify: bool,
+    /// Whether the epic is closed when all its children are.
+    pub close_epic: bool,
+    /// What goes into the tracker's audit.
+    pub audit: AuditLevel,
+}
+
+/// Where the tasks come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SourceSetup {
+    /// A JSONL plan.
+    St {
+        /// The file.
+        path: PathBuf,
+        /// Only these tasks and what they need; all when empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ids: Vec<String>,
+    },
+    /// An epic of the tracker.
+    Bd {
+        /// The epic, or the bead that was wrapped into one.
+        epic: String,
+        /// Only these beads and what they need; all when empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ids: Vec<String>,
+        /// The tracker's folder.
+        beads_dir: PathBuf,
+        /// The version of bd the run began with.
+        version: String,
+        /// Whether the version was let through untested.
+        #[serde(default)]
+        allow_untested: bool,
+    },
+}
+
+impl SourceSetup {
+    /// The word for the kind.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            SourceSetup::St { .. } => "st",
+            SourceSetup::Bd { .. } => "bd",
+        }
+    }
+
+    /// The source's name: the epic, or the file.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self {
+            SourceSetup::St { path, .. } => path.display().to_string(),
+            SourceSetup::Bd { epic, .. } => epic.clone(),
+        }
+    }
+}
+
+/// The agent, as it was configured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentSetup {
+    /// The profile's name; `command` for `--agent-command`.
+    pub name: String,
+    /// Its table.
+    pub config: ProfileConfig,
+}
+
+impl AgentSetup {
+    /// The profile.
+    ///
+    /// # Errors
+    /// All problems of the table at once.
+    pub fn profile(&self) -> Result<Profile, ProfileError> {
+        if self.name != COMMAND_PROFILE {
+            return Profile::from_config(&self.name, &self.config);
+        }
+        let plain = Profile::command(&self.config.command)?;
+        // The limits of the configuration hold for a plain command too; only the name is reserved.
+        let configured = Profile::from_config("plain", &self.config)?;
+        Ok(Profile { name: plain.name, model: plain.model, ..configured })
+    }
+}
+
+/// Absolute paths of the programs a run uses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Programs {
+    /// The tracker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bd: Option<PathBuf>,
+    /// The read-only door to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bd_ro: Option<PathBuf>,
+    /// Version control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jj: Option<PathBuf>,
+    /// Version control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<PathBuf>,
+}
+
+/// What to do when the needs of a task conflict with one another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BaseConflict {
+    /// The agent gets the conflicted merge and is told so.
+    #[default]
+    Agent,
+    /// The attempt fails.
+    Fail,
+}
+
+/// When a bead is closed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClosePolicy {
+    /// When its result is verified.
+    #[default]
+    Verified,
+    /// When its result lies on the target.
+    Landed,
+    /// Never; a person does.
+    Never,
+}
+
+/// What goes into the tracker's audit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditLevel {
+    /// Prompt, response and one tool call of each attempt.
+    #[default]
+    Full,
+    /// Only failed tool calls.
+    Minimal,
+    /// Nothing.
+    None,
+}

@@ -1,0 +1,29 @@
+//! The listing a run last saw, and the difference to a new one.
+
+use std::collections::BTreeSet;
+
+use mesh_core::event::PlanChange;
+use mesh_core::id::{LockGroup, TaskId};
+use mesh_plan::diff::changes;
+use mesh_plan::loaded::Loaded;
+use mesh_plan::sheet::Sheet;
+
+use crate::host::{Host, lock};
+
+/// Takes the new listing for the old one and says what is different, texts included.
+pub(crate) fn advance(host: &Host, baseline: &mut Loaded, after: Loaded, wrote: &dyn Fn(&Sheet) -> bool) -> PlanChange {
+    let diff = changes(baseline, &after, wrote);
+    let mut sheets = lock(&host.sheets);
+    let mut tasks = Vec::with_capacity(diff.added.len() + diff.changed.len());
+    for (task, sheet) in diff.added.into_iter().chain(diff.changed) {
+        sheets.insert(sheet.id.clone(), sheet);
+        tasks.push(task);
+    }
+    *baseline = after;
+    PlanChange { tasks, removed: diff.removed, taken: diff.taken }
+}
+
+/// The lock groups that the listing gives a task.
+pub(crate) fn locks_of(baseline: &Loaded, task: &TaskId) -> Option<BTreeSet<LockGroup>> {
+    baseline.tasks.iter().find(|known| known.id == *task).map(|known| known.locks.clone())
+}

@@ -1,0 +1,153 @@
+//! Where tasks come from and where progress goes: one adapter a source, the same calls for all.
+
+pub(crate) mod baseline;
+pub(crate) mod bd;
+pub(crate) mod renewals;
+pub(crate) mod st;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+
+use mesh_core::decision::{Outcome, StartOrder};
+use mesh_core::event::{Delivery, PlanChange};
+use mesh_core::findings::ProofEnd;
+use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
+use mesh_core::task::Commit;
+use mesh_plan::sheet::Sheet;
+use mesh_plan::comment::Standings;
+use mesh_plan::loaded::SourceKind;
+use mesh_proc::env::Env;
+
+use crate::host::Host;
+
+/// A source that a run works on.
+pub(crate) enum Source {
+    /// A JSONL plan.
+    St(st::StSource),
+    /// The tracker.
+    Bd(bd::BdSource),
+}
+
+/// Why a task could not be claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ClaimRefusal {
+    /// It is somebody else's, or not open.
+    Taken(String),
+    /// The tracker did not do it.
+    Failed(String),
+}
+
+/// What is written down when an attempt has ended.
+pub(crate) struct AttemptReport<'a> {
+    pub attempt: &'a AttemptId,
+    pub title: String,
+    pub outcome: &'a Outcome,
+    pub delivery: &'a Delivery,
+    pub commit: Option<Commit>,
+    pub pr: Option<String>,
+    pub proof: Option<(String, ProofEnd)>,
+    pub changed: Vec<String>,
+    pub no_change_reason: Option<String>,
+    pub workspace: String,
+    pub base: Vec<String>,
+    /// What the agent said last, for the audit.
+    pub response: Option<String>,
+    /// The exit code of the agent, if it had one.
+    pub exit_code: Option<i32>,
+    /// A coordinator that died may have written part of it.
+    pub again: bool,
+}
+
+/// What is known when the run ends.
+pub(crate) struct LastWords {
+    pub claimed: Vec<TaskId>,
+    pub standings: Standings,
+    pub all_done: bool,
+}
+
+impl Source {
+    pub fn kind(&self) -> SourceKind {
+        match self {
+            Source::St(_) => SourceKind::St,
+            Source::Bd(_) => SourceKind::Bd,
+        }
+    }
+
+    /// Makes the task ours. The answer comes when the tracker has given it; other work goes on meanwhile.
+    pub fn claim(&self, host: &Arc<Host>, order: &StartOrder) -> Receiver<Result<(), ClaimRefusal>> {
+        let (answer, receiver) = channel();
+        match self {
+            Source::St(source) => {
+                // The receiver waits in the same worker; if it is gone, so is the attempt.
+                let _ = answer.send(source.started(host, &order.attempt).map_err(ClaimRefusal::Failed));
+            }
+            Source::Bd(source) => source.claim(host, order, answer),
+        }
+        receiver
+    }
+
+    /// The prompt is on disk and about to be used.
+    pub fn prompt_written(&self, host: &Arc<Host>, attempt: &AttemptId, slot: SlotId, text: String) {
+        match self {
+            Source::St(_) => {}
+            Source::Bd(source) => source.audit_prompt(host, attempt, slot, text),
+        }
+    }
+
+    /// Writes an attempt's end down. Blocks until the tracker has it, or has refused it for good; what it refused is returned.
+    pub fn settle(&self, host: &Arc<Host>, report: &AttemptReport<'_>) -> Vec<String> {
+        match self {
+            Source::St(source) => source.settle(host, report).err().into_iter().collect(),
+            Source::Bd(source) => source.settle(host, report),
+        }
+    }
+
+    /// Reads the source again and says what is different.
+    pub fn refresh(&self, host: &Arc<Host>) -> Result<PlanChange, String> {
+        match self {
+            Source::St(source) => source.refresh(host),
+            Source::Bd(source) => source.refresh(host),
+        }
+    }
+
+    /// Gives back what is not done and writes the last words. What could not be written is returned.
+    pub fn conclude(&self, host: &Arc<Host>, words: &LastWords) -> Vec<String> {
+        match self {
+            Source::St(source) => source.conclude(host, words),
+            Source::Bd(source) => source.conclude(host, words),
+        }
+    }
+
+    /// Variables that let an agent read the source.
+    pub fn agent_environment(&self, host: &Host) -> Env {
+        match self {
+            Source::St(_) => Env::empty(),
+            Source::Bd(source) => source.agent_environment(host),
+        }
+    }
+
+    /// The folder that goes in front of an agent's `PATH`.
+    pub fn path_front(&self, host: &Host) -> Option<PathBuf> {
+        match self {
+            Source::St(_) => None,
+            Source::Bd(_) => Some(host.run_dir.bin()),
+        }
+    }
+
+    /// The lock groups that a task's text names.
+    pub fn locks_of(&self, host: &Host, task: &TaskId) -> BTreeSet<LockGroup> {
+        match self {
+            Source::St(source) => source.locks_of(task),
+            Source::Bd(source) => source.locks_of(task),
+        }
+        .or_else(|| host.sheet(task).map(|sheet| locks_of_labels(&sheet)))
+        .unwrap_or_default()
+    }
+}
+
+fn locks_of_labels(sheet: &Sheet) -> BTreeSet<LockGroup> {
+    let named = sheet.labels.iter().filter_map(|label| label.strip_prefix(mesh_plan::epic::LABEL_LOCK));
+    named.filter_map(|group| LockGroup::new(group).ok()).collect()
+}

@@ -1,0 +1,157 @@
+//! The JSONL plan: progress is appended to the file itself, under its lock.
+//!
+//! One writer at a time: `<file>.lock` is held while a line is added, and what another writer added meanwhile is read first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use mesh_core::decision::Outcome;
+use mesh_core::event::PlanChange;
+use mesh_core::id::{AttemptId, LockGroup, TaskId};
+use mesh_plan::sheet::Sheet;
+use mesh_plan::comment::marker_of_attempt;
+use mesh_plan::loaded::Loaded;
+use mesh_plan::st::{self, Progress, StEvent, StPlan, comment_text, event_line, progress_events};
+
+use super::{AttemptReport, LastWords, baseline};
+use crate::clock::unix_ms;
+use crate::host::{Host, lock};
+
+/// Who writes, in comments.
+const AUTHOR: &str = "mesh";
+
+/// A plan file in use.
+pub(crate) struct StSource {
+    path: PathBuf,
+    ids: Vec<TaskId>,
+    baseline: Mutex<Loaded>,
+    /// The status that mesh wrote last, by task.
+    wrote: Mutex<BTreeMap<TaskId, &'static str>>,
+}
+
+impl StSource {
+    pub fn new(path: PathBuf, ids: Vec<TaskId>, loaded: Loaded) -> StSource {
+        StSource { path, ids, baseline: Mutex::new(loaded), wrote: Mutex::new(BTreeMap::new()) }
+    }
+
+    pub fn started(&self, host: &Host, attempt: &AttemptId) -> Result<(), String> {
+        self.note(host, attempt, Progress::Started, None)
+    }
+
+    pub fn settle(&self, host: &Host, report: &AttemptReport<'_>) -> Result<(), String> {
+        let (progress, detail) = match report.outcome {
+            Outcome::Verified { .. } => (Progress::Verified, verified_text(report)),
+            Outcome::Failed(failure) => (Progress::Failed, failure.to_string()),
+            Outcome::Question(text) => (Progress::Question, text.clone()),
+            Outcome::Retried(_) => return Ok(()),
+            Outcome::Interrupted => (Progress::Released, "the run was stopped".to_owned()),
+            Outcome::Skipped(reason) => (Progress::Released, reason.to_string()),
+        };
+        self.note(host, report.attempt, progress, Some(&detail))
+    }
+
+    pub fn refresh(&self, host: &Host) -> Result<PlanChange, String> {
+        let after = load(&self.path, &self.ids)?;
+        let wrote = lock(&self.wrote).clone();
+        let ours = |sheet: &Sheet| wrote.get(&sheet.id).is_some_and(|status| *status == sheet.status);
+        Ok(baseline::advance(host, &mut lock(&self.baseline), after, &ours))
+    }
+
+    pub fn conclude(&self, host: &Host, words: &LastWords) -> Vec<String> {
+        let release = |task: &TaskId| {
+            let events = progress_events(task, Progress::Released, AUTHOR, None);
+            self.append(host, task, Progress::Released, &events).err()
+        };
+        // A task that failed or asks stays `blocked` with its reason; only what is still in progress is given back.
+        let wrote = lock(&self.wrote).clone();
+        let held = |task: &&TaskId| wrote.get(*task) == Some(&Progress::Started.status().as_str());
+        words.claimed.iter().filter(held).filter_map(release).collect()
+    }
+
+    pub fn locks_of(&self, task: &TaskId) -> Option<BTreeSet<LockGroup>> {
+        baseline::locks_of(&lock(&self.baseline), task)
+    }
+
+    fn note(&self, host: &Host, attempt: &AttemptId, progress: Progress, detail: Option<&str>) -> Result<(), String> {
+        let marker = marker_of_attempt(&host.run, attempt);
+        let comment = detail.map(|detail| comment_text(progress, detail, &marker));
+        let events = progress_events(&attempt.task, progress, AUTHOR, comment.as_deref());
+        self.append(host, &attempt.task, progress, &events)
+    }
+
+    /// Adds the events that the file does not show yet: a coordinator that died may have added them already.
+    fn append(&self, _host: &Host, task: &TaskId, progress: Progress, events: &[StEvent]) -> Result<(), String> {
+        let _guard = lock_file(&self.path)?;
+        let bytes = fs_err::read(&self.path).map_err(|error| error.to_string())?;
+        let (plan, _) = st::read(&bytes);
+        let stamp = jiff::Timestamp::from_millisecond(i64::try_from(unix_ms()).unwrap_or(i64::MAX))
+            .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        let mut text = Vec::new();
+        let mut seq = plan.watermark();
+        for event in events.iter().filter(|event| !shows(&plan, event)) {
+            seq += 1;
+            text.extend(event_line(seq, &stamp, event));
+        }
+        lock(&self.wrote).insert(task.clone(), progress.status().as_str());
+        write_at_end(&self.path, &plan, &text).map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+}
+
+fn verified_text(report: &AttemptReport<'_>) -> String {
+    let commit = report.commit.as_ref().map(|commit| format!(", commit {commit}")).unwrap_or_default();
+    match &report.no_change_reason {
+        Some(reason) => format!("verified without a change ({reason}){commit}"),
+        None => format!("verified{commit}"),
+    }
+}
+
+fn shows(plan: &StPlan, event: &StEvent) -> bool {
+    match event {
+        StEvent::SetStatus { id, status } => plan.item(id).is_some_and(|item| item.status == *status),
+        StEvent::AddComment { id, text, .. } => {
+            plan.item(id).is_some_and(|item| item.comments.iter().any(|comment| comment.text == *text))
+        }
+    }
+}
+
+/// Reads the plan, restricted to `ids` if there are any.
+pub(crate) fn load(path: &Path, ids: &[TaskId]) -> Result<Loaded, String> {
+    let bytes = fs_err::read(path).map_err(|error| error.to_string())?;
+    let mut loaded = st::load(&path.display().to_string(), &bytes);
+    if !ids.is_empty()
+        && let Err(problems) = loaded.restrict(ids)
+    {
+        loaded.diagnostics.extend(problems);
+    }
+    Ok(loaded)
+}
+
+/// The lock beside the plan, waited for: its holders keep it for one line.
+fn lock_file(path: &Path) -> Result<File, String> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = fs_err::OpenOptions::new().create(true).append(true).open(PathBuf::from(name));
+    let file = file.map_err(|error| error.to_string())?.into_parts().0;
+    file.lock().map_err(|error| format!("cannot lock {}: {error}", path.display()))?;
+    Ok(file)
+}
+
+fn write_at_end(path: &Path, plan: &StPlan, text: &[u8]) -> std::io::Result<()> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let mut file = fs_err::OpenOptions::new().write(true).open(path)?;
+    // A torn last line is nobody's; the next line must not be glued to it.
+    file.set_len(plan.sound_bytes())?;
+    file.seek(SeekFrom::End(0))?;
+    let mut line = Vec::with_capacity(text.len() + 1);
+    if plan.needs_newline() {
+        line.push(b'\n');
+    }
+    line.extend_from_slice(text);
+    file.write_all(&line)?;
+    file.sync_data()
+}

@@ -1,0 +1,49 @@
+//! What is said of a run as a whole, read off its state.
+
+use mesh_core::decision::SkipReason;
+use mesh_core::graph::Ix;
+use mesh_core::state::{Phase, State};
+use mesh_core::task::Standing;
+use mesh_core::time::Millis;
+use mesh_plan::comment::{Delivery, Standings};
+
+use crate::source::LastWords;
+
+/// Whether everything that was to be done is done: nothing failed, waits or was left out.
+#[must_use]
+pub fn all_done(state: &State) -> bool {
+    state.plan().all().all(|at| state.is_done(at) || is_not_ours(state, at))
+}
+
+fn is_not_ours(state: &State, at: Ix) -> bool {
+    matches!(state.plan().task(at).standing, Standing::NotOurs { .. })
+}
+
+/// Where every task stands, for comments.
+#[must_use]
+pub fn standings(state: &State, now: Millis) -> Standings {
+    let mut standings = Standings { ready: Vec::new(), active: Vec::new(), blocked: Vec::new(), completed: Vec::new() };
+    for at in state.plan().all() {
+        let task = state.plan().task(at);
+        if task.standing == Standing::Container {
+            continue;
+        }
+        let id = task.id.clone();
+        match &state.task(at).phase {
+            Phase::Verified { commit, .. } => standings.completed.push((id, Delivery::Commit(commit.clone()))),
+            Phase::Satisfied { commit } => {
+                let delivery = commit.clone().map_or(Delivery::Nothing, Delivery::Commit);
+                standings.completed.push((id, delivery));
+            }
+            Phase::Active(active) => standings.active.push((id, active.slot)),
+            Phase::Skipped(SkipReason::ByPerson) => standings.blocked.push((id, "left out by a person".to_owned())),
+            _ if state.is_ready(at) => standings.ready.push(id),
+            _ => standings.blocked.push((id, state.why(now, at).to_string())),
+        }
+    }
+    standings
+}
+
+pub(crate) fn last_words(state: &State) -> LastWords {
+    LastWords { claimed: state.claimed().cloned().collect(), standings: standings(state, Millis(0)), all_done: all_done(state) }
+}

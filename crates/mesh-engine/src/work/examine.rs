@@ -1,0 +1,118 @@
+//! What an attempt left: final block, change set, scope, and the proof that will be run. All of it also goes into `evidence.json`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mesh_agent::evidence::{Evidence, FailureRecord, ProofRecord, Times, VERSION};
+use mesh_agent::proof::{self, ProofSources};
+use mesh_core::event::Event;
+use mesh_core::findings::{BlockReading, ChangeSet, Ending, Failure, FailureClass, Findings};
+use mesh_core::id::AttemptId;
+use mesh_core::task::Commit;
+use mesh_proc::shim;
+use mesh_vcs::Snapshot;
+
+use crate::host::{Host, lock};
+use crate::work::{folder, process};
+
+/// Records what the attempt left. Its process tree is dead.
+pub(crate) fn examine(host: &Arc<Host>, attempt: &AttemptId) {
+    let findings = find(host, attempt);
+    host.tell(Event::Examined { attempt: attempt.clone(), findings });
+}
+
+fn find(host: &Host, attempt: &AttemptId) -> Result<Findings, Failure> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        Failure::new(FailureClass::Crashed, format!("what the agent left could not be recorded: {what}: {error}"))
+    };
+    let folder = folder::of(host, attempt).map_err(|error| failed("its folder", &error))?;
+    let workspace = folder::recall(&folder).map_err(|error| failed("its workspace's record", &error))?;
+    let workspace = workspace.ok_or_else(|| failed("its workspace", &"it has none"))?;
+    let snapshot = host.vcs_gate.pass(|| {
+        let snapshot = host.vcs.snapshot(&workspace)?;
+        host.vcs.keep(&snapshot.commit, &host.run, attempt.task.as_str(), attempt.number)?;
+        Ok::<_, mesh_vcs::VcsError>(snapshot)
+    });
+    let snapshot = snapshot.map_err(|error| failed("its changes", &error))?;
+    let paths: Vec<String> = snapshot.changed.iter().map(|changed| changed.path.display().to_string()).collect();
+    let scope = host.groups.check(&paths, &host.source.locks_of(host, &attempt.task));
+    let changes = change_set(&snapshot, paths, scope.breaches().to_vec());
+    let stdout = folder.join("stdout");
+    let block = host.profile.protocol.read_block(&stdout).map_err(|error| failed("its output", &error))?;
+    let sheet = host.sheet(&attempt.task);
+    let proof = proof::choose(&ProofSources {
+        task: sheet.as_ref().and_then(mesh_plan::sheet::Sheet::proof_command),
+        config: host.setup.verify.clone(),
+        agent: match &block {
+            BlockReading::Read(block) => block.verify.clone(),
+            BlockReading::Missing(_) => None,
+        },
+        waived: sheet.is_some_and(|sheet| sheet.allow_no_validation),
+    });
+    lock(&host.changed).insert(attempt.task.clone(), changes.paths.clone());
+    let mut evidence = blank(host, attempt, &folder, &Ending::Exited(0));
+    evidence.block = Some((&block).into());
+    evidence.changes = Some((&changes).into());
+    evidence.scope = Some((&scope).into());
+    evidence.proof = Some(ProofRecord::new(&proof, None));
+    write(&evidence, &folder);
+    Ok(Findings { block, changes, proof })
+}
+
+fn change_set(snapshot: &Snapshot, paths: Vec<String>, breaches: Vec<mesh_core::findings::ScopeBreach>) -> ChangeSet {
+    let commits = |list: &[mesh_vcs::CommitId]| list.iter().map(|commit| Commit(commit.as_str().to_owned())).collect();
+    ChangeSet {
+        commit: Commit(snapshot.commit.as_str().to_owned()),
+        paths,
+        conflicted: snapshot.conflicted.iter().map(|path| path.display().to_string()).collect(),
+        strays: commits(&snapshot.strays),
+        missing_needs: commits(&snapshot.missing_needs),
+        breaches,
+    }
+}
+
+/// Evidence of an attempt of which only the end is known.
+fn blank(host: &Host, attempt: &AttemptId, folder: &Path, ending: &Ending) -> Evidence {
+    let report = shim::read_report(&folder.join("exit.json")).ok().flatten();
+    Evidence {
+        version: VERSION,
+        run: host.run.clone(),
+        task: attempt.task.to_string(),
+        attempt: attempt.number,
+        profile: host.profile.name.clone(),
+        times: Times {
+            started_unix_ms: report.as_ref().and_then(|report| report.child_started_at_unix_ms),
+            ended_unix_ms: report.as_ref().map(|report| report.ended_at_unix_ms),
+            ..Times::default()
+        },
+        ending: ending.into(),
+        block: None,
+        changes: None,
+        scope: None,
+        proof: None,
+        failure: None,
+    }
+}
+
+/// The evidence that is there, or a blank one: what an attempt that failed before it was examined has.
+pub(crate) fn evidence_of(host: &Host, attempt: &AttemptId, folder: &Path) -> Evidence {
+    match Evidence::read(folder) {
+        Ok(Some(evidence)) => evidence,
+        Ok(None) | Err(_) => blank(host, attempt, folder, &process::ending_now(folder)),
+    }
+}
+
+/// Notes why the attempt is not done.
+pub(crate) fn note_failure(host: &Host, attempt: &AttemptId, failure: &Failure) {
+    let folder = host.run_dir.attempt(attempt).path().to_path_buf();
+    let mut evidence = evidence_of(host, attempt, &folder);
+    evidence.failure = Some(FailureRecord::from(failure));
+    write(&evidence, &folder);
+}
+
+pub(crate) fn write(evidence: &Evidence, folder: &Path) {
+    // The facts are in the journal; this file is for people, and a run does not stop for it.
+    if let Err(error) = evidence.write(folder) {
+        tracing::warn!(folder = %folder.display(), %error, "the evidence was not written");
+    }
+}

@@ -1,0 +1,72 @@
+//! The attempt's folder and workspace, found again by any later coordinator.
+
+use std::path::{Path, PathBuf};
+
+use mesh_core::decision::NeedCommit;
+use mesh_core::id::{AttemptId, TaskId};
+use mesh_core::task::Commit;
+use mesh_vcs::{CommitId, NewWorkspace, Workspace, name};
+use serde::{Deserialize, Serialize};
+
+use crate::host::Host;
+
+const WORKSPACE_FILE: &str = "workspace.json";
+
+/// The attempt's folder; made if it is not there.
+pub(crate) fn of(host: &Host, attempt: &AttemptId) -> std::io::Result<PathBuf> {
+    let folder = host.run_dir.attempt(attempt).path().to_path_buf();
+    fs_err::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// What the attempt's workspace is to be: a folder named after the task, with the run's id where an earlier run left one there.
+pub(crate) fn new_workspace(host: &Host, attempt: &AttemptId, parents: Vec<CommitId>, title: &str) -> NewWorkspace {
+    let task = attempt.task.as_str();
+    let name = name::workspace_name(&host.run, task, attempt.number);
+    let plain = name::workspace_folder(task, attempt.number);
+    let root = host.vcs.workspaces_root();
+    let taken = root.join(&plain).symlink_metadata().is_ok() && !is_ours(host, &name);
+    let folder = if taken { format!("{plain}+{}", host.run) } else { plain };
+    NewWorkspace { name, path: root.join(folder), parents, message: format!("{task}: {title}\n\nmesh: {} {attempt}", host.run) }
+}
+
+fn is_ours(host: &Host, name: &str) -> bool {
+    matches!(host.vcs.workspace(name), Ok(Some(_)))
+}
+
+/// What is kept of an attempt's workspace.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    workspace: Workspace,
+    /// Needs and their results, as pairs.
+    needs: Vec<(String, String)>,
+}
+
+/// Keeps what the workspace was made of, so that whoever records the result knows what it stood on.
+pub(crate) fn remember(folder: &Path, workspace: &Workspace, needs: &[NeedCommit]) -> std::io::Result<()> {
+    let needs = needs.iter().map(|need| (need.task.to_string(), need.commit.0.clone())).collect();
+    let text = serde_json::to_vec(&Remembered { workspace: workspace.clone(), needs })?;
+    let draft = folder.join(format!("{WORKSPACE_FILE}.new"));
+    fs_err::write(&draft, text)?;
+    fs_err::rename(&draft, folder.join(WORKSPACE_FILE))
+}
+
+/// The workspace that was remembered; `None` when the attempt never had one.
+pub(crate) fn recall(folder: &Path) -> std::io::Result<Option<Workspace>> {
+    Ok(read(folder)?.map(|remembered| remembered.workspace))
+}
+
+/// The needs that were remembered with it.
+pub(crate) fn recall_needs(folder: &Path) -> Vec<NeedCommit> {
+    let Ok(Some(remembered)) = read(folder) else { return Vec::new() };
+    let need = |(task, commit): (String, String)| Some(NeedCommit { task: TaskId::new(task).ok()?, commit: Commit(commit) });
+    remembered.needs.into_iter().filter_map(need).collect()
+}
+
+fn read(folder: &Path) -> std::io::Result<Option<Remembered>> {
+    match fs_err::read(folder.join(WORKSPACE_FILE)) {
+        Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

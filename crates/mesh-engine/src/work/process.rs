@@ -1,0 +1,90 @@
+//! Starting process trees under shims, and reading how they ended.
+
+use std::path::Path;
+use std::time::Duration;
+
+use mesh_agent::launch::Launch;
+use mesh_agent::profile::Limits;
+use mesh_core::findings::Ending;
+use mesh_core::id::AttemptId;
+use mesh_proc::shim::{self, Cause, Live, lock_attempt};
+use mesh_proc::stray::{self, Marked, Search};
+
+use crate::host::Host;
+
+/// How long strays may resist before it is reported that they do.
+const STRAY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a shim that holds its lock may take to say who it is.
+const RECORD_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts `launch` under a shim with its files in `folder`, which is emptied of an earlier try's reports first.
+pub(crate) fn start(host: &Host, launch: &Launch, folder: &Path, limits: &Limits) -> Result<Live, String> {
+    fs_err::create_dir_all(folder).map_err(|error| error.to_string())?;
+    let lock = lock_attempt(&folder.join("lock")).map_err(|error| error.to_string())?;
+    for stale in ["exit.json", "shim.json", "stdout", "stderr"] {
+        match fs_err::remove_file(folder.join(stale)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    let spec = launch.shim_spec(folder, limits);
+    shim::start(&spec, &folder.join("spec.json"), lock, &host.launcher).map_err(|error| error.to_string())
+}
+
+/// The shim in `folder`, if it lives.
+pub(crate) fn living(folder: &Path) -> Option<Live> {
+    Live::adopt_or_wait(&folder.join("shim.json"), &folder.join("lock"), RECORD_PATIENCE)
+}
+
+/// How the tree in `folder` ended, once its shim is gone. Without a report whatever is left of the tree is ended first: only then
+/// may anybody take the attempt for dead.
+pub(crate) fn ending(host: &Host, attempt: &AttemptId, folder: &Path) -> Ending {
+    match shim::read_report(&folder.join("exit.json")) {
+        Ok(Some(report)) => of_report(report),
+        Ok(None) | Err(_) => {
+            end_strays(host, attempt, folder);
+            Ending::NoReport
+        }
+    }
+}
+
+/// As [`ending`], for a look that changes nothing: an attempt without a report just has none.
+pub(crate) fn ending_now(folder: &Path) -> Ending {
+    match shim::read_report(&folder.join("exit.json")) {
+        Ok(Some(report)) => of_report(report),
+        Ok(None) | Err(_) => Ending::NoReport,
+    }
+}
+
+fn of_report(report: shim::ExitReport) -> Ending {
+    match (report.cause, report.ending) {
+        (_, shim::Ending::CouldNotStart { reason }) => Ending::CouldNotStart(reason),
+        (Cause::HardLimit, _) => Ending::HardLimit,
+        (Cause::Flood, _) => Ending::Flood,
+        (Cause::Stopped, _) => Ending::Stopped,
+        (Cause::Ended, shim::Ending::Exited { code }) => Ending::Exited(code),
+        (Cause::Ended, shim::Ending::Signaled { signal }) => Ending::Signaled(signal),
+    }
+}
+
+/// Ends all processes of the attempt that are left. Blocks until they are gone: an attempt with a living process must not be
+/// followed by another. What cannot be ended (another user's, held by the kernel) is tried again for ever, and said so.
+pub(crate) fn end_strays(host: &Host, attempt: &AttemptId, folder: &Path) {
+    let marker = attempt.to_string();
+    let dead_shim = shim::read_record(&folder.join("shim.json")).ok().flatten().map(|record| record.identity);
+    let shims: Vec<_> = dead_shim.into_iter().collect();
+    let search = Search { shims: &shims, ..Search::new(&host.run, Marked::Attempt(&marker)) };
+    loop {
+        match stray::end(&search, STRAY_PATIENCE) {
+            Ok(killed) => {
+                for process in killed {
+                    tracing::warn!(%attempt, pid = process.pid, command = process.command, "ended a process that outlived its shim");
+                }
+                return;
+            }
+            Err(error) => tracing::error!(%attempt, %error, "processes of the attempt are left; no new attempt starts until they are gone"),
+        }
+    }
+}
