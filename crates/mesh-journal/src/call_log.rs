@@ -2,7 +2,7 @@
 //!
 //! Nothing is decided by it and it survives no loss of power; it must never stop a run. Above a size it says so and ends.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -50,7 +50,6 @@ pub enum CallOutcome {
 #[derive(Serialize)]
 struct CallWire<'a> {
     v: u32,
-    #[serde(rename = "argv")]
     argv: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cwd: Option<&'a str>,
@@ -95,13 +94,21 @@ impl CallLog {
     /// # Errors
     /// Whatever the file system says, with the file named.
     pub fn open(path: &Path, limit_bytes: u64) -> io::Result<CallLog> {
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)?;
         let size = file.metadata()?.len();
+        let last = last_line().len() as u64;
+        let mut tail = Vec::new();
+        file.seek(SeekFrom::Start(size.saturating_sub(last)))?;
+        Read::by_ref(&mut file).take(last).read_to_end(&mut tail)?;
         let inner = Inner {
             file,
             size,
             limit: limit_bytes,
-            full: size >= limit_bytes,
+            full: tail == last_line().as_bytes(),
         };
         Ok(CallLog {
             inner: Mutex::new(inner),
@@ -141,22 +148,27 @@ impl CallLog {
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
         if inner.size.saturating_add(length) > inner.limit {
             inner.full = true;
-            line = to_line(&FullWire {
-                v: FORMAT,
-                full: true,
-            });
-            line.push('\n');
+            line = last_line();
         }
         inner.size = inner.size.saturating_add(length);
         inner.file.write_all(line.as_bytes())
     }
 }
 
+/// What a full log ends with.
+fn last_line() -> String {
+    to_line(&FullWire {
+        v: FORMAT,
+        full: true,
+    }) + "\n"
+}
+
 fn shortened(argument: &str) -> String {
     if argument.len() <= MAX_ARGUMENT_BYTES {
         return argument.to_owned();
     }
-    let cut = argument.floor_char_boundary(MAX_ARGUMENT_BYTES);
+    let boundary = |at: &usize| argument.is_char_boundary(*at);
+    let cut = (0..=MAX_ARGUMENT_BYTES).rev().find(boundary).unwrap_or(0);
     format!("{}… {} bytes more", &argument[..cut], argument.len() - cut)
 }
 

@@ -1,1 +1,348 @@
+use std::collections::BTreeSet;
 
+use mesh_core::id::{LockGroup, TaskId};
+use mesh_core::plan::Plan;
+use mesh_core::policy::{Policy, Rank, Unlabelled};
+use mesh_core::task::{Standing, Task};
+use mesh_core::time::Span;
+use proptest::collection::{btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+use crate::sample;
+
+fn round_trip(event: &Event, decisions: &[Decision]) -> Record {
+    let line = encode_record(7, Millis(1), sample::START, event, decisions);
+    assert!(!line.contains('\n'), "a record is one line: {line}");
+    decode_record(line.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{line}"))
+}
+
+#[test]
+fn every_kind_of_event_comes_back() {
+    let mut kinds = BTreeSet::new();
+    for event in sample::every_event() {
+        assert_eq!(round_trip(&event, &[]).event, event);
+        kinds.insert(sample::event_kind(&event));
+    }
+    assert_eq!(kinds, (0..15).collect());
+}
+
+#[test]
+fn every_kind_of_decision_comes_back() {
+    let decisions = sample::every_decision();
+    assert_eq!(round_trip(&Event::Tick, &decisions).decisions, decisions);
+    let kinds: BTreeSet<usize> = decisions.iter().map(sample::decision_kind).collect();
+    assert_eq!(kinds, (0..22).collect());
+}
+
+#[test]
+fn a_header_comes_back() {
+    let header = sample::header();
+    assert_eq!(decode_header(encode_header(&header).as_bytes()), Ok(header));
+}
+
+/// Any JSON object in `line` gets a field that nobody knows.
+fn with_unknown_fields(line: &str) -> String {
+    fn visit(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                fields.values_mut().for_each(visit);
+                fields.insert(
+                    "added_later".to_owned(),
+                    serde_json::json!({"x": [1, null]}),
+                );
+            }
+            serde_json::Value::Array(items) => items.iter_mut().for_each(visit),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::from_str(line).unwrap();
+    visit(&mut value);
+    value.to_string()
+}
+
+#[test]
+fn fields_that_a_later_version_adds_are_passed_over_everywhere() {
+    let decisions = sample::every_decision();
+    for event in sample::every_event() {
+        let line = encode_record(7, Millis(1), sample::START, &event, &decisions);
+        let record = decode_record(with_unknown_fields(&line).as_bytes()).unwrap();
+        assert_eq!((record.event, record.decisions), (event, decisions.clone()));
+    }
+}
+
+#[test]
+fn an_error_names_the_field() {
+    let check = |line: &str, expected: &str| {
+        let error = decode_record(line.as_bytes()).unwrap_err().to_string();
+        assert!(
+            error.contains(expected),
+            "`{error}` does not name {expected}"
+        );
+    };
+    let line =
+        |rest: &str| format!(r#"{{"v":1,"n":1,"at":0,"wall":"2026-03-01T08:15:30.250Z",{rest}}}"#);
+    check(
+        &line(r#""event":{"is":"claimed","attempt":{"task":" ","number":1}}"#),
+        "event.attempt.task: it is empty",
+    );
+    check(
+        &line(r#""event":{"is":"refreshed"}"#),
+        "event.change or problem",
+    );
+    check(
+        &line(r#""event":{"is":"tick"},"decisions":[{"is":"drain"},{"is":"reserve","task":""}]"#),
+        "decisions[1].task",
+    );
+    let slot = r#""event":{"is":"tick"},"decisions":[{"is":"start","attempt":{"task":"t","number":1},"slot":0}]"#;
+    check(&line(slot), "decisions[0].slot");
+    let failure = r#""event":{"is":"examined","attempt":{"task":"t","number":1},"failure":{"class":"bored"}}"#;
+    check(
+        &line(failure),
+        "failure.class: unknown failure class `bored`",
+    );
+    check(&line(r#""event":{"is":"danced"}"#), "danced");
+    check(r#"{"v":2,"strange":true}"#, "format 2");
+    check(r#"{"v":1,"n":1"#, "not JSON");
+}
+
+fn task_id() -> impl Strategy<Value = TaskId> {
+    prop_oneof!["[a-e]", "[^\\p{Cc}]{1,12}"].prop_filter_map("no id", |text| TaskId::new(text).ok())
+}
+
+fn text() -> impl Strategy<Value = String> {
+    any::<String>()
+}
+
+fn standing() -> impl Strategy<Value = Standing> {
+    prop_oneof![
+        4 => Just(Standing::Open),
+        1 => option::of(text()).prop_map(|commit| Standing::Satisfied { commit: commit.map(mesh_core::task::Commit) }),
+        1 => Just(Standing::Container),
+        1 => text().prop_map(|reason| Standing::NotOurs { reason }),
+        1 => text().prop_map(|reason| Standing::Faulty { reason }),
+    ]
+}
+
+prop_compose! {
+    fn task()(
+        id in task_id(), title in text(), standing in standing(), needs in vec(task_id(), 0..4), outside in vec(task_id(), 0..2),
+        locks in btree_set("[a-c]{1,2}(-[0-9])?", 0..3), priority in any::<i32>(), estimate_minutes in option::of(any::<u32>()),
+        checkpoint in any::<bool>(), tie in any::<u32>(),
+    ) -> Task {
+        let locks = locks.into_iter().map(|text| LockGroup::new(text).unwrap()).collect();
+        Task { id, title, standing, needs, outside, locks, priority, estimate_minutes, checkpoint, tie }
+    }
+}
+
+prop_compose! {
+    fn policy()(
+        concurrency in any::<u16>(), makespan in any::<bool>(), picks in vec(task_id(), 0..3), alone in any::<bool>(),
+        counts in any::<(u32, u32, u32)>(), times in any::<(u64, u64, Option<u64>)>(), flags in any::<(bool, bool)>(),
+    ) -> Policy {
+        Policy {
+            concurrency,
+            rank: if makespan { Rank::Makespan } else { Rank::Default },
+            picks,
+            lock_patience: counts.0,
+            unlabelled: if alone { Unlabelled::Alone } else { Unlabelled::Free },
+            retries: counts.1,
+            start_retries: counts.2,
+            start_pause: Span(times.0),
+            silence_limit: Span(times.1),
+            soft_limit: times.2.map(Span),
+            refresh: flags.0,
+            allow_no_validation: flags.1,
+        }
+    }
+}
+
+mod texts {
+    //! Every text of an event or a decision replaced, so that none depends on what it says.
+
+    use super::*;
+    use mesh_core::decision::SkipReason;
+    use mesh_core::event::{Delivery, StartFailure};
+    use mesh_core::findings::{BlockReading, ChangedClaim, Ending, Findings, ProofChoice};
+    use mesh_core::id::AttemptId;
+
+    pub(super) struct Filling {
+        pub(super) texts: Vec<String>,
+        pub(super) attempt: AttemptId,
+        pub(super) number: i32,
+        pub(super) at: usize,
+    }
+
+    impl Filling {
+        fn text(&mut self) -> String {
+            self.at += 1;
+            self.texts[self.at % self.texts.len()].clone()
+        }
+
+        fn commit(&mut self) -> mesh_core::task::Commit {
+            mesh_core::task::Commit(self.text())
+        }
+
+        fn ending(&mut self, ending: &mut Ending) {
+            match ending {
+                Ending::Exited(number) | Ending::Signaled(number) => *number = self.number,
+                Ending::CouldNotStart(cause) => *cause = self.text(),
+                Ending::HardLimit | Ending::Flood | Ending::Stopped | Ending::NoReport => {}
+            }
+        }
+
+        fn findings(&mut self, findings: &mut Findings) {
+            match &mut findings.block {
+                BlockReading::Missing(why) => *why = self.text(),
+                BlockReading::Read(block) => {
+                    block.pr = Some(self.text());
+                    block.verify = (self.number > 0).then(|| self.text());
+                    block.blockers = (self.number < 0).then(|| self.text());
+                    block.changed = match block.changed {
+                        ChangedClaim::Paths(_) => ChangedClaim::Paths(self.texts.clone()),
+                        ChangedClaim::NoDiff(_) => ChangedClaim::NoDiff(self.text()),
+                    };
+                }
+            }
+            let changes = &mut findings.changes;
+            changes.commit = self.commit();
+            changes.paths = self.texts.clone();
+            changes.strays = vec![self.commit(), self.commit()];
+            match &mut findings.proof {
+                ProofChoice::Named(text)
+                | ProofChoice::SelfChecked(text)
+                | ProofChoice::Refused(text) => {
+                    *text = self.text();
+                }
+                ProofChoice::Nothing | ProofChoice::Waived => {}
+            }
+        }
+
+        pub(super) fn event(&mut self, event: &mut Event) {
+            let id = self.attempt.clone();
+            match event {
+                Event::Claimed { attempt }
+                | Event::Started { attempt }
+                | Event::Looked { attempt, .. } => *attempt = id,
+                Event::StartFailed { attempt, cause } => {
+                    *attempt = id;
+                    match cause {
+                        StartFailure::Taken { holder } => *holder = self.text(),
+                        StartFailure::Failed(failure) => failure.detail = self.text(),
+                    }
+                }
+                Event::Ended { attempt, ending } => {
+                    *attempt = id;
+                    self.ending(ending);
+                }
+                Event::Examined { attempt, findings } => {
+                    *attempt = id;
+                    match findings {
+                        Ok(findings) => self.findings(findings),
+                        Err(failure) => failure.detail = self.text(),
+                    }
+                }
+                Event::Proved { attempt, proof } => {
+                    *attempt = id;
+                    self.ending(&mut proof.ending);
+                    proof.tail = self.text();
+                }
+                Event::Settled { attempt, delivery } => {
+                    *attempt = id;
+                    match delivery {
+                        Delivery::Kept => {}
+                        Delivery::Landed { commit } => *commit = self.commit(),
+                        Delivery::NotLanded { reason } => *reason = self.text(),
+                    }
+                }
+                Event::ClaimLost { task, holder } => {
+                    *task = id.task;
+                    *holder = self.text();
+                }
+                Event::Refreshed {
+                    change: Err(problem),
+                } => *problem = self.text(),
+                Event::Begun { .. }
+                | Event::Reopened
+                | Event::Tick
+                | Event::Refreshed { .. }
+                | Event::Asked { .. }
+                | Event::Concluded => {}
+            }
+        }
+
+        pub(super) fn decision(&mut self, decision: &mut Decision) {
+            let id = self.attempt.clone();
+            match decision {
+                Decision::Prove {
+                    attempt,
+                    command,
+                    commit,
+                    ..
+                } => {
+                    (*attempt, *command, *commit) = (id, self.text(), self.commit());
+                }
+                Decision::Accept {
+                    attempt, commit, ..
+                } => (*attempt, *commit) = (id, self.commit()),
+                Decision::Retry { attempt, failure } | Decision::Fail { attempt, failure } => {
+                    (*attempt, failure.detail) = (id, self.text());
+                }
+                Decision::Question { attempt, text } => (*attempt, *text) = (id, self.text()),
+                Decision::Skip { task, reason } => {
+                    *task = id.task.clone();
+                    match reason {
+                        SkipReason::ByPerson => {}
+                        SkipReason::Taken(sign) => *sign = self.text(),
+                        SkipReason::NeedFailed(need) => *need = id.task,
+                    }
+                }
+                Decision::Refuse { reason } => *reason = self.text(),
+                Decision::Pause { cause } => *cause = self.text(),
+                _ => {}
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_plan_and_a_policy_come_back_equal(tasks in vec(task(), 0..12), policy in policy()) {
+        let (plan, _) = Plan::build_tolerant(tasks);
+        let event = Event::Begun { plan, policy };
+        prop_assert_eq!(round_trip(&event, &[]).event, event);
+    }
+
+    #[test]
+    fn a_change_of_the_plan_comes_back(
+        tasks in vec(task(), 0..4), removed in vec(task_id(), 0..3), taken in vec((task_id(), text()), 0..3),
+    ) {
+        let change = mesh_core::event::PlanChange { tasks, removed, taken };
+        let event = Event::Refreshed { change: Ok(change) };
+        prop_assert_eq!(round_trip(&event, &[]).event, event);
+    }
+
+    #[test]
+    fn whatever_the_texts_say_events_and_decisions_come_back(
+        texts in vec(text(), 1..6), task in task_id(), number in any::<u32>(), code in any::<i32>(),
+    ) {
+        let attempt = mesh_core::id::AttemptId { task, number };
+        let mut filling = texts::Filling { texts, attempt, number: code, at: 0 };
+        let mut decisions = sample::every_decision();
+        decisions.iter_mut().for_each(|decision| filling.decision(decision));
+        for mut event in sample::every_event() {
+            filling.event(&mut event);
+            prop_assert_eq!(round_trip(&event, &[]).event, event);
+        }
+        prop_assert_eq!(round_trip(&Event::Tick, &decisions).decisions, decisions);
+    }
+
+    #[test]
+    fn no_line_makes_the_reader_panic(line in vec(any::<u8>(), 0..200)) {
+        let _ = decode_record(&line);
+        let _ = decode_header(&line);
+    }
+}

@@ -1,0 +1,332 @@
+//! One of every kind of event and decision, with all that they can carry.
+
+use mesh_core::decision::{Decision, SkipReason, StopCause};
+use mesh_core::event::{Delivery, Event, PlanChange, Request, StartFailure};
+use mesh_core::findings::{
+    BlockReading, Ending, Failure, FailureClass, Findings, ProofChoice, ProofEnd, ScopeBreach,
+};
+use mesh_core::id::{LockGroup, SlotId};
+use mesh_core::plan::Plan;
+use mesh_core::policy::Policy;
+use mesh_core::task::{Standing, Task};
+use mesh_core::time::{Millis, Span};
+
+use super::{attempt, commit, findings, id, task};
+
+fn failure() -> Failure {
+    Failure::new(FailureClass::Crashed, "the agent ended with exit code 3")
+}
+
+/// At least one of every kind of event, and of all that events carry.
+pub(crate) fn every_event() -> Vec<Event> {
+    let one = || attempt("a b/../c", 1);
+    let mut events = vec![
+        begun(),
+        Event::Reopened,
+        Event::Tick,
+        Event::Claimed { attempt: one() },
+        Event::Started { attempt: one() },
+        Event::StartFailed {
+            attempt: one(),
+            cause: StartFailure::Taken {
+                holder: "ada".to_owned(),
+            },
+        },
+        Event::StartFailed {
+            attempt: one(),
+            cause: StartFailure::Failed(failure()),
+        },
+        Event::Looked {
+            attempt: one(),
+            last_sign: Millis(17),
+        },
+        Event::Examined {
+            attempt: one(),
+            findings: Err(failure()),
+        },
+        Event::Examined {
+            attempt: one(),
+            findings: Ok(strange_findings()),
+        },
+        Event::ClaimLost {
+            task: id("t"),
+            holder: String::new(),
+        },
+        Event::Refreshed {
+            change: Ok(PlanChange::default()),
+        },
+        Event::Refreshed {
+            change: Ok(PlanChange {
+                tasks: vec![task("new", &["t"], &["core"])],
+                removed: vec![id("gone")],
+                taken: vec![(id("t"), "assignee is ada".to_owned())],
+            }),
+        },
+        Event::Refreshed {
+            change: Err("bd did not answer".to_owned()),
+        },
+        Event::Concluded,
+    ];
+    events.extend(events_with_variants());
+    events
+}
+
+/// Events whose content has kinds of its own.
+fn events_with_variants() -> Vec<Event> {
+    let one = || attempt("a b/../c", 1);
+    let mut events = Vec::new();
+    let endings = [
+        Ending::Exited(0),
+        Ending::Exited(-1),
+        Ending::Signaled(9),
+        Ending::CouldNotStart("no such file".to_owned()),
+        Ending::HardLimit,
+        Ending::Flood,
+        Ending::Stopped,
+        Ending::NoReport,
+    ];
+    for ending in endings {
+        events.push(Event::Ended {
+            attempt: one(),
+            ending: ending.clone(),
+        });
+        events.push(Event::Proved {
+            attempt: one(),
+            proof: ProofEnd {
+                ending,
+                tail: "line\nline\u{7}".to_owned(),
+            },
+        });
+    }
+    let proofs = [
+        ProofChoice::Named("a".to_owned()),
+        ProofChoice::SelfChecked("b".to_owned()),
+        ProofChoice::Refused("true".to_owned()),
+        ProofChoice::Nothing,
+        ProofChoice::Waived,
+    ];
+    for proof in proofs {
+        events.push(Event::Examined {
+            attempt: one(),
+            findings: Ok(findings("c1", &[], proof)),
+        });
+    }
+    let deliveries = [
+        Delivery::Kept,
+        Delivery::Landed {
+            commit: commit("c9"),
+        },
+        Delivery::NotLanded {
+            reason: "conflict".to_owned(),
+        },
+    ];
+    for delivery in deliveries {
+        events.push(Event::Settled {
+            attempt: one(),
+            delivery,
+        });
+    }
+    let requests = [
+        Request::Stop { now: false },
+        Request::Stop { now: true },
+        Request::Retry {
+            task: id("t"),
+            with_dependents: true,
+        },
+        Request::Skip { task: id("t") },
+    ];
+    events.extend(requests.map(|request| Event::Asked { request }));
+    events
+}
+
+/// A plan with every standing, under a policy with every field set.
+fn begun() -> Event {
+    let (plan, _) = Plan::build_tolerant(vec![
+        Task {
+            title: "Tîtle \"quoted\"\\ \u{1f980}".to_owned(),
+            checkpoint: true,
+            tie: 7,
+            priority: -1,
+            outside: vec![id("bd-elsewhere")],
+            ..task("a b/../c", &[], &["core", "ui-2"])
+        },
+        Task {
+            standing: Standing::Satisfied {
+                commit: Some(commit("c0")),
+            },
+            ..task("done", &[], &[])
+        },
+        Task {
+            standing: Standing::Satisfied { commit: None },
+            ..task("done-by-hand", &[], &[])
+        },
+        Task {
+            standing: Standing::Container,
+            ..task("epic", &["done"], &[])
+        },
+        Task {
+            standing: Standing::NotOurs {
+                reason: "held by ada".to_owned(),
+            },
+            ..task("hers", &[], &[])
+        },
+        task("faulty", &["nowhere"], &[]),
+        Task {
+            estimate_minutes: None,
+            ..task("ring-1", &["ring-2"], &[])
+        },
+        task("ring-2", &["ring-1"], &[]),
+    ]);
+    let policy = Policy {
+        picks: vec![id("ring-1")],
+        rank: mesh_core::policy::Rank::Makespan,
+        unlabelled: mesh_core::policy::Unlabelled::Alone,
+        soft_limit: Some(Span::minutes(5)),
+        refresh: true,
+        allow_no_validation: true,
+        ..Policy::with_concurrency(3)
+    };
+    Event::Begun { plan, policy }
+}
+
+/// All that can be wrong with a result at once.
+fn strange_findings() -> Findings {
+    let mut strange = findings("c1", &["src/a.rs"], ProofChoice::Nothing);
+    strange.block = BlockReading::Missing("two blocks".to_owned());
+    strange.changes.conflicted = vec!["src/a.rs".to_owned()];
+    strange.changes.strays = vec![commit("s1")];
+    strange.changes.missing_needs = vec![commit("n1")];
+    strange.changes.breaches = vec![ScopeBreach {
+        path: "src/a.rs".to_owned(),
+        group: LockGroup::new("core").unwrap(),
+    }];
+    strange
+}
+
+/// Fails to compile when there is a new kind: add it to [`every_event`] then.
+pub(crate) fn event_kind(event: &Event) -> usize {
+    match event {
+        Event::Begun { .. } => 0,
+        Event::Reopened => 1,
+        Event::Tick => 2,
+        Event::Claimed { .. } => 3,
+        Event::Started { .. } => 4,
+        Event::StartFailed { .. } => 5,
+        Event::Looked { .. } => 6,
+        Event::Ended { .. } => 7,
+        Event::Examined { .. } => 8,
+        Event::Proved { .. } => 9,
+        Event::Settled { .. } => 10,
+        Event::ClaimLost { .. } => 11,
+        Event::Refreshed { .. } => 12,
+        Event::Asked { .. } => 13,
+        Event::Concluded => 14,
+    }
+}
+
+/// At least one of every kind of decision.
+pub(crate) fn every_decision() -> Vec<Decision> {
+    let one = || attempt("t", 1);
+    let mut decisions = vec![
+        Decision::Start {
+            attempt: one(),
+            slot: SlotId(2),
+        },
+        Decision::Reserve { task: id("t") },
+        Decision::Look { attempt: one() },
+        Decision::Slow { attempt: one() },
+        Decision::Kill { attempt: one() },
+        Decision::Examine { attempt: one() },
+        Decision::Prove {
+            attempt: one(),
+            command: "make test".to_owned(),
+            self_checked: true,
+            commit: commit("c1"),
+        },
+        Decision::Accept {
+            attempt: one(),
+            commit: commit("c1"),
+            self_checked: false,
+        },
+        Decision::Question {
+            attempt: one(),
+            text: "Which?\nThis or that?".to_owned(),
+        },
+        Decision::Interrupt { attempt: one() },
+        Decision::Redo {
+            task: id("t"),
+            dependents: vec![id("u"), id("v")],
+        },
+        Decision::Refuse {
+            reason: "no".to_owned(),
+        },
+        Decision::Width { to: 2 },
+        Decision::Pause {
+            cause: "setup: no".to_owned(),
+        },
+        Decision::Drain,
+        Decision::Refresh,
+        Decision::Conclude,
+        Decision::GoOn,
+    ];
+    let causes = [
+        StopCause::Hung,
+        StopCause::RunStopped,
+        StopCause::Taken,
+        StopCause::Skipped,
+        StopCause::ClaimLost,
+        StopCause::Superseded,
+    ];
+    decisions.extend(causes.map(|cause| Decision::Stop {
+        attempt: one(),
+        cause,
+    }));
+    let reasons = [
+        SkipReason::ByPerson,
+        SkipReason::Taken("closed".to_owned()),
+        SkipReason::NeedFailed(id("u")),
+    ];
+    decisions.extend(reasons.map(|reason| Decision::Skip {
+        task: id("t"),
+        reason,
+    }));
+    for class in FailureClass::ALL {
+        decisions.push(Decision::Retry {
+            attempt: one(),
+            failure: Failure::new(class, "why"),
+        });
+        decisions.push(Decision::Fail {
+            attempt: one(),
+            failure: Failure::new(class, ""),
+        });
+    }
+    decisions
+}
+
+/// Fails to compile when there is a new kind: add it to [`every_decision`] then.
+pub(crate) fn decision_kind(decision: &Decision) -> usize {
+    match decision {
+        Decision::Start { .. } => 0,
+        Decision::Reserve { .. } => 1,
+        Decision::Look { .. } => 2,
+        Decision::Slow { .. } => 3,
+        Decision::Stop { .. } => 4,
+        Decision::Kill { .. } => 5,
+        Decision::Examine { .. } => 6,
+        Decision::Prove { .. } => 7,
+        Decision::Accept { .. } => 8,
+        Decision::Retry { .. } => 9,
+        Decision::Fail { .. } => 10,
+        Decision::Question { .. } => 11,
+        Decision::Interrupt { .. } => 12,
+        Decision::Skip { .. } => 13,
+        Decision::Redo { .. } => 14,
+        Decision::Refuse { .. } => 15,
+        Decision::Width { .. } => 16,
+        Decision::Pause { .. } => 17,
+        Decision::Drain => 18,
+        Decision::Refresh => 19,
+        Decision::Conclude => 20,
+        Decision::GoOn => 21,
+    }
+}
