@@ -125,7 +125,8 @@ impl Loaded {
     /// that are gone go too, except errors.
     ///
     /// # Errors
-    /// An id that is no task of the source.
+    /// Ids that are no tasks of the source. The others are kept all the same: an id that vanishes in mid-run must not let the rest
+    /// of the source in.
     pub fn restrict(&mut self, ids: &[TaskId]) -> Result<(), Vec<Diagnostic>> {
         let unknown: Vec<Diagnostic> = ids
             .iter()
@@ -139,9 +140,6 @@ impl Loaded {
                 .about(id)
             })
             .collect();
-        if !unknown.is_empty() {
-            return Err(unknown);
-        }
         let kept = closure(&self.tasks, ids);
         self.tasks.retain(|task| kept.contains(&task.id));
         self.sheets.retain(|id, _| kept.contains(id));
@@ -150,7 +148,11 @@ impl Loaded {
             found.severity == Severity::Error
                 || found.task.as_ref().is_none_or(|id| kept.contains(id))
         });
-        Ok(())
+        if unknown.is_empty() {
+            Ok(())
+        } else {
+            Err(unknown)
+        }
     }
 }
 

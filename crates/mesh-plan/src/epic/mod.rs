@@ -6,6 +6,8 @@
 
 mod bead;
 mod family;
+#[cfg(test)]
+mod listings;
 mod target;
 mod tasks;
 

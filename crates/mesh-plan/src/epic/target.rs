@@ -189,3 +189,7 @@ fn common_epic(ids: &[TaskId], family: &Family<'_>) -> Result<Option<TaskId>, Ta
         }),
     }
 }
+
+#[cfg(test)]
+#[path = "target_test.rs"]
+mod tests;

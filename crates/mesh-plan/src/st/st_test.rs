@@ -234,7 +234,10 @@ fn ids_restrict_to_what_they_need() {
             .expect("it is there"),
     );
     let mut loaded = load("whole.jsonl", &bytes.expect("it can be read"));
-    let unknown = loaded.restrict(&[id("st-02")]).expect_err("no such task");
+    let unknown = loaded
+        .clone()
+        .restrict(&[id("st-02")])
+        .expect_err("no such task");
     assert_eq!(
         unknown[0].message,
         "st-02 is no task of st whole.jsonl; did you mean `st-002`?"
