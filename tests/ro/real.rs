@@ -213,11 +213,45 @@ fn as_bd_first_on_path(tracker: &Tracker, version: &str) {
     }
 }
 
+/// A copy of the tracker in a view answers as the live one does, from any folder, and the live one is not opened for it.
+fn a_view_answers_as_the_live_tracker(tracker: &Tracker, version: &str) {
+    let view = tracker.lab.path("view");
+    fs_err::create_dir_all(mesh_bd_ro::view::copy_dir(&view, 1)).expect("folder");
+    // `cp -a` keeps the times, which 0.47.1 compares.
+    let mut copy = Command::new("cp");
+    copy.arg("-a")
+        .arg(tracker.root().join(".beads"))
+        .arg(mesh_bd_ro::view::beads_dir(&view, 1));
+    assert!(copy.status().expect("cp").success());
+    fs_err::write(mesh_bd_ro::view::lock_file(&view, 1), "").expect("lock");
+    let examples = [
+        "show bd-123 --json",
+        "list --json --all --limit 0",
+        "dep tree bd-456 --json",
+        "swarm status bd-epic-1 --json",
+    ];
+    let live = examples.map(|example| stdout(&tracker.plain(example)));
+    // Gone for the time of the reads: who answers now has answered from the copy.
+    let (beads, away) = (tracker.root().join(".beads"), tracker.root().join("away"));
+    fs_err::rename(&beads, &away).expect("own folder");
+    let viewed = examples.map(|example| {
+        let mut command = tracker.lab.wrapper(example);
+        command
+            .env("MESH_BD", &tracker.bd)
+            .env("USER", "tester")
+            .env("MESH_VIEW", &view);
+        stdout(&run(command))
+    });
+    fs_err::rename(&away, &beads).expect("own folder");
+    assert_eq!(viewed, live, "bd {version}");
+}
+
 fn reads_answer_and_issues_stay(bd: &Path, version: &str) {
     let tracker = Tracker::new(bd);
     let before = tracker.issues();
     each_passing_example_answers_as_the_direct_call(&tracker, version);
     as_bd_first_on_path(&tracker, version);
+    a_view_answers_as_the_live_tracker(&tracker, version);
     assert_eq!(
         tracker.issues(),
         before,

@@ -100,6 +100,18 @@ A `bd` that group or others may write to is not run, nor one in a folder that an
 relative path. This program knows itself by device and inode, and a copy of itself by its bytes. A log that cannot be written
 never stops a read.
 
+## Files that reads change
+
+Measured with every flag of the table on a live tracker, each call with `--readonly --sandbox`: the issues stayed as they
+were, and these files under `.beads` changed all the same. On a view they are files of a copy.
+
+| bd | commands | files |
+| --- | --- | --- |
+| 0.47.1 | `epic status`, `dep cycles`, `mol progress`, `swarm status`, `swarm validate` | `beads.db` |
+| 0.47.1 | all others | `beads.db`, `beads.db-shm`, `beads.db-wal` |
+| 1.0.5, 1.3.0 | all | in `embeddeddolt/<name>/.dolt/noms`: `journal.idx`, `manifest`, `vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv` |
+| every | `show`, besides | `last-touched` |
+
 ## Exit codes
 
 | code | meaning |

@@ -15,7 +15,7 @@ pub const BEADS_DIR: &str = "BEADS_DIR";
 
 /// Variables that are passed on: who and where the user is, and how text is shown. None of them makes `bd` write or start
 /// anything. `PATH` is needed because `bd` runs `git rev-parse` and `git config`.
-pub const KEPT: [&str; 14] = [
+pub const KEPT: [&str; 12] = [
     "HOME",
     "LANG",
     "LANGUAGE",
@@ -28,8 +28,6 @@ pub const KEPT: [&str; 14] = [
     "USER",
     "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME",
-    "XDG_STATE_HOME",
 ];
 
 /// Variables that are set whatever the caller has. `.beads/.env` is read by `bd` 1.x and sets only what is not there, so

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::find::NotFound;
+use crate::help::usage;
 use crate::parse::{MAX_ARGUMENTS, MAX_BYTES};
 use crate::shape::Kind;
 use crate::table::{self, RULES, Rule};
@@ -45,119 +46,91 @@ pub enum Refusal {
 impl Refusal {
     /// Short stable name of the rule, for the log and for scripts.
     pub fn rule(&self) -> &'static str {
-        self.parts().0
-    }
-
-    /// The rule's name, and what is wrong and allowed instead.
-    fn parts(&self) -> (&'static str, String) {
-        use Refusal::*;
-        let usage = |rule: &Rule| format!("{} {}", rule.name(), rule.positionals.describe());
         match self {
-            TooManyArguments(n) => (
-                "too-many-arguments",
-                format!("{n} words; at most {MAX_ARGUMENTS}"),
-            ),
-            TooLong(n) => (
-                "too-long",
-                format!("{n} bytes of arguments; at most {MAX_BYTES}"),
-            ),
-            NotText(n) => ("not-text", format!("argument {n} is not UTF-8 text")),
-            ControlCharacter(n) => (
-                "control-character",
-                format!("argument {n} holds a control or invisible character"),
-            ),
-            NoCommand => (
-                "no-command",
-                format!("nothing to read; allowed: {}", commands(None)),
-            ),
-            UnknownCommand(word) => (
-                "command",
-                format!(
-                    "{} is not an allowed read; allowed: {}; {WRITES}",
-                    shown(word),
-                    commands(None)
-                ),
-            ),
-            Subcommand(group, word) => {
-                let word = word.as_deref().map_or("alone".to_string(), shown);
-                (
-                    "subcommand",
-                    format!(
-                        "{group} {word} is not an allowed read; allowed: {}; {WRITES}",
-                        commands(Some(group))
-                    ),
-                )
-            }
-            NotGlobal(flag) => {
-                let why = why(None, flag);
-                (
-                    "global-flag",
-                    format!(
-                        "{} before the command{why}; allowed there: {}",
-                        shown(flag),
-                        globals()
-                    ),
-                )
-            }
-            UnknownFlag(rule, flag) => {
-                let why = why(Some(rule), flag);
-                (
-                    "flag",
-                    format!(
-                        "{} for {}{why}; allowed: {}; {WRITES}",
-                        shown(flag),
-                        rule.name(),
-                        flags(rule)
-                    ),
-                )
-            }
-            Bundled(word) => (
-                "bundled-flags",
-                format!(
-                    "{}: write each short flag alone, its value after a space",
-                    shown(word)
-                ),
-            ),
-            Repeated(flag) => ("repeated-flag", format!("--{flag} twice; give it once")),
-            TakesNoValue(flag) => (
-                "flag-without-value",
-                format!("--{flag} takes no value; write it alone"),
-            ),
-            MissingValue(flag) => (
-                "missing-value",
-                format!("--{flag} needs a value that does not start with a dash"),
-            ),
-            BadValue(flag, kind, value) => (
-                "value",
-                format!("--{flag} wants {}, not {}", kind.describe(), shown(value)),
-            ),
-            LooksLikeFlag(word) => (
-                "looks-like-a-flag",
-                format!("{}: no id or word may start with a dash", shown(word)),
-            ),
-            BadPositional(rule, kind, word) => (
-                "argument",
-                format!(
-                    "{} wants {}, not {}",
-                    rule.name(),
-                    kind.describe(),
-                    shown(word)
-                ),
-            ),
-            TooFewPositionals(rule) => ("missing-argument", format!("allowed: {}", usage(rule))),
-            TooManyPositionals(rule) => (
-                "extra-argument",
-                format!("allowed: {}, and flags", usage(rule).trim_end()),
-            ),
+            Refusal::TooManyArguments(_) => "too-many-arguments",
+            Refusal::TooLong(_) => "too-long",
+            Refusal::NotText(_) => "not-text",
+            Refusal::ControlCharacter(_) => "control-character",
+            Refusal::NoCommand => "no-command",
+            Refusal::UnknownCommand(_) => "command",
+            Refusal::Subcommand(..) => "subcommand",
+            Refusal::NotGlobal(_) => "global-flag",
+            Refusal::UnknownFlag(..) => "flag",
+            Refusal::Bundled(_) => "bundled-flags",
+            Refusal::Repeated(_) => "repeated-flag",
+            Refusal::TakesNoValue(_) => "flag-without-value",
+            Refusal::MissingValue(_) => "missing-value",
+            Refusal::BadValue(..) => "value",
+            Refusal::LooksLikeFlag(_) => "looks-like-a-flag",
+            Refusal::BadPositional(..) => "argument",
+            Refusal::TooFewPositionals(_) => "missing-argument",
+            Refusal::TooManyPositionals(_) => "extra-argument",
         }
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (rule, text) = self.parts();
-        write!(f, "refused ({rule}): {text}")
+        use Refusal::*;
+        write!(f, "refused ({}): ", self.rule())?;
+        match self {
+            TooManyArguments(n) => write!(f, "{n} words; at most {MAX_ARGUMENTS}"),
+            TooLong(n) => write!(f, "{n} bytes of arguments; at most {MAX_BYTES}"),
+            NotText(n) => write!(f, "argument {n} is not UTF-8 text"),
+            ControlCharacter(n) => write!(f, "argument {n} holds a control or invisible character"),
+            NoCommand => write!(f, "nothing to read; allowed: {}", commands(None)),
+            UnknownCommand(word) => not_a_read(f, &shown(word), None),
+            Subcommand(group, None) => not_a_read(f, &format!("{group} alone"), Some(group)),
+            Subcommand(group, Some(word)) => {
+                not_a_read(f, &format!("{group} {}", shown(word)), Some(group))
+            }
+            NotGlobal(flag) => {
+                let (flag, why) = (shown(flag), why(None, flag));
+                write!(
+                    f,
+                    "{flag} before the command{why}; allowed there: {}",
+                    globals()
+                )
+            }
+            UnknownFlag(rule, flag) => {
+                let (name, flag, why) = (rule.name(), shown(flag), why(Some(rule), flag));
+                write!(
+                    f,
+                    "{flag} for {name}{why}; allowed: {}; {WRITES}",
+                    flags(rule)
+                )
+            }
+            Bundled(word) => {
+                write!(
+                    f,
+                    "{}: each short flag alone, its value after a space",
+                    shown(word)
+                )
+            }
+            Repeated(flag) => write!(f, "--{flag} twice; give it once"),
+            TakesNoValue(flag) => write!(f, "--{flag} takes no value; write it alone"),
+            MissingValue(flag) => {
+                write!(f, "--{flag} needs a value that does not start with a dash")
+            }
+            BadValue(flag, kind, word) => wants(f, &format!("--{flag}"), *kind, word),
+            LooksLikeFlag(word) => write!(f, "{}: no id or word starts with a dash", shown(word)),
+            BadPositional(rule, kind, word) => wants(f, &rule.name(), *kind, word),
+            TooFewPositionals(rule) => write!(f, "allowed: {}", usage(rule)),
+            TooManyPositionals(rule) => write!(f, "allowed: {}, and flags", usage(rule)),
+        }
     }
+}
+
+fn not_a_read(f: &mut fmt::Formatter<'_>, words: &str, group: Option<&str>) -> fmt::Result {
+    write!(
+        f,
+        "{words} is not an allowed read; allowed: {}; {WRITES}",
+        commands(group)
+    )
+}
+
+fn wants(f: &mut fmt::Formatter<'_>, whose: &str, kind: Kind, word: &str) -> fmt::Result {
+    write!(f, "{whose} wants {}, not {}", kind.describe(), shown(word))
 }
 
 /// Why an allowed call could not be carried out. Its `Display` is one line.
