@@ -1,48 +1,12 @@
-//! Ids made safe for file names, workspace names and refs. Std only, but for the error type.
+//! Names of workspaces and of their folders, made of ids that may be any text.
 //!
-//! A task's id is any text. What comes out of [`safe_name`] can be one component of a path, a jj workspace name that needs no
-//! quotes in a revset, and one component of a git ref, on file systems that fold case too; and two different ids never give the
-//! same name. It must never let a separator, a leading dot or hyphen, or an ending that git refuses through.
+//! What comes out of [`safe_name`] can be one component of a path, a jj workspace name that needs no quotes in a revset, and one
+//! component of a git ref. The rule is the core's, because the run folder follows it too.
 
-/// Longest name that [`safe_name`] gives, in bytes; room is left for what is put around it.
-pub const MAX_NAME_BYTES: usize = 80;
+pub use mesh_core::filename::{MAX_NAME_BYTES, safe_file_name as safe_name};
 
 /// What the names of all workspaces of mesh begin with.
 pub const OURS: &str = "mesh-";
-
-/// Digits of the hash that is added where a name had to be changed.
-const HASH_DIGITS: usize = 16;
-
-/// A name for `id`: the id itself where it is already safe, else its safe characters and a hash of the whole id.
-///
-/// The id itself is kept when it has only `[a-z0-9._-]`, is not longer than [`MAX_NAME_BYTES`], begins with a letter or digit,
-/// has no `..`, does not end in `.` or `.lock`, and does not look like a name with a hash: everything else, upper-case letters
-/// among it, gets the hash, so that no two ids meet on one name even where case is folded.
-#[must_use]
-pub fn safe_name(id: &str) -> String {
-    if is_safe(id) && !ends_like_a_hash(id) {
-        return id.to_owned();
-    }
-    let mut stem = String::new();
-    for c in id.chars() {
-        let c = if c.is_ascii_alphanumeric() || c == '.' || c == '_' {
-            c.to_ascii_lowercase()
-        } else {
-            '-'
-        };
-        let doubled = (c == '.' || c == '-') && stem.ends_with(['.', '-']);
-        if stem.len() < MAX_NAME_BYTES - HASH_DIGITS - 1 && !doubled {
-            stem.push(c);
-        }
-    }
-    let stem = stem.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    let hash = hash_of(id.as_bytes());
-    if stem.is_empty() {
-        format!("x-{hash}")
-    } else {
-        format!("{stem}-{hash}")
-    }
-}
 
 /// The name of an attempt's workspace, unique over runs, tasks and attempts.
 ///
@@ -93,45 +57,6 @@ pub(crate) fn check_workspace_name(name: &str) -> Result<(), crate::error::VcsEr
             name: name.to_owned(),
         })
     }
-}
-
-fn is_safe(id: &str) -> bool {
-    let bytes = id.as_bytes();
-    let allowed =
-        |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
-    let first_is_plain = bytes
-        .first()
-        .is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    first_is_plain
-        && bytes.len() <= MAX_NAME_BYTES
-        && bytes.iter().all(allowed)
-        && !id.contains("..")
-        && !id.ends_with('.')
-        && !id.ends_with(".lock")
-}
-
-/// Whether `id` could be taken for a name that got a hash; such an id gets one too, or it would meet that name.
-fn ends_like_a_hash(id: &str) -> bool {
-    id.rsplit_once('-').is_some_and(|(_, tail)| {
-        tail.len() == HASH_DIGITS
-            && tail
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    })
-}
-
-/// FNV-1a over 64 bits and a final mix: the same for ever and on every machine. A hostile id can be made to collide with effort;
-/// the caller then finds the folder taken, and nothing is overwritten.
-fn hash_of(bytes: &[u8]) -> String {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in bytes {
-        hash ^= u64::from(*byte);
-        hash = hash.wrapping_mul(0x0000_0100_0000_01b3);
-    }
-    hash ^= hash >> 32;
-    hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    hash ^= hash >> 29;
-    format!("{hash:016x}")
 }
 
 #[cfg(test)]
@@ -228,8 +153,8 @@ mod tests {
         }
 
         #[test]
-        fn a_kept_name_is_the_id(id in "[a-z0-9][a-z0-9_-]{0,20}") {
-            prop_assume!(!ends_like_a_hash(&id));
+        // Shorter than a hash, so that it cannot end like one.
+        fn a_kept_name_is_the_id(id in "[a-z0-9][a-z0-9_-]{0,14}") {
             prop_assert_eq!(safe_name(&id), id);
         }
     }
