@@ -7,6 +7,7 @@ mod tries;
 
 use std::path::PathBuf;
 
+use mesh_core::event::Event;
 use mesh_core::id::AttemptId;
 use mesh_core::state::{Intake, RunEnd, State};
 use mesh_core::time::Millis;
@@ -215,10 +216,7 @@ pub fn summarize(
             title: text("source", "title"),
         },
         started_at: WallTime(header.started_unix_ms),
-        ended_at: records
-            .last()
-            .filter(|_| state.run_end() == RunEnd::Concluded)
-            .map(|record| record.wall),
+        ended_at: ended_at(records).filter(|_| state.run_end() == RunEnd::Concluded),
         concurrency: state.policy().concurrency,
         overlap: figures.overlap,
         makespan_seconds: figures.makespan_seconds,
@@ -231,6 +229,16 @@ pub fn summarize(
         },
         tasks: tasks.collect(),
     })
+}
+
+/// Reports that come after the end do not move it.
+fn ended_at(records: &[Record]) -> Option<WallTime> {
+    let concluded = |record: &&Record| record.event == Event::Concluded;
+    records
+        .iter()
+        .rev()
+        .find(concluded)
+        .map(|record| record.wall)
 }
 
 fn run_state(state: &State, coordinated: bool) -> RunState {

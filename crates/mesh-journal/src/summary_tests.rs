@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use mesh_core::event::{Event, Request};
+use mesh_core::event::Request;
 use mesh_core::findings::Ending;
 use mesh_core::policy::Policy;
 
@@ -272,6 +272,9 @@ fn the_state_of_a_run_says_who_must_act() {
     }
     script.tell(22_000, Event::Concluded);
     assert_eq!(state(&script.records, false), RunState::Done);
+    script.settled(30_000, "a", 1);
+    let summary = summary_of(&script.records);
+    assert_eq!(summary.ended_at, Some(sample::START.after(22_000)));
 }
 
 /// The folder of journals that must be read for ever.

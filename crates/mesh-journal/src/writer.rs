@@ -55,11 +55,15 @@ impl Journal {
         })?;
         let mut line = encode_header(header);
         line.push('\n');
-        file.write_all(line.as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(disk)?;
-        if let Some(folder) = path.parent() {
-            sync_folder(folder).map_err(disk)?;
+        let mut write = || {
+            file.write_all(line.as_bytes())?;
+            file.sync_all()?;
+            path.parent().map_or(Ok(()), sync_folder)
+        };
+        if let Err(error) = write() {
+            // A run that never began must not be taken for the latest one.
+            let _ = fs_err::remove_file(path);
+            return Err(disk(error));
         }
         Ok(Journal {
             file,
