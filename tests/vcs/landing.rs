@@ -12,6 +12,7 @@ on_both!(
     several_commits_stay_several,
     a_result_on_two_needs_lands_after_them,
     it_lands_once,
+    a_copy_lands_once_too,
     a_conflict_leaves_the_target_alone,
     a_failed_proof_leaves_the_target_alone,
     a_target_that_moved_meanwhile_is_not_overwritten,
@@ -188,6 +189,19 @@ fn it_lands_once(world: &World) {
         land(world, &base[0], &base),
         Landed::AlreadyThere { at: to }
     );
+}
+
+fn a_copy_lands_once_too(world: &World) {
+    let base = world.base();
+    let one = world.finished("one", &base, &[("one", "1\n")]);
+    let two = world.finished("two", &base, &[("two", "2\n")]);
+    land(world, &one, &base);
+    let to = moved_to(&land(world, &two, &base));
+    assert_eq!(
+        land(world, &two, &base),
+        Landed::AlreadyThere { at: to.clone() }
+    );
+    assert_eq!(world.target("trunk"), to.as_str());
 }
 
 fn a_conflict_leaves_the_target_alone(world: &World) {

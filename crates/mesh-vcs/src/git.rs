@@ -77,7 +77,7 @@ impl Git {
                 least: LEAST_TEXT,
             })?;
         let program = setup.program(path);
-        let answer = program.run(folder, &args!["--version"], Span::Short, &[])?;
+        let answer = program.run(folder, &["--version".into()], Span::Short, &[])?;
         let version = answer.parse(|bytes| crate::model::parse_version(bytes, "git version "))?;
         if version.numbers < LEAST {
             return Err(VcsError::TooOld {

@@ -238,3 +238,87 @@ pub(crate) fn reflog(bytes: &[u8]) -> Vec<Move> {
     };
     bytes.split(|b| *b == b'\n').filter_map(one).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::path::Path;
+
+    const A: &str = "aafec1d74b7ae9d837e56d02be6a7fb9ab8410a3";
+    const B: &str = "7378bed40c6f1bcc233129d4397e910a75957b0e";
+
+    /// Captured from git 2.39.5, with the lines of newer ones added.
+    #[test]
+    fn worktrees_with_all_their_attributes() {
+        let text = format!(
+            "worktree /r\0HEAD {A}\0branch refs/heads/main\0\0worktree /w x\0HEAD {B}\0detached\0locked mesh workspace mesh-a\0\0\
+             worktree /gone\0HEAD {B}\0detached\0prunable gitdir file points to non-existent location\0\0worktree /b\0bare\0\0"
+        );
+        let found = worktrees(text.as_bytes()).unwrap();
+        assert_eq!(found.len(), 4);
+        assert_eq!(found[0].branch.as_deref(), Some("refs/heads/main"));
+        assert_eq!(
+            (found[1].path.as_path(), found[1].locked.as_deref()),
+            (Path::new("/w x"), Some("mesh workspace mesh-a"))
+        );
+        assert_eq!(found[1].head.as_ref().map(CommitId::as_str), Some(B));
+        assert!(found[3].bare && !found[0].bare);
+        assert!(worktrees(format!("HEAD {A}\0").as_bytes()).is_err());
+        assert!(worktrees(b"worktree /r").is_err(), "cut off");
+    }
+
+    #[test]
+    fn a_merged_tree_and_its_conflicts() {
+        let clean = merged_tree(format!("{A}\0").as_bytes()).unwrap();
+        assert_eq!((clean.tree.as_str(), clean.conflicted.len()), (A, 0));
+        let torn = merged_tree(format!("{A}\0a b\0c\nd\0").as_bytes()).unwrap();
+        assert_eq!(torn.conflicted, [Path::new("a b"), Path::new("c\nd")]);
+        // With messages, as some versions write them in spite of the option: they follow an empty field.
+        assert_eq!(
+            merged_tree(format!("{A}\0a\0\x001\0a\0Auto-merging\0").as_bytes())
+                .unwrap()
+                .conflicted,
+            [Path::new("a")]
+        );
+        assert!(merged_tree(b"").is_err() && merged_tree(b"rubbish\0").is_err());
+    }
+
+    #[test]
+    fn changes_and_status() {
+        let found = changes(b"M\0b\0A\0a\nc\0D\0z\0T\0l\0").unwrap();
+        assert_eq!(
+            found.iter().map(|one| one.kind).collect::<Vec<_>>(),
+            [
+                ChangeKind::Added,
+                ChangeKind::Modified,
+                ChangeKind::Modified,
+                ChangeKind::Removed
+            ]
+        );
+        assert!(
+            changes(b"M\0").is_err() && changes(b"X\0a\0").is_err() && changes(b"M\0a").is_err()
+        );
+        let found = status(b" M a\0?? b c\0UU d\0AA e\0R  f\0").unwrap();
+        assert_eq!(
+            found.iter().map(|one| one.unmerged).collect::<Vec<_>>(),
+            [false, false, true, true, false]
+        );
+        assert!(status(b"M\0").is_err() && status(b" M \0").is_err());
+    }
+
+    #[test]
+    fn unmerged_paths_come_once() {
+        let text = format!("100644 {A} 1\tf g\0100644 {A} 2\tf g\0100644 {B} 3\tf g\0");
+        assert_eq!(unmerged(text.as_bytes()).unwrap(), [Path::new("f g")]);
+        assert!(unmerged(b"no path\0").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = (worktrees(&bytes), status(&bytes), changes(&bytes), merged_tree(&bytes), unmerged(&bytes));
+            let _ = (with_parents(&bytes), reflog(&bytes), commits(&bytes), one_path(&bytes), one_commit(&bytes));
+        }
+    }
+}

@@ -24,10 +24,16 @@ pub(crate) const WORKSPACES: &str =
     r#"json(name) ++ "\t" ++ json(root) ++ "\t" ++ json(target.commit_id()) ++ "\n""#;
 
 /// One operation a line for [`super::parse::operations`].
-pub(crate) const OPERATIONS: &str = r#"json(self) ++ "\n""#;
+pub(crate) const OPERATIONS: &str = concat!(
+    r#""{\"id\":" ++ json(id) ++ ",\"parents\":" ++ json(parents.map(|o| o.id()))"#,
+    r#" ++ ",\"description\":" ++ json(description) ++ ",\"workspace\":" ++ json(workspace_name) ++ "}\n""#,
+);
 
-/// Commit id and whether it is in conflict, for [`super::parse::made_commits`].
-pub(crate) const MADE: &str = r#"commit_id ++ "\t" ++ json(conflict) ++ "\t" ++ json(conflicted_files.map(|f| f.path())) ++ "\n""#;
+/// Commit id, whether it changes nothing and whether it is in conflict, for [`super::parse::made_commits`].
+pub(crate) const MADE: &str = concat!(
+    r#"commit_id ++ "\t" ++ json(empty) ++ "\t" ++ json(conflict)"#,
+    r#" ++ "\t" ++ json(conflicted_files.map(|f| f.path())) ++ "\n""#,
+);
 
 /// What a command may do with the files of the workspace that it runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -103,6 +103,10 @@ pub(super) fn land(jj: &Jj, landing: &Landing, prove: &mut Prove<'_>) -> Result<
             own.len()
         )));
     }
+    // A result that landed as a copy before: the target has all of it, and another copy would be empty.
+    if made.iter().all(|made| made.empty) {
+        return Ok(Landed::AlreadyThere { at: from });
+    }
     jj.on_store(argv::integrate(&operation))?;
     let commits: Vec<CommitId> = made.into_iter().rev().map(|made| made.commit).collect();
     let tips = jj.commits(&format!("heads({})", argv::any_of(&commits)))?;

@@ -21,15 +21,24 @@ pub(crate) struct Operation {
     pub id: String,
     pub parents: Vec<String>,
     pub description: String,
-    /// Name of the workspace that the command ran in; older operations have none.
+    /// The workspace that the command ran in, as a revset names it: `name@`, in quotes where it must be.
     #[serde(default)]
-    pub workspace_name: Option<String>,
+    pub workspace: Option<String>,
+}
+
+impl Operation {
+    /// Whether the command ran in the workspace `name`.
+    pub fn ran_in(&self, name: &str) -> bool {
+        let shown = self.workspace.as_deref().unwrap_or_default();
+        shown.strip_suffix('@').unwrap_or(shown).trim_matches('"') == name
+    }
 }
 
 /// A commit that an unpublished operation made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Made {
     pub commit: CommitId,
+    pub empty: bool,
     pub conflict: bool,
     pub conflicted: Vec<PathBuf>,
 }
@@ -110,9 +119,10 @@ pub(crate) fn workspaces(bytes: &[u8]) -> Result<Vec<Listed>, String> {
 /// [`super::argv::MADE`], newest first.
 pub(crate) fn made_commits(bytes: &[u8]) -> Result<Vec<Made>, String> {
     lines(bytes, |line| {
-        let mut fields = line.splitn(3, '\t');
+        let mut fields = line.splitn(4, '\t');
         Some(Made {
             commit: CommitId::new(fields.next()?).ok()?,
+            empty: fields.next()?.parse().ok()?,
             conflict: fields.next()?.parse().ok()?,
             conflicted: serde_json::from_str(fields.next()?).ok()?,
         })
@@ -140,5 +150,136 @@ pub(crate) fn repo_link(bytes: &[u8]) -> Result<PathBuf, String> {
         Err("it names no path".to_owned())
     } else {
         Ok(PathBuf::from(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::path::Path;
+
+    #[derive(Deserialize)]
+    struct Recorded {
+        step: String,
+        argv: Vec<String>,
+        rc: i32,
+        stdout: String,
+        stderr: String,
+    }
+
+    /// The calls recorded on jj 0.45.1 that succeeded and whose arguments contain `words`.
+    fn recorded(words: &str) -> Vec<Recorded> {
+        let text = include_str!("../../../../fixtures/jj/jj-0.45.1.jsonl");
+        let all = text
+            .lines()
+            .map(|line| serde_json::from_str::<Recorded>(line).unwrap());
+        let found: Vec<Recorded> = all
+            .filter(|call| call.rc == 0 && call.argv.join(" ").contains(words))
+            .collect();
+        assert!(!found.is_empty(), "nothing is recorded for {words}");
+        found
+    }
+
+    #[test]
+    fn everything_recorded_can_be_read() {
+        for call in recorded(super::super::argv::STATES) {
+            assert_eq!(
+                states(call.stdout.as_bytes()).unwrap().len(),
+                call.stdout.lines().count()
+            );
+        }
+        for call in recorded(super::super::argv::MADE) {
+            assert!(!made_commits(call.stdout.as_bytes()).unwrap().is_empty());
+        }
+        for call in recorded(super::super::argv::OPERATIONS) {
+            let name = format!("mesh-rec+{}+1", call.step.trim_start_matches("snapshot "));
+            let operations = operations(call.stdout.as_bytes()).unwrap();
+            assert!(operations.iter().any(|op| op.ran_in(&name)), "{name}");
+            assert!(
+                operations.iter().any(|op| op.ran_in("default"))
+                    && !operations.iter().any(|op| op.ran_in("mesh"))
+            );
+        }
+        for call in recorded("--no-integrate-operation") {
+            assert_eq!(unpublished_operation(&call.stderr).unwrap().len(), 12);
+        }
+    }
+
+    #[test]
+    fn a_conflicted_merge_shows_its_paths() {
+        let clash: Vec<_> = recorded("mesh-rec+clash+1\"@")
+            .into_iter()
+            .filter(|call| call.step == "add clash")
+            .collect();
+        let state = states(clash[0].stdout.as_bytes()).unwrap().remove(0);
+        assert!(state.conflict && state.empty && state.described);
+        assert_eq!(
+            (state.conflicted, state.parents.len()),
+            (vec![PathBuf::from("shared.txt")], 2)
+        );
+    }
+
+    #[test]
+    fn a_workspace_whose_folder_is_gone_has_no_path() {
+        let id = "a".repeat(40);
+        let text = format!("\"mesh-x\"\tnull\t\"{id}\"\n\"a\\tb\"\t\"/w s\"\t\"{id}\"\n");
+        let listed = workspaces(text.as_bytes()).unwrap();
+        assert_eq!(
+            (listed[0].path.as_deref(), listed[1].path.as_deref()),
+            (None, Some(Path::new("/w s")))
+        );
+        assert_eq!(listed[1].name, "a\tb");
+    }
+
+    #[test]
+    fn changes_keep_odd_names_and_refuse_odd_lines() {
+        let found = changes(b"M\t\"b\\nc\"\nA\t\"a\"\nD\t\"z\"\n").unwrap();
+        assert_eq!(
+            found
+                .iter()
+                .map(|one| one.path.to_str().unwrap())
+                .collect::<Vec<_>>(),
+            ["a", "b\nc", "z"]
+        );
+        for bad in [
+            "M a.txt\n",
+            "M\ta\n",
+            "?\t\"a\"\n",
+            "M\t\"a\"",
+            "Error: no\n",
+        ] {
+            assert!(changes(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_line_must_be_whole() {
+        let id = "a".repeat(40);
+        assert!(
+            commit_ids(format!("{id}\n{id}").as_bytes()).is_err(),
+            "cut off between the id and its end"
+        );
+        assert_eq!(commit_ids(b"").unwrap(), []);
+        assert!(commit_ids(b"\n").is_err());
+    }
+
+    #[test]
+    fn a_link_names_one_path() {
+        assert_eq!(
+            repo_link(b"../../../repo/.jj/repo").unwrap(),
+            Path::new("../../../repo/.jj/repo")
+        );
+        assert!(
+            repo_link(b"").is_err() && repo_link(b"a\0b").is_err() && repo_link(b"\xff").is_err()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = (commit_ids(&bytes), states(&bytes), operations(&bytes), changes(&bytes), workspaces(&bytes), made_commits(&bytes));
+            let _ = (repo_link(&bytes), unpublished_operation(&String::from_utf8_lossy(&bytes)));
+        }
     }
 }

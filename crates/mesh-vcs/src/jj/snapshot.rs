@@ -184,7 +184,7 @@ fn operations_of(jj: &Jj, name: &str) -> Result<Vec<Operation>, VcsError> {
         if complete || operations.iter().any(is_add) {
             return Ok(operations
                 .into_iter()
-                .filter(|op| op.workspace_name.as_deref() == Some(name))
+                .filter(|op| op.ran_in(name))
                 .collect());
         }
         most = most

@@ -212,7 +212,7 @@ fn hub_path(jj: &Jj, run: &str) -> PathBuf {
 /// Makes the hub, or finds it whole. Its folder is reused when jj answers from it and lists it at that path.
 pub(super) fn open_hub(jj: &Jj, run: &str) -> Result<PathBuf, VcsError> {
     let (name, path) = (name::hub_name(run), hub_path(jj, run));
-    if path.join(".jj").is_dir() && hub_answers(jj, &name, &path)? {
+    if hub_answers(jj, &name, &path)? {
         return Ok(path);
     }
     let main = jj.main_root.clone();
@@ -242,6 +242,9 @@ pub(super) fn open_hub(jj: &Jj, run: &str) -> Result<PathBuf, VcsError> {
 }
 
 fn hub_answers(jj: &Jj, name: &str, path: &Path) -> Result<bool, VcsError> {
+    if !path.join(".jj").is_dir() {
+        return Ok(false);
+    }
     let answer = jj.program.ask(
         path,
         &jj.store_args(path, argv::workspace_list()),
