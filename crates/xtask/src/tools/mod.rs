@@ -16,14 +16,14 @@ use mesh_testkit::tools::{BD_VERSIONS, JJ_VERSION, cache_dir};
 use serde::Serialize;
 
 use crate::args::{Args, UsageError};
-use crate::{Outcome, process};
+use crate::{Outcome, process, repository};
 
 /// Help of the command.
 pub const HELP: &str = "\
-tools [--json] [--all | --only NAME-VERSION,…] [--check]
+tools [--json] [--all | --only NAME-VERSION,…] [--check | --record]
     Builds the real bd and jj into the tool cache (MESH_TOOLS_DIR, else ~/.cache/mesh/tools) and prints where each lies.
     About 25 minutes cold, seconds when cached. --all adds the versions that only some suites need; --check builds nothing
-    and ends with 1 when one is missing.";
+    and ends with 1 when one is missing. --record writes what the real jj answers to fixtures/jj/, for the fake.";
 
 /// Versions of `bd` that are built only when asked for.
 const BD_VERSIONS_ON_DEMAND: &[&str] = &["0.47.1"];
@@ -135,9 +135,14 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
     let json = args.switch("--json");
     let all = args.switch("--all");
     let check = args.switch("--check");
+    let record = args.switch("--record");
     let only = args.option("--only")?;
     args.finish()?;
     let wanted = select(all, only.as_deref())?;
+    if record && (check || !wanted.iter().any(is_jj)) {
+        let what = "--record needs jj: not with --check, nor with --only that leaves jj out";
+        return Err(UsageError(what.to_owned()).into());
+    }
     let cache = std::path::absolute(cache_dir())?;
 
     let mut report = Report { tools: Vec::new() };
@@ -188,6 +193,9 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
             built,
         });
     }
+    if record {
+        record_jj(&cache)?;
+    }
     if json {
         println!("{}", serde_json::to_string(&report)?);
     }
@@ -196,6 +204,23 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+fn is_jj(tool: &Tool) -> bool {
+    tool.recipe == Recipe::Jujutsu
+}
+
+/// Writes what each jj answers to a walk through everything that the adapter asks of it.
+fn record_jj(cache: &Path) -> Outcome<()> {
+    for tool in all_tools().iter().filter(|tool| is_jj(tool)) {
+        let out = repository()
+            .join("fixtures")
+            .join("jj")
+            .join(format!("{}.jsonl", tool.id()));
+        mesh_testkit::record_jj::record(&tool.path(cache), &out)?;
+        eprintln!("recorded {}", out.display());
+    }
+    Ok(())
 }
 
 fn verify_cached(tool: &Tool, path: &Path) -> Outcome<()> {
