@@ -1,1 +1,11 @@
-//! Suite `bd`.
+//! The tracker's adapter, on the fake and on the real programs: the same functions for both.
+
+mod claiming;
+mod doubt;
+mod faults;
+mod marks;
+mod opening;
+mod queue;
+mod reading;
+mod shape;
+mod support;

@@ -38,10 +38,12 @@ pub(crate) fn refused_by_text(raw: &Raw, id: &TaskId, what: &'static str) -> BdE
             }
         } else if says_not_found(raw) {
             return not_found(id);
-        } else if text.contains("cannot close") && text.contains("blocked") {
-            RefusalReason::BlockedBy(raw.said())
-        } else if text.contains("cannot close") {
-            RefusalReason::Other(raw.said())
+        } else if let Some(line) = raw.line_with("cannot close") {
+            if line.contains("blocked") {
+                RefusalReason::BlockedBy(line)
+            } else {
+                RefusalReason::Other(line)
+            }
         } else {
             return raw.failed();
         };
@@ -89,15 +91,20 @@ pub(crate) fn has_metadata(issue: &Issue, key: &str, value: &str) -> bool {
         .any(|(k, found)| k == key && wire::same_metadata(value, found))
 }
 
+/// bd's own rule for keys (measured on 1.0.5 and 1.3.0): `[a-zA-Z_][a-zA-Z0-9_.]*`, so no hyphens; 1.3.0 also takes `/`.
 pub(crate) fn check_metadata(metadata: &[(String, String)]) -> Result<(), BdError> {
-    match metadata
-        .iter()
-        .find(|(key, _)| key.is_empty() || key.contains('='))
-    {
+    let is_key = |key: &str| {
+        let rest = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+        key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && key.chars().all(rest)
+    };
+    match metadata.iter().find(|(key, _)| !is_key(key)) {
         None => Ok(()),
-        Some((key, _)) => Err(BdError::BadArgument {
-            command: "update".to_owned(),
-            what: format!("{key:?} is no metadata key"),
-        }),
+        Some((key, _)) => {
+            let what = format!("{key:?} is no metadata key for bd (letters, digits, `_`, `.`)");
+            Err(BdError::BadArgument {
+                command: "update".to_owned(),
+                what,
+            })
+        }
     }
 }

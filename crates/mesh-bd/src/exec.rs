@@ -44,18 +44,24 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    /// What bd said about its failure: the error object on stdout, else stderr's first line, else stdout.
+    /// What bd said about its failure: the error object on stdout, else the first line on stderr that is no warning (1.3.0 and
+    /// 1.0.5 warn on each call when `.beads` may be read by others, as in every clone), else stdout.
     pub(crate) fn said(&self) -> String {
-        let line = |bytes: &[u8]| {
-            bytes
-                .split(|byte| *byte == b'\n')
-                .find(|l| !l.is_empty())
-                .map(excerpt)
-        };
+        let is_reason =
+            |line: &&[u8]| !line.is_empty() && !line.to_ascii_lowercase().starts_with(b"warning:");
+        let mut lines = self.stderr.split(|byte| *byte == b'\n').filter(is_reason);
         wire::error_text(&self.stdout)
             .map(|text| excerpt(text.as_bytes()))
-            .or_else(|| line(&self.stderr))
+            .or_else(|| lines.next().map(excerpt))
             .unwrap_or_else(|| excerpt(&self.stdout))
+    }
+
+    /// The first line that has `words`, shortened.
+    pub(crate) fn line_with(&self, words: &str) -> Option<String> {
+        self.all_text()
+            .lines()
+            .find(|line| line.contains(words))
+            .map(|line| excerpt(line.as_bytes()))
     }
 
     /// Everything it said, for a search.

@@ -145,12 +145,10 @@ pub(crate) fn parsed<T>(
     read(&raw.stdout).map_err(|unread| raw.unreadable(unread))
 }
 
-/// Whether bd said that an id is unknown ("no issue found matching", "no issues found matching", "Issue t-1 not found").
+/// Whether bd said that an id is unknown.
 pub(crate) fn says_not_found(raw: &Raw) -> bool {
     let text = raw.all_text();
-    text.contains("no issue found matching")
-        || text.contains("no issues found matching")
-        || text.contains("not found")
+    text.contains("no issue found matching") || text.contains("no issues found matching")
 }
 
 impl From<WireComment> for Comment {

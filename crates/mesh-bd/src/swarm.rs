@@ -38,7 +38,7 @@ pub struct SwarmValidation {
     pub total_issues: u32,
     /// Closed direct children.
     pub closed_issues: u32,
-    /// Levels of the graph, closed members included.
+    /// Levels of the graph: 1.0.5 puts closed members in as well, 1.3.0 only open ones (measured).
     #[serde(default, rename = "ready_fronts", deserialize_with = "nullable")]
     pub fronts: Vec<SwarmFront>,
     /// The widest level.

@@ -5,3 +5,4 @@
 pub mod record_jj;
 pub mod ro;
 pub mod tools;
+pub mod tracker;

@@ -1,0 +1,179 @@
+//! A `bd` that is busy, hangs, floods, lies or dies: reads are tried once more, and what cannot be read is said.
+
+use std::time::Duration;
+
+use mesh_bd::{BdError, CallOutcome, Client};
+use mesh_core::id::TaskId;
+use mesh_testkit::tracker::Bd;
+use serde_json::json;
+
+use crate::support::{FAKE, Heard, TrackerRepo, id, setup};
+
+/// How long a call may take here before it is killed: longer than any that works, even on a machine that is busy.
+const SHORT: Duration = Duration::from_secs(3);
+
+pub struct Scene {
+    pub repo: TrackerRepo,
+    pub client: Client,
+    pub heard: Heard,
+    pub task: TaskId,
+}
+
+/// A tracker with one bead and an opened client.
+pub fn scene() -> Scene {
+    let repo = TrackerRepo::new(&Bd::fake(FAKE, "1.3.0"));
+    let task = id(&repo.create("task", "work", &[]));
+    let client = Client::open(&setup(&repo)).expect("an opened tracker");
+    with_client(repo, task, client)
+}
+
+/// As [`scene`], for calls that have to be killed at their time limit.
+pub fn impatient() -> Scene {
+    let repo = TrackerRepo::new(&Bd::fake(FAKE, "1.3.0"));
+    let task = id(&repo.create("task", "work", &[]));
+    let mut setup = setup(&repo);
+    setup.limits.read = SHORT;
+    setup.limits.write = SHORT;
+    let client = Client::open(&setup).expect("an opened tracker");
+    with_client(repo, task, client)
+}
+
+fn with_client(repo: TrackerRepo, task: TaskId, mut client: Client) -> Scene {
+    let heard = Heard::default();
+    client.observe(heard.observer());
+    Scene {
+        repo,
+        client,
+        heard,
+        task,
+    }
+}
+
+#[test]
+fn a_read_is_tried_once_more() {
+    for kind in ["busy", "rubbish", "cut", "empty", "die"] {
+        let Scene {
+            repo,
+            client,
+            heard,
+            ..
+        } = scene();
+        repo.script(&json!([{ "on": "list", "kind": kind }]));
+        let listing = client.listing().unwrap_or_else(|e| panic!("{kind}: {e}"));
+        assert_eq!(listing.issues.len(), 1, "{kind}");
+        assert_eq!(heard.lines().len(), 2, "{kind}");
+
+        repo.script(&json!([{ "on": "list", "kind": kind, "times": 9 }]));
+        let failure = client.listing().expect_err(kind);
+        assert!(failure.is_transient(), "{kind}: {failure:?}");
+        assert_eq!(heard.lines().len(), 4, "{kind}: at most twice");
+    }
+}
+
+#[test]
+fn an_empty_answer_is_never_an_empty_tracker() {
+    let Scene { repo, client, .. } = scene();
+    repo.script(&json!([{ "on": "list", "kind": "empty", "times": 9 }]));
+    let failure = client.listing().expect_err("no listing");
+    assert!(
+        matches!(&failure, BdError::Unreadable { .. }),
+        "{failure:?}"
+    );
+    let text = failure.to_string();
+    assert!(
+        text.contains("an array of issues is not in its answer"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_unreadable_answer_is_shown_shortly() {
+    let Scene { repo, client, .. } = scene();
+    repo.script(&json!([{ "on": "list", "kind": "rubbish", "times": 9 }]));
+    match client.listing().expect_err("no listing") {
+        BdError::Unreadable { command, got, .. } => {
+            assert_eq!(command, "list");
+            assert!(
+                got.contains("panic: not JSON at all") && got.len() < 250,
+                "{got}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_hanging_read_is_killed() {
+    let Scene {
+        repo,
+        client,
+        heard,
+        ..
+    } = impatient();
+    repo.script(&json!([{ "on": "list", "kind": "hang", "times": 9 }]));
+    let failure = client.listing().expect_err("no listing");
+    assert_eq!(
+        failure,
+        BdError::TimedOut {
+            command: "list".into(),
+            limit_ms: 3000
+        }
+    );
+    assert!(
+        heard
+            .records()
+            .iter()
+            .all(|call| call.outcome == CallOutcome::TimedOut),
+        "{:?}",
+        heard.records()
+    );
+}
+
+#[test]
+fn a_flood_is_cut_off_and_not_repeated() {
+    let repo = TrackerRepo::new(&Bd::fake(FAKE, "1.3.0"));
+    let mut setup = setup(&repo);
+    setup.limits.output_bytes = 1 << 20;
+    let client = Client::open(&setup).expect("an opened tracker");
+    let Scene {
+        repo,
+        client,
+        heard,
+        ..
+    } = with_client(repo, id("t-1"), client);
+    repo.script(&json!([{ "on": "list", "kind": "flood", "times": 9 }]));
+    let failure = client.listing().expect_err("no listing");
+    assert_eq!(
+        failure,
+        BdError::TooMuchOutput {
+            command: "list".into(),
+            limit_bytes: 1 << 20
+        }
+    );
+    assert_eq!(heard.lines().len(), 1);
+    assert_eq!(heard.records()[0].outcome, CallOutcome::TooMuchOutput);
+}
+
+#[test]
+fn an_unknown_call_fails_loudly_in_the_fake() {
+    let Scene { repo, .. } = scene();
+    let calls: [&[&str]; 5] = [
+        &["delete", "t-1"],
+        &["list", "--json", "--sort", "id"],
+        &["list"],
+        &["mol", "burn", "x"],
+        &["update", "t-1", "-s", "open"],
+    ];
+    for call in calls {
+        let output = repo.bd(call);
+        assert_eq!(
+            output.status.to_string(),
+            "exit code 98",
+            "{call:?}: {output:?}"
+        );
+        assert!(
+            output.stderr_text().contains("fake-bd does not know"),
+            "{call:?}"
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! Comments, labels, metadata, audit entries.
+
+use mesh_bd::audit::{MAX_INLINE_BYTES, text_or_reference};
+use mesh_bd::{AuditEntry, BdError};
+use mesh_testkit::tracker::Bd;
+
+use crate::support::{TrackerRepo, id, on_each_bd, open, pairs};
+
+on_each_bd!(
+    comments_come_back_as_they_were_written,
+    a_comment_is_written_once,
+    metadata_is_typed_by_bd,
+    labels_are_added_once,
+    audit_entries_land_in_the_trail,
+    long_texts_fit_on_the_command_line,
+);
+
+fn comments_come_back_as_they_were_written(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let task = id(&repo.create("task", "work", &[]));
+    let (client, _) = open(&repo);
+    let long = format!(
+        "{}\n(mesh r1 {task}#3)",
+        "sixty thousand bytes of äöü ".repeat(2200)
+    );
+    assert!(long.len() > 60 * 1024);
+    let texts = [
+        "plain",
+        "-x --json looks like flags",
+        "--help",
+        "two\nlines\n\n- \"quoted\" 'single' `back` $HOME \\n",
+        "ünïcode ✓ 日本 <&>",
+        &long,
+    ];
+    for text in texts {
+        let written = client
+            .comment(&task, "mesh", text)
+            .unwrap_or_else(|e| panic!("{text:.40}: {e}"));
+        assert_eq!(
+            (written.text.as_str(), written.author.as_str()),
+            (text, "mesh")
+        );
+    }
+    let found = client.comments(&task).expect("comments");
+    assert_eq!(
+        found
+            .iter()
+            .map(|c| c.text.as_str())
+            .collect::<Vec<_>>()
+            .len(),
+        texts.len()
+    );
+    for text in texts {
+        assert!(found.iter().any(|c| c.text == text), "{text:.40}");
+    }
+    assert!(
+        found
+            .iter()
+            .all(|c| c.created_unix_ms.is_some() && !c.id.is_empty())
+    );
+    for bad in ["", " \n", "a\0b"] {
+        assert!(
+            matches!(
+                client.comment(&task, "mesh", bad),
+                Err(BdError::BadArgument { .. })
+            ),
+            "{bad:?}"
+        );
+    }
+    let none = id("t-none");
+    assert_eq!(
+        client.comment(&none, "mesh", "x"),
+        Err(BdError::NotFound { ids: vec![none] })
+    );
+}
+
+fn a_comment_is_written_once(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let task = id(&repo.create("task", "work", &[]));
+    let (client, _) = open(&repo);
+    let marker = "(mesh r1 t-1#1)";
+    let first = client
+        .comment_once(&task, "mesh", "Verified.\n(mesh r1 t-1#1)", marker)
+        .expect("written");
+    let second = client
+        .comment_once(&task, "mesh", "Other words.\n(mesh r1 t-1#1)", marker)
+        .expect("found");
+    assert_eq!(first.id, second.id);
+    client
+        .comment_once(&task, "mesh", "Next.\n(mesh r1 t-1#12)", "(mesh r1 t-1#12)")
+        .expect("written");
+    assert_eq!(client.comments(&task).expect("comments").len(), 2);
+}
+
+fn metadata_is_typed_by_bd(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let task = id(&repo.create("task", "work", &[]));
+    let (client, _) = open(&repo);
+    let set = pairs(&[
+        ("a.b_c", "x=y z"),
+        ("count", "1e5"),
+        ("empty", ""),
+        ("flag", "true"),
+        ("half", "1.5"),
+        ("json", "{\"x\":1}"),
+        ("zeros", "007"),
+    ]);
+    client.set_metadata(&task, "mesh", &set).expect("metadata");
+    let mut wanted = set.clone();
+    wanted[1].1 = "100000".to_owned();
+    assert_eq!(client.show_one(&task).expect("the bead").metadata, wanted);
+    let bad = client.set_metadata(&task, "mesh", &pairs(&[("with-hyphen", "1")]));
+    assert!(matches!(bad, Err(BdError::BadArgument { .. })), "{bad:?}");
+    let none = id("t-none");
+    assert_eq!(
+        client.set_metadata(&none, "mesh", &set),
+        Err(BdError::NotFound { ids: vec![none] })
+    );
+}
+
+fn labels_are_added_once(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let task = id(&repo.create("task", "work", &[]));
+    let (client, _) = open(&repo);
+    client
+        .add_label(&task, "mesh", "needs_review")
+        .expect("a label");
+    client
+        .add_label(&task, "mesh", "needs_review")
+        .expect("again");
+    assert_eq!(
+        client.show_one(&task).expect("the bead").labels,
+        ["needs_review"]
+    );
+    let none = id("t-none");
+    assert_eq!(
+        client.add_label(&none, "mesh", "x"),
+        Err(BdError::NotFound { ids: vec![none] })
+    );
+    assert!(matches!(
+        client.add_label(&task, "mesh", "-x"),
+        Err(BdError::BadArgument { .. })
+    ));
+}
+
+fn audit_entries_land_in_the_trail(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let task = id(&repo.create("task", "work", &[]));
+    let (client, heard) = open(&repo);
+    let payload = "{\"ok\":false,\"error\":\"it said \\\"no\\\"\"}";
+    let entries = [
+        AuditEntry::LlmPrompt {
+            issue: task.clone(),
+            model: "command:fake".into(),
+            prompt: "--do \"this\"\nand ünïcode".into(),
+        },
+        AuditEntry::LlmResponse {
+            issue: task.clone(),
+            model: "command:fake".into(),
+            response: "-done".into(),
+        },
+        AuditEntry::ToolCall {
+            issue: task.clone(),
+            tool_name: "mesh.attempt".into(),
+            exit_code: 0,
+            payload: "{\"ok\":true}".into(),
+        },
+        AuditEntry::ToolCall {
+            issue: task.clone(),
+            tool_name: "mesh.attempt".into(),
+            exit_code: 1,
+            payload: payload.into(),
+        },
+    ];
+    let mut ids = Vec::new();
+    for entry in &entries {
+        assert_eq!(client.find_audit(entry), Ok(None));
+        ids.push(
+            client
+                .audit(entry, "mesh")
+                .unwrap_or_else(|e| panic!("{entry:?}: {e}")),
+        );
+    }
+    assert_eq!(heard.lines().len(), entries.len(), "one call each");
+    for (entry, written) in entries.iter().zip(&ids) {
+        assert_eq!(
+            client.find_audit(entry).as_ref(),
+            Ok(&Some(written.clone())),
+            "{entry:?}"
+        );
+    }
+    let trail =
+        fs_err::read_to_string(repo.beads_dir().join("interactions.jsonl")).expect("the trail");
+    let line = |written: &str| -> serde_json::Value {
+        let line = trail
+            .lines()
+            .find(|line| line.contains(written))
+            .unwrap_or_else(|| panic!("no {written} in {trail}"));
+        serde_json::from_str(line).expect("a line of JSON")
+    };
+    let prompt = line(&ids[0]);
+    let wanted = [
+        ("kind", "llm_call"),
+        ("actor", "mesh"),
+        ("issue_id", task.as_str()),
+        ("model", "command:fake"),
+    ];
+    for (key, value) in wanted {
+        assert_eq!(prompt[key], value, "{key}");
+    }
+    assert_eq!(prompt["prompt"], "--do \"this\"\nand ünïcode");
+    assert_eq!(line(&ids[1])["response"], "-done");
+    let failed = line(&ids[3]);
+    assert_eq!(
+        (&failed["tool_name"], &failed["exit_code"]),
+        (&"mesh.attempt".into(), &1.into())
+    );
+    assert_eq!(failed["error"], payload);
+    assert_eq!(line(&ids[2])["exit_code"], 0);
+}
+
+fn long_texts_fit_on_the_command_line(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let task = id(&repo.create("task", "work", &[]));
+    let (client, heard) = open(&repo);
+    let stored_at = repo.home().join("prompt.md");
+    let entry = |prompt: String| AuditEntry::LlmPrompt {
+        issue: task.clone(),
+        model: "m".into(),
+        prompt,
+    };
+    let fits = entry(text_or_reference(&"x".repeat(MAX_INLINE_BYTES), &stored_at));
+    client.audit(&fits, "mesh").expect("96 KiB");
+    assert!(
+        client
+            .find_audit(&fits)
+            .expect("a readable trail")
+            .is_some()
+    );
+
+    let too_long = "y".repeat(MAX_INLINE_BYTES + 1);
+    let refused = client.audit(&entry(too_long.clone()), "mesh");
+    assert!(
+        matches!(refused, Err(BdError::BadArgument { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(heard.lines().len(), 1, "nothing was called");
+    let referred = entry(text_or_reference(&too_long, &stored_at));
+    client.audit(&referred, "mesh").expect("a reference");
+    let trail =
+        fs_err::read_to_string(repo.beads_dir().join("interactions.jsonl")).expect("the trail");
+    assert!(
+        trail.contains("prompt.md bytes=98305 sha256="),
+        "the entry names file and hash"
+    );
+    assert!(!trail.contains("yyyy"));
+}

@@ -1,0 +1,320 @@
+//! Listings, edges, epics.
+
+use mesh_bd::{BdError, SwarmCreated};
+use mesh_core::issue::{EdgeKind, IssueKind, IssueStatus};
+use mesh_testkit::tracker::Bd;
+
+use crate::support::{NewTask, TrackerRepo, id, on_each_bd, open};
+
+on_each_bd!(
+    lists_edges_labels_and_texts,
+    finds_members_through_nested_epics_and_two_parents,
+    an_open_gate_is_seen_and_is_no_work,
+    shows_many_and_names_the_missing,
+    a_swarm_is_created_once,
+    a_single_bead_is_wrapped_and_the_wrapper_found,
+    swarm_views_are_read,
+);
+
+fn lists_edges_labels_and_texts(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let epic = repo.epic_with(
+        "Parser",
+        &[
+            NewTask::new("lexer", &[])
+                .label("mesh-lock:core")
+                .priority(0)
+                .metadata("mesh.verify", "true"),
+            NewTask::new("grammar", &["lexer"])
+                .description("Do it.\nVerify: cargo test \"ünïcode\" <&>"),
+        ],
+    );
+    let with_acceptance = repo.create(
+        "bug",
+        "crash",
+        &[
+            "--parent",
+            &epic.id,
+            "--acceptance",
+            "no crash",
+            "--estimate",
+            "45",
+            "--priority",
+            "3",
+        ],
+    );
+    let (client, heard) = open(&repo);
+    let listing = client.listing().expect("a listing");
+    assert_eq!(
+        heard.lines(),
+        ["list --json --all --limit 0 --include-gates --include-infra"]
+    );
+
+    let lexer = listing.get(&id(epic.task("lexer"))).expect("lexer");
+    assert_eq!(
+        (lexer.title.as_str(), lexer.priority, &lexer.status),
+        ("lexer", 0, &IssueStatus::Open)
+    );
+    assert_eq!(lexer.labels, ["mesh-lock:core"]);
+    assert_eq!(
+        lexer.metadata,
+        [("mesh.verify".to_owned(), "true".to_owned())]
+    );
+    assert_eq!(lexer.kind, IssueKind::Work("task".into()));
+    let grammar = listing.get(&id(epic.task("grammar"))).expect("grammar");
+    assert_eq!(
+        grammar.description,
+        "Do it.\nVerify: cargo test \"ünïcode\" <&>"
+    );
+    let mut edges: Vec<_> = grammar
+        .edges
+        .iter()
+        .map(|e| (e.kind, e.to.as_str().to_owned()))
+        .collect();
+    edges.sort();
+    assert_eq!(
+        edges,
+        [
+            (EdgeKind::Gates, epic.task("lexer").to_owned()),
+            (EdgeKind::Parent, epic.id.clone())
+        ]
+    );
+    let crash = listing.get(&id(&with_acceptance)).expect("crash");
+    assert_eq!(
+        (crash.acceptance.as_str(), crash.estimate_minutes),
+        ("no crash", Some(45))
+    );
+    assert_eq!(
+        listing.get(&id(&epic.id)).expect("the epic").kind,
+        IssueKind::Epic
+    );
+
+    // `show` writes edges in another form; what is read is the same.
+    let shown = client.show_one(&grammar.id).expect("grammar");
+    let sorted = |issue: &mesh_core::issue::Issue| {
+        let mut edges = issue.edges.clone();
+        edges.sort();
+        edges
+    };
+    assert_eq!(sorted(&shown), sorted(grammar));
+    assert_eq!(shown.description, grammar.description);
+}
+
+fn finds_members_through_nested_epics_and_two_parents(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let outer = repo.create("epic", "outer", &[]);
+    let inner = repo.create("epic", "inner", &["--parent", &outer]);
+    let other = repo.create("epic", "other", &[]);
+    let direct = repo.create("task", "direct", &["--parent", &outer]);
+    let deep = repo.create("task", "deep", &["--parent", &inner]);
+    let shared = repo.create("task", "shared", &["--parent", &outer]);
+    repo.depend(&shared, &other, "parent-child");
+    repo.create("task", "stranger", &[]);
+    let (client, heard) = open(&repo);
+
+    let found = client.list_epic_members(&id(&outer)).expect("members");
+    assert_eq!(heard.lines().len(), 1, "one call");
+    let names: Vec<&str> = found.members.iter().map(|m| m.as_str()).collect();
+    let mut wanted = [inner.as_str(), &direct, &deep, &shared];
+    wanted.sort_unstable();
+    assert_eq!(names, wanted);
+    let listing = &found.listing;
+    assert_eq!(
+        listing.descendants_of(&id(&other)),
+        [id(&shared)].into(),
+        "the other parent has it too"
+    );
+    assert_eq!(
+        listing.parents_of(&id(&shared)),
+        [id(&outer), id(&other)].into()
+    );
+    assert_eq!(listing.epic_of(&id(&deep)), Some(id(&inner)));
+    assert_eq!(
+        listing.epic_of(&id(&shared)),
+        None,
+        "two epics are no single one"
+    );
+    assert_eq!(
+        listing.common_epics(&[id(&direct), id(&shared)]),
+        [id(&outer)].into()
+    );
+
+    let missing = client.list_epic_members(&id("t-none"));
+    assert_eq!(
+        missing,
+        Err(BdError::NotFound {
+            ids: vec![id("t-none")]
+        })
+    );
+}
+
+fn an_open_gate_is_seen_and_is_no_work(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let task = repo.create("task", "work", &[]);
+    let gate = repo.bd_json(&[
+        "gate", "create", "--blocks", &task, "--type", "human", "--reason", "wait", "--json",
+    ]);
+    let gate = id(gate["id"].as_str().expect("an id"));
+    let (client, _) = open(&repo);
+    let listing = client.listing().expect("a listing");
+    assert_eq!(
+        listing.get(&gate).expect("the gate").kind,
+        IssueKind::Bookkeeping("gate".into())
+    );
+    assert_eq!(listing.gates_of(&id(&task)), [gate].into());
+}
+
+fn shows_many_and_names_the_missing(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let first = id(&repo.create("task", "first", &[]));
+    let second = id(&repo.create("task", "second", &[]));
+    let (client, heard) = open(&repo);
+    let shown = client.show(&[second.clone(), first.clone()]).expect("both");
+    assert_eq!(
+        shown.iter().map(|i| &i.id).collect::<Vec<_>>(),
+        [&second, &first],
+        "in the order asked for"
+    );
+    let none = id("t-none");
+    assert_eq!(
+        client.show(&[first.clone(), none.clone()]),
+        Err(BdError::NotFound {
+            ids: vec![none.clone()]
+        })
+    );
+    assert_eq!(
+        client.show(std::slice::from_ref(&none)),
+        Err(BdError::NotFound {
+            ids: vec![none.clone()]
+        })
+    );
+    assert_eq!(
+        client.comments(&none),
+        Err(BdError::NotFound { ids: vec![none] })
+    );
+    assert_eq!(client.comments(&first), Ok(Vec::new()));
+    let before = heard.lines().len();
+    let flag = client.show(&[id("--help")]);
+    assert!(matches!(flag, Err(BdError::BadArgument { .. })), "{flag:?}");
+    assert_eq!(heard.lines().len(), before, "nothing was called");
+}
+
+fn a_swarm_is_created_once(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let epic = repo.epic_with(
+        "Parser",
+        &[NewTask::new("a", &[]), NewTask::new("b", &["a"])],
+    );
+    let target = id(&epic.id);
+    let (client, _) = open(&repo);
+    let SwarmCreated::Created { swarm, epic: named } =
+        client.swarm_create(&target, "mesh").expect("a swarm")
+    else {
+        panic!("there was none");
+    };
+    assert_eq!(named, target);
+    assert_eq!(
+        client.swarm_create(&target, "mesh"),
+        Ok(SwarmCreated::Exists {
+            swarm: swarm.clone()
+        })
+    );
+    let listing = client.listing().expect("a listing");
+    assert_eq!(listing.swarm_of(&target), Some(swarm.clone()));
+    assert_eq!(
+        listing.get(&swarm).expect("the molecule").kind,
+        IssueKind::Bookkeeping("molecule".into())
+    );
+    assert!(!listing.descendants_of(&target).contains(&swarm));
+    let missing = client.swarm_create(&id("t-none"), "mesh");
+    assert_eq!(
+        missing,
+        Err(BdError::NotFound {
+            ids: vec![id("t-none")]
+        })
+    );
+}
+
+fn a_single_bead_is_wrapped_and_the_wrapper_found(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let bead = id(&repo.create("task", "alone", &[]));
+    let (client, _) = open(&repo);
+    assert_eq!(client.listing().expect("a listing").wrapper_of(&bead), None);
+    let SwarmCreated::Created { swarm, epic } =
+        client.swarm_create(&bead, "mesh").expect("a swarm")
+    else {
+        panic!("there was none");
+    };
+    let listing = client.listing().expect("a listing");
+    assert_eq!(listing.wrapper_of(&bead), Some(epic.clone()));
+    assert_eq!(listing.swarm_of(&epic), Some(swarm));
+    assert_eq!(listing.descendants_of(&epic), [bead].into());
+}
+
+fn swarm_views_are_read(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let epic = repo.epic_with(
+        "Parser",
+        &[
+            NewTask::new("a", &[]),
+            NewTask::new("b", &["a"]),
+            NewTask::new("c", &[]),
+        ],
+    );
+    let (a, b, c) = (id(epic.task("a")), id(epic.task("b")), id(epic.task("c")));
+    let (client, _) = open(&repo);
+    let shape = client.swarm_validate(&id(&epic.id)).expect("an analysis");
+    assert!(shape.swarmable);
+    assert_eq!(
+        (
+            shape.total_issues,
+            shape.closed_issues,
+            shape.max_parallelism
+        ),
+        (3, 0, 2)
+    );
+    let fronts: Vec<usize> = shape
+        .fronts
+        .iter()
+        .map(|front| front.issues.len())
+        .collect();
+    assert_eq!(fronts, [2, 1]);
+    assert_eq!(shape.fronts[1].issues, std::slice::from_ref(&b));
+
+    client.claim(&c, "mesh-1", &[]).expect("a claim");
+    client.close(&c, "mesh-1", "done").expect("a close");
+    client.claim(&a, "mesh-1", &[]).expect("a claim");
+    let status = client.swarm_status(&id(&epic.id)).expect("a status");
+    assert_eq!(
+        status.completed.iter().map(|i| &i.id).collect::<Vec<_>>(),
+        [&c]
+    );
+    assert_eq!(
+        status
+            .active
+            .iter()
+            .map(|i| (&i.id, i.assignee.as_str()))
+            .collect::<Vec<_>>(),
+        [(&a, "mesh-1")]
+    );
+    assert_eq!(
+        status
+            .blocked
+            .iter()
+            .map(|i| (&i.id, i.blocked_by.clone()))
+            .collect::<Vec<_>>(),
+        [(&b, vec![a])]
+    );
+    assert!(status.ready.is_empty());
+    let none = id("t-none");
+    assert_eq!(
+        client.swarm_status(&none),
+        Err(BdError::NotFound {
+            ids: vec![none.clone()]
+        })
+    );
+    assert_eq!(
+        client.swarm_validate(&none),
+        Err(BdError::NotFound { ids: vec![none] })
+    );
+}

@@ -1,0 +1,97 @@
+//! What the suites share.
+
+use std::sync::{Arc, Mutex};
+
+use mesh_bd::{BdError, CallRecord, Client, Listing, Refusal, RefusalReason, Setup};
+use mesh_core::id::TaskId;
+pub use mesh_testkit::tracker::{Bd, NewTask, TrackerRepo};
+
+/// The fake's path.
+pub const FAKE: &str = env!("CARGO_BIN_EXE_fake-bd");
+
+/// Makes each named function a test on the fake as each version and on each real version.
+macro_rules! on_each_bd {
+    ($($name:ident),* $(,)?) => {
+        mod fake_1_3_0 { $(#[test] fn $name() { super::$name(&crate::support::Bd::fake(crate::support::FAKE, "1.3.0")); })* }
+        mod fake_1_0_5 { $(#[test] fn $name() { super::$name(&crate::support::Bd::fake(crate::support::FAKE, "1.0.5")); })* }
+        mod real_1_3_0 { $(#[test] fn $name() { if let Some(bd) = crate::support::Bd::real("1.3.0") { super::$name(&bd); } })* }
+        mod real_1_0_5 { $(#[test] fn $name() { if let Some(bd) = crate::support::Bd::real("1.0.5") { super::$name(&bd); } })* }
+    };
+}
+pub(crate) use on_each_bd;
+
+/// What a client did.
+#[derive(Clone, Default)]
+pub struct Heard(Arc<Mutex<Vec<CallRecord>>>);
+
+impl Heard {
+    /// The calls so far, as lines without the program.
+    pub fn lines(&self) -> Vec<String> {
+        let calls = self.0.lock().expect("no test panics while it holds this");
+        calls.iter().map(|call| call.argv[1..].join(" ")).collect()
+    }
+
+    /// The records so far.
+    pub fn records(&self) -> Vec<CallRecord> {
+        self.0
+            .lock()
+            .expect("no test panics while it holds this")
+            .clone()
+    }
+
+    /// Something to observe with.
+    pub fn observer(&self) -> mesh_bd::Observer {
+        let heard = Arc::clone(&self.0);
+        Arc::new(move |call| {
+            heard
+                .lock()
+                .expect("no test panics while it holds this")
+                .push(call.clone())
+        })
+    }
+}
+
+/// A setup for the repository.
+pub fn setup(repo: &TrackerRepo) -> Setup {
+    let mut setup = Setup::new(&repo.tool().program, repo.root(), repo.env());
+    setup.run = Some("run-1".to_owned());
+    setup
+}
+
+/// An opened client and what it does from now on.
+pub fn open(repo: &TrackerRepo) -> (Client, Heard) {
+    let mut client =
+        Client::open(&setup(repo)).unwrap_or_else(|e| panic!("{}: {e}", repo.tool().name()));
+    let heard = Heard::default();
+    client.observe(heard.observer());
+    (client, heard)
+}
+
+/// The id in `text`.
+pub fn id(text: &str) -> TaskId {
+    TaskId::new(text).expect("an id")
+}
+
+/// Pairs of owned texts.
+pub fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// The reason of a refusal, or a panic that shows what came instead.
+pub fn refusal<T: std::fmt::Debug>(answer: Result<T, BdError>) -> RefusalReason {
+    match answer {
+        Err(BdError::Refused(Refusal { reason, .. })) => reason,
+        other => panic!("no refusal: {other:?}"),
+    }
+}
+
+/// Assignee of `task` in `listing`.
+pub fn assignee(listing: &Listing, task: &TaskId) -> Option<String> {
+    listing
+        .get(task)
+        .unwrap_or_else(|| panic!("no {task}"))
+        .assignee
+        .clone()
+}
