@@ -72,15 +72,16 @@ fn who_does_not_listen_is_killed_after_the_grace() {
 
 #[test]
 fn a_request_to_kill_waits_for_no_grace_and_cuts_one_short() {
-    for is_stopped_first in [false, true] {
-        let mut attempt = Attempt::of_steps(
-            json!([{"ignore_term": true}, {"write_pid": "DIR/child"}, {"sleep_ms": 60_000}]),
-        );
+    for is_asked_first in [false, true] {
+        let text =
+            "trap 'touch \"$DIR/asked\"' TERM; touch \"$DIR/up\"; while :; do sleep 0.02; done";
+        let mut attempt = Attempt::of_shell(text);
         attempt.spec.grace_ms = 3_600_000;
         let live = attempt.start();
-        attempt.pid("child");
-        if is_stopped_first {
+        until("the trap", || attempt.path("up").exists());
+        if is_asked_first {
             live.request_stop();
+            until("the request", || attempt.path("asked").exists());
         }
         live.request_kill();
         let report = attempt.report();
@@ -88,6 +89,7 @@ fn a_request_to_kill_waits_for_no_grace_and_cuts_one_short() {
             (report.ending, report.cause),
             (Ending::Signaled { signal: 9 }, Cause::Stopped)
         );
+        assert_eq!(attempt.path("asked").exists(), is_asked_first);
     }
 }
 

@@ -116,3 +116,34 @@ fn a_silent_child_costs_no_wake_up() {
     fs_err::write(attempt.path("go"), "").unwrap();
     assert_eq!(attempt.report().cause, Cause::Ended);
 }
+
+#[test]
+fn many_small_writes_cost_few_looks() {
+    let text = "touch \"$DIR/up\"; until [ -e \"$DIR/go\" ]; do :; done; \
+        i=0; while [ $i -lt 100000 ]; do echo x; i=$((i+1)); done; touch \"$DIR/written\"; \
+        until [ -e \"$DIR/end\" ]; do sleep 0.01; done";
+    let mut attempt = Attempt::of_shell(text);
+    let live = attempt.start();
+    until("the child", || attempt.path("up").exists());
+    let reads = || -> u64 {
+        let io = fs_err::read_to_string(format!("/proc/{}/io", live.pid())).unwrap();
+        io.lines()
+            .find_map(|line| line.strip_prefix("syscr: "))
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap()
+    };
+    let (before, begun) = (reads(), std::time::Instant::now());
+    fs_err::write(attempt.path("go"), "").unwrap();
+    until("all writes", || attempt.path("written").exists());
+    let cost = reads() - before;
+    // A look is a few reads, and there is at most one in ten milliseconds, however long the writes took.
+    let most_looks = u64::try_from(begun.elapsed().as_millis()).unwrap() / 10 + 2;
+    assert!(
+        cost <= 4 * most_looks,
+        "{cost} reads for at most {most_looks} looks"
+    );
+    fs_err::write(attempt.path("end"), "").unwrap();
+    assert_eq!(attempt.report().stdout_bytes, 200_000);
+}

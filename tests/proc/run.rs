@@ -171,15 +171,19 @@ fn a_command_that_hangs_is_ended_with_all_below_it() {
 }
 
 #[test]
-fn a_command_that_ignores_the_request_is_killed() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$ >\"$DIR/left\"; sleep 60 & wait; sleep 60' & \
-        echo $$ >\"$DIR/own\"; wait; sleep 60";
-    let error = run(&short(in_folder(text, folder.path()))).unwrap_err();
-    assert!(matches!(error, RunError::TimedOut { .. }), "{error}");
-    for name in ["own", "left"] {
-        let pid = pid(&folder.path().join(name));
-        until("its end", || !is_alive(pid));
+fn who_ignores_the_request_is_killed_whether_the_command_itself_does_or_not() {
+    for prefix in ["trap '' TERM; ", ""] {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "{prefix}setsid sh -c 'trap \"\" TERM; echo $$ >\"$DIR/left\"; sleep 60; sleep 60' & \
+             echo $$ >\"$DIR/own\"; wait; sleep 60"
+        );
+        let error = run(&short(in_folder(&text, folder.path()))).unwrap_err();
+        assert!(matches!(error, RunError::TimedOut { .. }), "{error}");
+        for name in ["own", "left"] {
+            let pid = pid(&folder.path().join(name));
+            until("its end", || !is_alive(pid));
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::support::{Attempt, is_alive, sleeper, until};
 use mesh_proc::shim::{Cause, Ending};
 use mesh_proc::tree;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Starts an agent that leaves `grandchild` and ends when that is up; says who was left, and checks that it is no more.
 #[track_caller]
@@ -80,18 +81,19 @@ fn a_list_of_the_killed_has_an_end() {
 
 #[test]
 fn orphans_that_end_while_the_child_works_are_reaped_at_once() {
-    let orphan = json!({"steps": [{"grandchild": {"steps": []}}]});
+    let orphan = |name: &str| json!({"steps": [{"grandchild": {"steps": [{"touch": format!("DIR/{name}")}]}}]});
     let mut attempt = Attempt::of_steps(json!([
-        {"grandchild": orphan}, {"grandchild": orphan}, {"touch": "DIR/started"}, {"wait_for": "DIR/go"},
+        {"grandchild": orphan("one")}, {"grandchild": orphan("two")},
+        {"wait_for": "DIR/one"}, {"wait_for": "DIR/two"}, {"write_pid": "DIR/child"}, {"wait_for": "DIR/go"},
     ]));
     let live = attempt.start();
-    until("the start", || attempt.path("started").exists());
-    let child = attempt.record().child.unwrap().identity.pid;
-    until("no child of the shim but the agent", || {
-        let of_shim = tree::all()
-            .into_iter()
-            .filter(|process| process.parent == live.pid());
-        of_shim.map(|process| process.pid).collect::<Vec<_>>() == [child]
+    let child = attempt.pid("child");
+    until("nobody but the agent, and no zombie of the shim", || {
+        let processes = tree::all();
+        let below = tree::descendants(&BTreeSet::from([live.pid()]), &processes);
+        below
+            .iter()
+            .all(|process| process.pid == child || (process.is_zombie() && process.parent == child))
     });
     fs_err::write(attempt.path("go"), "").unwrap();
     assert_eq!(attempt.report().killed, []);
