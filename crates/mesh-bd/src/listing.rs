@@ -180,3 +180,7 @@ fn has_edge(issue: &Issue, kind: EdgeKind, to: &TaskId) -> bool {
         .iter()
         .any(|edge| edge.kind == kind && edge.to == *to)
 }
+
+#[cfg(test)]
+#[path = "listing_test.rs"]
+mod tests;

@@ -287,3 +287,7 @@ pub(crate) fn unix_ms(text: &str) -> Option<u64> {
     let moment: jiff::Timestamp = text.parse().ok()?;
     u64::try_from(moment.as_millisecond()).ok()
 }
+
+#[cfg(test)]
+#[path = "wire_test.rs"]
+mod tests;
