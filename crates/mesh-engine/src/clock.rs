@@ -16,13 +16,20 @@ impl Clock {
     /// A clock for a run that started at `started_unix_ms` and has records up to `latest`.
     #[must_use]
     pub fn new(started_unix_ms: u64, latest: Millis) -> Clock {
-        Clock { started_unix_ms, latest: AtomicU64::new(latest.0) }
+        Clock {
+            started_unix_ms,
+            latest: AtomicU64::new(latest.0),
+        }
     }
 
     /// Now.
     pub fn now(&self) -> Millis {
         let reading = unix_ms().saturating_sub(self.started_unix_ms);
-        Millis(self.latest.fetch_max(reading, Ordering::Relaxed).max(reading))
+        Millis(
+            self.latest
+                .fetch_max(reading, Ordering::Relaxed)
+                .max(reading),
+        )
     }
 
     /// A moment of the run from milliseconds since 1970.
@@ -39,5 +46,9 @@ impl Clock {
 /// Milliseconds since 1970.
 #[must_use]
 pub fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
 }

@@ -13,16 +13,22 @@ use crate::inbox::Input;
 pub(crate) fn watch(folder: &Path, inbox: Sender<Input>) -> std::io::Result<()> {
     fs_err::create_dir_all(folder)?;
     let watcher = inotify::init(CreateFlags::CLOEXEC)?;
-    inotify::add_watch(&watcher, folder, WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE)?;
-    std::thread::Builder::new().name("control".to_owned()).spawn(move || {
-        // Only that something changed matters; the folder is read afresh each time.
-        let mut buffer = [0_u8; 4096];
-        while let Ok(read) = rustix::io::read(&watcher, &mut buffer) {
-            if read == 0 || inbox.send(Input::ControlChanged).is_err() {
-                return;
+    inotify::add_watch(
+        &watcher,
+        folder,
+        WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE,
+    )?;
+    std::thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(move || {
+            // Only that something changed matters; the folder is read afresh each time.
+            let mut buffer = [0_u8; 4096];
+            while let Ok(read) = rustix::io::read(&watcher, &mut buffer) {
+                if read == 0 || inbox.send(Input::ControlChanged).is_err() {
+                    return;
+                }
             }
-        }
-    })?;
+        })?;
     Ok(())
 }
 

@@ -4,8 +4,8 @@
 //! journal that cannot be written, because then nothing may be done any more.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mesh_core::decision::{Action, Decision};
@@ -78,7 +78,12 @@ impl Engine {
 
     fn finish(self, left: bool) -> Finished {
         let notes = std::mem::take(&mut *lock(&self.host.notes));
-        Finished { state: self.state, interrupted: self.interrupted, left, notes }
+        Finished {
+            state: self.state,
+            interrupted: self.interrupted,
+            left,
+            notes,
+        }
     }
 
     /// The next input, or nothing when a deadline of the core is there first.
@@ -114,11 +119,21 @@ impl Engine {
         match action {
             Action::Start(order) => spawn("start", move || start::start(&host, &order)),
             Action::Look { attempt } => spawn("look", move || look::look(&host, &attempt)),
-            Action::Stop { attempt } => spawn("stop", move || stop::stop(&host, &attempt, stop::How::Politely)),
-            Action::Kill { attempt } => spawn("kill", move || stop::stop(&host, &attempt, stop::How::AtOnce)),
-            Action::Examine { attempt } => spawn("examine", move || examine::examine(&host, &attempt)),
-            Action::Prove { attempt, command } => spawn("prove", move || prove::prove(&host, &attempt, &command)),
-            Action::Settle { attempt, outcome } => spawn("settle", move || settle::settle(&host, &attempt, &outcome, again)),
+            Action::Stop { attempt } => spawn("stop", move || {
+                stop::stop(&host, &attempt, stop::How::Politely)
+            }),
+            Action::Kill { attempt } => spawn("kill", move || {
+                stop::stop(&host, &attempt, stop::How::AtOnce)
+            }),
+            Action::Examine { attempt } => {
+                spawn("examine", move || examine::examine(&host, &attempt))
+            }
+            Action::Prove { attempt, command } => {
+                spawn("prove", move || prove::prove(&host, &attempt, &command))
+            }
+            Action::Settle { attempt, outcome } => spawn("settle", move || {
+                settle::settle(&host, &attempt, &outcome, again)
+            }),
             Action::Note { text } => self.watch.note(&text),
             Action::Refresh => spawn("refresh", move || {
                 let change = host.source.refresh(&host);
@@ -150,7 +165,10 @@ impl Engine {
             Role::Agent => {
                 let folder: PathBuf = host.run_dir.attempt(&ended.attempt).path().to_path_buf();
                 let ending = process::ending(&host, &ended.attempt, &folder);
-                host.tell(Event::Ended { attempt: ended.attempt, ending });
+                host.tell(Event::Ended {
+                    attempt: ended.attempt,
+                    ending,
+                });
             }
             Role::Proof => prove::proved(&host, &ended.attempt),
         });
@@ -176,12 +194,18 @@ impl Engine {
         self.interrupted = Some(signal);
         match self.interrupts {
             1 => {
-                self.watch.note("no new starts, running agents finish; once more stops them");
-                self.take(&Event::Asked { request: Request::Stop { now: false } })?;
+                self.watch
+                    .note("no new starts, running agents finish; once more stops them");
+                self.take(&Event::Asked {
+                    request: Request::Stop { now: false },
+                })?;
             }
             2 => {
-                self.watch.note("stopping the agents; once more leaves them running for `mesh resume`");
-                self.take(&Event::Asked { request: Request::Stop { now: true } })?;
+                self.watch
+                    .note("stopping the agents; once more leaves them running for `mesh resume`");
+                self.take(&Event::Asked {
+                    request: Request::Stop { now: true },
+                })?;
             }
             _ => return Ok(true),
         }
@@ -194,11 +218,13 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
     let work = Arc::new(Mutex::new(Some(work)));
     let take = |work: &Mutex<Option<_>>| lock(work).take();
     let theirs = Arc::clone(&work);
-    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        if let Some(work) = lock(&theirs).take() {
-            work();
-        }
-    });
+    let spawned = std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            if let Some(work) = lock(&theirs).take() {
+                work();
+            }
+        });
     if spawned.is_err()
         && let Some(work) = take(&work)
     {

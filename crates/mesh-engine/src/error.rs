@@ -37,7 +37,9 @@ pub enum EngineError {
     #[error(transparent)]
     Program(#[from] FindError),
     /// A run of this repository has not ended.
-    #[error("run {run} of this repository has not ended; `mesh resume` goes on with it, `mesh stop` ends it")]
+    #[error(
+        "run {run} of this repository has not ended; `mesh resume` goes on with it, `mesh stop` ends it"
+    )]
     Unfinished {
         /// The run.
         run: String,
@@ -61,7 +63,9 @@ pub enum EngineError {
         problems: String,
     },
     /// A header that this version does not understand.
-    #[error("run {run} was begun by a mesh whose journal this one does not understand ({problem}); use that one")]
+    #[error(
+        "run {run} was begun by a mesh whose journal this one does not understand ({problem}); use that one"
+    )]
     Header {
         /// The run.
         run: String,

@@ -83,7 +83,10 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub fn new(places: usize) -> Gate {
-        Gate { free: Mutex::new(places.max(1)), changed: Condvar::new() }
+        Gate {
+            free: Mutex::new(places.max(1)),
+            changed: Condvar::new(),
+        }
     }
 
     /// Runs `work` when a place is free.
@@ -95,7 +98,10 @@ impl Gate {
     fn enter(&self) -> Place<'_> {
         let mut free = lock(&self.free);
         while *free == 0 {
-            free = self.changed.wait(free).unwrap_or_else(PoisonError::into_inner);
+            free = self
+                .changed
+                .wait(free)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         *free -= 1;
         Place(self)

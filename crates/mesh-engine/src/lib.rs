@@ -23,6 +23,8 @@ pub use error::EngineError;
 pub use open::{NewRun, Resumed, World, begin, read_setup, resume, unfinished};
 pub use prepare::{apply_results, source_key};
 pub use recover::Recovered;
-pub use setup::{AgentSetup, AuditLevel, BaseConflict, ClosePolicy, Programs, RunSetup, SourceSetup};
+pub use setup::{
+    AgentSetup, AuditLevel, BaseConflict, ClosePolicy, Programs, RunSetup, SourceSetup,
+};
 pub use source::bd::{ACTOR, METADATA_RUN, actor_of, is_held_by_mesh};
 pub use words::{all_done, standings};

@@ -35,9 +35,9 @@ use crate::host::{Gate, Host};
 use crate::inbox::Input;
 use crate::recover::{self, Recovered};
 use crate::setup::{RunSetup, SourceSetup};
+use crate::source::Source;
 use crate::source::bd::{BdSource, is_held_by_mesh};
 use crate::source::st::{self, StSource};
-use crate::source::Source;
 use crate::{control, prepare};
 
 /// Most bytes of the call log; a run of a night makes some ten thousand calls.
@@ -98,7 +98,12 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
     fs_err::create_dir_all(run_dir.control()).map_err(EngineError::folder)?;
     fs_err::create_dir_all(run_dir.attempts()).map_err(EngineError::folder)?;
     let log = open_call_log(&run_dir)?;
-    let vcs = Arc::new(open_vcs(&new.setup, &new.run, &world.ours, Some(Arc::clone(&log)))?);
+    let vcs = Arc::new(open_vcs(
+        &new.setup,
+        &new.run,
+        &world.ours,
+        Some(Arc::clone(&log)),
+    )?);
     install_wrapper(&new.setup, &run_dir)?;
     vcs.open_hub(new.run.as_str())?;
     write_plan_json(&run_dir, &new)?;
@@ -111,9 +116,20 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
     };
     let journal = Journal::create(&run_dir.journal(), &header)?;
     let clock = Clock::new(started, Millis(0));
-    let parts = Parts { run: new.run, setup: new.setup, mesh_dir, run_dir, vcs, source, clock };
+    let parts = Parts {
+        run: new.run,
+        setup: new.setup,
+        mesh_dir,
+        run_dir,
+        vcs,
+        source,
+        clock,
+    };
     let (mut engine, _signals) = assemble(parts, &new.loaded, State::new(), journal, world, false)?;
-    engine.take(&Event::Begun { plan: new.plan, policy: new.policy })?;
+    engine.take(&Event::Begun {
+        plan: new.plan,
+        policy: new.policy,
+    })?;
     engine.take_requests()?;
     let finished = engine.run()?;
     drop(locks);
@@ -131,10 +147,22 @@ pub fn resume(mesh_dir: MeshDir, run: RunId, world: World) -> Result<Resumed, En
     let vcs = open_vcs(&setup, &run, &world.ours, None)?;
     let _locks = hold(&world, &setup, &run, &vcs)?;
     let state = replay(&contents.records)?;
-    let latest = contents.records.last().map_or(Millis(0), |record| record.at);
+    let latest = contents
+        .records
+        .last()
+        .map_or(Millis(0), |record| record.at);
     if has_nothing_to_do(&state, latest, &run_dir) {
-        let finished = Finished { state, interrupted: None, left: false, notes: Vec::new() };
-        return Ok(Resumed { finished, recovered: Recovered::default(), nothing: true });
+        let finished = Finished {
+            state,
+            interrupted: None,
+            left: false,
+            notes: Vec::new(),
+        };
+        return Ok(Resumed {
+            finished,
+            recovered: Recovered::default(),
+            nothing: true,
+        });
     }
     recover::end_calls_in_flight(run.as_str());
     let log = open_call_log(&run_dir)?;
@@ -145,7 +173,15 @@ pub fn resume(mesh_dir: MeshDir, run: RunId, world: World) -> Result<Resumed, En
     let change = difference(&state, &loaded);
     let (source, _) = open_source(&setup, loaded.clone(), tracker, &log)?;
     let clock = Clock::new(contents.header.started_unix_ms, latest);
-    let parts = Parts { run, setup, mesh_dir, run_dir, vcs, source, clock };
+    let parts = Parts {
+        run,
+        setup,
+        mesh_dir,
+        run_dir,
+        vcs,
+        source,
+        clock,
+    };
     let (mut engine, _signals) = assemble(parts, &loaded, state, journal, world, true)?;
     let recovered = recover::recover(&mut engine)?;
     engine.watch.note(&recovered.sentence());
@@ -154,7 +190,11 @@ pub fn resume(mesh_dir: MeshDir, run: RunId, world: World) -> Result<Resumed, En
     engine.take(&Event::Reopened)?;
     engine.resumed = false;
     let finished = engine.run()?;
-    Ok(Resumed { finished, recovered, nothing: false })
+    Ok(Resumed {
+        finished,
+        recovered,
+        nothing: false,
+    })
 }
 
 /// Whether a concluded run would only conclude again.
@@ -163,7 +203,9 @@ fn has_nothing_to_do(state: &State, now: Millis, run_dir: &RunDir) -> bool {
     let idle = |decision: &Decision| matches!(decision, Decision::Conclude | Decision::Refresh);
     state.run_end() == RunEnd::Concluded
         && control::take(&run_dir.control()).is_empty()
-        && mesh_core::decide(state, now, &Event::Reopened).iter().all(idle)
+        && mesh_core::decide(state, now, &Event::Reopened)
+            .iter()
+            .all(idle)
 }
 
 /// The choices that a journal's header holds.
@@ -172,7 +214,10 @@ fn has_nothing_to_do(state: &State, now: Millis, run_dir: &RunDir) -> bool {
 /// When another version wrote them in a form this one does not read.
 pub fn read_setup(header: &Header) -> Result<RunSetup, EngineError> {
     let choices = header.setup.get("choices").cloned().unwrap_or_default();
-    serde_json::from_value(choices).map_err(|error| EngineError::Header { run: header.run.to_string(), problem: error.to_string() })
+    serde_json::from_value(choices).map_err(|error| EngineError::Header {
+        run: header.run.to_string(),
+        problem: error.to_string(),
+    })
 }
 
 fn header_setup(setup: &RunSetup, tracker: Option<serde_json::Value>) -> serde_json::Value {
@@ -205,9 +250,14 @@ fn assemble(
     let profile = parts.setup.agent.profile()?;
     let path = world.ours.get("PATH").map(ToOwned::to_owned);
     let agent_program = profile.locate(&parts.setup.repository, path.as_deref())?;
-    let groups = GroupMap::compile(&parts.setup.groups).map_err(|problems| EngineError::Groups {
-        problems: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-    })?;
+    let groups =
+        GroupMap::compile(&parts.setup.groups).map_err(|problems| EngineError::Groups {
+            problems: problems
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; "),
+        })?;
     let ends = sender.clone();
     let watcher = Watcher::start(move |process| {
         // The loop outlives the watcher except at the very end.
@@ -220,7 +270,12 @@ fn assemble(
     });
     let listener = listener.map_err(EngineError::system)?;
     control::watch(&parts.run_dir.control(), sender.clone()).map_err(EngineError::system)?;
-    let base = parts.setup.base.iter().map(|commit| CommitId::new(commit.clone())).collect::<Result<Vec<_>, _>>()?;
+    let base = parts
+        .setup
+        .base
+        .iter()
+        .map(|commit| CommitId::new(commit.clone()))
+        .collect::<Result<Vec<_>, _>>()?;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let host = Host {
         run: parts.run.to_string(),
@@ -258,12 +313,26 @@ fn assemble(
 }
 
 /// Version control as the run uses it: every call carries the run's marker and, with a log, is written down.
-fn open_vcs(setup: &RunSetup, run: &RunId, ours: &Env, log: Option<Arc<CallLog>>) -> Result<Backend, EngineError> {
-    let tools = Tools { jj: setup.programs.jj.clone(), git: setup.programs.git.clone() };
+fn open_vcs(
+    setup: &RunSetup,
+    run: &RunId,
+    ours: &Env,
+    log: Option<Arc<CallLog>>,
+) -> Result<Backend, EngineError> {
+    let tools = Tools {
+        jj: setup.programs.jj.clone(),
+        git: setup.programs.git.clone(),
+    };
     let mut vcs = mesh_vcs::Setup::new(tools, ours.clone().set(MESH_RUN, run.as_str()));
     if let Some(log) = log {
-        let observe = move |command: &mesh_proc::run::Command, result: &Result<Output, RunError>| log_call(&log, command, result);
-        vcs.runner = Arc::new(Observed { runner: Direct, observe });
+        let observe = move |command: &mesh_proc::run::Command,
+                            result: &Result<Output, RunError>| {
+            log_call(&log, command, result)
+        };
+        vcs.runner = Arc::new(Observed {
+            runner: Direct,
+            observe,
+        });
     }
     Ok(Backend::detect(&setup.repository, &vcs)?)
 }
@@ -271,12 +340,27 @@ fn open_vcs(setup: &RunSetup, run: &RunId, ours: &Env, log: Option<Arc<CallLog>>
 fn log_call(log: &CallLog, command: &mesh_proc::run::Command, result: &Result<Output, RunError>) {
     let (elapsed, outcome) = match result {
         Ok(output) if output.status.is_success() => (output.elapsed, CallOutcome::Ok),
-        Ok(output) => (output.elapsed, CallOutcome::Failed { problem: output.status.to_string() }),
-        Err(error) => (error.elapsed(), CallOutcome::Failed { problem: error.to_string() }),
+        Ok(output) => (
+            output.elapsed,
+            CallOutcome::Failed {
+                problem: output.status.to_string(),
+            },
+        ),
+        Err(error) => (
+            error.elapsed(),
+            CallOutcome::Failed {
+                problem: error.to_string(),
+            },
+        ),
     };
     let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     let argv = std::iter::once(command.program.display().to_string())
-        .chain(command.args.iter().map(|arg| arg.to_string_lossy().into_owned()))
+        .chain(
+            command
+                .args
+                .iter()
+                .map(|arg| arg.to_string_lossy().into_owned()),
+        )
         .collect();
     let call = Call {
         argv,
@@ -291,7 +375,9 @@ fn log_call(log: &CallLog, command: &mesh_proc::run::Command, result: &Result<Ou
 fn log_tracker_call(log: &CallLog, record: &CallRecord) {
     let outcome = match &record.outcome {
         mesh_bd::CallOutcome::Exited { code: 0, .. } => CallOutcome::Ok,
-        other => CallOutcome::Failed { problem: format!("{other:?}") },
+        other => CallOutcome::Failed {
+            problem: format!("{other:?}"),
+        },
     };
     let call = Call {
         argv: record.argv.clone(),
@@ -311,11 +397,18 @@ fn write_call(log: &CallLog, call: &Call) {
 }
 
 fn open_call_log(run_dir: &RunDir) -> Result<Arc<CallLog>, EngineError> {
-    Ok(Arc::new(CallLog::open(&run_dir.call_log(), CALL_LOG_BYTES).map_err(EngineError::folder)?))
+    Ok(Arc::new(
+        CallLog::open(&run_dir.call_log(), CALL_LOG_BYTES).map_err(EngineError::folder)?,
+    ))
 }
 
 /// One coordinator for each store and each tracker. The kernel gives the locks back when we die.
-fn hold(world: &World, setup: &RunSetup, run: &RunId, vcs: &Backend) -> Result<Vec<Guard>, EngineError> {
+fn hold(
+    world: &World,
+    setup: &RunSetup,
+    run: &RunId,
+    vcs: &Backend,
+) -> Result<Vec<Guard>, EngineError> {
     let holder = Holder {
         pid: std::process::id(),
         run: run.to_string(),
@@ -336,7 +429,9 @@ fn hold(world: &World, setup: &RunSetup, run: &RunId, vcs: &Backend) -> Result<V
 /// A run that has not ended may still have agents at work; a second one beside it would be blind to them.
 fn refuse_beside_unfinished(mesh_dir: &MeshDir) -> Result<(), EngineError> {
     match unfinished(mesh_dir)? {
-        Some(run) => Err(EngineError::Unfinished { run: run.to_string() }),
+        Some(run) => Err(EngineError::Unfinished {
+            run: run.to_string(),
+        }),
         None => Ok(()),
     }
 }
@@ -349,8 +444,12 @@ pub fn unfinished(mesh_dir: &MeshDir) -> Result<Option<RunId>, EngineError> {
     let mut runs = mesh_dir.list().map_err(EngineError::folder)?;
     runs.sort();
     for run in runs.into_iter().rev() {
-        let Ok((_, records, _)) = mesh_journal::read(&mesh_dir.run(&run).journal()) else { continue };
-        let Ok(state) = replay(&records) else { continue };
+        let Ok((_, records, _)) = mesh_journal::read(&mesh_dir.run(&run).journal()) else {
+            continue;
+        };
+        let Ok(state) = replay(&records) else {
+            continue;
+        };
         if state.run_end() != RunEnd::Concluded && !records.is_empty() {
             return Ok(Some(run));
         }
@@ -360,8 +459,12 @@ pub fn unfinished(mesh_dir: &MeshDir) -> Result<Option<RunId>, EngineError> {
 
 /// Agents get the wrapper under the name `bd`, as a copy of the run's own: a rebuild in mid-run must not matter.
 fn install_wrapper(setup: &RunSetup, run_dir: &RunDir) -> Result<(), EngineError> {
-    let SourceSetup::Bd { .. } = setup.source else { return Ok(()) };
-    let Some(wrapper) = &setup.programs.bd_ro else { return Err(EngineError::NoWrapper) };
+    let SourceSetup::Bd { .. } = setup.source else {
+        return Ok(());
+    };
+    let Some(wrapper) = &setup.programs.bd_ro else {
+        return Err(EngineError::NoWrapper);
+    };
     let target = run_dir.bin().join("bd");
     if target.exists() {
         return Ok(());
@@ -380,38 +483,68 @@ fn open_source(
     log: &Arc<CallLog>,
 ) -> Result<(Source, Option<serde_json::Value>), EngineError> {
     match (&setup.source, tracker) {
-        (SourceSetup::St { path, ids }, _) => {
-            Ok((Source::St(StSource::new(path.clone(), task_ids(ids), loaded)), None))
-        }
+        (SourceSetup::St { path, ids }, _) => Ok((
+            Source::St(StSource::new(path.clone(), task_ids(ids), loaded)),
+            None,
+        )),
         (SourceSetup::Bd { .. }, Some((client, target))) => {
             let facts = serde_json::json!({
                 "dialect": client.dialect().to_string(),
                 "version": client.version().to_string(),
             });
             let log = Arc::clone(log);
-            let queue = Queue::start(client, Arc::new(move |record: &CallRecord| log_tracker_call(&log, record)))?;
-            Ok((Source::Bd(BdSource::new(Arc::new(queue), target, loaded)), Some(facts)))
+            let queue = Queue::start(
+                client,
+                Arc::new(move |record: &CallRecord| log_tracker_call(&log, record)),
+            )?;
+            Ok((
+                Source::Bd(BdSource::new(Arc::new(queue), target, loaded)),
+                Some(facts),
+            ))
         }
         (SourceSetup::Bd { epic, .. }, None) => Err(EngineError::NoTracker { epic: epic.clone() }),
     }
 }
 
 fn task_ids(ids: &[String]) -> Vec<TaskId> {
-    ids.iter().filter_map(|id| TaskId::new(id.clone()).ok()).collect()
+    ids.iter()
+        .filter_map(|id| TaskId::new(id.clone()).ok())
+        .collect()
 }
 
 /// Reads the source as it is now, for a run that is taken up.
-fn read_source(setup: &RunSetup, run: &RunId, ours: &Env, mesh_dir: &MeshDir, vcs: &Backend) -> Result<(Loaded, Tracker), EngineError> {
+fn read_source(
+    setup: &RunSetup,
+    run: &RunId,
+    ours: &Env,
+    mesh_dir: &MeshDir,
+    vcs: &Backend,
+) -> Result<(Loaded, Tracker), EngineError> {
     let (mut loaded, tracker) = match &setup.source {
-        SourceSetup::St { path, ids } => (st::load(path, &task_ids(ids)).map_err(|problem| EngineError::Source { problem })?, None),
-        SourceSetup::Bd { epic, ids, beads_dir, allow_untested, .. } => {
-            let program = setup.programs.bd.clone().ok_or(EngineError::NoTracker { epic: epic.clone() })?;
+        SourceSetup::St { path, ids } => (
+            st::load(path, &task_ids(ids)).map_err(|problem| EngineError::Source { problem })?,
+            None,
+        ),
+        SourceSetup::Bd {
+            epic,
+            ids,
+            beads_dir,
+            allow_untested,
+            ..
+        } => {
+            let program = setup
+                .programs
+                .bd
+                .clone()
+                .ok_or(EngineError::NoTracker { epic: epic.clone() })?;
             let mut open = mesh_bd::Setup::new(program, setup.repository.clone(), ours.clone());
             open.beads_dir = Some(beads_dir.clone());
             open.run = Some(run.to_string());
             open.allow_untested = *allow_untested;
             let client = Client::open(&open)?;
-            let epic = TaskId::new(epic.clone()).map_err(|problem| EngineError::Source { problem: problem.to_string() })?;
+            let epic = TaskId::new(epic.clone()).map_err(|problem| EngineError::Source {
+                problem: problem.to_string(),
+            })?;
             let target = match task_ids(ids) {
                 ids if ids.is_empty() => Target::Epic(epic),
                 ids => Target::Members { epic, ids },
@@ -423,17 +556,35 @@ fn read_source(setup: &RunSetup, run: &RunId, ours: &Env, mesh_dir: &MeshDir, vc
     };
     let known = results::read(&mesh_dir.results())?;
     // What is lost is said when a task needs it; a run that goes on is not refused for it.
-    prepare::apply_results(&mut loaded, &known, &prepare::source_key(&setup.source), vcs, true)?;
+    prepare::apply_results(
+        &mut loaded,
+        &known,
+        &prepare::source_key(&setup.source),
+        vcs,
+        true,
+    )?;
     Ok((loaded, tracker))
 }
 
 /// What is different between the plan of the journal and the source as it is now.
 fn difference(state: &State, loaded: &Loaded) -> PlanChange {
     // Texts of the time before are not kept, so only what the scheduler sees is compared.
-    let before = Loaded { tasks: state.plan().tasks().to_vec(), ..loaded.clone() };
+    let before = Loaded {
+        tasks: state.plan().tasks().to_vec(),
+        ..loaded.clone()
+    };
     let diff = changes(&before, loaded, &|_| false);
-    let tasks = diff.added.into_iter().chain(diff.changed).map(|(task, _)| task).collect();
-    PlanChange { tasks, removed: diff.removed, taken: diff.taken }
+    let tasks = diff
+        .added
+        .into_iter()
+        .chain(diff.changed)
+        .map(|(task, _)| task)
+        .collect();
+    PlanChange {
+        tasks,
+        removed: diff.removed,
+        taken: diff.taken,
+    }
 }
 
 fn write_plan_json(run_dir: &RunDir, new: &NewRun) -> Result<(), EngineError> {
@@ -463,4 +614,3 @@ fn write_plan_json(run_dir: &RunDir, new: &NewRun) -> Result<(), EngineError> {
 fn write(path: &Path, text: &[u8]) -> Result<(), EngineError> {
     fs_err::write(path, text).map_err(EngineError::folder)
 }
-

@@ -18,7 +18,10 @@ pub fn source_key(source: &SourceSetup) -> SourceKey {
         SourceSetup::St { path, .. } => path.display().to_string(),
         SourceSetup::Bd { beads_dir, .. } => beads_dir.display().to_string(),
     };
-    SourceKey { kind: source.kind().to_owned(), id }
+    SourceKey {
+        kind: source.kind().to_owned(),
+        id,
+    }
 }
 
 /// Puts the recorded results of earlier runs into a fresh listing: a satisfied task that mesh did carries its commit, and an open
@@ -38,8 +41,15 @@ pub fn apply_results(
 ) -> Result<(), VcsError> {
     let mut lost = Vec::new();
     for task in &mut loaded.tasks {
-        let Some(result) = results.latest_for(source, &task.id) else { continue };
-        let same_text = || loaded.sheets.get(&task.id).is_some_and(|sheet| sheet.text_fingerprint == result.text_fingerprint);
+        let Some(result) = results.latest_for(source, &task.id) else {
+            continue;
+        };
+        let same_text = || {
+            loaded
+                .sheets
+                .get(&task.id)
+                .is_some_and(|sheet| sheet.text_fingerprint == result.text_fingerprint)
+        };
         match &task.standing {
             Standing::Satisfied { .. } => {}
             Standing::Open if same_text() => {}
@@ -47,7 +57,9 @@ pub fn apply_results(
         }
         let commit = CommitId::new(result.commit.0.clone())?;
         if vcs.exists(&commit)? {
-            task.standing = Standing::Satisfied { commit: Some(result.commit.clone()) };
+            task.standing = Standing::Satisfied {
+                commit: Some(result.commit.clone()),
+            };
         } else if assume_landed {
             task.standing = Standing::Satisfied { commit: None };
         } else {
@@ -68,7 +80,9 @@ pub(crate) fn keep_known_results(after: &mut Loaded, before: &Loaded) {
         .tasks
         .iter()
         .filter_map(|task| match &task.standing {
-            Standing::Satisfied { commit: Some(commit) } => Some((&task.id, commit)),
+            Standing::Satisfied {
+                commit: Some(commit),
+            } => Some((&task.id, commit)),
             _ => None,
         })
         .collect();

@@ -47,11 +47,18 @@ impl Recovered {
 pub(crate) fn end_calls_in_flight(run: &str) {
     let own = mesh_proc::tree::Identity::own();
     let spare: Vec<_> = own.into_iter().collect();
-    let search = Search { spare: &spare, ..Search::new(run, Marked::NoAttempt) };
+    let search = Search {
+        spare: &spare,
+        ..Search::new(run, Marked::NoAttempt)
+    };
     match stray::wait_then_end(&search, CALL_PATIENCE, KILL_PATIENCE) {
         Ok(killed) => {
             for process in killed {
-                tracing::warn!(pid = process.pid, command = process.command, "ended a call of the coordinator before");
+                tracing::warn!(
+                    pid = process.pid,
+                    command = process.command,
+                    "ended a call of the coordinator before"
+                );
             }
         }
         Err(error) => tracing::error!(%error, "calls of the coordinator before could not be ended"),
@@ -65,17 +72,29 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
     for owed in engine.state.owed() {
         match &owed {
             Owed::Start(order) => take_up_start(engine, &order.attempt, &owed, &mut recovered)?,
-            Owed::Running { attempt, stopping, looking } => {
+            Owed::Running {
+                attempt,
+                stopping,
+                looking,
+            } => {
                 let folder = host.run_dir.attempt(attempt).path().to_path_buf();
                 match process::living(&folder) {
                     Some(live) => {
-                        host.watch(Process { attempt: attempt.clone(), role: Role::Agent }, live);
+                        host.watch(
+                            Process {
+                                attempt: attempt.clone(),
+                                role: Role::Agent,
+                            },
+                            live,
+                        );
                         recovered.adopted.push(attempt.clone());
                         if *stopping {
                             stop::stop(&host, attempt, stop::How::Politely);
                         }
                         if *looking {
-                            engine.perform(mesh_core::decision::Action::Look { attempt: attempt.clone() });
+                            engine.perform(mesh_core::decision::Action::Look {
+                                attempt: attempt.clone(),
+                            });
                         }
                     }
                     None => {
@@ -98,29 +117,53 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
 fn ended(engine: &mut Engine, attempt: &AttemptId) -> Result<(), JournalError> {
     let folder = engine.host.run_dir.attempt(attempt).path().to_path_buf();
     let ending = process::ending(&engine.host, attempt, &folder);
-    engine.take(&Event::Ended { attempt: attempt.clone(), ending })
+    engine.take(&Event::Ended {
+        attempt: attempt.clone(),
+        ending,
+    })
 }
 
 /// A start that nobody reported: the agent may execute, may have ended, or may never have been.
-fn take_up_start(engine: &mut Engine, attempt: &AttemptId, owed: &Owed, recovered: &mut Recovered) -> Result<(), JournalError> {
+fn take_up_start(
+    engine: &mut Engine,
+    attempt: &AttemptId,
+    owed: &Owed,
+    recovered: &mut Recovered,
+) -> Result<(), JournalError> {
     let host = Arc::clone(&engine.host);
     let folder = host.run_dir.attempt(attempt).path().to_path_buf();
     if let Some(live) = process::living(&folder) {
         recovered.adopted.push(attempt.clone());
-        engine.take(&Event::Started { attempt: attempt.clone() })?;
-        host.watch(Process { attempt: attempt.clone(), role: Role::Agent }, live);
+        engine.take(&Event::Started {
+            attempt: attempt.clone(),
+        })?;
+        host.watch(
+            Process {
+                attempt: attempt.clone(),
+                role: Role::Agent,
+            },
+            live,
+        );
         return Ok(());
     }
     if has_report(&folder) {
         recovered.ended.push(attempt.clone());
-        engine.take(&Event::Started { attempt: attempt.clone() })?;
+        engine.take(&Event::Started {
+            attempt: attempt.clone(),
+        })?;
         return ended(engine, attempt);
     }
     // A shim that died without a report was an attempt, and what it began may have been changed: it is not started under the
     // same number again.
-    if shim::read_record(&folder.join("shim.json")).ok().flatten().is_some() {
+    if shim::read_record(&folder.join("shim.json"))
+        .ok()
+        .flatten()
+        .is_some()
+    {
         recovered.ended.push(attempt.clone());
-        engine.take(&Event::Started { attempt: attempt.clone() })?;
+        engine.take(&Event::Started {
+            attempt: attempt.clone(),
+        })?;
         return ended(engine, attempt);
     }
     recovered.restarted.push(attempt.clone());
@@ -145,7 +188,13 @@ fn take_up_proof(engine: &mut Engine, attempt: &AttemptId, owed: &Owed) {
     let host = Arc::clone(&engine.host);
     let folder = host.run_dir.attempt(attempt).path().join("proof");
     if let Some(live) = process::living(&folder) {
-        host.watch(Process { attempt: attempt.clone(), role: Role::Proof }, live);
+        host.watch(
+            Process {
+                attempt: attempt.clone(),
+                role: Role::Proof,
+            },
+            live,
+        );
     } else if has_report(&folder) {
         let attempt = attempt.clone();
         std::thread::spawn(move || prove::proved(&host, &attempt));
@@ -160,4 +209,3 @@ fn take_up_proof(engine: &mut Engine, attempt: &AttemptId, owed: &Owed) {
 fn has_report(folder: &std::path::Path) -> bool {
     matches!(shim::read_report(&folder.join("exit.json")), Ok(Some(_)))
 }
-

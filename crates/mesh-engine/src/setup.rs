@@ -123,7 +123,11 @@ impl AgentSetup {
         let plain = Profile::command(&self.config.command)?;
         // The limits of the configuration hold for a plain command too; only the name is reserved.
         let configured = Profile::from_config("plain", &self.config)?;
-        Ok(Profile { name: plain.name, model: plain.model, ..configured })
+        Ok(Profile {
+            name: plain.name,
+            model: plain.model,
+            ..configured
+        })
     }
 }
 

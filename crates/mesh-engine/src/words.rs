@@ -12,7 +12,10 @@ use crate::source::LastWords;
 /// Whether everything that was to be done is done: nothing failed, waits or was left out.
 #[must_use]
 pub fn all_done(state: &State) -> bool {
-    state.plan().all().all(|at| state.is_done(at) || is_not_ours(state, at))
+    state
+        .plan()
+        .all()
+        .all(|at| state.is_done(at) || is_not_ours(state, at))
 }
 
 fn is_not_ours(state: &State, at: Ix) -> bool {
@@ -22,7 +25,12 @@ fn is_not_ours(state: &State, at: Ix) -> bool {
 /// Where every task stands, for comments.
 #[must_use]
 pub fn standings(state: &State, now: Millis) -> Standings {
-    let mut standings = Standings { ready: Vec::new(), active: Vec::new(), blocked: Vec::new(), completed: Vec::new() };
+    let mut standings = Standings {
+        ready: Vec::new(),
+        active: Vec::new(),
+        blocked: Vec::new(),
+        completed: Vec::new(),
+    };
     for at in state.plan().all() {
         let task = state.plan().task(at);
         if task.standing == Standing::Container {
@@ -30,13 +38,17 @@ pub fn standings(state: &State, now: Millis) -> Standings {
         }
         let id = task.id.clone();
         match &state.task(at).phase {
-            Phase::Verified { commit, .. } => standings.completed.push((id, Delivery::Commit(commit.clone()))),
+            Phase::Verified { commit, .. } => standings
+                .completed
+                .push((id, Delivery::Commit(commit.clone()))),
             Phase::Satisfied { commit } => {
                 let delivery = commit.clone().map_or(Delivery::Nothing, Delivery::Commit);
                 standings.completed.push((id, delivery));
             }
             Phase::Active(active) => standings.active.push((id, active.slot)),
-            Phase::Skipped(SkipReason::ByPerson) => standings.blocked.push((id, "left out by a person".to_owned())),
+            Phase::Skipped(SkipReason::ByPerson) => standings
+                .blocked
+                .push((id, "left out by a person".to_owned())),
             _ if state.is_ready(at) => standings.ready.push(id),
             _ => standings.blocked.push((id, state.why(now, at).to_string())),
         }
@@ -45,5 +57,9 @@ pub fn standings(state: &State, now: Millis) -> Standings {
 }
 
 pub(crate) fn last_words(state: &State) -> LastWords {
-    LastWords { claimed: state.claimed().cloned().collect(), standings: standings(state, Millis(0)), all_done: all_done(state) }
+    LastWords {
+        claimed: state.claimed().cloned().collect(),
+        standings: standings(state, Millis(0)),
+        all_done: all_done(state),
+    }
 }

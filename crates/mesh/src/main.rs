@@ -1,2 +1,5 @@
 //! The `mesh` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    mesh::main_impl()
+}

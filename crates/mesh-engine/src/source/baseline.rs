@@ -11,7 +11,12 @@ use mesh_plan::sheet::Sheet;
 use crate::host::{Host, lock};
 
 /// Takes the new listing for the old one and says what is different, texts included.
-pub(crate) fn advance(host: &Host, baseline: &mut Loaded, after: Loaded, wrote: &dyn Fn(&Sheet) -> bool) -> PlanChange {
+pub(crate) fn advance(
+    host: &Host,
+    baseline: &mut Loaded,
+    after: Loaded,
+    wrote: &dyn Fn(&Sheet) -> bool,
+) -> PlanChange {
     let diff = changes(baseline, &after, wrote);
     let mut sheets = lock(&host.sheets);
     let mut tasks = Vec::with_capacity(diff.added.len() + diff.changed.len());
@@ -20,10 +25,31 @@ pub(crate) fn advance(host: &Host, baseline: &mut Loaded, after: Loaded, wrote: 
         tasks.push(task);
     }
     *baseline = after;
-    PlanChange { tasks, removed: diff.removed, taken: diff.taken }
+    PlanChange {
+        tasks,
+        removed: diff.removed,
+        taken: diff.taken,
+    }
+}
+
+/// A listing that can be compared. One with errors (the epic is gone, the file is half written) would make every task look
+/// removed, so the run goes on with what it knows.
+pub(crate) fn sound(loaded: Loaded) -> Result<Loaded, String> {
+    match loaded
+        .diagnostics
+        .iter()
+        .find(|diagnostic| diagnostic.is_error())
+    {
+        Some(problem) => Err(problem.in_input(&loaded.source.id)),
+        None => Ok(loaded),
+    }
 }
 
 /// The lock groups that the listing gives a task.
 pub(crate) fn locks_of(baseline: &Loaded, task: &TaskId) -> Option<BTreeSet<LockGroup>> {
-    baseline.tasks.iter().find(|known| known.id == *task).map(|known| known.locks.clone())
+    baseline
+        .tasks
+        .iter()
+        .find(|known| known.id == *task)
+        .map(|known| known.locks.clone())
 }

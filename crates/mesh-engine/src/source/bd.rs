@@ -10,10 +10,12 @@ use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, Event, PlanChange};
 use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
 use mesh_core::issue::{Issue, IssueStatus};
-use mesh_plan::sheet::Sheet;
-use mesh_plan::comment::{self, AttemptOutcome, BeadComment, SwarmStatus, marker_of_attempt, marker_of_run};
+use mesh_plan::comment::{
+    self, AttemptOutcome, BeadComment, SwarmStatus, marker_of_attempt, marker_of_run,
+};
 use mesh_plan::epic::{self, Target};
 use mesh_plan::loaded::Loaded;
+use mesh_plan::sheet::Sheet;
 use mesh_proc::env::Env;
 
 use super::renewals::Renewals;
@@ -47,14 +49,22 @@ pub fn actor_of(slot: SlotId) -> String {
 /// Whether an issue is held by a mesh: one of its actors has it, under a run.
 #[must_use]
 pub fn is_held_by_mesh(issue: &Issue) -> bool {
-    let actor = issue.assignee.as_deref().is_some_and(|name| name.starts_with("agent:mesh-"));
-    actor && issue.status == IssueStatus::InProgress && issue.metadata.iter().any(|(key, _)| key == METADATA_RUN)
+    let actor = issue
+        .assignee
+        .as_deref()
+        .is_some_and(|name| name.starts_with("agent:mesh-"));
+    actor
+        && issue.status == IssueStatus::InProgress
+        && issue.metadata.iter().any(|(key, _)| key == METADATA_RUN)
 }
 
 impl BdSource {
     pub fn new(queue: Arc<Queue>, target: Target, loaded: Loaded) -> BdSource {
         let held = |sheet: &Sheet| {
-            let name = sheet.assignee.clone().filter(|name| name.starts_with("agent:mesh-") && sheet.status == "in_progress")?;
+            let name = sheet
+                .assignee
+                .clone()
+                .filter(|name| name.starts_with("agent:mesh-") && sheet.status == "in_progress")?;
             Some((sheet.id.clone(), name))
         };
         let holders = loaded.sheets.values().filter_map(held).collect();
@@ -72,10 +82,18 @@ impl BdSource {
         &self.queue
     }
 
-    pub fn claim(&self, host: &Arc<Host>, order: &StartOrder, answer: Sender<Result<(), ClaimRefusal>>) {
+    pub fn claim(
+        &self,
+        host: &Arc<Host>,
+        order: &StartOrder,
+        answer: Sender<Result<(), ClaimRefusal>>,
+    ) {
         let task = order.attempt.task.clone();
         // A bead that an earlier coordinator of ours left behind is claimed again by the name that has it.
-        let actor = lock(&self.holders).entry(task.clone()).or_insert_with(|| actor_of(order.slot)).clone();
+        let actor = lock(&self.holders)
+            .entry(task.clone())
+            .or_insert_with(|| actor_of(order.slot))
+            .clone();
         let metadata = vec![
             (METADATA_RUN.to_owned(), host.run.clone()),
             ("mesh.attempt".to_owned(), order.attempt.to_string()),
@@ -93,8 +111,12 @@ impl BdSource {
                         }
                         None
                     }
-                    Err(BdError::Refused(refusal)) => Some(ClaimRefusal::Taken(refusal.reason.to_string())),
-                    Err(BdError::NotFound { .. }) => Some(ClaimRefusal::Taken("it is no longer in the tracker".to_owned())),
+                    Err(BdError::Refused(refusal)) => {
+                        Some(ClaimRefusal::Taken(refusal.reason.to_string()))
+                    }
+                    Err(BdError::NotFound { .. }) => Some(ClaimRefusal::Taken(
+                        "it is no longer in the tracker".to_owned(),
+                    )),
                     Err(error) => Some(ClaimRefusal::Failed(error.to_string())),
                 };
                 // The worker that asked may have died with its attempt.
@@ -136,26 +158,37 @@ impl BdSource {
             }
         };
         if !matches!(report.outcome, Outcome::Skipped(_)) {
-            note("the comment was not written", self.comment(host, report, &actor));
+            note(
+                "the comment was not written",
+                self.comment(host, report, &actor),
+            );
         }
         if self.may_close(host, report) {
             let reason = close_reason(host, report);
             let (id, by) = (task.clone(), actor.clone());
-            let closed = self.queue.call(Lane::Rest, move |client| client.close(&id, &by, &reason));
+            let closed = self
+                .queue
+                .call(Lane::Rest, move |client| client.close(&id, &by, &reason));
             if closed.is_ok() {
                 lock(&self.closed).insert(task.clone());
             }
             note("it was not closed", closed);
         }
-        if matches!(report.outcome, Outcome::Verified { .. } | Outcome::Skipped(_))
-            && let Some(renewals) = self.renewals.get()
+        if matches!(
+            report.outcome,
+            Outcome::Verified { .. } | Outcome::Skipped(_)
+        ) && let Some(renewals) = self.renewals.get()
         {
             renewals.drop_lease(task);
         }
         for entry in audit_entries(host, report) {
             let by = actor.clone();
             let may_be_there = report.again;
-            let write = move |client: &Client| match may_be_there.then(|| client.find_audit(&entry)).transpose()?.flatten() {
+            let write = move |client: &Client| match may_be_there
+                .then(|| client.find_audit(&entry))
+                .transpose()?
+                .flatten()
+            {
                 Some(_) => Ok(()),
                 None => client.audit(&entry, &by).map(|_| ()),
             };
@@ -166,7 +199,9 @@ impl BdSource {
     }
 
     fn may_close(&self, host: &Host, report: &AttemptReport<'_>) -> bool {
-        let Outcome::Verified { self_checked, .. } = report.outcome else { return false };
+        let Outcome::Verified { self_checked, .. } = report.outcome else {
+            return false;
+        };
         let policy = match host.setup.close {
             ClosePolicy::Verified => true,
             ClosePolicy::Landed => matches!(report.delivery, Delivery::Landed { .. }),
@@ -182,11 +217,18 @@ impl BdSource {
         };
         let why = stopped(report.outcome);
         let outcome = match report.outcome {
-            Outcome::Verified { self_checked, .. } => {
-                AttemptOutcome::Verified { self_checked: *self_checked, no_change: report.no_change_reason.as_deref() }
-            }
-            Outcome::Retried(failure) => AttemptOutcome::Failed { failure, retried: true },
-            Outcome::Failed(failure) => AttemptOutcome::Failed { failure, retried: false },
+            Outcome::Verified { self_checked, .. } => AttemptOutcome::Verified {
+                self_checked: *self_checked,
+                no_change: report.no_change_reason.as_deref(),
+            },
+            Outcome::Retried(failure) => AttemptOutcome::Failed {
+                failure,
+                retried: true,
+            },
+            Outcome::Failed(failure) => AttemptOutcome::Failed {
+                failure,
+                retried: false,
+            },
             Outcome::Question(text) => AttemptOutcome::Question(text),
             Outcome::Interrupted | Outcome::Skipped(_) => AttemptOutcome::Stopped(&why),
         };
@@ -202,21 +244,32 @@ impl BdSource {
             outcome,
             pr: report.pr.as_deref(),
             commit: report.commit.as_ref(),
-            proof: report.proof.as_ref().map(|(command, end)| (command.as_str(), end)),
+            proof: report
+                .proof
+                .as_ref()
+                .map(|(command, end)| (command.as_str(), end)),
             changed: &report.changed,
             notes: &notes,
         };
         let text = match comment::bead(&comment) {
             Ok(text) => text,
             // The template is ours and tested; a plain sentence still says what happened.
-            Err(error) => format!("{}\n{}", error, marker_of_attempt(&host.run, report.attempt)),
+            Err(error) => format!(
+                "{}\n{}",
+                error,
+                marker_of_attempt(&host.run, report.attempt)
+            ),
         };
         let (id, by) = (report.attempt.task.clone(), actor.to_owned());
         let marker = marker_of_attempt(&host.run, report.attempt);
         let may_be_there = report.again;
         let write = move |client: &Client| {
             // Only a coordinator that took the run up again has to look whether its predecessor wrote it.
-            if may_be_there { client.comment_once(&id, &by, &text, &marker) } else { client.comment(&id, &by, &text) }
+            if may_be_there {
+                client.comment_once(&id, &by, &text, &marker)
+            } else {
+                client.comment(&id, &by, &text)
+            }
         };
         self.queue.call(Lane::Rest, write).map(|_| ())
     }
@@ -227,25 +280,39 @@ impl BdSource {
             // The receiver waits below; it is gone only if its thread is.
             let _ = answer.send(listing);
         });
-        let listing = receiver.recv().map_err(|_| "the tracker's queue has ended".to_owned())?.map_err(|error| error.to_string())?;
+        let listing = receiver
+            .recv()
+            .map_err(|_| "the tracker's queue has ended".to_owned())?
+            .map_err(|error| error.to_string())?;
         let holders = lock(&self.holders).clone();
         let closed = lock(&self.closed).clone();
-        let ours = |issue: &Issue| issue.assignee.is_some() && issue.assignee.as_ref() == holders.get(&issue.id);
-        let mut after = epic::load(&self.target, &listing.issues, &ours);
+        let ours = |issue: &Issue| {
+            issue.assignee.is_some() && issue.assignee.as_ref() == holders.get(&issue.id)
+        };
+        let mut after = baseline::sound(epic::load(&self.target, &listing.issues, &ours))?;
         crate::prepare::keep_known_results(&mut after, &lock(&self.baseline));
         let wrote = |sheet: &Sheet| match sheet.status.as_str() {
             "closed" => closed.contains(&sheet.id),
-            "in_progress" => sheet.assignee.is_some() && sheet.assignee.as_ref() == holders.get(&sheet.id),
+            "in_progress" => {
+                sheet.assignee.is_some() && sheet.assignee.as_ref() == holders.get(&sheet.id)
+            }
             "open" => sheet.assignee.is_none() && holders.contains_key(&sheet.id),
             _ => false,
         };
-        Ok(baseline::advance(host, &mut lock(&self.baseline), after, &wrote))
+        Ok(baseline::advance(
+            host,
+            &mut lock(&self.baseline),
+            after,
+            &wrote,
+        ))
     }
 
     pub fn conclude(&self, host: &Arc<Host>, words: &LastWords) -> Vec<String> {
         let mut refused = Vec::new();
         for task in &words.claimed {
-            let Some(actor) = lock(&self.holders).remove(task) else { continue };
+            let Some(actor) = lock(&self.holders).remove(task) else {
+                continue;
+            };
             if let Some(renewals) = self.renewals.get() {
                 renewals.drop_lease(task);
             }
@@ -253,18 +320,27 @@ impl BdSource {
                 continue;
             }
             let id = task.clone();
-            if let Err(error) = self.queue.call(Lane::Rest, move |client| client.release(&id, &actor)) {
+            if let Err(error) = self
+                .queue
+                .call(Lane::Rest, move |client| client.release(&id, &actor))
+            {
                 refused.push(format!("{task}: the claim was not given back: {error}"));
             }
         }
         if let Err(error) = self.epic_comment(host, words) {
-            refused.push(format!("{}: the last comment was not written: {error}", self.target.id()));
+            refused.push(format!(
+                "{}: the last comment was not written: {error}",
+                self.target.id()
+            ));
         }
         if words.all_done
             && host.setup.close_epic
             && let Err(error) = self.close_epic(host)
         {
-            refused.push(format!("{}: the epic was not closed: {error}", self.target.id()));
+            refused.push(format!(
+                "{}: the epic was not closed: {error}",
+                self.target.id()
+            ));
         }
         refused
     }
@@ -282,16 +358,23 @@ impl BdSource {
             verify: None,
             notes: &notes,
         };
-        let Ok(text) = comment::swarm_status(&status) else { return Ok(()) };
+        let Ok(text) = comment::swarm_status(&status) else {
+            return Ok(());
+        };
         let marker = marker_of_run(&host.run, "end");
         let id = self.target.id().clone();
-        self.queue.call(Lane::Rest, move |client| client.comment_once(&id, ACTOR, &text, &marker)).map(|_| ())
+        self.queue
+            .call(Lane::Rest, move |client| {
+                client.comment_once(&id, ACTOR, &text, &marker)
+            })
+            .map(|_| ())
     }
 
     fn close_epic(&self, host: &Host) -> Result<(), BdError> {
         let id = self.target.id().clone();
         let reason = format!("all children are done (mesh {})", host.run);
-        self.queue.call(Lane::Rest, move |client| client.close(&id, ACTOR, &reason))
+        self.queue
+            .call(Lane::Rest, move |client| client.close(&id, ACTOR, &reason))
     }
 
     pub fn agent_environment(&self, host: &Host) -> Env {
@@ -317,24 +400,37 @@ impl BdSource {
 
 /// Renews the lease of a task of ours until its end. The tracker's refusal is a fact for the core.
 fn keep_lease(host: &Arc<Host>, task: &TaskId) {
-    let super::Source::Bd(source) = &host.source else { return };
+    let super::Source::Bd(source) = &host.source else {
+        return;
+    };
     let renewals = source.renewals.get_or_init(|| {
         let weak = Arc::downgrade(host);
         let renew = move |task: &TaskId| {
             let Some(host) = weak.upgrade() else { return };
-            let super::Source::Bd(source) = &host.source else { return };
-            let Some(actor) = source.holder(task) else { return };
+            let super::Source::Bd(source) = &host.source else {
+                return;
+            };
+            let Some(actor) = source.holder(task) else {
+                return;
+            };
             let (id, lost, inbox) = (task.clone(), task.clone(), host.inbox.clone());
             let answer = move |renewed: Result<Renewal, BdError>| match renewed {
                 Ok(Renewal::Refused(refusal)) => {
                     let holder = refusal.reason.to_string();
-                    let _ = inbox.send(crate::inbox::Input::Fact(Event::ClaimLost { task: lost, holder }));
+                    let _ = inbox.send(crate::inbox::Input::Fact(Event::ClaimLost {
+                        task: lost,
+                        holder,
+                    }));
                 }
                 Ok(Renewal::Renewed | Renewal::NoLeases) => {}
                 // The lease runs on for a while, and the next renewal is minutes away.
                 Err(error) => tracing::warn!(task = %lost, %error, "a lease was not renewed"),
             };
-            source.queue.submit(Lane::Renewal, move |client: &Client| client.renew(&id, &actor), answer);
+            source.queue.submit(
+                Lane::Renewal,
+                move |client: &Client| client.renew(&id, &actor),
+                answer,
+            );
         };
         Renewals::start(renew).unwrap_or_else(|_| Renewals::idle())
     });
@@ -342,7 +438,11 @@ fn keep_lease(host: &Arc<Host>, task: &TaskId) {
 }
 
 fn close_reason(host: &Host, report: &AttemptReport<'_>) -> String {
-    let commit = report.commit.as_ref().map(|commit| format!(" as {commit}")).unwrap_or_default();
+    let commit = report
+        .commit
+        .as_ref()
+        .map(|commit| format!(" as {commit}"))
+        .unwrap_or_default();
     format!("verified{commit} (mesh {} {})", host.run, report.attempt)
 }
 
@@ -364,7 +464,11 @@ fn audit_entries(host: &Host, report: &AttemptReport<'_>) -> Vec<AuditEntry> {
     if let (AuditLevel::Full, Some(text)) = (host.setup.audit, &report.response) {
         let path = host.run_dir.attempt(report.attempt).agent().stdout();
         let response = text_or_reference(text, &path);
-        entries.push(AuditEntry::LlmResponse { issue: issue.clone(), model: host.profile.model.clone(), response });
+        entries.push(AuditEntry::LlmResponse {
+            issue: issue.clone(),
+            model: host.profile.model.clone(),
+            response,
+        });
     }
     let payload = mesh_plan::audit::attempt(&mesh_plan::audit::AttemptAudit {
         run: &host.run,
@@ -372,14 +476,19 @@ fn audit_entries(host: &Host, report: &AttemptReport<'_>) -> Vec<AuditEntry> {
         workspace: &report.workspace,
         base: &report.base,
         commit: report.commit.as_ref().map(|commit| commit.0.as_str()),
-        proof: report.proof.as_ref().map(|(command, end)| (command.as_str(), end)),
+        proof: report
+            .proof
+            .as_ref()
+            .map(|(command, end)| (command.as_str(), end)),
         changed: &report.changed,
         failure,
     });
     entries.push(AuditEntry::ToolCall {
         issue,
         tool_name: "mesh.attempt".to_owned(),
-        exit_code: report.exit_code.unwrap_or(if failure.is_some() { 1 } else { 0 }),
+        exit_code: report
+            .exit_code
+            .unwrap_or(if failure.is_some() { 1 } else { 0 }),
         payload,
     });
     entries

@@ -15,9 +15,9 @@ use mesh_core::event::{Delivery, PlanChange};
 use mesh_core::findings::ProofEnd;
 use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
 use mesh_core::task::Commit;
-use mesh_plan::sheet::Sheet;
 use mesh_plan::comment::Standings;
 use mesh_plan::loaded::SourceKind;
+use mesh_plan::sheet::Sheet;
 use mesh_proc::env::Env;
 
 use crate::host::Host;
@@ -76,12 +76,20 @@ impl Source {
     }
 
     /// Makes the task ours. The answer comes when the tracker has given it; other work goes on meanwhile.
-    pub fn claim(&self, host: &Arc<Host>, order: &StartOrder) -> Receiver<Result<(), ClaimRefusal>> {
+    pub fn claim(
+        &self,
+        host: &Arc<Host>,
+        order: &StartOrder,
+    ) -> Receiver<Result<(), ClaimRefusal>> {
         let (answer, receiver) = channel();
         match self {
             Source::St(source) => {
                 // The receiver waits in the same worker; if it is gone, so is the attempt.
-                let _ = answer.send(source.started(host, &order.attempt).map_err(ClaimRefusal::Failed));
+                let _ = answer.send(
+                    source
+                        .started(host, &order.attempt)
+                        .map_err(ClaimRefusal::Failed),
+                );
             }
             Source::Bd(source) => source.claim(host, order, answer),
         }
@@ -89,7 +97,13 @@ impl Source {
     }
 
     /// The prompt is on disk and about to be used.
-    pub fn prompt_written(&self, host: &Arc<Host>, attempt: &AttemptId, slot: SlotId, text: String) {
+    pub fn prompt_written(
+        &self,
+        host: &Arc<Host>,
+        attempt: &AttemptId,
+        slot: SlotId,
+        text: String,
+    ) {
         match self {
             Source::St(_) => {}
             Source::Bd(source) => source.audit_prompt(host, attempt, slot, text),
@@ -148,6 +162,11 @@ impl Source {
 }
 
 fn locks_of_labels(sheet: &Sheet) -> BTreeSet<LockGroup> {
-    let named = sheet.labels.iter().filter_map(|label| label.strip_prefix(mesh_plan::epic::LABEL_LOCK));
-    named.filter_map(|group| LockGroup::new(group).ok()).collect()
+    let named = sheet
+        .labels
+        .iter()
+        .filter_map(|label| label.strip_prefix(mesh_plan::epic::LABEL_LOCK));
+    named
+        .filter_map(|group| LockGroup::new(group).ok())
+        .collect()
 }

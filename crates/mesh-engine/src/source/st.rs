@@ -11,9 +11,9 @@ use std::sync::Mutex;
 use mesh_core::decision::Outcome;
 use mesh_core::event::PlanChange;
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
-use mesh_plan::sheet::Sheet;
 use mesh_plan::comment::marker_of_attempt;
 use mesh_plan::loaded::Loaded;
+use mesh_plan::sheet::Sheet;
 use mesh_plan::st::{self, Progress, StEvent, StPlan, comment_text, event_line, progress_events};
 
 use super::{AttemptReport, LastWords, baseline};
@@ -34,7 +34,12 @@ pub(crate) struct StSource {
 
 impl StSource {
     pub fn new(path: PathBuf, ids: Vec<TaskId>, loaded: Loaded) -> StSource {
-        StSource { path, ids, baseline: Mutex::new(loaded), wrote: Mutex::new(BTreeMap::new()) }
+        StSource {
+            path,
+            ids,
+            baseline: Mutex::new(loaded),
+            wrote: Mutex::new(BTreeMap::new()),
+        }
     }
 
     pub fn started(&self, host: &Host, attempt: &AttemptId) -> Result<(), String> {
@@ -54,10 +59,19 @@ impl StSource {
     }
 
     pub fn refresh(&self, host: &Host) -> Result<PlanChange, String> {
-        let after = load(&self.path, &self.ids)?;
+        let after = baseline::sound(load(&self.path, &self.ids)?)?;
         let wrote = lock(&self.wrote).clone();
-        let ours = |sheet: &Sheet| wrote.get(&sheet.id).is_some_and(|status| *status == sheet.status);
-        Ok(baseline::advance(host, &mut lock(&self.baseline), after, &ours))
+        let ours = |sheet: &Sheet| {
+            wrote
+                .get(&sheet.id)
+                .is_some_and(|status| *status == sheet.status)
+        };
+        Ok(baseline::advance(
+            host,
+            &mut lock(&self.baseline),
+            after,
+            &ours,
+        ))
     }
 
     pub fn conclude(&self, host: &Host, words: &LastWords) -> Vec<String> {
@@ -68,14 +82,25 @@ impl StSource {
         // A task that failed or asks stays `blocked` with its reason; only what is still in progress is given back.
         let wrote = lock(&self.wrote).clone();
         let held = |task: &&TaskId| wrote.get(*task) == Some(&Progress::Started.status().as_str());
-        words.claimed.iter().filter(held).filter_map(release).collect()
+        words
+            .claimed
+            .iter()
+            .filter(held)
+            .filter_map(release)
+            .collect()
     }
 
     pub fn locks_of(&self, task: &TaskId) -> Option<BTreeSet<LockGroup>> {
         baseline::locks_of(&lock(&self.baseline), task)
     }
 
-    fn note(&self, host: &Host, attempt: &AttemptId, progress: Progress, detail: Option<&str>) -> Result<(), String> {
+    fn note(
+        &self,
+        host: &Host,
+        attempt: &AttemptId,
+        progress: Progress,
+        detail: Option<&str>,
+    ) -> Result<(), String> {
         let marker = marker_of_attempt(&host.run, attempt);
         let comment = detail.map(|detail| comment_text(progress, detail, &marker));
         let events = progress_events(&attempt.task, progress, AUTHOR, comment.as_deref());
@@ -83,12 +108,21 @@ impl StSource {
     }
 
     /// Adds the events that the file does not show yet: a coordinator that died may have added them already.
-    fn append(&self, _host: &Host, task: &TaskId, progress: Progress, events: &[StEvent]) -> Result<(), String> {
+    fn append(
+        &self,
+        _host: &Host,
+        task: &TaskId,
+        progress: Progress,
+        events: &[StEvent],
+    ) -> Result<(), String> {
         let _guard = lock_file(&self.path)?;
         let bytes = fs_err::read(&self.path).map_err(|error| error.to_string())?;
         let (plan, _) = st::read(&bytes);
         let stamp = jiff::Timestamp::from_millisecond(i64::try_from(unix_ms()).unwrap_or(i64::MAX))
-            .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+            .map_or_else(
+                |_| String::new(),
+                |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            );
         let mut text = Vec::new();
         let mut seq = plan.watermark();
         for event in events.iter().filter(|event| !shows(&plan, event)) {
@@ -96,12 +130,17 @@ impl StSource {
             text.extend(event_line(seq, &stamp, event));
         }
         lock(&self.wrote).insert(task.clone(), progress.status().as_str());
-        write_at_end(&self.path, &plan, &text).map_err(|error| format!("{}: {error}", self.path.display()))
+        write_at_end(&self.path, &plan, &text)
+            .map_err(|error| format!("{}: {error}", self.path.display()))
     }
 }
 
 fn verified_text(report: &AttemptReport<'_>) -> String {
-    let commit = report.commit.as_ref().map(|commit| format!(", commit {commit}")).unwrap_or_default();
+    let commit = report
+        .commit
+        .as_ref()
+        .map(|commit| format!(", commit {commit}"))
+        .unwrap_or_default();
     match &report.no_change_reason {
         Some(reason) => format!("verified without a change ({reason}){commit}"),
         None => format!("verified{commit}"),
@@ -110,10 +149,12 @@ fn verified_text(report: &AttemptReport<'_>) -> String {
 
 fn shows(plan: &StPlan, event: &StEvent) -> bool {
     match event {
-        StEvent::SetStatus { id, status } => plan.item(id).is_some_and(|item| item.status == *status),
-        StEvent::AddComment { id, text, .. } => {
-            plan.item(id).is_some_and(|item| item.comments.iter().any(|comment| comment.text == *text))
+        StEvent::SetStatus { id, status } => {
+            plan.item(id).is_some_and(|item| item.status == *status)
         }
+        StEvent::AddComment { id, text, .. } => plan
+            .item(id)
+            .is_some_and(|item| item.comments.iter().any(|comment| comment.text == *text)),
     }
 }
 
@@ -133,9 +174,13 @@ pub(crate) fn load(path: &Path, ids: &[TaskId]) -> Result<Loaded, String> {
 fn lock_file(path: &Path) -> Result<File, String> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let file = fs_err::OpenOptions::new().create(true).append(true).open(PathBuf::from(name));
+    let file = fs_err::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(PathBuf::from(name));
     let file = file.map_err(|error| error.to_string())?.into_parts().0;
-    file.lock().map_err(|error| format!("cannot lock {}: {error}", path.display()))?;
+    file.lock()
+        .map_err(|error| format!("cannot lock {}: {error}", path.display()))?;
     Ok(file)
 }
 

@@ -18,30 +18,54 @@ use crate::work::{folder, process};
 /// Records what the attempt left. Its process tree is dead.
 pub(crate) fn examine(host: &Arc<Host>, attempt: &AttemptId) {
     let findings = find(host, attempt);
-    host.tell(Event::Examined { attempt: attempt.clone(), findings });
+    host.tell(Event::Examined {
+        attempt: attempt.clone(),
+        findings,
+    });
 }
 
 fn find(host: &Host, attempt: &AttemptId) -> Result<Findings, Failure> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
-        Failure::new(FailureClass::Crashed, format!("what the agent left could not be recorded: {what}: {error}"))
+        Failure::new(
+            FailureClass::Crashed,
+            format!("what the agent left could not be recorded: {what}: {error}"),
+        )
     };
     let folder = folder::of(host, attempt).map_err(|error| failed("its folder", &error))?;
-    let workspace = folder::recall(&folder).map_err(|error| failed("its workspace's record", &error))?;
+    let workspace =
+        folder::recall(&folder).map_err(|error| failed("its workspace's record", &error))?;
     let workspace = workspace.ok_or_else(|| failed("its workspace", &"it has none"))?;
     let snapshot = host.vcs_gate.pass(|| {
         let snapshot = host.vcs.snapshot(&workspace)?;
-        host.vcs.keep(&snapshot.commit, &host.run, attempt.task.as_str(), attempt.number)?;
+        host.vcs.keep(
+            &snapshot.commit,
+            &host.run,
+            attempt.task.as_str(),
+            attempt.number,
+        )?;
         Ok::<_, mesh_vcs::VcsError>(snapshot)
     });
     let snapshot = snapshot.map_err(|error| failed("its changes", &error))?;
-    let paths: Vec<String> = snapshot.changed.iter().map(|changed| changed.path.display().to_string()).collect();
-    let scope = host.groups.check(&paths, &host.source.locks_of(host, &attempt.task));
+    let paths: Vec<String> = snapshot
+        .changed
+        .iter()
+        .map(|changed| changed.path.display().to_string())
+        .collect();
+    let scope = host
+        .groups
+        .check(&paths, &host.source.locks_of(host, &attempt.task));
     let changes = change_set(&snapshot, paths, scope.breaches().to_vec());
     let stdout = folder.join("stdout");
-    let block = host.profile.protocol.read_block(&stdout).map_err(|error| failed("its output", &error))?;
+    let block = host
+        .profile
+        .protocol
+        .read_block(&stdout)
+        .map_err(|error| failed("its output", &error))?;
     let sheet = host.sheet(&attempt.task);
     let proof = proof::choose(&ProofSources {
-        task: sheet.as_ref().and_then(mesh_plan::sheet::Sheet::proof_command),
+        task: sheet
+            .as_ref()
+            .and_then(mesh_plan::sheet::Sheet::proof_command),
         config: host.setup.verify.clone(),
         agent: match &block {
             BlockReading::Read(block) => block.verify.clone(),
@@ -56,15 +80,31 @@ fn find(host: &Host, attempt: &AttemptId) -> Result<Findings, Failure> {
     evidence.scope = Some((&scope).into());
     evidence.proof = Some(ProofRecord::new(&proof, None));
     write(&evidence, &folder);
-    Ok(Findings { block, changes, proof })
+    Ok(Findings {
+        block,
+        changes,
+        proof,
+    })
 }
 
-fn change_set(snapshot: &Snapshot, paths: Vec<String>, breaches: Vec<mesh_core::findings::ScopeBreach>) -> ChangeSet {
-    let commits = |list: &[mesh_vcs::CommitId]| list.iter().map(|commit| Commit(commit.as_str().to_owned())).collect();
+fn change_set(
+    snapshot: &Snapshot,
+    paths: Vec<String>,
+    breaches: Vec<mesh_core::findings::ScopeBreach>,
+) -> ChangeSet {
+    let commits = |list: &[mesh_vcs::CommitId]| {
+        list.iter()
+            .map(|commit| Commit(commit.as_str().to_owned()))
+            .collect()
+    };
     ChangeSet {
         commit: Commit(snapshot.commit.as_str().to_owned()),
         paths,
-        conflicted: snapshot.conflicted.iter().map(|path| path.display().to_string()).collect(),
+        conflicted: snapshot
+            .conflicted
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect(),
         strays: commits(&snapshot.strays),
         missing_needs: commits(&snapshot.missing_needs),
         breaches,
@@ -81,7 +121,9 @@ fn blank(host: &Host, attempt: &AttemptId, folder: &Path, ending: &Ending) -> Ev
         attempt: attempt.number,
         profile: host.profile.name.clone(),
         times: Times {
-            started_unix_ms: report.as_ref().and_then(|report| report.child_started_at_unix_ms),
+            started_unix_ms: report
+                .as_ref()
+                .and_then(|report| report.child_started_at_unix_ms),
             ended_unix_ms: report.as_ref().map(|report| report.ended_at_unix_ms),
             ..Times::default()
         },

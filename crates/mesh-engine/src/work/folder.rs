@@ -20,14 +20,28 @@ pub(crate) fn of(host: &Host, attempt: &AttemptId) -> std::io::Result<PathBuf> {
 }
 
 /// What the attempt's workspace is to be: a folder named after the task, with the run's id where an earlier run left one there.
-pub(crate) fn new_workspace(host: &Host, attempt: &AttemptId, parents: Vec<CommitId>, title: &str) -> NewWorkspace {
+pub(crate) fn new_workspace(
+    host: &Host,
+    attempt: &AttemptId,
+    parents: Vec<CommitId>,
+    title: &str,
+) -> NewWorkspace {
     let task = attempt.task.as_str();
     let name = name::workspace_name(&host.run, task, attempt.number);
     let plain = name::workspace_folder(task, attempt.number);
     let root = host.vcs.workspaces_root();
     let taken = root.join(&plain).symlink_metadata().is_ok() && !is_ours(host, &name);
-    let folder = if taken { format!("{plain}+{}", host.run) } else { plain };
-    NewWorkspace { name, path: root.join(folder), parents, message: format!("{task}: {title}\n\nmesh: {} {attempt}", host.run) }
+    let folder = if taken {
+        format!("{plain}+{}", host.run)
+    } else {
+        plain
+    };
+    NewWorkspace {
+        name,
+        path: root.join(folder),
+        parents,
+        message: format!("{task}: {title}\n\nmesh: {} {attempt}", host.run),
+    }
 }
 
 fn is_ours(host: &Host, name: &str) -> bool {
@@ -43,9 +57,19 @@ struct Remembered {
 }
 
 /// Keeps what the workspace was made of, so that whoever records the result knows what it stood on.
-pub(crate) fn remember(folder: &Path, workspace: &Workspace, needs: &[NeedCommit]) -> std::io::Result<()> {
-    let needs = needs.iter().map(|need| (need.task.to_string(), need.commit.0.clone())).collect();
-    let text = serde_json::to_vec(&Remembered { workspace: workspace.clone(), needs })?;
+pub(crate) fn remember(
+    folder: &Path,
+    workspace: &Workspace,
+    needs: &[NeedCommit],
+) -> std::io::Result<()> {
+    let needs = needs
+        .iter()
+        .map(|need| (need.task.to_string(), need.commit.0.clone()))
+        .collect();
+    let text = serde_json::to_vec(&Remembered {
+        workspace: workspace.clone(),
+        needs,
+    })?;
     let draft = folder.join(format!("{WORKSPACE_FILE}.new"));
     fs_err::write(&draft, text)?;
     fs_err::rename(&draft, folder.join(WORKSPACE_FILE))
@@ -58,8 +82,15 @@ pub(crate) fn recall(folder: &Path) -> std::io::Result<Option<Workspace>> {
 
 /// The needs that were remembered with it.
 pub(crate) fn recall_needs(folder: &Path) -> Vec<NeedCommit> {
-    let Ok(Some(remembered)) = read(folder) else { return Vec::new() };
-    let need = |(task, commit): (String, String)| Some(NeedCommit { task: TaskId::new(task).ok()?, commit: Commit(commit) });
+    let Ok(Some(remembered)) = read(folder) else {
+        return Vec::new();
+    };
+    let need = |(task, commit): (String, String)| {
+        Some(NeedCommit {
+            task: TaskId::new(task).ok()?,
+            commit: Commit(commit),
+        })
+    };
     remembered.needs.into_iter().filter_map(need).collect()
 }
 

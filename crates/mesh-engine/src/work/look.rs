@@ -14,7 +14,10 @@ use crate::work::folder;
 /// Looks at both logs and, if both are old, at the workspace.
 pub(crate) fn look(host: &Arc<Host>, attempt: &AttemptId) {
     let last_sign = last_sign(host, attempt).unwrap_or(Millis(0));
-    host.tell(Event::Looked { attempt: attempt.clone(), last_sign });
+    host.tell(Event::Looked {
+        attempt: attempt.clone(),
+        last_sign,
+    });
 }
 
 fn last_sign(host: &Host, attempt: &AttemptId) -> Option<Millis> {

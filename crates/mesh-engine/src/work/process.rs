@@ -19,7 +19,12 @@ const STRAY_PATIENCE: Duration = Duration::from_secs(30);
 const RECORD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Starts `launch` under a shim with its files in `folder`, which is emptied of an earlier try's reports first.
-pub(crate) fn start(host: &Host, launch: &Launch, folder: &Path, limits: &Limits) -> Result<Live, String> {
+pub(crate) fn start(
+    host: &Host,
+    launch: &Launch,
+    folder: &Path,
+    limits: &Limits,
+) -> Result<Live, String> {
     fs_err::create_dir_all(folder).map_err(|error| error.to_string())?;
     let lock = lock_attempt(&folder.join("lock")).map_err(|error| error.to_string())?;
     for stale in ["exit.json", "shim.json", "stdout", "stderr"] {
@@ -30,12 +35,17 @@ pub(crate) fn start(host: &Host, launch: &Launch, folder: &Path, limits: &Limits
         }
     }
     let spec = launch.shim_spec(folder, limits);
-    shim::start(&spec, &folder.join("spec.json"), lock, &host.launcher).map_err(|error| error.to_string())
+    shim::start(&spec, &folder.join("spec.json"), lock, &host.launcher)
+        .map_err(|error| error.to_string())
 }
 
 /// The shim in `folder`, if it lives.
 pub(crate) fn living(folder: &Path) -> Option<Live> {
-    Live::adopt_or_wait(&folder.join("shim.json"), &folder.join("lock"), RECORD_PATIENCE)
+    Live::adopt_or_wait(
+        &folder.join("shim.json"),
+        &folder.join("lock"),
+        RECORD_PATIENCE,
+    )
 }
 
 /// How the tree in `folder` ended, once its shim is gone. Without a report whatever is left of the tree is ended first: only then
@@ -73,9 +83,15 @@ fn of_report(report: shim::ExitReport) -> Ending {
 /// followed by another. What cannot be ended (another user's, held by the kernel) is tried again for ever, and said so.
 pub(crate) fn end_strays(host: &Host, attempt: &AttemptId, folder: &Path) {
     let marker = attempt.to_string();
-    let dead_shim = shim::read_record(&folder.join("shim.json")).ok().flatten().map(|record| record.identity);
+    let dead_shim = shim::read_record(&folder.join("shim.json"))
+        .ok()
+        .flatten()
+        .map(|record| record.identity);
     let shims: Vec<_> = dead_shim.into_iter().collect();
-    let search = Search { shims: &shims, ..Search::new(&host.run, Marked::Attempt(&marker)) };
+    let search = Search {
+        shims: &shims,
+        ..Search::new(&host.run, Marked::Attempt(&marker))
+    };
     loop {
         match stray::end(&search, STRAY_PATIENCE) {
             Ok(killed) => {
@@ -84,7 +100,9 @@ pub(crate) fn end_strays(host: &Host, attempt: &AttemptId, folder: &Path) {
                 }
                 return;
             }
-            Err(error) => tracing::error!(%attempt, %error, "processes of the attempt are left; no new attempt starts until they are gone"),
+            Err(error) => {
+                tracing::error!(%attempt, %error, "processes of the attempt are left; no new attempt starts until they are gone")
+            }
         }
     }
 }

@@ -2,20 +2,31 @@
 
 use mesh_core::decision::StartOrder;
 use mesh_core::id::LockGroup;
-use mesh_plan::prompt::{FailedAttempt, NeedResult, PromptInput, PromptVcs, RenderError, render_prompt};
+use mesh_plan::prompt::{
+    FailedAttempt, NeedResult, PromptInput, PromptVcs, RenderError, render_prompt,
+};
 use mesh_vcs::{Kind, Workspace};
 
 use crate::host::{Host, lock};
 
 /// Renders the prompt of an attempt.
-pub(crate) fn render(host: &Host, order: &StartOrder, workspace: &Workspace) -> Result<String, String> {
+pub(crate) fn render(
+    host: &Host,
+    order: &StartOrder,
+    workspace: &Workspace,
+) -> Result<String, String> {
     let task = &order.attempt.task;
-    let Some(sheet) = host.sheet(task) else { return Err(format!("there is no text for {task}")) };
+    let Some(sheet) = host.sheet(task) else {
+        return Err(format!("there is no text for {task}"));
+    };
     let needs: Vec<NeedResult> = {
         let (sheets, changed) = (lock(&host.sheets), lock(&host.changed));
         let result = |need: &mesh_core::decision::NeedCommit| NeedResult {
             id: need.task.clone(),
-            title: sheets.get(&need.task).map(|sheet| sheet.title.clone()).unwrap_or_default(),
+            title: sheets
+                .get(&need.task)
+                .map(|sheet| sheet.title.clone())
+                .unwrap_or_default(),
             commit: Some(need.commit.clone()),
             changed: changed.get(&need.task).cloned().unwrap_or_default(),
         };
@@ -25,12 +36,21 @@ pub(crate) fn render(host: &Host, order: &StartOrder, workspace: &Workspace) -> 
         number: order.attempt.number.saturating_sub(1),
         class: failure.class,
         detail: failure.detail.lines().next().unwrap_or_default().to_owned(),
-        tail: failure.detail.lines().skip(1).collect::<Vec<_>>().join("\n"),
+        tail: failure
+            .detail
+            .lines()
+            .skip(1)
+            .collect::<Vec<_>>()
+            .join("\n"),
         same_workspace: false,
     });
     let own_proof = sheet.proof_command();
     let locks: Vec<LockGroup> = host.source.locks_of(host, task).into_iter().collect();
-    let conflicts: Vec<String> = workspace.conflicted.iter().map(|path| path.display().to_string()).collect();
+    let conflicts: Vec<String> = workspace
+        .conflicted
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     let input = PromptInput {
         sheet: &sheet,
         source: host.source.kind(),

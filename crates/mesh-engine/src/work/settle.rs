@@ -32,30 +32,55 @@ pub(crate) fn settle(host: &Arc<Host>, attempt: &AttemptId, outcome: &Outcome, a
     let evidence = examine::evidence_of(host, attempt, &path);
     let workspace = folder::recall(&path).ok().flatten();
     let mut delivery = Delivery::Kept;
-    if let Outcome::Verified { commit, self_checked } = outcome {
+    if let Outcome::Verified {
+        commit,
+        self_checked,
+    } = outcome
+    {
         record(host, attempt, commit, *self_checked);
         if let (Some(target), Some(workspace)) = (&host.setup.land, &workspace) {
-            let proof = evidence.proof.as_ref().and_then(|proof| proof.command.clone());
+            let proof = evidence
+                .proof
+                .as_ref()
+                .and_then(|proof| proof.command.clone());
             delivery = land::land(host, attempt, target, workspace, commit, proof.as_deref());
         }
         if let Some(workspace) = &workspace {
             remove(host, workspace);
         }
     }
-    let report = report(host, attempt, outcome, &delivery, &evidence, workspace.as_ref(), again);
+    let report = report(
+        host,
+        attempt,
+        outcome,
+        &delivery,
+        &evidence,
+        workspace.as_ref(),
+        again,
+    );
     for refused in host.source.settle(host, &report) {
         tracing::error!(%attempt, "{refused}");
         host.note(format!("the tracker was not told: {refused}"));
     }
-    host.tell(Event::Settled { attempt: attempt.clone(), delivery });
+    host.tell(Event::Settled {
+        attempt: attempt.clone(),
+        delivery,
+    });
 }
 
 /// Notes the result where later runs look for it.
 fn record(host: &Host, attempt: &AttemptId, commit: &Commit, self_checked: bool) {
     let path = host.mesh_dir.results();
-    let Ok(run) = RunId::parse(&host.run) else { return };
-    let known = results::read(&path).map(|known| known.records).unwrap_or_default();
-    if known.iter().any(|known| known.run == run && known.attempt == *attempt) {
+    let Ok(run) = RunId::parse(&host.run) else {
+        return;
+    };
+    let known = results::read(&path)
+        .map(|known| known.records)
+        .unwrap_or_default();
+    if known
+        .iter()
+        .any(|known| known.run == run && known.attempt == *attempt)
+    {
         return;
     }
     let needs = folder::recall_needs(host.run_dir.attempt(attempt).path());
@@ -66,20 +91,32 @@ fn record(host: &Host, attempt: &AttemptId, commit: &Commit, self_checked: bool)
         needs,
         source: crate::prepare::source_key(&host.setup.source),
         self_checked,
-        text_fingerprint: host.sheet(&attempt.task).map(|sheet| sheet.text_fingerprint).unwrap_or_default(),
+        text_fingerprint: host
+            .sheet(&attempt.task)
+            .map(|sheet| sheet.text_fingerprint)
+            .unwrap_or_default(),
         at: WallTime(unix_ms()),
     };
     if let Err(error) = results::append(&path, &record) {
         tracing::error!(%attempt, %error, "the result is not recorded for later runs");
-        host.note(format!("{attempt}: its result {commit} is not recorded for later runs: {error}"));
+        host.note(format!(
+            "{attempt}: its result {commit} is not recorded for later runs: {error}"
+        ));
     }
 }
 
 fn remove(host: &Host, workspace: &Workspace) {
-    let removed = host.vcs_gate.pass(|| host.vcs.forget(&workspace.name).and_then(|()| host.vcs.remove(workspace)));
+    let removed = host.vcs_gate.pass(|| {
+        host.vcs
+            .forget(&workspace.name)
+            .and_then(|()| host.vcs.remove(workspace))
+    });
     if let Err(error) = removed {
         tracing::warn!(workspace = workspace.name, %error, "the workspace was not removed");
-        host.note(format!("the workspace {} was not removed: {error}", workspace.path.display()));
+        host.note(format!(
+            "the workspace {} was not removed: {error}",
+            workspace.path.display()
+        ));
     }
 }
 
@@ -99,22 +136,47 @@ fn report<'a>(
     let changes = evidence.changes.as_ref();
     let proof = evidence.proof.as_ref().and_then(|proof| {
         let ending = Ending::from(proof.ending.as_ref()?);
-        Some((proof.command.clone().unwrap_or_default(), ProofEnd { ending, tail: proof.tail.clone() }))
+        Some((
+            proof.command.clone().unwrap_or_default(),
+            ProofEnd {
+                ending,
+                tail: proof.tail.clone(),
+            },
+        ))
     });
     let stdout = host.run_dir.attempt(attempt).agent().stdout();
-    let response = host.profile.protocol.last_message(&stdout, RESPONSE_BYTES).ok().map(|message| message.text);
+    let response = host
+        .profile
+        .protocol
+        .last_message(&stdout, RESPONSE_BYTES)
+        .ok()
+        .map(|message| message.text);
     AttemptReport {
         attempt,
-        title: host.sheet(&attempt.task).map(|sheet| sheet.title).unwrap_or_default(),
+        title: host
+            .sheet(&attempt.task)
+            .map(|sheet| sheet.title)
+            .unwrap_or_default(),
         outcome,
         delivery,
         commit: changes.map(|changes| Commit(changes.commit.clone())),
         pr,
         proof,
-        changed: changes.map(|changes| changes.paths.clone()).unwrap_or_default(),
+        changed: changes
+            .map(|changes| changes.paths.clone())
+            .unwrap_or_default(),
         no_change_reason,
-        workspace: workspace.map(|workspace| workspace.path.display().to_string()).unwrap_or_default(),
-        base: workspace.map(|w| w.parents.iter().map(|parent| parent.as_str().to_owned()).collect()).unwrap_or_default(),
+        workspace: workspace
+            .map(|workspace| workspace.path.display().to_string())
+            .unwrap_or_default(),
+        base: workspace
+            .map(|w| {
+                w.parents
+                    .iter()
+                    .map(|parent| parent.as_str().to_owned())
+                    .collect()
+            })
+            .unwrap_or_default(),
         response: response.filter(|text| !text.trim().is_empty()),
         exit_code: evidence.ending.exit_code(),
         again,

@@ -24,10 +24,21 @@ use crate::work::{folder, process, prompt};
 pub(crate) fn start(host: &Arc<Host>, order: &StartOrder) {
     match prepare_and_launch(host, order) {
         Ok(live) => {
-            host.tell(Event::Started { attempt: order.attempt.clone() });
-            host.watch(Process { attempt: order.attempt.clone(), role: Role::Agent }, live);
+            host.tell(Event::Started {
+                attempt: order.attempt.clone(),
+            });
+            host.watch(
+                Process {
+                    attempt: order.attempt.clone(),
+                    role: Role::Agent,
+                },
+                live,
+            );
         }
-        Err(cause) => host.tell(Event::StartFailed { attempt: order.attempt.clone(), cause }),
+        Err(cause) => host.tell(Event::StartFailed {
+            attempt: order.attempt.clone(),
+            cause,
+        }),
     }
 }
 
@@ -37,7 +48,9 @@ fn prepare_and_launch(host: &Arc<Host>, order: &StartOrder) -> Result<Live, Star
     let workspace = make_workspace(host, order);
     match claim.map(|answer| answer.recv()) {
         None => {}
-        Some(Ok(Ok(()))) => host.tell(Event::Claimed { attempt: attempt.clone() }),
+        Some(Ok(Ok(()))) => host.tell(Event::Claimed {
+            attempt: attempt.clone(),
+        }),
         Some(Ok(Err(refusal))) => {
             if let Ok((_, workspace)) = &workspace {
                 discard(host, workspace);
@@ -47,13 +60,18 @@ fn prepare_and_launch(host: &Arc<Host>, order: &StartOrder) -> Result<Live, Star
                 ClaimRefusal::Failed(cause) => could_not(format!("the claim failed: {cause}")),
             });
         }
-        Some(Err(_)) => return Err(could_not("the tracker's queue ended before the claim was answered")),
+        Some(Err(_)) => {
+            return Err(could_not(
+                "the tracker's queue ended before the claim was answered",
+            ));
+        }
     }
     let (folder, workspace) = workspace?;
     let prompt_file = write_prompt(host, order, &workspace, &folder)?;
     let facts = facts(host, attempt, &workspace, &folder, prompt_file)?;
     run_setup(host, &facts, &folder)?;
-    let launch = launch::agent(&host.profile, &host.agent_program, &facts, &host.ours).map_err(could_not)?;
+    let launch =
+        launch::agent(&host.profile, &host.agent_program, &facts, &host.ours).map_err(could_not)?;
     process::start(host, &launch, &folder, &host.profile.limits).map_err(could_not)
 }
 
@@ -63,7 +81,11 @@ fn could_not(cause: impl ToString) -> StartFailure {
 
 /// A workspace that nobody has worked in.
 fn discard(host: &Host, workspace: &Workspace) {
-    let removed = host.vcs_gate.pass(|| host.vcs.forget(&workspace.name).and_then(|()| host.vcs.remove(workspace)));
+    let removed = host.vcs_gate.pass(|| {
+        host.vcs
+            .forget(&workspace.name)
+            .and_then(|()| host.vcs.remove(workspace))
+    });
     if let Err(error) = removed {
         tracing::warn!(workspace = workspace.name, %error, "could not remove an unused workspace");
     }
@@ -75,10 +97,17 @@ fn make_workspace(host: &Host, order: &StartOrder) -> Result<(PathBuf, Workspace
     for need in &order.needs {
         parents.push(CommitId::new(need.commit.0.clone()).map_err(could_not)?);
     }
-    let title = host.sheet(&order.attempt.task).map(|sheet| sheet.title).unwrap_or_default();
+    let title = host
+        .sheet(&order.attempt.task)
+        .map(|sheet| sheet.title)
+        .unwrap_or_default();
     let workspace = host.vcs_gate.pass(|| {
         // Without needs there is nothing to reduce, and no call to make.
-        let parents = if order.needs.is_empty() { parents } else { host.vcs.heads(&parents)? };
+        let parents = if order.needs.is_empty() {
+            parents
+        } else {
+            host.vcs.heads(&parents)?
+        };
         let new = folder::new_workspace(host, &order.attempt, parents, &title);
         // A coordinator that died may have made it already; nobody has worked in it, and half-made ones are not worth a look.
         if let Some(half) = host.vcs.workspace(&new.name)? {
@@ -90,22 +119,38 @@ fn make_workspace(host: &Host, order: &StartOrder) -> Result<(PathBuf, Workspace
     let workspace = workspace.map_err(could_not)?;
     if host.setup.base_conflict == BaseConflict::Fail && !workspace.conflicted.is_empty() {
         discard(host, &workspace);
-        let detail = format!("its needs conflict with one another in {}", shown(&workspace.conflicted));
-        return Err(StartFailure::Failed(Failure::new(FailureClass::Conflict, detail)));
+        let detail = format!(
+            "its needs conflict with one another in {}",
+            shown(&workspace.conflicted)
+        );
+        return Err(StartFailure::Failed(Failure::new(
+            FailureClass::Conflict,
+            detail,
+        )));
     }
     folder::remember(&folder, &workspace, &order.needs).map_err(could_not)?;
     Ok((folder, workspace))
 }
 
 pub(crate) fn shown(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
-fn write_prompt(host: &Arc<Host>, order: &StartOrder, workspace: &Workspace, folder: &Path) -> Result<PathBuf, StartFailure> {
+fn write_prompt(
+    host: &Arc<Host>,
+    order: &StartOrder,
+    workspace: &Workspace,
+    folder: &Path,
+) -> Result<PathBuf, StartFailure> {
     let text = prompt::render(host, order, workspace).map_err(could_not)?;
     let path = folder.join("prompt.md");
     fs_err::write(&path, &text).map_err(could_not)?;
-    host.source.prompt_written(host, &order.attempt, order.slot, text);
+    host.source
+        .prompt_written(host, &order.attempt, order.slot, text);
     Ok(path)
 }
 
@@ -118,11 +163,18 @@ pub(crate) fn facts(
     prompt_file: PathBuf,
 ) -> Result<AttemptFacts, StartFailure> {
     let mut extra_env = host.source.agent_environment(host);
-    let ours = host.vcs.agent_environment(workspace, &workspace.parents, folder).map_err(could_not)?;
+    let ours = host
+        .vcs
+        .agent_environment(workspace, &workspace.parents, folder)
+        .map_err(could_not)?;
     for (name, value) in ours {
         extra_env.insert(name, value);
     }
-    let state_folder = host.profile.state_folder.as_ref().map(|_| folder.join("state"));
+    let state_folder = host
+        .profile
+        .state_folder
+        .as_ref()
+        .map(|_| folder.join("state"));
     if let Some(state) = &state_folder {
         fs_err::create_dir_all(state).map_err(could_not)?;
     }
@@ -139,23 +191,48 @@ pub(crate) fn facts(
 
 /// Makes the workspace usable: ignored files that a build needs and that version control does not carry.
 fn run_setup(host: &Host, facts: &AttemptFacts, folder: &Path) -> Result<(), StartFailure> {
-    let Some(command) = &host.setup.workspace_setup else { return Ok(()) };
+    let Some(command) = &host.setup.workspace_setup else {
+        return Ok(());
+    };
     let failed = |detail: String| StartFailure::Failed(Failure::new(FailureClass::Setup, detail));
-    let launch = launch::command(CommandKind::Setup, command, &host.profile, facts, &host.ours).map_err(could_not)?;
-    let limits = Limits { hard: Span(host.setup.setup_limit_ms), ..host.profile.limits };
+    let launch = launch::command(
+        CommandKind::Setup,
+        command,
+        &host.profile,
+        facts,
+        &host.ours,
+    )
+    .map_err(could_not)?;
+    let limits = Limits {
+        hard: Span(host.setup.setup_limit_ms),
+        ..host.profile.limits
+    };
     let folder = folder.join("setup");
     let live = process::start(host, &launch, &folder, &limits).map_err(failed)?;
-    let patience = Duration::from_millis(limits.hard.0.saturating_add(limits.grace.0).saturating_add(60_000));
+    let patience = Duration::from_millis(
+        limits
+            .hard
+            .0
+            .saturating_add(limits.grace.0)
+            .saturating_add(60_000),
+    );
     if !live.wait(patience) {
         live.kill();
         process::end_strays(host, &facts.attempt, &folder);
-        return Err(failed(format!("the setup command `{command}` could not be ended")));
+        return Err(failed(format!(
+            "the setup command `{command}` could not be ended"
+        )));
     }
     match process::ending(host, &facts.attempt, &folder) {
         Ending::Exited(0) => Ok(()),
         ending => {
-            let tail = mesh_agent::protocol::plain::tail(&folder.join("stderr"), 5, 4096).unwrap_or_default();
-            Err(failed(format!("the setup command `{command}` did not succeed ({ending:?})\n{tail}").trim_end().to_owned()))
+            let tail = mesh_agent::protocol::plain::tail(&folder.join("stderr"), 5, 4096)
+                .unwrap_or_default();
+            Err(failed(
+                format!("the setup command `{command}` did not succeed ({ending:?})\n{tail}")
+                    .trim_end()
+                    .to_owned(),
+            ))
         }
     }
 }

@@ -1,0 +1,88 @@
+//! Arguments. Each subcommand's own are beside its function.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+
+/// Works a list of tasks with many coding agents in parallel, each in its own workspace.
+#[derive(Debug, Parser)]
+#[command(name = "mesh", version, about, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    /// Work in this folder instead of the current one.
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    pub directory: Option<std::path::PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented configuration for this repository.
+    Init(commands::init::Args),
+    /// Check programs, repository, tracker and configuration, and say where each value comes from.
+    Doctor(commands::doctor::Args),
+    /// Show what would run, in which order, with which commands, without running it.
+    Plan(commands::plan::Args),
+    /// Work a source until it is done.
+    Run(commands::run::Args),
+    /// Show where a run stands.
+    Status(commands::status::Args),
+    /// Say in one sentence why a task is where it is.
+    Why(commands::why::Args),
+    /// Show what an attempt's agent wrote.
+    Logs(commands::logs::Args),
+    /// Show what a run did.
+    Report(commands::report::Args),
+    /// Go on with a run that was stopped, left or killed.
+    Resume(commands::resume::Args),
+    /// End a run: no new starts; with --now the agents are stopped too.
+    Stop(commands::stop::Args),
+    /// Run a task again.
+    Retry(commands::retry::Args),
+    /// Leave a task out.
+    Skip(commands::skip::Args),
+    /// List the workspaces that were kept.
+    Workspaces(commands::workspaces::Args),
+    /// Remove workspaces that were kept.
+    Clean(commands::clean::Args),
+    /// Make a small repository and work a small plan in it, with a built-in agent.
+    Demo(commands::demo::Args),
+    /// The built-in agent of the demo.
+    #[command(name = "__demo-agent", hide = true)]
+    DemoAgent(commands::demo::agent::Args),
+}
+
+impl Command {
+    /// Whether stdout is kept for one JSON object.
+    pub fn json(&self) -> bool {
+        match self {
+            Command::Doctor(args) => args.json,
+            Command::Plan(args) => args.json,
+            Command::Run(args) => args.json,
+            Command::Status(args) => args.json,
+            Command::Why(args) => args.json,
+            Command::Report(args) => args.json,
+            Command::Resume(args) => args.json,
+            Command::Workspaces(args) => args.json,
+            Command::Demo(args) => args.json,
+            Command::Init(_)
+            | Command::Logs(_)
+            | Command::Stop(_)
+            | Command::Retry(_)
+            | Command::Skip(_)
+            | Command::Clean(_)
+            | Command::DemoAgent(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn clap_finds_nothing_wrong() {
+        super::Args::command().debug_assert();
+    }
+}

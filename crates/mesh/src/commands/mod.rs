@@ -1,0 +1,49 @@
+//! One file a subcommand: its arguments, then the function that carries it out.
+
+pub(crate) mod clean;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod init;
+pub(crate) mod logs;
+pub(crate) mod plan;
+pub(crate) mod report;
+pub(crate) mod resume;
+pub(crate) mod retry;
+pub(crate) mod run;
+pub(crate) mod skip;
+pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod why;
+pub(crate) mod workspaces;
+
+use std::path::PathBuf;
+
+use crate::cli::{Args, Command};
+use crate::error::CommandError;
+use crate::ui::shell::Shell;
+
+/// Carries a command out and gives the exit code.
+pub(crate) fn run(args: Args, shell: &mut Shell) -> Result<u8, CommandError> {
+    let folder: PathBuf = match args.directory {
+        Some(folder) => fs_err::canonicalize(folder)?,
+        None => std::env::current_dir()?,
+    };
+    match args.command {
+        Command::Init(args) => init::run(&args, &folder, shell),
+        Command::Doctor(args) => doctor::run(&args, &folder, shell),
+        Command::Plan(args) => plan::run(&args, &folder, shell),
+        Command::Run(args) => run::run(&args, &folder, shell),
+        Command::Status(args) => status::run(&args, &folder, shell),
+        Command::Why(args) => why::run(&args, &folder, shell),
+        Command::Logs(args) => logs::run(&args, &folder, shell),
+        Command::Report(args) => report::run(&args, &folder, shell),
+        Command::Resume(args) => resume::run(&args, &folder, shell),
+        Command::Stop(args) => stop::run(&args, &folder, shell),
+        Command::Retry(args) => retry::run(&args, &folder, shell),
+        Command::Skip(args) => skip::run(&args, &folder, shell),
+        Command::Workspaces(args) => workspaces::run(&args, &folder, shell),
+        Command::Clean(args) => clean::run(&args, &folder, shell),
+        Command::Demo(args) => demo::run(&args, &folder, shell),
+        Command::DemoAgent(args) => demo::agent::run(&args),
+    }
+}

@@ -1,0 +1,375 @@
+//! `mesh plan`: what would run, in which order, with which commands. Writes nothing but what the tracker's own reads write.
+
+use std::path::Path;
+
+use mesh_core::forecast::{bounds, waves};
+use mesh_core::graph::Ix;
+use mesh_core::id::SlotId;
+use mesh_core::plan::EstimateSource;
+use mesh_core::policy::Unlabelled;
+use mesh_core::rank::Ranking;
+use mesh_core::state::State;
+use mesh_core::task::{Standing, Task};
+use mesh_core::time::Millis;
+use mesh_engine::SourceSetup;
+use mesh_journal::{RunId, WallTime};
+use mesh_plan::diagnostic::Diagnostic;
+use mesh_vcs::{CommitId, NewWorkspace, name};
+use serde::Serialize;
+
+use crate::error::CommandError;
+use crate::exit_code;
+use crate::scope::{self, Scope, ScopeArgs};
+use crate::ui::shell::Shell;
+
+/// Show what would run, in which order, with which commands, without running it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Serialize)]
+struct PlanObject {
+    schema: u32,
+    source: SourceObject,
+    tasks: Vec<TaskObject>,
+    order: Vec<String>,
+    waves: Vec<Vec<String>>,
+    bounds: BoundsObject,
+    commands: Vec<String>,
+    problems: Vec<ProblemObject>,
+}
+
+#[derive(Serialize)]
+struct SourceObject {
+    kind: &'static str,
+    id: String,
+    title: String,
+}
+
+#[derive(Serialize)]
+struct TaskObject {
+    id: String,
+    title: String,
+    state: &'static str,
+    priority: i32,
+    needs: Vec<String>,
+    locks: Vec<String>,
+    estimate_minutes: u32,
+    critical_path_minutes: u64,
+    unlocks: u32,
+    /// Place in the order, from 1; 0 for a task that does not run.
+    rank: usize,
+}
+
+#[derive(Serialize)]
+struct BoundsObject {
+    total_minutes: u64,
+    critical_path_minutes: u64,
+    lower_bound_minutes: u64,
+}
+
+#[derive(Serialize)]
+struct ProblemObject {
+    severity: &'static str,
+    task: Option<String>,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u32>,
+}
+
+pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
+    let scope = scope::read(
+        &args.scope,
+        folder,
+        RunId::generate(WallTime(mesh_engine::unix_ms())),
+    )?;
+    let serial = scope.check_parallelism(args.scope.allow_serial).err();
+    let object = object(&scope, args, serial.as_ref())?;
+    if args.json {
+        shell.object(&object)?;
+    } else {
+        for line in text(&scope, &object) {
+            shell.line(line);
+        }
+        scope.notes(shell);
+    }
+    match serial {
+        Some(error) if !args.json => Err(error),
+        Some(error) => Ok(error.kind.exit_code()),
+        None => Ok(exit_code::OK),
+    }
+}
+
+fn object(
+    scope: &Scope,
+    args: &Args,
+    serial: Option<&CommandError>,
+) -> Result<PlanObject, CommandError> {
+    let plan = &scope.plan;
+    let ranking = Ranking::new(plan, &scope.policy);
+    let waves = waves(plan, &scope.policy);
+    let runs: Vec<Ix> = waves.iter().flatten().copied().collect();
+    // A task runs only if some wave holds it; the order among them is the rank's.
+    let order: Vec<Ix> = ranking
+        .order()
+        .iter()
+        .copied()
+        .filter(|at| runs.contains(at))
+        .collect();
+    let minutes: Vec<u64> = plan.all().map(|at| plan.open_minutes(at)).collect();
+    let bound = bounds(plan, scope.policy.concurrency, &minutes);
+    let id = |at: &Ix| plan.task(*at).id.to_string();
+    let mut problems: Vec<ProblemObject> = scope.loaded.diagnostics.iter().map(problem).collect();
+    problems.extend(warnings(scope).iter().map(problem));
+    if let Some(error) = serial {
+        problems.push(problem(&Diagnostic::error(error.message.clone())));
+    }
+    let state = forecast_state(scope);
+    let task = |at: Ix| {
+        let task = plan.task(at);
+        TaskObject {
+            id: task.id.to_string(),
+            title: task.title.clone(),
+            state: word(task, &state, at),
+            priority: task.priority,
+            needs: task.needs.iter().map(ToString::to_string).collect(),
+            locks: task.locks.iter().map(ToString::to_string).collect(),
+            estimate_minutes: plan.estimate(at).0,
+            critical_path_minutes: ranking.path_minutes(at),
+            unlocks: ranking.unlocks(at),
+            rank: order
+                .iter()
+                .position(|other| *other == at)
+                .map_or(0, |place| place + 1),
+        }
+    };
+    Ok(PlanObject {
+        schema: 1,
+        source: SourceObject {
+            kind: scope.source.kind(),
+            id: scope.source.id(),
+            title: scope.loaded.source.title.clone(),
+        },
+        tasks: plan.all().map(task).collect(),
+        order: order.iter().map(id).collect(),
+        waves: waves
+            .iter()
+            .map(|wave| wave.iter().map(id).collect())
+            .collect(),
+        bounds: BoundsObject {
+            total_minutes: bound.total,
+            critical_path_minutes: bound.critical_path,
+            lower_bound_minutes: bound.lower_bound,
+        },
+        commands: commands(scope, args, &runs)?,
+        problems,
+    })
+}
+
+/// The state a run would begin with, to say of each task what it waits for.
+fn forecast_state(scope: &Scope) -> State {
+    let mut state = State::new();
+    let begun = mesh_core::event::Event::Begun {
+        plan: scope.plan.clone(),
+        policy: scope.policy.clone(),
+    };
+    let _ = mesh_core::apply(&mut state, Millis(0), &begun, &[]);
+    state
+}
+
+fn word(task: &Task, state: &State, at: Ix) -> &'static str {
+    match &task.standing {
+        Standing::NotOurs { .. } | Standing::Faulty { .. } => "not-run",
+        Standing::Container => "container",
+        Standing::Satisfied { .. } => "satisfied",
+        Standing::Open if state.is_ready(at) => "ready",
+        Standing::Open => "waiting",
+    }
+}
+
+fn problem(diagnostic: &Diagnostic) -> ProblemObject {
+    ProblemObject {
+        severity: diagnostic.severity.as_str(),
+        task: diagnostic.task.as_ref().map(ToString::to_string),
+        message: diagnostic.message.clone(),
+        line: diagnostic.line,
+        column: diagnostic.column,
+    }
+}
+
+/// What a person should know before the run, beyond the source's own problems.
+fn warnings(scope: &Scope) -> Vec<Diagnostic> {
+    let plan = &scope.plan;
+    let open = || {
+        plan.all()
+            .filter(|at| plan.task(*at).standing == Standing::Open)
+    };
+    let unlabelled = open().filter(|at| plan.task(*at).locks.is_empty()).count();
+    let mut warnings = Vec::new();
+    if unlabelled > 0 && !plan.groups().is_empty() {
+        warnings.push(Diagnostic::warning(match scope.policy.unlabelled {
+            Unlabelled::Free => format!("{unlabelled} tasks name no lock group and overlap with anything (locks.unknown = \"free\")"),
+            Unlabelled::Alone => format!("{unlabelled} tasks name no lock group and run alone (locks.unknown = \"alone\"); labels would let them overlap"),
+        }));
+    }
+    let guessed = open()
+        .filter(|at| plan.estimate(*at).1 != EstimateSource::Given)
+        .count();
+    if guessed > 0 {
+        let from = match open()
+            .map(|at| plan.estimate(at).1)
+            .find(|from| *from != EstimateSource::Given)
+        {
+            Some(EstimateSource::Median) => "the median of the others",
+            _ => "30 minutes",
+        };
+        warnings.push(Diagnostic::note(format!(
+            "{guessed} tasks have no estimate and are taken for {from}"
+        )));
+    }
+    warnings
+}
+
+/// The exact commands of the run, wave by wave. Where a value is known only at the start of a task, its name stands in angle
+/// brackets.
+fn commands(scope: &Scope, args: &Args, runs: &[Ix]) -> Result<Vec<String>, CommandError> {
+    let shown = |argv: &[String]| {
+        argv.split_first()
+            .map(|(program, rest)| mesh_proc::show::command(program, rest))
+            .unwrap_or_default()
+    };
+    let agent = match scope::agent(&args.scope, &scope.config) {
+        Ok((_, profile)) => Some(profile),
+        // A plan can be looked at without an agent; its commands then lack that line.
+        Err(_) => None,
+    };
+    let verify = args
+        .scope
+        .verify
+        .clone()
+        .or_else(|| scope.config.verify.clone());
+    let mut lines = Vec::new();
+    for (at, &task) in runs.iter().enumerate() {
+        let task = scope.plan.task(task);
+        let slot = SlotId(
+            u16::try_from(at % usize::from(scope.policy.concurrency.max(1)) + 1).unwrap_or(1),
+        );
+        if let (SourceSetup::Bd { .. }, Some(bd)) = (&scope.source, &scope.tools.bd) {
+            let metadata = [(mesh_engine::METADATA_RUN.to_owned(), scope.run.to_string())];
+            let mut argv = vec![bd.display().to_string()];
+            argv.extend(mesh_bd::commands::claim(
+                &task.id,
+                &mesh_engine::actor_of(slot),
+                &metadata,
+            ));
+            lines.push(shown(&argv));
+        }
+        let parents = scope
+            .base
+            .iter()
+            .map(|commit| CommitId::new(commit.clone()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let new = NewWorkspace {
+            name: name::workspace_name(scope.run.as_str(), task.id.as_str(), 1),
+            path: scope
+                .vcs
+                .workspaces_root()
+                .join(name::workspace_folder(task.id.as_str(), 1)),
+            parents,
+            message: format!("{}: {}", task.id, task.title),
+        };
+        lines.extend(
+            scope
+                .vcs
+                .describe(scope.run.as_str(), &new)
+                .iter()
+                .map(|argv| shown(argv)),
+        );
+        if let Some(profile) = &agent {
+            let mut argv = vec![profile.template.program().to_owned()];
+            argv.extend(profile.template.shown_args());
+            lines.push(shown(&argv));
+        }
+        let own = scope
+            .loaded
+            .sheets
+            .get(&task.id)
+            .and_then(mesh_plan::sheet::Sheet::proof_command);
+        if let Some(proof) = own.or_else(|| verify.clone()) {
+            lines.push(shown(&["sh".to_owned(), "-c".to_owned(), proof]));
+        }
+    }
+    Ok(lines)
+}
+
+fn text(scope: &Scope, object: &PlanObject) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} ({} {})",
+        object.source.title, object.source.kind, object.source.id
+    )];
+    lines.push(format!(
+        "{} tasks, {} to do; order: {}",
+        object.tasks.len(),
+        object.order.len(),
+        scope.policy.rank.heuristic()
+    ));
+    let width = object
+        .tasks
+        .iter()
+        .map(|task| task.id.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(40);
+    for (at, wave) in object.waves.iter().enumerate() {
+        lines.push(format!("wave {}", at + 1));
+        for id in wave {
+            let Some(task) = object.tasks.iter().find(|task| task.id == *id) else {
+                continue;
+            };
+            let mut facts = vec![
+                format!("priority {}", task.priority),
+                format!("{} min", task.estimate_minutes),
+            ];
+            if task.unlocks > 0 {
+                facts.push(format!("unlocks {}", task.unlocks));
+            }
+            if !task.locks.is_empty() {
+                facts.push(format!("locks {}", task.locks.join(", ")));
+            }
+            lines.push(format!(
+                "  {:width$}  {}  ({})",
+                task.id,
+                task.title,
+                facts.join("; ")
+            ));
+        }
+    }
+    for task in object
+        .tasks
+        .iter()
+        .filter(|task| task.rank == 0 && task.state != "container")
+    {
+        lines.push(format!("not in a wave: {} ({})", task.id, task.state));
+    }
+    lines.push(format!(
+        "{} minutes of work, longest path {}; with {} agents at least {} minutes",
+        object.bounds.total_minutes,
+        object.bounds.critical_path_minutes,
+        scope.policy.concurrency,
+        object.bounds.lower_bound_minutes
+    ));
+    lines.push(String::new());
+    lines.push("commands:".to_owned());
+    lines.extend(object.commands.iter().map(|command| format!("  {command}")));
+    for warning in warnings(scope) {
+        lines.push(warning.to_string());
+    }
+    lines
+}

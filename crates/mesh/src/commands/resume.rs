@@ -1,0 +1,33 @@
+//! `mesh resume`: go on with a run that was stopped, left or killed.
+
+use std::path::Path;
+
+use mesh_proc::env::Env;
+
+use crate::commands::run::world;
+use crate::commands::target::{RunArgs, find_run};
+use crate::error::CommandError;
+use crate::report;
+use crate::ui::shell::Shell;
+
+/// Go on with a run that was stopped, left or killed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Print the report as one JSON object at the end.
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
+    let (mesh_dir, run, _) = find_run(folder, args.run.run.as_deref())?;
+    let ours: Env = std::env::vars_os().collect();
+    let resumed = mesh_engine::resume(mesh_dir.clone(), run.clone(), world(ours, shell)?)?;
+    if resumed.nothing {
+        shell.line(format!(
+            "nothing to do: run {run} has ended, and none of its tasks can be started"
+        ));
+    }
+    report::finish(&mesh_dir, &run, &resumed.finished, shell)
+}

@@ -1,0 +1,199 @@
+//! `mesh run`: work a source until it is done.
+
+use std::path::Path;
+
+use mesh_core::task::Standing;
+use mesh_engine::{NewRun, World};
+use mesh_journal::layout::MeshDir;
+use mesh_journal::{RunId, WallTime, locks};
+use mesh_plan::epic::Target;
+use mesh_proc::env::Env;
+use mesh_proc::shim::Launcher;
+
+use crate::error::{CommandError, Kind};
+use crate::exit_code;
+use crate::report;
+use crate::scope::{self, Scope, ScopeArgs};
+use crate::ui::progress::Progress;
+use crate::ui::shell::Shell;
+
+/// Work a source until it is done.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Do not ask; needed without a terminal.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Print the report as one JSON object at the end.
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
+    let run = RunId::generate(WallTime(mesh_engine::unix_ms()));
+    let mut scope = scope::read(&args.scope, folder, run.clone())?;
+    if let Some(unfinished) = mesh_engine::unfinished(&MeshDir::of(&scope.root))? {
+        return Err(mesh_engine::EngineError::Unfinished {
+            run: unfinished.to_string(),
+        }
+        .into());
+    }
+    scope.check_parallelism(args.scope.allow_serial)?;
+    if scope.open_tasks() == 0 {
+        return nothing_to_do(&scope, args, shell);
+    }
+    let (agent, profile) = scope::agent(&args.scope, &scope.config)?;
+    scope::locate_agent(&profile, &scope.root, &scope.ours)?;
+    if scope.tracker.is_some() && scope.tools.bd_ro.is_none() {
+        return Err(mesh_engine::EngineError::NoWrapper.into());
+    }
+    ask_concurrency(&mut scope, shell)?;
+    scope.notes(shell);
+    confirm(&scope, args, shell)?;
+    scope = wrap_single_bead(scope, args, folder)?;
+    let mut setup = scope.setup(&args.scope, agent);
+    setup.repository.clone_from(&scope.root);
+    let policy = mesh_core::policy::Policy {
+        silence_limit: profile.limits.silence,
+        soft_limit: profile.limits.soft,
+        ..scope.policy.clone()
+    };
+    let root = scope.root.clone();
+    let world = world(scope.ours.clone(), shell)?;
+    let new = NewRun {
+        run: run.clone(),
+        setup,
+        policy,
+        plan: scope.plan,
+        loaded: scope.loaded,
+        tracker: scope.tracker,
+    };
+    let finished = mesh_engine::begin(new, world)?;
+    report::finish(&MeshDir::of(&root), &run, &finished, shell)
+}
+
+/// What every run gets from this process.
+pub(crate) fn world(ours: Env, shell: &Shell) -> Result<World, CommandError> {
+    let Some(state_home) = locks::state_home(|name| std::env::var_os(name)) else {
+        return Err(
+            CommandError::new(Kind::Environment, "neither XDG_STATE_HOME nor HOME is set")
+                .hint("the lock files that keep a second coordinator out need a place"),
+        );
+    };
+    Ok(World {
+        ours,
+        launcher: Launcher::default(),
+        watch: Box::new(Progress::new(shell.is_json())),
+        state_home,
+        mesh_version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+fn nothing_to_do(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<u8, CommandError> {
+    let done = scope
+        .plan
+        .tasks()
+        .iter()
+        .filter(|task| matches!(task.standing, Standing::Satisfied { .. }))
+        .count();
+    let not_ours: Vec<String> = scope
+        .plan
+        .tasks()
+        .iter()
+        .filter_map(|task| match &task.standing {
+            Standing::NotOurs { reason } | Standing::Faulty { reason } => {
+                Some(format!("{} is not run: {reason}", task.id))
+            }
+            _ => None,
+        })
+        .collect();
+    shell.line(format!(
+        "nothing to do: {done} tasks of {} are done",
+        scope.loaded.source.id
+    ));
+    for line in &not_ours {
+        shell.line(line);
+    }
+    if args.json {
+        shell.object(&report::nothing(scope))?;
+    }
+    Ok(if not_ours.is_empty() {
+        exit_code::OK
+    } else {
+        exit_code::SOME_COULD_NOT_RUN
+    })
+}
+
+fn ask_concurrency(scope: &mut Scope, shell: &mut Shell) -> Result<(), CommandError> {
+    if scope.concurrency_given {
+        return Ok(());
+    }
+    if !shell.can_ask() {
+        return Err(
+            CommandError::usage("how many agents may run at once is not said")
+                .hint("pass --concurrency N, or set concurrency in .mesh/config.toml"),
+        );
+    }
+    let answer = shell.ask("How many agents may run at once?");
+    match answer.parse::<u16>() {
+        Ok(number @ 1..=1000) => scope.policy.concurrency = number,
+        _ => {
+            return Err(CommandError::usage(format!(
+                "{answer:?} is no number from 1 to 1000"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The scope is a contract: nobody starts agents on a list they have not seen.
+fn confirm(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<(), CommandError> {
+    let waves = mesh_core::forecast::waves(&scope.plan, &scope.policy);
+    let widest = waves.iter().map(Vec::len).max().unwrap_or(0);
+    shell.line(format!(
+        "{}: {} of {} tasks to do, at most {} agents at once, expected parallelism {widest}",
+        scope.name(),
+        scope.open_tasks(),
+        scope.plan.tasks().len(),
+        scope.policy.concurrency
+    ));
+    if args.yes {
+        return Ok(());
+    }
+    if !shell.can_ask() {
+        return Err(CommandError::usage(
+            "the run is not confirmed, and there is no terminal to ask",
+        )
+        .hint("pass --yes"));
+    }
+    for task in scope
+        .plan
+        .tasks()
+        .iter()
+        .filter(|task| task.standing == Standing::Open)
+    {
+        shell.line(format!("  {}  {}", task.id, task.title));
+    }
+    if shell.confirm("Run these?") {
+        Ok(())
+    } else {
+        Err(CommandError::usage("not confirmed; nothing was changed"))
+    }
+}
+
+/// A single bead without an epic is wrapped into one, once; the run then works that epic.
+fn wrap_single_bead(scope: Scope, args: &Args, folder: &Path) -> Result<Scope, CommandError> {
+    let Some((client, Target::Wrap { bead })) = &scope.tracker else {
+        return Ok(scope);
+    };
+    client.swarm_create(bead, mesh_engine::ACTOR)?;
+    let bead = bead.to_string();
+    let concurrency = scope.policy.concurrency;
+    let again = ScopeArgs {
+        sources: vec![bead],
+        concurrency: Some(concurrency),
+        ..args.scope.clone()
+    };
+    scope::read(&again, folder, scope.run)
+}

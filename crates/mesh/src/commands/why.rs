@@ -1,0 +1,59 @@
+//! `mesh why`: one sentence on why a task is where it is.
+
+use std::path::Path;
+
+use mesh_core::id::TaskId;
+use serde::Serialize;
+
+use crate::commands::target::{RunArgs, find_run};
+use crate::error::CommandError;
+use crate::exit_code;
+use crate::report;
+use crate::ui::shell::Shell;
+
+/// Say in one sentence why a task is where it is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The task.
+    #[arg(value_name = "TASK")]
+    pub task: String,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    schema: u32,
+    run: &'a str,
+    task: &'a str,
+    state: &'a str,
+    reason: &'a str,
+}
+
+pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
+    let (mesh_dir, run, _) = find_run(folder, args.run.run.as_deref())?;
+    let summary = report::summary(&mesh_dir, &run)?;
+    let id = TaskId::new(args.task.clone())
+        .map_err(|problem| CommandError::usage(format!("{:?} is no id: {problem}", args.task)))?;
+    let Some(task) = summary.tasks.iter().find(|task| task.id == id.as_str()) else {
+        return Err(
+            CommandError::usage(format!("there is no task {id} in run {run}"))
+                .hint("`mesh status` lists its tasks"),
+        );
+    };
+    if args.json {
+        shell.object(&Answer {
+            schema: 1,
+            run: run.as_str(),
+            task: &task.id,
+            state: task.state,
+            reason: &task.reason,
+        })?;
+    } else {
+        shell.line(format!("{} {}.", task.id, task.reason.trim_end()));
+    }
+    Ok(exit_code::OK)
+}

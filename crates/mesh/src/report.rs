@@ -1,0 +1,293 @@
+//! What a run did: read off its journal, for people and as the documented object.
+
+use std::path::PathBuf;
+
+use mesh_core::decision::SkipReason;
+use mesh_core::id::AttemptId;
+use mesh_core::state::{Phase, State};
+use mesh_core::task::Standing;
+use mesh_core::time::Millis;
+use mesh_engine::{Finished, unix_ms};
+use mesh_journal::call_log;
+use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_journal::summary::{RunState, Summary, Surroundings, TaskSummary, summarize};
+use mesh_journal::{RunId, locks};
+use mesh_proc::signal::OurSignal;
+
+use crate::error::{CommandError, Kind};
+use crate::exit_code;
+use crate::scope::Scope;
+use crate::ui::shell::Shell;
+use crate::ui::timeline;
+
+/// Reads a run's journal and sums it up.
+pub(crate) fn summary(mesh_dir: &MeshDir, run: &RunId) -> Result<Summary, CommandError> {
+    let run_dir = mesh_dir.run(run);
+    let (header, records, _) = mesh_journal::read(&run_dir.journal())?;
+    let setup = mesh_engine::read_setup(&header).ok();
+    let coordinated = setup
+        .as_ref()
+        .is_some_and(|setup| is_coordinated(setup, run));
+    let now = coordinated.then(|| Millis(unix_ms().saturating_sub(header.started_unix_ms)));
+    let tracker_calls = match setup.as_ref().and_then(|setup| setup.programs.bd.clone()) {
+        Some(bd) => {
+            call_log::count(&run_dir.call_log(), &bd.display().to_string()).unwrap_or_default()
+        }
+        None => call_log::CallCounts::default(),
+    };
+    let workspace = |attempt: &AttemptId| workspace_of(&run_dir, attempt);
+    let around = Surroundings {
+        coordinated,
+        now,
+        tracker_calls,
+        workspace: &workspace,
+    };
+    summarize(&header, &records, &run_dir, &around)
+        .map_err(|error| CommandError::new(Kind::Environment, error.to_string()))
+}
+
+/// The folder in which an attempt works or worked, while it is there.
+fn workspace_of(run_dir: &RunDir, attempt: &AttemptId) -> Option<PathBuf> {
+    let text = fs_err::read(run_dir.attempt(attempt).path().join("workspace.json")).ok()?;
+    let value: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    let path = PathBuf::from(value.get("workspace")?.get("path")?.as_str()?);
+    path.is_dir().then_some(path)
+}
+
+fn is_coordinated(setup: &mesh_engine::RunSetup, run: &RunId) -> bool {
+    let key = match &setup.source {
+        mesh_engine::SourceSetup::St { path, .. } => path,
+        mesh_engine::SourceSetup::Bd { beads_dir, .. } => beads_dir,
+    };
+    let Some(state_home) = locks::state_home(|name| std::env::var_os(name)) else {
+        return false;
+    };
+    match locks::held_by(&state_home, key) {
+        Ok(Some(Some(holder))) => holder.run == run.as_str(),
+        Ok(Some(None)) => true,
+        Ok(None) | Err(_) => false,
+    }
+}
+
+/// The end of `run`, `resume` and `demo`: the report, and the exit code.
+pub(crate) fn finish(
+    mesh_dir: &MeshDir,
+    run: &RunId,
+    finished: &Finished,
+    shell: &mut Shell,
+) -> Result<u8, CommandError> {
+    let summary = summary(mesh_dir, run)?;
+    let run_dir = mesh_dir.run(run);
+    let lines = report_lines(&summary, &run_dir);
+    let text = format!("# mesh run {run}\n\n```text\n{}\n```\n", lines.join("\n"));
+    if let Err(error) = fs_err::write(run_dir.report_md(), text) {
+        shell.note(format!(
+            "note: the report was not written to the run folder: {error}"
+        ));
+    }
+    if shell.is_json() {
+        shell.object(&summary)?;
+    } else {
+        for line in &lines {
+            shell.line(line);
+        }
+    }
+    for note in &finished.notes {
+        shell.note(format!("note: {note}"));
+    }
+    if finished.left {
+        shell.note("left: agents go on by themselves; `mesh resume` takes them up again");
+    }
+    Ok(code(&finished.state, finished.interrupted))
+}
+
+/// The exit code of a run. Several at once: interrupted, limit, failed, question, could not run.
+fn code(state: &State, interrupted: Option<OurSignal>) -> u8 {
+    match interrupted {
+        Some(OurSignal::Terminate) => return exit_code::TERMINATED,
+        Some(OurSignal::Interrupt) => return exit_code::INTERRUPTED,
+        Some(OurSignal::HangUp) | None => {}
+    }
+    let phases = || state.plan().all().map(|at| &state.task(at).phase);
+    if phases().any(|phase| matches!(phase, Phase::Failed { .. })) {
+        exit_code::SOME_FAILED
+    } else if phases().any(|phase| matches!(phase, Phase::Question { .. })) {
+        exit_code::QUESTION
+    } else if state.plan().all().all(|at| {
+        state.is_done(at) || matches!(state.task(at).phase, Phase::Skipped(SkipReason::ByPerson))
+    }) {
+        exit_code::OK
+    } else {
+        exit_code::SOME_COULD_NOT_RUN
+    }
+}
+
+/// The object for a source on which there is nothing to do.
+pub(crate) fn nothing(scope: &Scope) -> serde_json::Value {
+    let task = |task: &mesh_core::task::Task| {
+        let (state, reason) = match &task.standing {
+            Standing::Satisfied { .. } => ("satisfied", "was done before".to_owned()),
+            Standing::NotOurs { reason } | Standing::Faulty { reason } => {
+                ("waiting", format!("is not run: {reason}"))
+            }
+            Standing::Open | Standing::Container => ("waiting", "waits".to_owned()),
+        };
+        serde_json::json!({ "id": task.id.as_str(), "state": state, "reason": reason, "attempts": [] })
+    };
+    let now = mesh_journal::WallTime(unix_ms());
+    serde_json::json!({
+        "schema": 1,
+        "run": null,
+        "state": "done",
+        "source": { "kind": scope.source.kind(), "id": scope.source.id(), "title": scope.loaded.source.title },
+        "started_at": now,
+        "ended_at": now,
+        "concurrency": scope.policy.concurrency,
+        "overlap": { "peak": 0, "mean": 0.0 },
+        "makespan_seconds": null,
+        "lower_bound_seconds": null,
+        "tracker": { "dialect": null, "version": null, "calls": 0, "failures": 0 },
+        "tasks": scope.plan.tasks().iter().map(task).collect::<Vec<_>>(),
+    })
+}
+
+/// Where a run stands, a line a task.
+pub(crate) fn status_lines(summary: &Summary) -> Vec<String> {
+    let mut lines = vec![headline(summary)];
+    let width = summary
+        .tasks
+        .iter()
+        .map(|task| task.id.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(40);
+    for task in &summary.tasks {
+        lines.push(format!(
+            "{:width$}  {:10} {}",
+            task.id,
+            task.state,
+            first_line(&task.reason)
+        ));
+    }
+    lines
+}
+
+fn headline(summary: &Summary) -> String {
+    let done = summary.tasks.iter().filter(|task| is_done(task)).count();
+    let state = match summary.state {
+        RunState::Running => "running",
+        RunState::Pausing => "paused, running tasks finish",
+        RunState::Stopping => "stopping, running tasks finish",
+        RunState::Interrupted => "interrupted: `mesh resume` goes on",
+        RunState::Done => "done",
+        RunState::Incomplete => "ended, not all done",
+    };
+    format!(
+        "run {}: {state}, {done} of {} tasks done",
+        summary.run,
+        summary.tasks.len()
+    )
+}
+
+fn is_done(task: &TaskSummary) -> bool {
+    matches!(task.state, "verified" | "landed" | "satisfied")
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// What a run did: who ran when, what came of it, where everything lies.
+pub(crate) fn report_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
+    let mut lines = vec![headline(summary), String::new()];
+    lines.extend(timeline::lines(summary));
+    lines.push(String::new());
+    for task in &summary.tasks {
+        lines.extend(task_lines(task));
+    }
+    lines.push(String::new());
+    lines.push(figures(summary));
+    if let Some(version) = &summary.tracker.version {
+        lines.push(format!(
+            "tracker: bd {version} ({}), {} calls, {} failed",
+            summary.tracker.dialect.as_deref().unwrap_or("unknown"),
+            summary.tracker.calls,
+            summary.tracker.failures
+        ));
+    }
+    lines.push(format!(
+        "everything about this run: {}",
+        run_dir.path().display()
+    ));
+    lines
+}
+
+fn task_lines(task: &TaskSummary) -> Vec<String> {
+    let mut lines = vec![format!("{}  {}", task.id, first_line(&task.reason))];
+    for attempt in &task.attempts {
+        let mut facts = vec![format!(
+            "attempt {} on {}: {}",
+            attempt.number,
+            attempt.slot,
+            attempt.outcome.as_deref().unwrap_or("goes on")
+        )];
+        if !attempt.changed.is_empty() {
+            facts.push(format!("changed {}", shortened(&attempt.changed)));
+        }
+        if let Some(verify) = &attempt.verify {
+            let code = verify.exit_code.map_or_else(
+                || "no exit code".to_owned(),
+                |code| format!("exit code {code}"),
+            );
+            facts.push(format!("proof `{}`: {code}", first_line(&verify.command)));
+        }
+        if let Some(commit) = &attempt.commit {
+            facts.push(format!(
+                "commit {}",
+                commit.chars().take(12).collect::<String>()
+            ));
+        }
+        if let Some(workspace) = attempt
+            .workspace
+            .as_ref()
+            .filter(|_| attempt.outcome.is_some())
+        {
+            facts.push(format!("kept in {}", workspace.display()));
+        }
+        lines.push(format!("    {}", facts.join("; ")));
+    }
+    lines
+}
+
+fn shortened(paths: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let shown = paths
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if paths.len() > SHOWN {
+        format!("{shown} and {} more", paths.len() - SHOWN)
+    } else {
+        shown
+    }
+}
+
+fn figures(summary: &Summary) -> String {
+    let seconds = |value: Option<f64>| {
+        value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.1} s"))
+    };
+    let ratio = match (summary.makespan_seconds, summary.lower_bound_seconds) {
+        (Some(makespan), Some(bound)) if bound > 0.0 => format!(" ({:.2} ×)", makespan / bound),
+        _ => String::new(),
+    };
+    format!(
+        "overlap: at most {} agents at once, {:.1} on average, of {} allowed; makespan {}, no schedule could have beaten {}{ratio}",
+        summary.overlap.peak,
+        summary.overlap.mean,
+        summary.concurrency,
+        seconds(summary.makespan_seconds),
+        seconds(summary.lower_bound_seconds)
+    )
+}

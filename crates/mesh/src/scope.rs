@@ -1,0 +1,505 @@
+//! From words on the command line to a plan: finds repository and source, reads it, applies what earlier runs have done.
+//!
+//! Nothing here writes anything, except what the tracker's own reads write.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use mesh_agent::profile::{COMMAND_PROFILE, Profile, ProfileConfig};
+use mesh_bd::Client;
+use mesh_core::id::TaskId;
+use mesh_core::plan::Plan;
+use mesh_core::policy::{Policy, Rank};
+use mesh_core::task::Standing;
+use mesh_engine::{
+    AgentSetup, AuditLevel, Programs, RunSetup, SourceSetup, apply_results, is_held_by_mesh,
+    source_key,
+};
+use mesh_journal::layout::MeshDir;
+use mesh_journal::{RunId, results};
+use mesh_plan::diagnostic::Diagnostic;
+use mesh_plan::epic::{self, Target, resolve_target};
+use mesh_plan::loaded::{Loaded, SourceKind};
+use mesh_plan::st;
+use mesh_proc::env::Env;
+use mesh_vcs::Backend;
+
+use crate::config::{self, Config};
+use crate::error::{CommandError, Kind};
+use crate::tools::{self, Found};
+use crate::ui::shell::Shell;
+
+/// What may be said about a run before it begins; the same for `plan` and `run`.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ScopeArgs {
+    /// An epic, beads of one epic, or a plan file; nothing means the bead in progress.
+    #[arg(value_name = "SOURCE")]
+    pub sources: Vec<String>,
+    /// What SOURCE is, where its name does not tell.
+    #[arg(long, value_name = "KIND", value_parser = ["bd", "st"])]
+    pub source: Option<String>,
+    /// How many agents may run at once.
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub concurrency: Option<u16>,
+    /// How ready tasks are ordered: `default` or `makespan`.
+    #[arg(long, value_name = "RANK", value_parser = ["default", "makespan"])]
+    pub rank: Option<String>,
+    /// Tasks that go before all others, in this order.
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub pick: Vec<String>,
+    /// Only these tasks and all they need.
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub ids: Vec<String>,
+    /// Start from this revision instead of the parents of the working copy.
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// The agent, by its name in the configuration.
+    #[arg(long, value_name = "NAME", conflicts_with = "agent_command")]
+    pub agent: Option<String>,
+    /// The agent, as a command; {prompt_file} {workspace} {task} {attempt} are filled in, the prompt is its standard input.
+    #[arg(long, value_name = "TEMPLATE")]
+    pub agent_command: Option<String>,
+    /// What goes into the tracker's audit: `full`, `minimal` or `none`.
+    #[arg(long, value_name = "LEVEL", value_parser = ["full", "minimal", "none"])]
+    pub audit_level: Option<String>,
+    /// Land each verified result on this bookmark or branch.
+    #[arg(long, value_name = "TARGET")]
+    pub land: Option<String>,
+    /// Proof for tasks that name none.
+    #[arg(long, value_name = "COMMAND")]
+    pub verify: Option<String>,
+    /// Run although no two tasks can ever run at the same time.
+    #[arg(long)]
+    pub allow_serial: bool,
+    /// Accept results without any proof.
+    #[arg(long)]
+    pub allow_no_validation: bool,
+    /// Take results of earlier runs whose commits are gone to be in the base.
+    #[arg(long)]
+    pub assume_landed: bool,
+    /// Go on with a version of bd that nobody has tried.
+    #[arg(long)]
+    pub allow_untested_bd: bool,
+}
+
+/// A source that has been read and found good.
+pub(crate) struct Scope {
+    pub run: RunId,
+    pub root: PathBuf,
+    pub vcs: Backend,
+    pub config: Config,
+    pub tools: Found,
+    pub ours: Env,
+    pub loaded: Loaded,
+    pub plan: Plan,
+    pub policy: Policy,
+    pub source: SourceSetup,
+    pub tracker: Option<(Client, Target)>,
+    pub base: Vec<String>,
+    /// Set when somebody said how many; a run asks, a plan goes on with one.
+    pub concurrency_given: bool,
+}
+
+/// Opens the repository and its configuration.
+pub(crate) fn open_repository(
+    folder: &Path,
+) -> Result<(Backend, Config, Found, Env), CommandError> {
+    let ours: Env = std::env::vars_os().collect();
+    let variable = |name: &str| std::env::var_os(name);
+    let first = tools::locate(&config::ToolPaths::default(), &variable);
+    let vcs = detect(folder, &first, &ours)?;
+    let loaded = config::load(Some(vcs.main_root()), &variable)?;
+    let found = tools::locate(&loaded.config.tools, &variable);
+    let vcs = if found == first {
+        vcs
+    } else {
+        detect(folder, &found, &ours)?
+    };
+    Ok((vcs, loaded.config, found, ours))
+}
+
+fn detect(folder: &Path, found: &Found, ours: &Env) -> Result<Backend, CommandError> {
+    let tools = mesh_vcs::Tools {
+        jj: found.jj.clone(),
+        git: found.git.clone(),
+    };
+    Ok(Backend::detect(
+        folder,
+        &mesh_vcs::Setup::new(tools, ours.clone()),
+    )?)
+}
+
+/// Reads the source that `args` name.
+pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope, CommandError> {
+    let (vcs, config, tools, ours) = open_repository(folder)?;
+    let root = vcs.main_root().to_path_buf();
+    let ids = task_ids(&args.ids, "--ids")?;
+    let (mut loaded, source, tracker) = match chosen_kind(args, folder)? {
+        SourceKind::St => {
+            let path = plan_file(args, folder)?;
+            let text = fs_err::read(&path)
+                .map_err(|error| CommandError::new(Kind::PlanInvalid, error.to_string()))?;
+            (
+                st::load(&path.display().to_string(), &text),
+                SourceSetup::St {
+                    path,
+                    ids: args.ids.clone(),
+                },
+                None,
+            )
+        }
+        _ => read_tracker(args, &root, &config, &tools, &ours, &run)?,
+    };
+    if !ids.is_empty()
+        && let Err(problems) = loaded.restrict(&ids)
+    {
+        loaded.diagnostics.extend(problems);
+    }
+    let known = results::read(&MeshDir::of(&root).results())
+        .map_err(|error| CommandError::new(Kind::Environment, error.to_string()))?;
+    apply_results(
+        &mut loaded,
+        &known,
+        &source_key(&source),
+        &vcs,
+        args.assume_landed,
+    )?;
+    let plan = check(&loaded)?;
+    let base = vcs
+        .base(args.base.as_deref())?
+        .iter()
+        .map(|commit| commit.as_str().to_owned())
+        .collect();
+    let policy = policy(
+        args,
+        &config,
+        matches!(source, SourceSetup::Bd { .. } | SourceSetup::St { .. }),
+    )?;
+    for pick in &policy.picks {
+        if plan.find(pick).is_none() {
+            return Err(CommandError::usage(format!(
+                "--pick names {pick}, which is not in the plan"
+            )));
+        }
+    }
+    let concurrency_given = args.concurrency.or(config.concurrency).is_some();
+    Ok(Scope {
+        run,
+        root,
+        vcs,
+        config,
+        tools,
+        ours,
+        loaded,
+        plan,
+        policy,
+        source,
+        tracker,
+        base,
+        concurrency_given,
+    })
+}
+
+/// All problems of a listing at once, or its plan.
+fn check(loaded: &Loaded) -> Result<Plan, CommandError> {
+    let invalid = |problems: Vec<&Diagnostic>| {
+        let name = &loaded.source.id;
+        let count = problems.len();
+        let mut error = CommandError::new(
+            Kind::PlanInvalid,
+            format!(
+                "{name} cannot be run: {count} problem{}",
+                if count == 1 { "" } else { "s" }
+            ),
+        );
+        error.hints = problems
+            .iter()
+            .map(|problem| problem.in_input(name))
+            .collect();
+        error
+    };
+    let planned = loaded.plan();
+    let mut errors: Vec<&Diagnostic> = loaded
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error())
+        .collect();
+    if let Err(problems) = &planned {
+        for problem in problems.iter().filter(|problem| problem.is_error()) {
+            if !errors.contains(&problem) {
+                errors.push(problem);
+            }
+        }
+    }
+    match planned {
+        Ok(plan) if errors.is_empty() => Ok(plan),
+        _ => Err(invalid(errors)),
+    }
+}
+
+fn chosen_kind(args: &ScopeArgs, folder: &Path) -> Result<SourceKind, CommandError> {
+    if let Some(kind) = args.source.as_deref().and_then(SourceKind::from_word) {
+        return Ok(kind);
+    }
+    let [only] = args.sources.as_slice() else {
+        return Ok(SourceKind::Bd);
+    };
+    let path = folder.join(only);
+    if !path.is_file() {
+        return Ok(SourceKind::Bd);
+    }
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("jsonl") => Ok(SourceKind::St),
+        _ => Err(CommandError::usage(format!(
+            "{only} is a file whose kind its name does not tell"
+        ))
+        .hint("a JSONL plan ends in .jsonl, or say --source st")),
+    }
+}
+
+fn plan_file(args: &ScopeArgs, folder: &Path) -> Result<PathBuf, CommandError> {
+    let [only] = args.sources.as_slice() else {
+        return Err(CommandError::usage(
+            "the source st takes exactly one plan file",
+        ));
+    };
+    let path = folder.join(only);
+    fs_err::canonicalize(&path)
+        .map_err(|error| CommandError::new(Kind::PlanInvalid, error.to_string()))
+}
+
+type Read = (Loaded, SourceSetup, Option<(Client, Target)>);
+
+fn read_tracker(
+    args: &ScopeArgs,
+    root: &Path,
+    config: &Config,
+    tools: &Found,
+    ours: &Env,
+    run: &RunId,
+) -> Result<Read, CommandError> {
+    let Some(program) = tools.bd.clone() else {
+        return Err(CommandError::new(
+            Kind::ToolMissing,
+            "bd was not found, and the source is a tracker",
+        )
+        .hint("install beads 1.0.5 or newer, name it in MESH_BD, or give a plan file (.jsonl)"));
+    };
+    let allow_untested = args.allow_untested_bd || config.tracker.allow_untested;
+    let mut setup = mesh_bd::Setup::new(program, root, ours.clone());
+    setup.run = Some(run.to_string());
+    setup.allow_untested = allow_untested;
+    setup.beads_dir = std::env::var_os("BEADS_DIR")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_absolute());
+    let client = Client::open(&setup)?;
+    let listing = client.listing()?;
+    let target = resolve_target(&args.sources, &listing.issues)
+        .map_err(|problem| CommandError::new(Kind::PlanInvalid, problem.to_string()))?;
+    let loaded = epic::load(&target, &listing.issues, &is_held_by_mesh);
+    let ids = match &target {
+        Target::Members { ids, .. } => ids.iter().map(ToString::to_string).collect(),
+        Target::Epic(_) | Target::Wrap { .. } => args.ids.clone(),
+    };
+    let source = SourceSetup::Bd {
+        epic: target.id().to_string(),
+        ids,
+        beads_dir: client.beads_dir().to_path_buf(),
+        version: client.version().to_string(),
+        allow_untested,
+    };
+    Ok((loaded, source, Some((client, target))))
+}
+
+fn task_ids(words: &[String], flag: &str) -> Result<Vec<TaskId>, CommandError> {
+    let id = |word: &String| {
+        TaskId::new(word.clone())
+            .map_err(|problem| CommandError::usage(format!("{flag}: {word:?} is no id: {problem}")))
+    };
+    words.iter().map(id).collect()
+}
+
+fn policy(args: &ScopeArgs, config: &Config, refresh: bool) -> Result<Policy, CommandError> {
+    let concurrency = args.concurrency.or(config.concurrency).unwrap_or(1);
+    Ok(Policy {
+        rank: args
+            .rank
+            .as_deref()
+            .and_then(Rank::from_word)
+            .unwrap_or(config.rank),
+        picks: task_ids(&args.pick, "--pick")?,
+        lock_patience: config.locks.patience,
+        unlabelled: config.locks.unknown,
+        retries: config.retries,
+        start_retries: config.start_retries,
+        refresh,
+        allow_no_validation: args.allow_no_validation || config.allow_no_validation,
+        ..Policy::with_concurrency(concurrency)
+    })
+}
+
+/// The agent that `args` and configuration name.
+pub(crate) fn agent(
+    args: &ScopeArgs,
+    config: &Config,
+) -> Result<(AgentSetup, Profile), CommandError> {
+    let setup = match (
+        &args.agent_command,
+        args.agent.as_ref().or(config.agent.as_ref()),
+    ) {
+        (Some(template), _) => AgentSetup {
+            name: COMMAND_PROFILE.to_owned(),
+            config: ProfileConfig {
+                command: template.clone(),
+                ..ProfileConfig::default()
+            },
+        },
+        (None, Some(name)) => {
+            let Some(table) = config.agents.get(name) else {
+                let known: Vec<&str> = config.agents.keys().map(String::as_str).collect();
+                let known = if known.is_empty() {
+                    "there is none".to_owned()
+                } else {
+                    known.join(", ")
+                };
+                return Err(CommandError::usage(format!(
+                    "there is no agent {name} in the configuration"
+                ))
+                .hint(format!(
+                    "known: {known}; write [agents.{name}] command = \"…\", or pass --agent-command"
+                )));
+            };
+            AgentSetup {
+                name: name.clone(),
+                config: table.clone(),
+            }
+        }
+        (None, None) => {
+            return Err(CommandError::usage("no agent is named")
+                .hint("pass --agent-command 'program {prompt_file}', or --agent NAME with [agents.NAME] in .mesh/config.toml"));
+        }
+    };
+    let profile = setup
+        .profile()
+        .map_err(|error| CommandError::new(Kind::ConfigInvalid, error.to_string()))?;
+    Ok((setup, profile))
+}
+
+impl Scope {
+    /// Everything a run is made with.
+    pub fn setup(&self, args: &ScopeArgs, agent: AgentSetup) -> RunSetup {
+        let config = &self.config;
+        RunSetup {
+            source: self.source.clone(),
+            title: self.loaded.source.title.clone(),
+            repository: self.root.clone(),
+            vcs: self.vcs.kind().as_str().to_owned(),
+            base: self.base.clone(),
+            agent,
+            programs: Programs {
+                bd: self.tools.bd.clone(),
+                bd_ro: self.tools.bd_ro.clone(),
+                jj: self.tools.jj.clone(),
+                git: self.tools.git.clone(),
+            },
+            workspace_setup: config.workspace.setup.clone(),
+            setup_limit_ms: config.workspace.setup_limit_ms,
+            verify: args.verify.clone().or_else(|| config.verify.clone()),
+            proof_limit_ms: config.proof_limit_ms,
+            groups: config.locks.groups.clone(),
+            land: args.land.clone().or_else(|| config.land.clone()),
+            base_conflict: config.base_conflict,
+            close: config.tracker.close,
+            trust_agent_verify: config.tracker.trust_agent_verify,
+            close_epic: config.tracker.close_epic,
+            audit: match args.audit_level.as_deref() {
+                Some("full") => AuditLevel::Full,
+                Some("minimal") => AuditLevel::Minimal,
+                Some(_) => AuditLevel::None,
+                None => config.audit_level,
+            },
+        }
+    }
+
+    /// Refuses a plan in which no two tasks can ever run side by side; judged on all members, done ones included.
+    pub fn check_parallelism(&self, allow_serial: bool) -> Result<(), CommandError> {
+        let wrapped = matches!(self.tracker, Some((_, Target::Wrap { .. })));
+        // Done blockers from outside the epic are in the plan for their commits only.
+        let member = |id: &TaskId| self.loaded.sheets.get(id).is_none_or(|sheet| sheet.member);
+        let members = self
+            .plan
+            .tasks()
+            .iter()
+            .filter(|task| task.standing != Standing::Container && member(&task.id))
+            .count();
+        if members == 0 {
+            return Err(CommandError::new(
+                Kind::PlanInvalid,
+                format!("{} has no tasks", self.loaded.source.id),
+            )
+            .hint("give an epic that has children, or add tasks to the plan"));
+        }
+        if wrapped || allow_serial || self.plan.graph().has_parallelism() {
+            return Ok(());
+        }
+        Err(CommandError::new(
+            Kind::PlanInvalid,
+            format!(
+                "no two tasks of {} can ever run at the same time",
+                self.loaded.source.id
+            ),
+        )
+        .hint("split the work so that some of it is independent, or pass --allow-serial"))
+    }
+
+    /// The source for people: its title, or its id where it has none.
+    pub fn name(&self) -> &str {
+        let source = &self.loaded.source;
+        if source.title.is_empty() {
+            &source.id
+        } else {
+            &source.title
+        }
+    }
+
+    /// How many tasks this run is to do.
+    pub fn open_tasks(&self) -> usize {
+        self.plan
+            .tasks()
+            .iter()
+            .filter(|task| task.standing == Standing::Open)
+            .count()
+    }
+
+    /// What is worth saying before anything starts.
+    pub fn notes(&self, shell: &mut Shell) {
+        let name = &self.loaded.source.id;
+        for diagnostic in self
+            .loaded
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| !diagnostic.is_error())
+        {
+            shell.note(diagnostic.in_input(name));
+        }
+        match self.vcs.working_copy_note() {
+            Ok(Some(note)) => shell.note(format!("note: {note}")),
+            Ok(None) => {}
+            Err(error) => shell.note(format!(
+                "note: the working copy could not be looked at: {error}"
+            )),
+        }
+    }
+}
+
+/// The agent's program, found now, so that a missing one changes nothing.
+pub(crate) fn locate_agent(
+    profile: &Profile,
+    root: &Path,
+    ours: &Env,
+) -> Result<PathBuf, CommandError> {
+    let path: Option<OsString> = ours.get("PATH").map(ToOwned::to_owned);
+    profile
+        .locate(root, path.as_deref())
+        .map_err(|error| CommandError::new(Kind::ToolMissing, error.to_string()))
+}

@@ -1,0 +1,5 @@
+//! Output. One writer, and what it shows.
+
+pub(crate) mod progress;
+pub(crate) mod shell;
+pub(crate) mod timeline;

@@ -1,0 +1,134 @@
+//! What happens, while it happens: one line a fact, and a count at the bottom on a terminal.
+
+use std::io::{IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use mesh_core::decision::Decision;
+use mesh_core::event::Event;
+use mesh_core::state::State;
+use mesh_core::task::Standing;
+use mesh_core::time::Millis;
+use mesh_engine::Watch;
+
+/// Shows a run on stderr or, when stdout is free, there.
+pub(crate) struct Progress {
+    to_stderr: bool,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    pub fn new(to_stderr: bool) -> Progress {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(0);
+            // The template is ours; if it were wrong the bar would only look plain.
+            if let Ok(style) =
+                ProgressStyle::with_template("[{elapsed}] {bar:24} {pos}/{len} {msg}")
+            {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Progress { to_stderr, bar }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None if self.to_stderr => {
+                let _ = writeln!(std::io::stderr(), "{text}");
+            }
+            None => {
+                let _ = writeln!(std::io::stdout(), "{text}");
+            }
+        }
+    }
+}
+
+impl Watch for Progress {
+    fn happened(&mut self, now: Millis, event: &Event, decisions: &[Decision], state: &State) {
+        let time = format!("{:>6.1} s", now.0 as f64 / 1000.0);
+        if let Event::Started { attempt } = event
+            && let Some((_, active)) = state.current(attempt)
+        {
+            let title = state
+                .find(&attempt.task)
+                .map(|(task, _)| task.title.clone())
+                .unwrap_or_default();
+            self.line(&format!(
+                "{time}  {attempt} runs on {}: {title}",
+                active.slot
+            ));
+        }
+        for decision in decisions {
+            if let Some(text) = said(decision) {
+                self.line(&format!("{time}  {text}"));
+            }
+        }
+        if let Some(bar) = &self.bar {
+            let tasks = || {
+                state
+                    .plan()
+                    .all()
+                    .filter(|at| state.plan().task(*at).standing != Standing::Container)
+            };
+            bar.set_length(tasks().count() as u64);
+            bar.set_position(tasks().filter(|at| state.is_done(*at)).count() as u64);
+            bar.set_message(format!("{} running", state.active_count()));
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.line(&format!("          {text}"));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// The decisions that people want to hear of.
+fn said(decision: &Decision) -> Option<String> {
+    let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+    Some(match decision {
+        Decision::Accept {
+            attempt,
+            self_checked: true,
+            ..
+        } => format!("{attempt} verified, self-checked"),
+        Decision::Accept { attempt, .. } => format!("{attempt} verified"),
+        Decision::Retry { attempt, failure } => format!(
+            "{attempt} {}; it is tried again",
+            first(&failure.to_string())
+        ),
+        Decision::Fail { attempt, failure } => {
+            format!("{attempt} {}; given up", first(&failure.to_string()))
+        }
+        Decision::Question { attempt, text } => format!("{attempt} asks: {}", first(text)),
+        Decision::Skip { task, reason } => format!("{task} left out: {reason}"),
+        Decision::Stop { attempt, cause } => {
+            format!("{attempt} is being ended: {}", cause.as_str())
+        }
+        Decision::Kill { attempt } => format!("{attempt} did not end; killed"),
+        Decision::Interrupt { attempt } => format!("{attempt} ended with the run"),
+        Decision::Width { to } => format!("at most {to} agents at once from now on"),
+        Decision::Reserve { task } => {
+            format!("locks are kept for {task}, which was passed over too often")
+        }
+        Decision::Redo { task, .. } => format!("{task} is done again"),
+        Decision::Start { .. }
+        | Decision::Look { .. }
+        | Decision::Slow { .. }
+        | Decision::Examine { .. }
+        | Decision::Prove { .. }
+        | Decision::Refuse { .. }
+        | Decision::Pause { .. }
+        | Decision::Drain
+        | Decision::Refresh
+        | Decision::Conclude
+        | Decision::GoOn => return None,
+    })
+}
