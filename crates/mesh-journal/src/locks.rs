@@ -37,7 +37,7 @@ pub struct Holder {
 /// A lock that is held until this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Guard {
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -46,6 +46,14 @@ impl Guard {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for Guard {
+    /// Closing would not do: a child that another thread is just starting has a copy of the file until it executes its program,
+    /// and the lock would live as long.
+    fn drop(&mut self) {
+        let _ = self.file.file().unlock();
     }
 }
 
@@ -161,7 +169,7 @@ pub fn acquire(state_home: &Path, key: &Path, holder: &Holder) -> Result<Guard, 
         .set_len(0)
         .and_then(|()| file.seek(SeekFrom::Start(0)))
         .and_then(|_| file.write_all(&text));
-    Ok(Guard { _file: file, path })
+    Ok(Guard { file, path })
 }
 
 /// Who holds the lock of `key` now; nothing when nobody does. For `status`, which must not take it.
@@ -176,7 +184,7 @@ pub fn held_by(state_home: &Path, key: &Path) -> io::Result<Option<Option<Holder
     };
     // Shared, so that two who ask do not take each other for a holder.
     match file.file().try_lock_shared() {
-        Ok(()) => Ok(None),
+        Ok(()) => file.file().unlock().map(|()| None),
         Err(TryLockError::WouldBlock) => Ok(Some(read_holder(file))),
         Err(TryLockError::Error(error)) => Err(error),
     }

@@ -154,3 +154,14 @@ fn the_state_folder_follows_the_environment() {
     );
     assert_eq!(home(&[("XDG_STATE_HOME", "relative")]), None);
 }
+
+/// A child between its birth and its program has such a copy.
+#[test]
+fn a_copy_of_the_open_file_does_not_keep_the_lock() {
+    let (_folder, state, key) = folders();
+    let guard = acquire(&state, &key, &holder("run-1")).unwrap();
+    let _copy = guard.file.try_clone().unwrap();
+    drop(guard);
+    assert_eq!(held_by(&state, &key).unwrap(), None);
+    acquire(&state, &key, &holder("run-2")).unwrap();
+}

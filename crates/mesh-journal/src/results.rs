@@ -158,7 +158,23 @@ pub fn append(path: &Path, record: &ResultRecord) -> Result<(), ResultsError> {
         .open(path);
     let mut file = open.map_err(disk)?;
     lock(&file, path)?;
-    let end = end_of_whole_lines(&mut file).map_err(disk)?;
+    let appended = append_locked(&mut file, path, record, new);
+    // A child that another thread is just starting has a copy of the file: closing alone would not let go.
+    let _ = file.file().unlock();
+    appended
+}
+
+fn append_locked(
+    file: &mut File,
+    path: &Path,
+    record: &ResultRecord,
+    new: bool,
+) -> Result<(), ResultsError> {
+    let disk = |source| ResultsError::Disk {
+        path: path.to_owned(),
+        source,
+    };
+    let end = end_of_whole_lines(file).map_err(disk)?;
     let mut line = to_line(&ResultWire::from(record));
     line.push('\n');
     // Half a line of somebody who died is overwritten; ours, if it fails, is taken back.
@@ -168,7 +184,7 @@ pub fn append(path: &Path, record: &ResultRecord) -> Result<(), ResultsError> {
         file.write_all(line.as_bytes())?;
         file.sync_data()
     };
-    if let Err(source) = write(&mut file) {
+    if let Err(source) = write(file) {
         let _ = file.set_len(end);
         return Err(disk(source));
     }

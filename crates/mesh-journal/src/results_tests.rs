@@ -85,6 +85,7 @@ fn a_torn_line_longer_than_what_is_looked_at_in_one_go_is_cut_whole() {
     bytes.extend(std::iter::repeat_n(b'x', 10_000));
     fs_err::write(&path, &bytes).unwrap();
     append(&path, &result("b", "c2")).unwrap();
+    assert_eq!(fs_err::read(&path).unwrap().last(), Some(&b'\n'));
     let results = read(&path).unwrap();
     assert_eq!(results.records, [result("a", "c1"), result("b", "c2")]);
     assert_eq!(results.skipped, []);
