@@ -1,6 +1,7 @@
 //! Signals to ourselves, as calls on one thread.
 //!
-//! While a [`Listener`] lives, SIGINT, SIGTERM and SIGHUP do nothing but this call: what they mean is for the caller.
+//! While a [`Listener`] lives, SIGINT, SIGTERM and SIGHUP do nothing but this call: what they mean is for the caller. After it was
+//! dropped they do nothing at all; they do not get their usual effect back. Children are not touched by any of this.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
@@ -18,7 +19,7 @@ pub enum OurSignal {
     HangUp,
 }
 
-/// Delivers signals until it is dropped.
+/// Delivers signals until it is dropped. Must not be dropped by its own function, which would wait for itself.
 #[derive(Debug)]
 pub struct Listener {
     handle: Handle,
