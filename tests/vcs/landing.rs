@@ -20,6 +20,7 @@ on_both!(
     a_target_that_does_not_exist,
     a_target_is_made_once,
     dependents_are_left_alone,
+    the_scratch_of_a_killed_landing_is_replaced,
 );
 
 fn land(world: &World, tip: &CommitId, without: &[CommitId]) -> Landed {
@@ -368,6 +369,24 @@ fn dependents_are_left_alone(world: &World) {
     let to = moved_to(&land(world, &found.commit, &[base[0].clone(), need]));
     for name in ["first", "need", "unsaved"] {
         assert!(world.file_at(&to, name).is_some(), "{name}");
+    }
+}
+
+fn the_scratch_of_a_killed_landing_is_replaced(world: &World) {
+    let base = world.base();
+    let done = world.finished("t", &base, &[("work", "w\n")]);
+    for forgotten in [false, true] {
+        let left = world
+            .backend
+            .add_workspace(&world.new_workspace("landing", 1, &base))
+            .unwrap();
+        fs_err::write(left.path.join("half"), "done\n").unwrap();
+        if forgotten {
+            world.backend.forget(&left.name).unwrap();
+        }
+        move_target(world, &base[0]);
+        assert_eq!(moved_to(&land(world, &done, &base)), done);
+        nothing_is_left(world);
     }
 }
 

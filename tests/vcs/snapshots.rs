@@ -7,6 +7,7 @@ use std::path::Path;
 
 on_both!(
     changes_are_named_and_recorded,
+    a_rename_is_a_removal_and_an_addition,
     a_second_snapshot_says_the_same,
     a_file_over_one_mebibyte_is_recorded,
     ignored_files_are_not,
@@ -27,6 +28,7 @@ on_both!(
     an_untouched_workspace_leaves_no_commit_behind,
     the_users_working_copy_stays_as_it_is,
     leftover_locks_do_not_stop_it,
+    settings_of_the_user_do_not_change_what_is_found,
 );
 
 fn snapshot(world: &World, workspace: &Workspace) -> Snapshot {
@@ -70,6 +72,19 @@ fn changes_are_named_and_recorded(world: &World) {
         Some("new\n")
     );
     assert_eq!(world.file_at(&found.commit, "gone.txt"), None);
+}
+
+/// A rename out of a lock group must not look like an addition alone.
+fn a_rename_is_a_removal_and_an_addition(world: &World) {
+    let workspace = world.add("t", &world.base());
+    fs_err::rename(workspace.path.join("a.txt"), workspace.path.join("b.txt")).unwrap();
+    let found = snapshot(world, &workspace);
+    assert_eq!(found.changed, [changed(ChangeKind::Removed, "a.txt"), changed(ChangeKind::Added, "b.txt")]);
+    fs_err::rename(workspace.path.join("b.txt"), workspace.path.join("c.txt")).unwrap();
+    assert_eq!(
+        world.backend.discard_changes_since(&workspace, &found).unwrap(),
+        [Path::new("b.txt"), Path::new("c.txt")]
+    );
 }
 
 fn a_second_snapshot_says_the_same(world: &World) {
@@ -425,4 +440,83 @@ fn leftover_locks_do_not_stop_it(world: &World) {
         snapshot(world, &workspace).changed,
         [changed(ChangeKind::Added, "work")]
     );
+}
+
+/// Colours, pagers, hooks, signing, patterns and limits that people have in their configuration.
+fn settings_of_the_user_do_not_change_what_is_found(world: &World) {
+    give_the_user_odd_settings(world);
+    let backend = world.later_process();
+    let need = world.finished("need", &world.base(), &[("need", "n\n")]);
+    let workspace = backend
+        .add_workspace(&world.new_workspace("t", 1, std::slice::from_ref(&need)))
+        .unwrap();
+    fs_err::rename(
+        workspace.path.join("a.txt"),
+        workspace.path.join("\u{e4}.txt"),
+    )
+    .unwrap();
+    fs_err::write(workspace.path.join("need"), "changed\n").unwrap();
+    if world.is_jj {
+        let (ok, said) = world.agent(&workspace, "jj squash -u");
+        assert!(
+            !ok && said.contains("immutable"),
+            "the repository's own setting must not win: {said}"
+        );
+    }
+    let found = backend.snapshot(&workspace).unwrap();
+    assert_eq!(
+        found.changed,
+        [
+            changed(ChangeKind::Removed, "a.txt"),
+            changed(ChangeKind::Modified, "need"),
+            changed(ChangeKind::Added, "\u{e4}.txt")
+        ]
+    );
+    fs_err::write(workspace.path.join("new"), "by the proof\n").unwrap();
+    assert_eq!(
+        backend.discard_changes_since(&workspace, &found).unwrap(),
+        [Path::new("new")]
+    );
+    fs_err::write(world.repo.join("untracked"), "u\n").unwrap();
+    if !world.is_jj {
+        assert!(backend.working_copy_note().unwrap().is_some());
+    }
+    let landed = backend
+        .land(
+            &world.landing(&found.commit, &world.base()),
+            &mut |_| Ok(()),
+        )
+        .unwrap();
+    assert!(
+        matches!(landed, mesh_vcs::Landed::Moved { .. }),
+        "{landed:?}"
+    );
+}
+
+fn give_the_user_odd_settings(world: &World) {
+    let home = world.dir.join("home");
+    let append = |file: &str, text: &str| {
+        let path = home.join(file);
+        let before = fs_err::read_to_string(&path).unwrap();
+        fs_err::write(path, before + text).unwrap();
+    };
+    if world.is_jj {
+        world.user("jj config set --repo 'revset-aliases.\"immutable_heads()\"' 'none()'");
+    }
+    fs_err::create_dir(home.join("hooks")).unwrap();
+    for hook in ["post-checkout", "pre-commit", "reference-transaction"] {
+        let path = home.join("hooks").join(hook);
+        fs_err::write(&path, "#!/bin/sh\nexit 1\n").unwrap();
+        fs_err::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
+    }
+    let git = "[core]\npager = false\nquotePath = true\n[commit]\ngpgSign = true\n[gpg]\nprogram = false\n\
+               [status]\nshowUntrackedFiles = no\n[color]\nui = always\n[diff]\nexternal = false\nrenames = copies\n[log]\nshowSignature = true\n";
+    append(
+        ".gitconfig",
+        &format!("[core]\nhooksPath = {}/hooks\n{git}", home.display()),
+    );
+    let jj = "ui.color = \"always\"\nui.paginate = \"auto\"\nui.pager = \"false\"\nui.diff-formatter = \":git\"\n\
+              snapshot.auto-track = \"none()\"\nsnapshot.max-new-file-size = 3\ntemplates.log = \"broken(\"\n";
+    append(".config/jj/config.toml", jj);
 }

@@ -250,7 +250,8 @@ impl Works for Git {
             "status",
             "--porcelain=v1",
             "-z",
-            "--no-renames"
+            "--no-renames",
+            "--untracked-files=normal"
         ];
         let entries = self
             .run_on_files(&self.start_root, command)?

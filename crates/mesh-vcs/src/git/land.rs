@@ -192,7 +192,17 @@ fn prove_in_scratch(
         parents: vec![commit.clone()],
         message: String::new(),
     };
-    let scratch = worktree::add(git, &new)?;
+    let scratch = match worktree::add(git, &new) {
+        // One landing at a time, so it is what a killed one left.
+        Err(VcsError::NameTaken { .. } | VcsError::InTheWay { .. })
+            if new.path.join(".git").is_file() =>
+        {
+            worktree::forget(git, &new.name)?;
+            folder::remove(&git.workspaces_root, &new.path)?;
+            worktree::add(git, &new)?
+        }
+        added => added?,
+    };
     let proved = prove(&Integrated {
         path: &scratch.path,
         commit,

@@ -16,8 +16,10 @@ pub(crate) const STATES: &str = concat!(
     r#" ++ ",\"conflicted\":" ++ json(conflicted_files.map(|f| f.path())) ++ "}\n""#,
 );
 
-/// One changed path a line for [`super::parse::changes`]; the JSON form survives any name.
-pub(crate) const CHANGES: &str = r#"status_char ++ "\t" ++ json(path) ++ "\n""#;
+/// One changed path a line for [`super::parse::changes`]; the JSON form survives any name. A rename is one line with the new path,
+/// so the old one is asked for too.
+pub(crate) const CHANGES: &str =
+    r#"status_char ++ "\t" ++ json(path) ++ "\t" ++ json(source.path()) ++ "\n""#;
 
 /// One workspace a line for [`super::parse::workspaces`]; the root is `null` when the folder is gone.
 pub(crate) const WORKSPACES: &str =

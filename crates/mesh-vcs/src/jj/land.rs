@@ -180,7 +180,17 @@ fn prove_in_scratch(
         parents: vec![candidate.to.clone()],
         message: String::new(),
     };
-    let scratch = super::workspace::add(jj, &new)?;
+    let scratch = match super::workspace::add(jj, &new) {
+        // One landing at a time, so it is what a killed one left.
+        Err(VcsError::NameTaken { .. } | VcsError::InTheWay { .. })
+            if new.path.join(".jj").is_dir() =>
+        {
+            super::workspace::forget(jj, &new.name)?;
+            folder::remove(&jj.workspaces_root, &new.path)?;
+            super::workspace::add(jj, &new)?
+        }
+        added => added?,
+    };
     let tree = Integrated {
         path: &scratch.path,
         commit: &candidate.to,

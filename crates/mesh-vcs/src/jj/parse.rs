@@ -81,21 +81,26 @@ pub(crate) fn operations(bytes: &[u8]) -> Result<Vec<Operation>, String> {
     })
 }
 
-/// [`super::argv::CHANGES`]. A copy or a rename is shown by jj as such; here it is what it does to paths.
+/// [`super::argv::CHANGES`]. jj shows a rename as one change; here it is what it does to both paths.
 pub(crate) fn changes(bytes: &[u8]) -> Result<Vec<Changed>, String> {
-    let mut changes = lines(bytes, |line| {
-        let (status, path) = line.split_once('\t')?;
-        let kind = match status {
-            "A" | "C" | "R" => ChangeKind::Added,
-            "M" => ChangeKind::Modified,
-            "D" => ChangeKind::Removed,
-            _ => return None,
-        };
-        Some(Changed {
-            path: serde_json::from_str(path).ok()?,
-            kind,
-        })
+    let found = lines(bytes, |line| {
+        let mut fields = line.split('\t');
+        let (status, path, source) = (fields.next()?, fields.next()?, fields.next()?);
+        let path: PathBuf = serde_json::from_str(path).ok()?;
+        let source: PathBuf = serde_json::from_str(source).ok()?;
+        let change = |path, kind| Changed { path, kind };
+        match (status, fields.next()) {
+            ("A" | "C", None) => Some(vec![change(path, ChangeKind::Added)]),
+            ("M", None) => Some(vec![change(path, ChangeKind::Modified)]),
+            ("D", None) => Some(vec![change(path, ChangeKind::Removed)]),
+            ("R", None) => Some(vec![
+                change(source, ChangeKind::Removed),
+                change(path, ChangeKind::Added),
+            ]),
+            _ => None,
+        }
     })?;
+    let mut changes: Vec<Changed> = found.into_iter().flatten().collect();
     changes.sort();
     Ok(changes)
 }
@@ -234,19 +239,28 @@ mod tests {
 
     #[test]
     fn changes_keep_odd_names_and_refuse_odd_lines() {
-        let found = changes(b"M\t\"b\\nc\"\nA\t\"a\"\nD\t\"z\"\n").unwrap();
-        assert_eq!(
-            found
-                .iter()
-                .map(|one| one.path.to_str().unwrap())
-                .collect::<Vec<_>>(),
-            ["a", "b\nc", "z"]
-        );
+        let text = b"M\t\"b\\nc\"\t\"b\\nc\"\nA\t\"a\"\t\"a\"\nR\t\"new\"\t\"old\"\nC\t\"y\"\t\"a\"\nD\t\"z\"\t\"z\"\n";
+        let found = changes(text).unwrap();
+        let shown: Vec<_> = found
+            .iter()
+            .map(|one| (one.path.to_str().unwrap(), one.kind))
+            .collect();
+        use ChangeKind::{Added, Modified, Removed};
+        let expected = [
+            ("a", Added),
+            ("b\nc", Modified),
+            ("new", Added),
+            ("old", Removed),
+            ("y", Added),
+            ("z", Removed),
+        ];
+        assert_eq!(shown, expected);
         for bad in [
             "M a.txt\n",
-            "M\ta\n",
-            "?\t\"a\"\n",
-            "M\t\"a\"",
+            "M\ta\ta\n",
+            "?\t\"a\"\t\"a\"\n",
+            "M\t\"a\"\n",
+            "M\t\"a\"\t\"a\"",
             "Error: no\n",
         ] {
             assert!(changes(bad.as_bytes()).is_err(), "{bad:?}");
