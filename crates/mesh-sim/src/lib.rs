@@ -1,1 +1,10 @@
-//! mesh-sim (see docs/ARCHITECTURE.md).
+//! The shipping core against seeded worlds.
+//!
+//! One seed is one world: a plan, rules, agents, a tracker, a clock and faults, all plain data. The simulator carries out what
+//! `mesh_core::handle` asks for in that world and judges every step from the world's facts, never from the core's own opinion.
+//! It starts no process, reads no clock and no file; the same seed gives the same trace for ever.
+
+pub mod epics;
+pub mod generate;
+pub mod rng;
+pub mod schedule;

@@ -1,0 +1,222 @@
+//! Plans and rules of a seeded world. Nothing here runs anything.
+
+use std::collections::BTreeSet;
+
+use mesh_core::id::{LockGroup, TaskId};
+use mesh_core::policy::{Policy, Rank, Unlabelled};
+use mesh_core::task::{Commit, Standing, Task};
+use mesh_core::time::Span;
+
+use crate::rng::Rng;
+
+/// What a task is in truth, beside what its plan says.
+#[derive(Debug, Clone)]
+pub struct Truth {
+    /// How long its agent works, in milliseconds.
+    pub work_ms: u64,
+}
+
+/// The name of the task with this number.
+#[must_use]
+pub fn task_id(number: usize) -> TaskId {
+    TaskId::new(format!("t-{number}")).unwrap_or_else(|_| unreachable!("a short plain word"))
+}
+
+/// The name of the lock group with this number.
+#[must_use]
+pub fn lock_group(number: u64) -> LockGroup {
+    LockGroup::new(format!("g{number}")).unwrap_or_else(|_| unreachable!("a short plain word"))
+}
+
+/// Tasks of a world with the truth about each, by place.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    /// As the source lists them.
+    pub tasks: Vec<Task>,
+    /// As they are.
+    pub truth: Vec<Truth>,
+    /// How many lock groups there are.
+    pub groups: u64,
+}
+
+/// Draws a plan of open tasks with needs, locks, estimates and priorities. `exact` makes every estimate the truth.
+#[must_use]
+pub fn tasks(rng: &mut Rng, exact: bool) -> Tasks {
+    let count = match rng.below(10) {
+        0 => rng.between(1, 4),
+        1..=6 => rng.between(5, 40),
+        _ => rng.between(40, 120),
+    };
+    let count = usize::try_from(count).unwrap_or(1);
+    let groups = rng.below(7);
+    let needs = match rng.below(4) {
+        0 => layered(rng, count),
+        1 => sparse(rng, count),
+        2 => chains(rng, count),
+        _ => forks(rng, count),
+    };
+    let unestimated = *rng.pick(&[0, 0, 20, 100]);
+    let mut made = Tasks {
+        tasks: Vec::new(),
+        truth: Vec::new(),
+        groups,
+    };
+    for (at, needs) in needs.into_iter().enumerate() {
+        let minutes = if rng.percent(10) {
+            rng.between(60, 180)
+        } else {
+            rng.between(2, 45)
+        };
+        let noisy = if rng.percent(50) {
+            minutes
+        } else {
+            (minutes * rng.between(50, 200) / 100).max(1)
+        };
+        let estimate = if exact { minutes } else { noisy };
+        let missing = !exact && rng.percent(unestimated);
+        made.tasks.push(Task {
+            needs: needs.into_iter().map(task_id).collect(),
+            locks: locks(rng, groups),
+            priority: i32::try_from(rng.below(5)).unwrap_or(2),
+            estimate_minutes: (!missing).then(|| u32::try_from(estimate).unwrap_or(1)),
+            checkpoint: rng.percent(5),
+            tie: if rng.percent(50) {
+                u32::try_from(at).unwrap_or(0)
+            } else {
+                0
+            },
+            ..Task::open(task_id(at))
+        });
+        made.truth.push(Truth {
+            work_ms: minutes * 60_000,
+        });
+    }
+    made
+}
+
+fn locks(rng: &mut Rng, groups: u64) -> BTreeSet<LockGroup> {
+    if groups == 0 || rng.percent(40) {
+        return BTreeSet::new();
+    }
+    let wanted = match rng.below(10) {
+        0 => 3,
+        1 | 2 => 2,
+        _ => 1,
+    };
+    (0..wanted).map(|_| lock_group(rng.below(groups))).collect()
+}
+
+fn layered(rng: &mut Rng, count: usize) -> Vec<Vec<usize>> {
+    let width = usize::try_from(rng.between(2, 12)).unwrap_or(2);
+    let layer = |at: usize| at / width;
+    (0..count)
+        .map(|at| match layer(at) {
+            0 => Vec::new(),
+            of => (0..rng.between(1, 3))
+                .map(|_| (of - 1) * width + rng.index(width))
+                .collect(),
+        })
+        .collect()
+}
+
+fn sparse(rng: &mut Rng, count: usize) -> Vec<Vec<usize>> {
+    let density = rng.between(0, 3);
+    (0..count)
+        .map(|at| {
+            if at == 0 {
+                Vec::new()
+            } else {
+                (0..rng.below(density + 1)).map(|_| rng.index(at)).collect()
+            }
+        })
+        .collect()
+}
+
+fn chains(rng: &mut Rng, count: usize) -> Vec<Vec<usize>> {
+    let chains = usize::try_from(rng.between(1, 6)).unwrap_or(1);
+    (0..count)
+        .map(|at| {
+            let mut needs = Vec::new();
+            if at >= chains && rng.percent(90) {
+                needs.push(at - chains);
+            }
+            if at > 0 && rng.percent(8) {
+                needs.push(rng.index(at));
+            }
+            needs
+        })
+        .collect()
+}
+
+fn forks(rng: &mut Rng, count: usize) -> Vec<Vec<usize>> {
+    let mut needs: Vec<Vec<usize>> = Vec::new();
+    for at in 0..count {
+        let join = at > 4 && rng.percent(12);
+        let wanted = if join {
+            rng.between(3, 5)
+        } else {
+            u64::from(at > 0 && rng.percent(80))
+        };
+        let near = at.min(10);
+        needs.push((0..wanted).map(|_| at - 1 - rng.index(near)).collect());
+    }
+    needs
+}
+
+/// Turns some tasks into containers, satisfied, foreign or blocked ones.
+pub fn unsettle(rng: &mut Rng, made: &mut Tasks) {
+    let odd = *rng.pick(&[0, 5, 15]);
+    for task in &mut made.tasks {
+        if !rng.percent(odd) {
+            continue;
+        }
+        match rng.below(5) {
+            0 => task.standing = Standing::Satisfied { commit: None },
+            1 => {
+                task.standing = Standing::Satisfied {
+                    commit: Some(Commit(format!("before-{}", task.id))),
+                }
+            }
+            2 => {
+                task.standing = Standing::NotOurs {
+                    reason: "held by ada".to_owned(),
+                }
+            }
+            3 => {
+                task.outside =
+                    vec![TaskId::new("elsewhere").unwrap_or_else(|_| unreachable!("a plain word"))]
+            }
+            _ => {
+                task.standing = Standing::Container;
+                task.locks.clear();
+            }
+        }
+    }
+}
+
+/// Draws the rules of a run.
+#[must_use]
+pub fn policy(rng: &mut Rng) -> Policy {
+    let concurrency = u16::try_from(rng.between(1, 12)).unwrap_or(1);
+    Policy {
+        rank: *rng.pick(&[Rank::Default, Rank::Makespan]),
+        picks: if rng.percent(10) {
+            vec![task_id(rng.index(20))]
+        } else {
+            Vec::new()
+        },
+        lock_patience: u32::try_from(rng.below(5)).unwrap_or(3),
+        unlabelled: if rng.percent(25) {
+            Unlabelled::Alone
+        } else {
+            Unlabelled::Free
+        },
+        retries: u32::try_from(rng.below(3)).unwrap_or(1),
+        start_retries: u32::try_from(rng.below(3)).unwrap_or(1),
+        silence_limit: *rng.pick(&[Span::minutes(15), Span::minutes(5), Span::seconds(20)]),
+        soft_limit: rng.percent(30).then_some(Span::minutes(30)),
+        refresh: rng.percent(60),
+        allow_no_validation: rng.percent(20),
+        ..Policy::with_concurrency(concurrency)
+    }
+}
