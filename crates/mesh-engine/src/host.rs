@@ -1,6 +1,6 @@
 //! What all workers of a run share: adapters, paths, and the way into the inbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use mesh_agent::profile::Profile;
 use mesh_agent::scope::GroupMap;
 use mesh_core::event::Event;
-use mesh_core::id::TaskId;
+use mesh_core::id::{AttemptId, TaskId};
 use mesh_journal::layout::{MeshDir, RunDir};
 use mesh_plan::sheet::Sheet;
 use mesh_proc::env::Env;
@@ -41,6 +41,8 @@ pub(crate) struct Host {
     pub sheets: Mutex<BTreeMap<TaskId, Sheet>>,
     /// What verified tasks changed, for the prompts of those that stand on them.
     pub changed: Mutex<BTreeMap<TaskId, Vec<String>>>,
+    /// Attempts whose prompt this coordinator has handed to the source. Of the others nobody knows whether it arrived.
+    pub prompted: Mutex<BTreeSet<AttemptId>>,
     /// At most this many version-control calls at once: they are bound by processor and disk, and more only make each slower.
     pub vcs_gate: Gate,
     /// What went wrong without changing a verdict, for people at the end.

@@ -1,6 +1,6 @@
 //! Opening a run: a new one, or one that a coordinator before left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -295,6 +295,7 @@ fn assemble(
         watcher,
         sheets: Mutex::new(loaded.sheets.clone()),
         changed: Mutex::new(BTreeMap::new()),
+        prompted: Mutex::new(BTreeSet::new()),
         vcs_gate: Gate::new(cores),
         notes: Mutex::new(Vec::new()),
         landing: Mutex::new(()),

@@ -31,7 +31,7 @@ pub(crate) fn summary(mesh_dir: &MeshDir, run: &RunId) -> Result<Summary, Comman
     let now = coordinated.then(|| Millis(unix_ms().saturating_sub(header.started_unix_ms)));
     let tracker_calls = match setup.as_ref().and_then(|setup| setup.programs.bd.clone()) {
         Some(bd) => {
-            call_log::count(&run_dir.call_log(), &bd.display().to_string()).unwrap_or_default()
+            call_log::count(&run_dir.call_log(), &program_name(&bd)).unwrap_or_default()
         }
         None => call_log::CallCounts::default(),
     };
@@ -44,6 +44,11 @@ pub(crate) fn summary(mesh_dir: &MeshDir, run: &RunId) -> Result<Summary, Comman
     };
     summarize(&header, &records, &run_dir, &around)
         .map_err(|error| CommandError::new(Kind::Environment, error.to_string()))
+}
+
+/// The call log names programs by path; it counts by name.
+fn program_name(program: &std::path::Path) -> String {
+    program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// The folder in which an attempt works or worked, while it is there.

@@ -67,6 +67,12 @@ impl Args {
         Ok(found)
     }
 
+    /// Takes out the first word that is no option.
+    pub fn word(&mut self) -> Option<String> {
+        let at = self.rest.iter().position(|word| !word.starts_with("--"))?;
+        Some(self.rest.remove(at))
+    }
+
     /// Refuses whatever nobody took.
     ///
     /// # Errors

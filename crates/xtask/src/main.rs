@@ -5,6 +5,7 @@
 //! `docs` (generated pages) and `tools --record` (recordings).
 
 mod args;
+mod bench;
 mod docs;
 mod process;
 mod tidy;
@@ -36,6 +37,11 @@ const COMMANDS: &[Command] = &[
         name: "tidy",
         help: tidy::HELP,
         run: tidy::run,
+    },
+    Command {
+        name: "bench",
+        help: bench::HELP,
+        run: bench::run,
     },
     Command {
         name: "docs",

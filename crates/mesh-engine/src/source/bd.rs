@@ -181,9 +181,8 @@ impl BdSource {
         {
             renewals.drop_lease(task);
         }
-        for entry in audit_entries(host, report) {
+        for (entry, may_be_there) in audit_entries(host, report) {
             let by = actor.clone();
-            let may_be_there = report.again;
             let write = move |client: &Client| match may_be_there
                 .then(|| client.find_audit(&entry))
                 .transpose()?
@@ -446,7 +445,8 @@ fn close_reason(host: &Host, report: &AttemptReport<'_>) -> String {
     format!("verified{commit} (mesh {} {})", host.run, report.attempt)
 }
 
-fn audit_entries(host: &Host, report: &AttemptReport<'_>) -> Vec<AuditEntry> {
+/// What goes into the audit at an attempt's end, each with whether it may be there already.
+fn audit_entries(host: &Host, report: &AttemptReport<'_>) -> Vec<(AuditEntry, bool)> {
     let failure = match report.outcome {
         Outcome::Retried(failure) | Outcome::Failed(failure) => Some(failure),
         _ => None,
@@ -461,14 +461,24 @@ fn audit_entries(host: &Host, report: &AttemptReport<'_>) -> Vec<AuditEntry> {
     }
     let mut entries = Vec::new();
     let issue = report.attempt.task.clone();
+    if let (AuditLevel::Full, Some(text)) = (host.setup.audit, &report.prompt) {
+        let prompt = text_or_reference(text, &host.run_dir.attempt(report.attempt).prompt());
+        let entry = AuditEntry::LlmPrompt {
+            issue: issue.clone(),
+            model: host.profile.model.clone(),
+            prompt,
+        };
+        entries.push((entry, true));
+    }
     if let (AuditLevel::Full, Some(text)) = (host.setup.audit, &report.response) {
         let path = host.run_dir.attempt(report.attempt).agent().stdout();
         let response = text_or_reference(text, &path);
-        entries.push(AuditEntry::LlmResponse {
+        let entry = AuditEntry::LlmResponse {
             issue: issue.clone(),
             model: host.profile.model.clone(),
             response,
-        });
+        };
+        entries.push((entry, report.again));
     }
     let payload = mesh_plan::audit::attempt(&mesh_plan::audit::AttemptAudit {
         run: &host.run,
@@ -483,13 +493,14 @@ fn audit_entries(host: &Host, report: &AttemptReport<'_>) -> Vec<AuditEntry> {
         changed: &report.changed,
         failure,
     });
-    entries.push(AuditEntry::ToolCall {
+    let entry = AuditEntry::ToolCall {
         issue,
         tool_name: "mesh.attempt".to_owned(),
         exit_code: report
             .exit_code
             .unwrap_or(if failure.is_some() { 1 } else { 0 }),
         payload,
-    });
+    };
+    entries.push((entry, report.again));
     entries
 }

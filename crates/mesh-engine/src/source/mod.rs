@@ -58,6 +58,8 @@ pub(crate) struct AttemptReport<'a> {
     pub exit_code: Option<i32>,
     /// A coordinator that died may have written part of it.
     pub again: bool,
+    /// The prompt, when a coordinator that died may not have handed it over.
+    pub prompt: Option<String>,
 }
 
 /// What is known when the run ends.

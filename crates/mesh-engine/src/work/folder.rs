@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::Host;
 
 const WORKSPACE_FILE: &str = "workspace.json";
+const FOLDER_FILE: &str = "workspace-folder";
 
 /// The attempt's folder; made if it is not there.
 pub(crate) fn of(host: &Host, attempt: &AttemptId) -> std::io::Result<PathBuf> {
@@ -20,32 +21,43 @@ pub(crate) fn of(host: &Host, attempt: &AttemptId) -> std::io::Result<PathBuf> {
 }
 
 /// What the attempt's workspace is to be: a folder named after the task, with the run's id where an earlier run left one there.
+/// The choice is kept before anything is made, so that a start that is made anew meets, and clears away, what the first one left.
 pub(crate) fn new_workspace(
     host: &Host,
     attempt: &AttemptId,
     parents: Vec<CommitId>,
     title: &str,
-) -> NewWorkspace {
+) -> std::io::Result<NewWorkspace> {
     let task = attempt.task.as_str();
     let name = name::workspace_name(&host.run, task, attempt.number);
-    let plain = name::workspace_folder(task, attempt.number);
-    let root = host.vcs.workspaces_root();
-    let taken = root.join(&plain).symlink_metadata().is_ok() && !is_ours(host, &name);
-    let folder = if taken {
-        format!("{plain}+{}", host.run)
-    } else {
-        plain
+    let note = of(host, attempt)?.join(FOLDER_FILE);
+    let folder = match fs_err::read_to_string(&note) {
+        Ok(folder) => folder,
+        Err(_) => {
+            let plain = name::workspace_folder(task, attempt.number);
+            let taken = host
+                .vcs
+                .workspaces_root()
+                .join(&plain)
+                .symlink_metadata()
+                .is_ok();
+            let folder = if taken {
+                format!("{plain}+{}", host.run)
+            } else {
+                plain
+            };
+            fs_err::write(&note, &folder)?;
+            folder
+        }
     };
-    NewWorkspace {
+    let path = host.vcs.workspaces_root().join(folder);
+    let message = format!("{task}: {title}\n\nmesh: {} {attempt}", host.run);
+    Ok(NewWorkspace {
         name,
-        path: root.join(folder),
+        path,
         parents,
-        message: format!("{task}: {title}\n\nmesh: {} {attempt}", host.run),
-    }
-}
-
-fn is_ours(host: &Host, name: &str) -> bool {
-    matches!(host.vcs.workspace(name), Ok(Some(_)))
+        message,
+    })
 }
 
 /// What is kept of an attempt's workspace.

@@ -16,7 +16,7 @@ use mesh_journal::run_id::RunId;
 use mesh_vcs::Workspace;
 
 use crate::clock::unix_ms;
-use crate::host::Host;
+use crate::host::{Host, lock};
 use crate::source::AttemptReport;
 use crate::work::{examine, folder, land};
 
@@ -180,5 +180,8 @@ fn report<'a>(
         response: response.filter(|text| !text.trim().is_empty()),
         exit_code: evidence.ending.exit_code(),
         again,
+        prompt: (!lock(&host.prompted).contains(attempt))
+            .then(|| fs_err::read_to_string(host.run_dir.attempt(attempt).prompt()).ok())
+            .flatten(),
     }
 }

@@ -14,7 +14,7 @@ use mesh_core::time::Span;
 use mesh_proc::shim::Live;
 use mesh_vcs::{CommitId, Workspace};
 
-use crate::host::Host;
+use crate::host::{Host, lock};
 use crate::inbox::{Process, Role};
 use crate::setup::BaseConflict;
 use crate::source::ClaimRefusal;
@@ -108,7 +108,7 @@ fn make_workspace(host: &Host, order: &StartOrder) -> Result<(PathBuf, Workspace
         } else {
             host.vcs.heads(&parents)?
         };
-        let new = folder::new_workspace(host, &order.attempt, parents, &title);
+        let new = folder::new_workspace(host, &order.attempt, parents, &title)?;
         // A coordinator that died may have made it already; nobody has worked in it, and half-made ones are not worth a look.
         if let Some(half) = host.vcs.workspace(&new.name)? {
             host.vcs.forget(&half.name)?;
@@ -149,6 +149,7 @@ fn write_prompt(
     let text = prompt::render(host, order, workspace).map_err(could_not)?;
     let path = folder.join("prompt.md");
     fs_err::write(&path, &text).map_err(could_not)?;
+    lock(&host.prompted).insert(order.attempt.clone());
     host.source
         .prompt_written(host, &order.attempt, order.slot, text);
     Ok(path)

@@ -1,0 +1,614 @@
+//! `cargo xtask bench epic`: a real epic on real bd and real jj, judged by the agents' own log and by the best of many schedules
+//! without any overhead.
+//!
+//! Nothing that mesh says of itself is believed here except the makespan, which it is measured by.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use mesh_testkit::tools;
+use mesh_testkit::tracker::{Bd, NewEpic, NewTask, TrackerRepo};
+use serde_json::Value;
+
+use crate::args::{Args, UsageError};
+use crate::process::capture;
+use crate::{Outcome, repository};
+
+/// Schedules that the yardstick is the best of.
+const SCHEDULES: u32 = 200;
+/// Times the yardstick that a real run may take.
+const BAR: f64 = 1.15;
+/// Agents at once.
+const CONCURRENCY: u16 = 6;
+
+/// Options of the bench.
+struct Options {
+    seconds: u64,
+    kill: Kill,
+}
+
+/// What is killed in the middle.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kill {
+    Nothing,
+    Coordinator,
+    Shim,
+}
+
+/// Runs the bench.
+pub fn run(args: Args) -> Outcome<ExitCode> {
+    let options = read_options(args)?;
+    let stage = Stage::build(options.seconds)?;
+    println!(
+        "epic of {} tasks, {} s each, cap {CONCURRENCY}, on bd {} and jj {}",
+        TASKS.len(),
+        options.seconds,
+        stage.tracker.tool().version,
+        tools::JJ_VERSION
+    );
+    let best = stage.best_schedule(options.seconds)?;
+    let before = stage.user_files()?;
+    let report = match options.kill {
+        Kill::Nothing => stage.run_epic()?,
+        Kill::Coordinator => stage.run_with_killed_coordinator(options.seconds)?,
+        Kill::Shim => stage.run_with_killed_shim(options.seconds)?,
+    };
+    let mut problems = stage.judge(&report, options.kill)?;
+    if stage.user_files()? != before {
+        problems.push("the user's working copy was touched".to_owned());
+    }
+    let makespan = report["makespan_seconds"].as_f64().unwrap_or(f64::INFINITY);
+    let ratio = makespan / best;
+    println!(
+        "makespan {makespan:.1} s; best of {SCHEDULES} schedules without overhead {best:.1} s; ratio {ratio:.3} (bar {BAR})"
+    );
+    println!(
+        "tracker calls: {}, failed: {}",
+        report["tracker"]["calls"], report["tracker"]["failures"]
+    );
+    if options.kill == Kill::Nothing && ratio > BAR {
+        problems.push(format!("the ratio {ratio:.3} is above the bar {BAR}"));
+    }
+    for problem in &problems {
+        println!("FAILED: {problem}");
+    }
+    if problems.is_empty() {
+        println!(
+            "all {} beads closed, no lock held twice, every dependent saw its needs' files, nothing left behind",
+            TASKS.len()
+        );
+    }
+    Ok(if problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn read_options(mut args: Args) -> Outcome<Options> {
+    let number = |text: String| {
+        text.parse()
+            .map_err(|_| UsageError(format!("--seconds needs a number, not {text}")))
+    };
+    let smoke = args.switch("--smoke");
+    let seconds = args
+        .option("--seconds")?
+        .map(number)
+        .transpose()?
+        .unwrap_or(if smoke { 2 } else { 20 });
+    let kill = match args.option("--kill")?.as_deref() {
+        None => Kill::Nothing,
+        Some("coordinator") => Kill::Coordinator,
+        Some("shim") => Kill::Shim,
+        Some(other) => {
+            return Err(
+                UsageError(format!("--kill takes `coordinator` or `shim`, not {other}")).into(),
+            );
+        }
+    };
+    args.finish()?;
+    Ok(Options { seconds, kill })
+}
+
+/// Key, needs, lock group: four levels, eight roots of which six take no lock, ten tasks in four groups.
+const TASKS: [(&str, &[&str], Option<&str>); 24] = [
+    ("a1", &[], None),
+    ("a2", &[], None),
+    ("a3", &[], None),
+    ("a4", &[], None),
+    ("a5", &[], None),
+    ("a6", &[], None),
+    ("a7", &[], Some("core")),
+    ("a8", &[], Some("docs")),
+    ("b1", &["a1", "a2"], Some("core")),
+    ("b2", &["a2"], None),
+    ("b3", &["a3", "a7"], Some("docs")),
+    ("b4", &["a4"], None),
+    ("b5", &["a5", "a8"], Some("shell")),
+    ("b6", &["a6"], None),
+    ("c1", &["b1"], Some("core")),
+    ("c2", &["b2", "b3"], None),
+    ("c3", &["b3"], Some("docs")),
+    ("c4", &["b4", "b5"], None),
+    ("c5", &["b5"], Some("shell")),
+    ("c6", &["b6", "a1"], None),
+    ("d1", &["c1", "c2"], Some("install")),
+    ("d2", &["c3"], None),
+    ("d3", &["c4", "c5"], Some("install")),
+    ("d4", &["c6"], None),
+];
+
+/// The agent: takes its time, looks which files of its needs are there, writes its own, and logs it all.
+const AGENT: &str = r#"#!/bin/sh
+now() { date +%s%3N; }
+key=$(sed -n 's/.*key=\([a-z0-9]*\).*/\1/p' "$MESH_PROMPT_FILE" | head -n 1)
+log() { printf '%s %s %s %s %s %s\n' "$(now)" "$1" "$MESH_TASK" "$MESH_ATTEMPT" "$$" "$2" >> "$BENCH_LOG"; }
+log start "$(ls out 2>/dev/null | tr '\n' ',')"
+sleep "$BENCH_SECONDS"
+mkdir -p out
+printf 'made by %s\n' "$MESH_ATTEMPT" > "out/$key"
+log end "$key"
+printf 'PR: none\nVerify: test -s out/%s\nChanged: out/%s\nBlockers: none\n' "$key" "$key"
+"#;
+
+/// A repository with a tracker, an epic and an agent.
+struct Stage {
+    tracker: TrackerRepo,
+    epic: NewEpic,
+    mesh: PathBuf,
+    log: PathBuf,
+    agent: PathBuf,
+    seconds: u64,
+}
+
+impl Stage {
+    fn build(seconds: u64) -> Outcome<Stage> {
+        let bd =
+            Bd::real("1.3.0").ok_or("bd 1.3.0 is not in the cache: run `cargo xtask tools`")?;
+        let mesh = build_mesh()?;
+        let tracker = TrackerRepo::new(&bd);
+        let place = tracker
+            .root()
+            .parent()
+            .ok_or("the repository has no parent")?
+            .to_path_buf();
+        let jj = tools::path_in_cache("jj", tools::JJ_VERSION);
+        let mut init = Command::new(&jj);
+        init.args(["git", "init", "--colocate", "--quiet"])
+            .current_dir(tracker.root())
+            .env("HOME", tracker.home());
+        capture(&mut init, Duration::from_secs(60))?.checked("jj git init")?;
+        let tasks: Vec<NewTask> = TASKS.iter().map(new_task).collect();
+        let epic = tracker.epic_with("A real epic", &tasks);
+        let agent = place.join("agent.sh");
+        fs_err::write(&agent, AGENT)?;
+        make_executable(&agent)?;
+        Ok(Stage {
+            epic,
+            mesh,
+            log: place.join("agents.log"),
+            agent,
+            seconds,
+            tracker,
+        })
+    }
+
+    fn mesh(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.mesh);
+        command
+            .args(args)
+            .current_dir(self.tracker.root())
+            .env_clear();
+        for (name, value) in self.tracker.env().iter() {
+            command.env(name, value);
+        }
+        let bd = tools::path_in_cache("bd", "1.3.0");
+        let jj = tools::path_in_cache("jj", tools::JJ_VERSION);
+        let folders = [bd.parent(), jj.parent()]
+            .into_iter()
+            .flatten()
+            .map(|folder| folder.display().to_string());
+        let ours = std::env::var("PATH").unwrap_or_default();
+        let path = folders.chain([ours]).collect::<Vec<_>>().join(":");
+        command.env("PATH", path).stdin(Stdio::null());
+        command
+    }
+
+    fn run_args(&self) -> Vec<String> {
+        let agent = format!(
+            "env BENCH_LOG={} BENCH_SECONDS={} {}",
+            self.log.display(),
+            self.seconds,
+            self.agent.display()
+        );
+        let cap = CONCURRENCY.to_string();
+        [
+            "run",
+            &self.epic.id,
+            "--concurrency",
+            &cap,
+            "--yes",
+            "--json",
+            "--agent-command",
+            &agent,
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+
+    fn start_run(&self) -> Command {
+        let args = self.run_args();
+        let words: Vec<&str> = args.iter().map(String::as_str).collect();
+        self.mesh(&words)
+    }
+
+    fn limit(&self) -> Duration {
+        Duration::from_secs(self.seconds * 24 + 300)
+    }
+
+    fn run_epic(&self) -> Outcome<Value> {
+        let answer = capture(&mut self.start_run(), self.limit())?;
+        Ok(serde_json::from_str(&answer.checked("mesh run")?)?)
+    }
+
+    /// The yardstick: the plan as mesh shows it, with the agents' duration, in the best of many random orders.
+    fn best_schedule(&self, seconds: u64) -> Outcome<f64> {
+        let answer = capture(
+            &mut self.mesh(&["plan", &self.epic.id, "--json", "-n", "6"]),
+            Duration::from_secs(120),
+        )?;
+        let plan: Value = serde_json::from_str(&answer.checked("mesh plan")?)?;
+        let best = super::yardstick::best(&plan, CONCURRENCY, SCHEDULES, seconds * 1000)?;
+        Ok(best as f64 / 1000.0)
+    }
+
+    /// Kills the coordinator when about half of the agents have started, then resumes.
+    fn run_with_killed_coordinator(&self, seconds: u64) -> Outcome<Value> {
+        let mut child = self
+            .start_run()
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        self.wait_for_starts(&mut child, 10, seconds)?;
+        child.kill()?;
+        child.wait()?;
+        println!(
+            "killed the coordinator with {} agents started",
+            self.starts()?
+        );
+        let answer = capture(&mut self.mesh(&["resume", "--json"]), self.limit())?;
+        print!(
+            "{}",
+            answer
+                .stderr
+                .lines()
+                .filter(|line| line.contains("adopted"))
+                .map(|line| format!("{line}\n"))
+                .collect::<String>()
+        );
+        Ok(serde_json::from_str(&answer.checked("mesh resume")?)?)
+    }
+
+    /// Kills one shim in the middle; the coordinator has to find its tree and to end it.
+    fn run_with_killed_shim(&self, seconds: u64) -> Outcome<Value> {
+        let mut child = self
+            .start_run()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        self.wait_for_starts(&mut child, 8, seconds)?;
+        let shim = self.living_shim()?.ok_or("no shim lives")?;
+        capture(
+            Command::new("kill").args(["-KILL", &shim.to_string()]),
+            Duration::from_secs(10),
+        )?
+        .checked("kill")?;
+        println!("killed the shim {shim}");
+        let output = child.wait_with_output()?;
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    fn wait_for_starts(&self, child: &mut Child, count: usize, seconds: u64) -> Outcome<()> {
+        let deadline = Instant::now() + Duration::from_secs(seconds * 10 + 120);
+        while self.starts()? < count {
+            if let Some(status) = child.try_wait()? {
+                return Err(format!("mesh ended early with {status}").into());
+            }
+            if Instant::now() > deadline {
+                return Err("the agents did not start in time".into());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn starts(&self) -> Outcome<usize> {
+        Ok(self
+            .entries()?
+            .iter()
+            .filter(|entry| entry.what == "start")
+            .count())
+    }
+
+    fn living_shim(&self) -> Outcome<Option<u64>> {
+        for record in find_files(&self.tracker.root().join(".mesh/runs"), "shim.json")? {
+            let value: Value = serde_json::from_slice(&fs_err::read(&record)?)?;
+            let ended = record.with_file_name("exit.json").exists();
+            if let (false, Some(pid)) = (ended, value["identity"]["pid"].as_u64()) {
+                return Ok(Some(pid));
+            }
+        }
+        Ok(None)
+    }
+
+    fn entries(&self) -> Outcome<Vec<Entry>> {
+        match fs_err::read_to_string(&self.log) {
+            Ok(text) => Ok(text.lines().filter_map(Entry::parse).collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Everything of the user's in the repository, by content.
+    fn user_files(&self) -> Outcome<BTreeMap<PathBuf, Vec<u8>>> {
+        let root = self.tracker.root();
+        let mut files = BTreeMap::new();
+        for path in find_files(&root, "")? {
+            let inside = path.strip_prefix(&root)?.to_path_buf();
+            let ours = [".beads", ".mesh", ".git", ".jj", ".beads.gate.lock"]
+                .iter()
+                .any(|name| inside.starts_with(name));
+            if !ours {
+                files.insert(inside, fs_err::read(&path)?);
+            }
+        }
+        Ok(files)
+    }
+
+    fn judge(&self, report: &Value, kill: Kill) -> Outcome<Vec<String>> {
+        let mut problems = Vec::new();
+        let entries = self.entries()?;
+        let bars = bars(&entries, &mut problems, kill);
+        let peak = peak(&bars);
+        if kill == Kill::Nothing && peak != usize::from(CONCURRENCY) {
+            problems.push(format!(
+                "at most {peak} agents overlapped, not {CONCURRENCY}"
+            ));
+        }
+        println!("overlap peak by the agents' own log: {peak}");
+        self.judge_locks(&bars, &mut problems);
+        self.judge_needs(&entries, &mut problems);
+        self.judge_tracker(&mut problems);
+        self.judge_leftovers(report, kill, &mut problems)?;
+        Ok(problems)
+    }
+
+    fn judge_locks(&self, bars: &[Bar], problems: &mut Vec<String>) {
+        let group = |task: &str| {
+            TASKS
+                .iter()
+                .find(|(key, ..)| self.epic.task(key) == task)
+                .and_then(|(_, _, group)| *group)
+        };
+        for (at, one) in bars.iter().enumerate() {
+            for other in &bars[at + 1..] {
+                let overlap = one.from < other.to && other.from < one.to;
+                if overlap && one.task == other.task {
+                    problems.push(format!("{} ran twice at once", one.task));
+                }
+                if overlap && group(&one.task).is_some() && group(&one.task) == group(&other.task) {
+                    problems.push(format!(
+                        "{} and {} held a lock group at once",
+                        one.task, other.task
+                    ));
+                }
+            }
+        }
+    }
+
+    fn judge_needs(&self, entries: &[Entry], problems: &mut Vec<String>) {
+        for (key, needs, _) in TASKS {
+            let task = self.epic.task(key);
+            for start in entries
+                .iter()
+                .filter(|entry| entry.what == "start" && entry.task == task)
+            {
+                let seen: BTreeSet<&str> = start.rest.split(',').collect();
+                for need in needs.iter().filter(|need| !seen.contains(**need)) {
+                    problems.push(format!("{key} started without the file of {need}"));
+                }
+            }
+        }
+    }
+
+    fn judge_tracker(&self, problems: &mut Vec<String>) {
+        let listed = self
+            .tracker
+            .bd_json(&["list", "--json", "--all", "--limit", "0"]);
+        for issue in listed
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|issue| issue["issue_type"] == "task")
+        {
+            if issue["status"] != "closed" {
+                problems.push(format!(
+                    "{} is {} in the tracker",
+                    issue["id"], issue["status"]
+                ));
+            }
+        }
+        let audit = fs_err::read_to_string(self.tracker.beads_dir().join("interactions.jsonl"))
+            .unwrap_or_default();
+        let lines: Vec<Value> = audit
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        for (key, ..) in TASKS {
+            let of = |field: &str| {
+                lines
+                    .iter()
+                    .filter(|line| {
+                        line["issue_id"] == self.epic.task(key) && line[field].is_string()
+                    })
+                    .count()
+            };
+            if of("prompt") == 0 || of("response") == 0 {
+                problems.push(format!("the audit lacks prompt or response of {key}"));
+            }
+        }
+    }
+
+    fn judge_leftovers(
+        &self,
+        report: &Value,
+        kill: Kill,
+        problems: &mut Vec<String>,
+    ) -> Outcome<()> {
+        let run = report["run"].as_str().unwrap_or_default();
+        for process in fs_err::read_dir("/proc")? {
+            let environ = fs_err::read(process?.path().join("environ")).unwrap_or_default();
+            let marked = environ
+                .split(|byte| *byte == 0)
+                .any(|entry| entry == format!("MESH_RUN={run}").as_bytes());
+            if marked {
+                problems.push("a process of the run is left".to_owned());
+            }
+        }
+        let workspaces = self
+            .tracker
+            .root()
+            .with_file_name("workspaces")
+            .join("repo");
+        let left = fs_err::read_dir(&workspaces)
+            .map(|entries| entries.count())
+            .unwrap_or(0);
+        // A failed attempt's workspace is kept on purpose.
+        if left > usize::from(kill == Kill::Shim) {
+            problems.push(format!(
+                "{left} workspaces are left in {}",
+                workspaces.display()
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn new_task((key, needs, group): &(&str, &[&str], Option<&str>)) -> NewTask {
+    let task = NewTask::new(key, needs).description(&format!(
+        "Write the file out/{key} (key={key}).\n\nVerify: test -s out/{key}"
+    ));
+    match group {
+        Some(group) => task.label(&format!("mesh-lock:{group}")),
+        None => task,
+    }
+}
+
+/// A line of the agents' own log.
+struct Entry {
+    at: u64,
+    what: String,
+    task: String,
+    attempt: String,
+    pid: String,
+    rest: String,
+}
+
+impl Entry {
+    fn parse(line: &str) -> Option<Entry> {
+        let mut words = line.split(' ');
+        Some(Entry {
+            at: words.next()?.parse().ok()?,
+            what: words.next()?.to_owned(),
+            task: words.next()?.to_owned(),
+            attempt: words.next()?.to_owned(),
+            pid: words.next()?.to_owned(),
+            rest: words.next().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// One execution of an agent.
+struct Bar {
+    task: String,
+    from: u64,
+    to: u64,
+}
+
+fn bars(entries: &[Entry], problems: &mut Vec<String>, kill: Kill) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    for start in entries.iter().filter(|entry| entry.what == "start") {
+        let end = entries.iter().find(|entry| {
+            entry.what == "end" && entry.pid == start.pid && entry.attempt == start.attempt
+        });
+        match end {
+            Some(end) => bars.push(Bar {
+                task: start.task.clone(),
+                from: start.at,
+                to: end.at,
+            }),
+            None if kill == Kill::Shim => println!("{} was ended in the middle", start.attempt),
+            None => problems.push(format!("{} started and never ended", start.attempt)),
+        }
+    }
+    let mut attempts: Vec<&str> = entries
+        .iter()
+        .filter(|entry| entry.what == "start")
+        .map(|entry| entry.attempt.as_str())
+        .collect();
+    attempts.sort_unstable();
+    if attempts.windows(2).any(|pair| pair[0] == pair[1]) {
+        problems.push("an attempt was started twice".to_owned());
+    }
+    bars
+}
+
+fn peak(bars: &[Bar]) -> usize {
+    bars.iter()
+        .map(|bar| {
+            bars.iter()
+                .filter(|other| other.from <= bar.from && bar.from < other.to)
+                .count()
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+/// Builds the programs and says where `mesh` lies.
+fn build_mesh() -> Outcome<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build
+        .args(["build", "--quiet", "--release", "--package", "mesh"])
+        .current_dir(repository());
+    capture(&mut build, Duration::from_secs(1800))?.checked("cargo build")?;
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| repository().join("target"), PathBuf::from);
+    Ok(target.join("release/mesh"))
+}
+
+fn make_executable(path: &Path) -> Outcome<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+/// Files below `root` with this name, or all when the name is empty. Links are not followed.
+fn find_files(root: &Path, name: &str) -> Outcome<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(&folder)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() && (name.is_empty() || entry.file_name() == name) {
+                found.push(entry.path());
+            }
+        }
+    }
+    Ok(found)
+}
