@@ -54,7 +54,7 @@ pub(crate) struct Host {
 impl Host {
     /// Hands a fact to the loop. The loop outlives its workers except at the very end, when nobody needs the fact any more.
     pub fn tell(&self, event: Event) {
-        let _ = self.inbox.send(Input::Fact(event));
+        let _ = self.inbox.send(Input::Fact(Box::new(event)));
     }
 
     /// Remembers something for the last words.

@@ -8,7 +8,7 @@ use mesh_proc::signal::OurSignal;
 #[derive(Debug)]
 pub enum Input {
     /// A fact for the core.
-    Fact(Event),
+    Fact(Box<Event>),
     /// A shim has ended.
     ProcessEnded(Process),
     /// Somebody wrote a request into the control folder.

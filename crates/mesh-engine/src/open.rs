@@ -183,6 +183,8 @@ pub fn resume(mesh_dir: MeshDir, run: RunId, world: World) -> Result<Resumed, En
         clock,
     };
     let (mut engine, _signals) = assemble(parts, &loaded, state, journal, world, true)?;
+    let host = Arc::clone(&engine.host);
+    host.source.keep_claims(&host, engine.state.claimed());
     let recovered = recover::recover(&mut engine)?;
     engine.watch.note(&recovered.sentence());
     engine.take(&Event::Refreshed { change: Ok(change) })?;

@@ -21,6 +21,7 @@ use mesh_proc::env::Env;
 use super::renewals::Renewals;
 use super::{AttemptReport, ClaimRefusal, LastWords, baseline};
 use crate::host::{Host, lock};
+use crate::inbox::Input;
 use crate::setup::{AuditLevel, ClosePolicy, SourceSetup};
 
 /// The coordinator's own actor.
@@ -76,10 +77,6 @@ impl BdSource {
             closed: Mutex::new(BTreeSet::new()),
             renewals: OnceLock::new(),
         }
-    }
-
-    pub fn queue(&self) -> &Arc<Queue> {
-        &self.queue
     }
 
     pub fn claim(
@@ -397,6 +394,11 @@ impl BdSource {
     }
 }
 
+/// Goes on renewing the leases of a coordinator that died.
+pub(crate) fn keep_leases<'a>(host: &Arc<Host>, tasks: impl Iterator<Item = &'a TaskId>) {
+    tasks.for_each(|task| keep_lease(host, task));
+}
+
 /// Renews the lease of a task of ours until its end. The tracker's refusal is a fact for the core.
 fn keep_lease(host: &Arc<Host>, task: &TaskId) {
     let super::Source::Bd(source) = &host.source else {
@@ -416,10 +418,10 @@ fn keep_lease(host: &Arc<Host>, task: &TaskId) {
             let answer = move |renewed: Result<Renewal, BdError>| match renewed {
                 Ok(Renewal::Refused(refusal)) => {
                     let holder = refusal.reason.to_string();
-                    let _ = inbox.send(crate::inbox::Input::Fact(Event::ClaimLost {
+                    let _ = inbox.send(Input::Fact(Box::new(Event::ClaimLost {
                         task: lost,
                         holder,
-                    }));
+                    })));
                 }
                 Ok(Renewal::Renewed | Renewal::NoLeases) => {}
                 // The lease runs on for a while, and the next renewal is minutes away.

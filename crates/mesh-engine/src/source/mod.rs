@@ -98,6 +98,14 @@ impl Source {
         receiver
     }
 
+    /// Tasks that a coordinator before this one has claimed stay ours.
+    pub fn keep_claims<'a>(&self, host: &Arc<Host>, tasks: impl Iterator<Item = &'a TaskId>) {
+        match self {
+            Source::St(_) => {}
+            Source::Bd(_) => bd::keep_leases(host, tasks),
+        }
+    }
+
     /// The prompt is on disk and about to be used.
     pub fn prompt_written(
         &self,
@@ -131,7 +139,7 @@ impl Source {
     /// Gives back what is not done and writes the last words. What could not be written is returned.
     pub fn conclude(&self, host: &Arc<Host>, words: &LastWords) -> Vec<String> {
         match self {
-            Source::St(source) => source.conclude(host, words),
+            Source::St(source) => source.conclude(words),
             Source::Bd(source) => source.conclude(host, words),
         }
     }

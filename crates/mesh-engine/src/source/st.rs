@@ -14,7 +14,9 @@ use mesh_core::id::{AttemptId, LockGroup, TaskId};
 use mesh_plan::comment::marker_of_attempt;
 use mesh_plan::loaded::Loaded;
 use mesh_plan::sheet::Sheet;
-use mesh_plan::st::{self, Progress, StEvent, StPlan, comment_text, event_line, progress_events};
+use mesh_plan::st::{
+    self, ItemStatus, Progress, StEvent, StPlan, comment_text, event_line, progress_events,
+};
 
 use super::{AttemptReport, LastWords, baseline};
 use crate::clock::unix_ms;
@@ -74,14 +76,20 @@ impl StSource {
         ))
     }
 
-    pub fn conclude(&self, host: &Host, words: &LastWords) -> Vec<String> {
-        let release = |task: &TaskId| {
-            let events = progress_events(task, Progress::Released, AUTHOR, None);
-            self.append(host, task, Progress::Released, &events).err()
+    pub fn conclude(&self, words: &LastWords) -> Vec<String> {
+        let plan = match fs_err::read(&self.path) {
+            Ok(bytes) => st::read(&bytes).0,
+            Err(error) => return vec![error.to_string()],
         };
         // A task that failed or asks stays `blocked` with its reason; only what is still in progress is given back.
-        let wrote = lock(&self.wrote).clone();
-        let held = |task: &&TaskId| wrote.get(*task) == Some(&Progress::Started.status().as_str());
+        let held = |task: &&TaskId| {
+            plan.item(task)
+                .is_some_and(|item| item.status == ItemStatus::InProgress)
+        };
+        let release = |task: &TaskId| {
+            let events = progress_events(task, Progress::Released, AUTHOR, None);
+            self.append(task, Progress::Released, &events).err()
+        };
         words
             .claimed
             .iter()
@@ -104,17 +112,11 @@ impl StSource {
         let marker = marker_of_attempt(&host.run, attempt);
         let comment = detail.map(|detail| comment_text(progress, detail, &marker));
         let events = progress_events(&attempt.task, progress, AUTHOR, comment.as_deref());
-        self.append(host, &attempt.task, progress, &events)
+        self.append(&attempt.task, progress, &events)
     }
 
     /// Adds the events that the file does not show yet: a coordinator that died may have added them already.
-    fn append(
-        &self,
-        _host: &Host,
-        task: &TaskId,
-        progress: Progress,
-        events: &[StEvent],
-    ) -> Result<(), String> {
+    fn append(&self, task: &TaskId, progress: Progress, events: &[StEvent]) -> Result<(), String> {
         let _guard = lock_file(&self.path)?;
         let bytes = fs_err::read(&self.path).map_err(|error| error.to_string())?;
         let (plan, _) = st::read(&bytes);
