@@ -114,7 +114,14 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
         mesh_version: world.mesh_version.clone(),
         setup: header_setup(&new.setup, tracker),
     };
-    let journal = Journal::create(&run_dir.journal(), &header)?;
+    let journal = match Journal::create(&run_dir.journal(), &header) {
+        Ok(journal) => journal,
+        Err(error) => {
+            // Nothing has begun, so nothing may be left; the first error is the one that counts.
+            let _ = vcs.close_hub(new.run.as_str());
+            return Err(error.into());
+        }
+    };
     let clock = Clock::new(started, Millis(0));
     let parts = Parts {
         run: new.run,

@@ -1,9 +1,14 @@
 //! Ending an attempt's process trees before their time.
 
+use std::time::Duration;
+
 use mesh_core::id::AttemptId;
 use mesh_proc::shim::Live;
 
 use crate::host::Host;
+
+/// How long a shim may take to kill its tree.
+const SHIM_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How an attempt is to be ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +27,13 @@ pub(crate) fn stop(host: &Host, attempt: &AttemptId, how: How) {
         if let Some(live) = Live::adopt(&folder.join("shim.json")) {
             match how {
                 How::Politely => live.request_stop(),
-                How::AtOnce => live.request_kill(),
+                How::AtOnce => {
+                    live.request_kill();
+                    if !live.wait(SHIM_PATIENCE) {
+                        // It is stuck itself. Without it its tree is found by its markers.
+                        live.kill();
+                    }
+                }
             }
         }
     }
