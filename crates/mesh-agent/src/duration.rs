@@ -10,7 +10,7 @@ const MAX_MS: u64 = 365 * 24 * 3_600_000;
 ///
 /// # Errors
 /// A fragment that says what is wrong.
-pub(crate) fn parse_span(text: &str) -> Result<Span, String> {
+pub fn parse_span(text: &str) -> Result<Span, String> {
     let mut rest = text.trim();
     if rest.is_empty() {
         return Err("it is empty".to_owned());
@@ -41,7 +41,7 @@ pub(crate) fn parse_span(text: &str) -> Result<Span, String> {
 ///
 /// # Errors
 /// A fragment that says what is wrong.
-pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let (number, unit, after) = number_and_unit(text.trim())?;
     if !after.is_empty() {
         return Err(format!("`{after}` follows the size"));

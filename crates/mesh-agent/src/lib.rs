@@ -10,13 +10,13 @@
 
 pub mod activity;
 pub mod block;
+pub mod duration;
 pub mod evidence;
 pub mod launch;
+pub mod nearest;
 pub mod profile;
 pub mod proof;
 pub mod protocol;
 pub mod scope;
 
-mod duration;
-mod nearest;
 mod shell;

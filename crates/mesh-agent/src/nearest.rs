@@ -2,10 +2,7 @@
 
 /// The name in `known` that is closest to `asked`, if it is close enough to be a slip: at most a third of the letters differ, and
 /// never more than three. Upper and lower case, `-` and `_` count as equal. The first wins among equals.
-pub(crate) fn nearest<'a>(
-    asked: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(asked: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let asked = folded(asked);
     if asked.len() > 64 {
         return None;

@@ -1,2 +1,206 @@
 //! Configuration: commented defaults, then the user's file, the repository's, variables, flags. Each value knows where it came
 //! from; an unknown key is an error with the nearest name.
+//!
+//! Variables and the keys they set are one column of the table of keys: MESH_CONCURRENCY, MESH_RANK, MESH_AGENT, MESH_VERIFY,
+//! MESH_AUDIT_LEVEL, MESH_LAND, MESH_BD, MESH_JJ, MESH_GIT, MESH_BD_RO. Flags are laid over by the commands that have them.
+//! Nothing here looks at what a value means for a run; a file that is there is never changed.
+
+mod build;
+mod layers;
+mod schema;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use mesh_agent::profile::ProfileConfig;
+use mesh_core::policy::{Rank, Unlabelled};
+use mesh_core::time::Span;
+use mesh_engine::{AuditLevel, BaseConflict, ClosePolicy};
+use mesh_journal::layout::MeshDir;
+
+pub use layers::Source;
+
+use crate::error::{CommandError, Kind};
+use layers::{Layers, Problem};
+
+/// The defaults with their explanations: the documentation of every key.
+pub(crate) const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// All that can be configured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// How many agents may run at once; nobody has said it when absent.
+    pub concurrency: Option<u16>,
+    /// How ready tasks are ordered.
+    pub rank: Rank,
+    /// The agent's name among `agents`.
+    pub agent: Option<String>,
+    /// Agents by name, each checked.
+    pub agents: BTreeMap<String, ProfileConfig>,
+    /// Proof for tasks that name none.
+    pub verify: Option<String>,
+    /// Milliseconds that a proof may take.
+    pub proof_limit_ms: u64,
+    /// Whether a result without any proof is accepted.
+    pub allow_no_validation: bool,
+    /// What to do when the needs of a task conflict with one another.
+    pub base_conflict: BaseConflict,
+    /// Bookmark or branch that verified results are landed on.
+    pub land: Option<String>,
+    /// What goes into the tracker's audit.
+    pub audit_level: AuditLevel,
+    /// Retries per task.
+    pub retries: u32,
+    /// Retries per task of starts that did not come to an agent.
+    pub start_retries: u32,
+    /// Pause before a start is tried again.
+    pub start_pause: Span,
+    /// Locks.
+    pub locks: Locks,
+    /// Workspaces.
+    pub workspace: Workspace,
+    /// The tracker.
+    pub tracker: TrackerConfig,
+    /// Programs.
+    pub tools: ToolPaths,
+}
+
+/// `[locks]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locks {
+    /// What a task without lock groups may overlap with.
+    pub unknown: Unlabelled,
+    /// How often a ready task may be passed over for its locks.
+    pub patience: u32,
+    /// The paths of each group, checked.
+    pub groups: BTreeMap<String, Vec<String>>,
+}
+
+/// `[workspace]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// Command that makes a workspace usable.
+    pub setup: Option<String>,
+    /// Milliseconds that it may take.
+    pub setup_limit_ms: u64,
+}
+
+/// `[tracker]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackerConfig {
+    /// When a bead is closed.
+    pub close: ClosePolicy,
+    /// Whether the epic is closed when all its children are.
+    pub close_epic: bool,
+    /// Whether a result that only its agent proved may close a bead.
+    pub trust_agent_verify: bool,
+    /// Whether versions of bd that nobody has tried are accepted.
+    pub allow_untested: bool,
+    /// What agents read.
+    pub view: TrackerView,
+}
+
+/// What agents read through the read-only wrapper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrackerView {
+    /// The tracker itself.
+    Live,
+}
+
+/// `[tools]`: names on `PATH` or absolute paths, as they were written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToolPaths {
+    /// The tracker.
+    pub bd: Option<PathBuf>,
+    /// Version control.
+    pub jj: Option<PathBuf>,
+    /// Version control.
+    pub git: Option<PathBuf>,
+    /// The read-only wrapper.
+    pub bd_ro: Option<PathBuf>,
+}
+
+/// A configuration, and where each value of it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The values.
+    pub config: Config,
+    /// Each value that is set, by key.
+    pub origins: Vec<Origin>,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The key with the tables it lies in.
+    pub key: String,
+    /// The value as a file would have it.
+    pub value: String,
+    /// Where it stands.
+    pub from: Source,
+}
+
+/// Reads all layers. Without a repository there is no layer of one.
+///
+/// # Errors
+/// All problems of all layers at once, each with its place.
+pub(crate) fn load(
+    repository_root: Option<&Path>,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Loaded, CommandError> {
+    let mut layers = Layers::default();
+    layers.add_text(DEFAULTS, None);
+    for path in files(repository_root, variable) {
+        layers.add_file(&path);
+    }
+    layers.add_variables(variable);
+    finish(layers)
+}
+
+/// The files that are read, whether they are there or not, weakest first.
+pub(crate) fn files(
+    repository_root: Option<&Path>,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Vec<PathBuf> {
+    let absolute = |name: &str| {
+        variable(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let home = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
+    let users = home.map(|home| home.join("mesh").join("config.toml"));
+    let repository = repository_root.map(|root| MeshDir::of(root).config());
+    users.into_iter().chain(repository).collect()
+}
+
+fn finish(mut layers: Layers) -> Result<Loaded, CommandError> {
+    let config = build::config(&mut layers)?;
+    if !layers.problems.is_empty() {
+        return Err(invalid(&layers.problems));
+    }
+    let origins = layers
+        .entries
+        .iter()
+        .map(|(path, entry)| Origin {
+            key: layers::shown(path),
+            value: entry.value.to_string(),
+            from: entry.from.clone(),
+        })
+        .collect();
+    Ok(Loaded { config, origins })
+}
+
+fn invalid(problems: &[Problem]) -> CommandError {
+    let message = match problems.len() {
+        1 => "the configuration cannot be used".to_owned(),
+        count => format!("the configuration cannot be used: {count} problems"),
+    };
+    let mut error = CommandError::new(Kind::ConfigInvalid, message);
+    error.hints = problems.iter().map(ToString::to_string).collect();
+    error
+}
+
+#[cfg(test)]
+#[path = "config_test.rs"]
+mod tests;

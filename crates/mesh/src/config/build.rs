@@ -1,0 +1,216 @@
+//! From single values, each of the right kind, to the configuration; and what only shows when several are looked at together.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use mesh_agent::nearest::nearest;
+use mesh_agent::profile::{Profile, ProfileConfig, ProfileProblem};
+use mesh_agent::scope::{GroupMap, GroupProblem};
+use mesh_core::policy::{Rank, Unlabelled};
+use mesh_core::time::Span;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::layers::{Layers, Problem, Source};
+use super::{Config, Locks, ToolPaths, TrackerConfig, TrackerView, Workspace};
+use crate::error::{CommandError, Kind};
+
+/// The configuration. Problems are added to those that are there already; with any of them the result is not to be used.
+///
+/// # Errors
+/// When the compiled-in defaults lack a value, which is a bug.
+pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
+    let agents = agents(layers);
+    let groups = groups(layers);
+    let agent = text(layers, &["agent"]);
+    check_agent(layers, agent.as_deref());
+    Ok(Config {
+        concurrency: layers.get(&["concurrency"]).and_then(|entry| {
+            entry
+                .value
+                .as_integer()
+                .and_then(|number| u16::try_from(number).ok())
+        }),
+        rank: need(
+            text(layers, &["rank"]).as_deref().and_then(Rank::from_word),
+            "rank",
+        )?,
+        agent,
+        agents,
+        verify: text(layers, &["verify"]),
+        proof_limit_ms: span(layers, &["proof_limit"])?.0,
+        allow_no_validation: flag(layers, &["allow_no_validation"])?,
+        base_conflict: word(layers, &["base_conflict"])?,
+        land: text(layers, &["land"]),
+        audit_level: word(layers, &["audit_level"])?,
+        retries: count(layers, &["retries"])?,
+        start_retries: count(layers, &["start_retries"])?,
+        start_pause: span(layers, &["start_pause"])?,
+        locks: Locks {
+            unknown: match text(layers, &["locks", "unknown"]).as_deref() {
+                Some("alone") => Unlabelled::Alone,
+                _ => Unlabelled::Free,
+            },
+            patience: count(layers, &["locks", "patience"])?,
+            groups,
+        },
+        workspace: Workspace {
+            setup: text(layers, &["workspace", "setup"]),
+            setup_limit_ms: span(layers, &["workspace", "setup_limit"])?.0,
+        },
+        tracker: TrackerConfig {
+            close: word(layers, &["tracker", "close"])?,
+            close_epic: flag(layers, &["tracker", "close_epic"])?,
+            trust_agent_verify: flag(layers, &["tracker", "trust_agent_verify"])?,
+            allow_untested: flag(layers, &["tracker", "allow_untested"])?,
+            view: TrackerView::Live,
+        },
+        tools: tools(layers),
+    })
+}
+
+fn tools(layers: &Layers) -> ToolPaths {
+    let path = |name| text(layers, &["tools", name]).map(PathBuf::from);
+    ToolPaths {
+        bd: path("bd"),
+        jj: path("jj"),
+        git: path("git"),
+        bd_ro: path("bd_ro"),
+    }
+}
+
+fn need<T>(value: Option<T>, key: &str) -> Result<T, CommandError> {
+    value.ok_or_else(|| {
+        CommandError::new(
+            Kind::Internal,
+            format!("the compiled-in defaults have no usable `{key}`"),
+        )
+    })
+}
+
+fn text(layers: &Layers, path: &[&str]) -> Option<String> {
+    Some(layers.get(path)?.value.as_str()?.to_owned())
+}
+
+fn span(layers: &Layers, path: &[&str]) -> Result<Span, CommandError> {
+    let read = text(layers, path).and_then(|text| mesh_agent::duration::parse_span(&text).ok());
+    need(read, &path.join("."))
+}
+
+fn flag(layers: &Layers, path: &[&str]) -> Result<bool, CommandError> {
+    let read = layers.get(path).and_then(|entry| entry.value.as_bool());
+    need(read, &path.join("."))
+}
+
+fn count(layers: &Layers, path: &[&str]) -> Result<u32, CommandError> {
+    let read = layers.get(path).and_then(|entry| entry.value.as_integer());
+    need(
+        read.and_then(|number| u32::try_from(number).ok()),
+        &path.join("."),
+    )
+}
+
+/// A word that names a variant.
+fn word<T: DeserializeOwned>(layers: &Layers, path: &[&str]) -> Result<T, CommandError> {
+    let read = layers
+        .get(path)
+        .and_then(|entry| T::deserialize(entry.value.clone()).ok());
+    need(read, &path.join("."))
+}
+
+fn groups(layers: &mut Layers) -> BTreeMap<String, Vec<String>> {
+    let groups: BTreeMap<String, Vec<String>> = layers
+        .table(&["locks", "groups"])
+        .map(|(name, entry)| {
+            let patterns = entry.value.as_array().into_iter().flatten();
+            let patterns = patterns.filter_map(|pattern| pattern.as_str().map(str::to_owned));
+            (name.to_owned(), patterns.collect())
+        })
+        .collect();
+    if let Err(problems) = GroupMap::compile(&groups) {
+        for problem in problems {
+            let (GroupProblem::Name { name: group, .. }
+            | GroupProblem::Pattern { group, .. }
+            | GroupProblem::NoPattern { group }) = &problem;
+            let from = place(layers, &["locks", "groups", group]);
+            let text = problem.to_string();
+            layers.problems.push(Problem { from, text });
+        }
+    }
+    groups
+}
+
+fn place(layers: &Layers, path: &[&str]) -> Source {
+    layers
+        .get(path)
+        .map_or(Source::Default, |entry| entry.from.clone())
+}
+
+fn agents(layers: &mut Layers) -> BTreeMap<String, ProfileConfig> {
+    let mut agents = BTreeMap::new();
+    for (name, seen) in layers.agents.clone() {
+        let table: toml::Table = layers
+            .table(&["agents", &name])
+            .map(|(key, entry)| (key.to_owned(), entry.value.clone()))
+            .collect();
+        if !table.contains_key("command") {
+            // A command of the wrong type has been reported as what it is.
+            let prefix = format!("{}.command:", super::schema::dotted(["agents", &name]));
+            if !layers
+                .problems
+                .iter()
+                .any(|problem| problem.text.starts_with(&prefix))
+            {
+                let text = format!("agent `{name}` has no `command`");
+                layers.problems.push(Problem { from: seen, text });
+            }
+            continue;
+        }
+        match ProfileConfig::deserialize(table) {
+            Ok(config) => {
+                check_profile(layers, &name, &config, &seen);
+                agents.insert(name, config);
+            }
+            Err(error) => {
+                let text = format!("agent `{name}`: {}", error.message().trim());
+                layers.problems.push(Problem { from: seen, text });
+            }
+        }
+    }
+    agents
+}
+
+fn check_profile(layers: &mut Layers, name: &str, config: &ProfileConfig, seen: &Source) {
+    let Err(error) = Profile::from_config(name, config) else {
+        return;
+    };
+    for problem in error.problems {
+        let key = match &problem {
+            ProfileProblem::Template(_) | ProfileProblem::PromptNotNamed(_) => Some("command"),
+            ProfileProblem::Limit { key, .. }
+            | ProfileProblem::VariableName { key, .. }
+            | ProfileProblem::ReservedVariable { key, .. } => Some(*key),
+            ProfileProblem::VariableValue { .. } => Some("env_set"),
+            ProfileProblem::ReservedName => None,
+        };
+        let from = key
+            .and_then(|key| layers.get(&["agents", name, key]))
+            .map_or_else(|| seen.clone(), |entry| entry.from.clone());
+        let text = format!("agent `{name}`: {problem}");
+        layers.problems.push(Problem { from, text });
+    }
+}
+
+/// The agent that is named must be there, be it with problems of its own.
+fn check_agent(layers: &mut Layers, agent: Option<&str>) {
+    let Some(agent) = agent.filter(|agent| !layers.agents.contains_key(*agent)) else {
+        return;
+    };
+    let hint = match nearest(agent, layers.agents.keys().map(String::as_str)) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("write [agents.{agent}] with a command"),
+    };
+    let text = format!("agent: there is no agent `{agent}` ({hint})");
+    let from = place(layers, &["agent"]);
+    layers.problems.push(Problem { from, text });
+}

@@ -1,0 +1,321 @@
+//! The keys that there are, and what may stand behind each. `defaults.toml` documents them; a test holds the two together.
+
+use mesh_agent::duration::parse_span;
+use mesh_agent::nearest::nearest;
+use toml::de::{DeTable, DeValue};
+
+/// What a value must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Any text but an empty one.
+    Text,
+    /// A text that is looked at together with others, later.
+    Loose,
+    /// A length of time, such as `"15m"`, longer than nothing.
+    Span,
+    /// A whole number in these bounds.
+    Count(i64, i64),
+    /// `true` or `false`.
+    Flag,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A list of texts.
+    Texts,
+    /// A table of texts.
+    TextTable,
+}
+
+/// A key.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Its name with the tables it lies in; `*` is any name.
+    pub path: &'static [&'static str],
+    /// What may stand behind it.
+    pub kind: Kind,
+    /// The variable that sets it as well.
+    pub variable: Option<&'static str>,
+}
+
+const fn key(path: &'static [&'static str], kind: Kind) -> Key {
+    Key {
+        path,
+        kind,
+        variable: None,
+    }
+}
+
+const fn with_variable(path: &'static [&'static str], kind: Kind, variable: &'static str) -> Key {
+    Key {
+        path,
+        kind,
+        variable: Some(variable),
+    }
+}
+
+/// Every key there is.
+pub(super) const KEYS: &[Key] = &[
+    with_variable(&["concurrency"], Kind::Count(1, 1000), "MESH_CONCURRENCY"),
+    with_variable(
+        &["rank"],
+        Kind::Choice(&["default", "makespan"]),
+        "MESH_RANK",
+    ),
+    with_variable(&["agent"], Kind::Text, "MESH_AGENT"),
+    with_variable(&["verify"], Kind::Text, "MESH_VERIFY"),
+    key(&["proof_limit"], Kind::Span),
+    key(&["allow_no_validation"], Kind::Flag),
+    key(&["base_conflict"], Kind::Choice(&["agent", "fail"])),
+    with_variable(&["land"], Kind::Text, "MESH_LAND"),
+    with_variable(
+        &["audit_level"],
+        Kind::Choice(&["full", "minimal", "none"]),
+        "MESH_AUDIT_LEVEL",
+    ),
+    key(&["retries"], Kind::Count(0, 10)),
+    key(&["start_retries"], Kind::Count(0, 10)),
+    key(&["start_pause"], Kind::Span),
+    key(&["locks", "unknown"], Kind::Choice(&["free", "alone"])),
+    key(&["locks", "patience"], Kind::Count(0, 1000)),
+    key(&["locks", "groups", "*"], Kind::Texts),
+    key(&["workspace", "setup"], Kind::Text),
+    key(&["workspace", "setup_limit"], Kind::Span),
+    key(
+        &["tracker", "close"],
+        Kind::Choice(&["verified", "landed", "never"]),
+    ),
+    key(&["tracker", "close_epic"], Kind::Flag),
+    key(&["tracker", "trust_agent_verify"], Kind::Flag),
+    key(&["tracker", "allow_untested"], Kind::Flag),
+    key(&["tracker", "view"], Kind::Choice(&["live"])),
+    with_variable(&["tools", "bd"], Kind::Text, "MESH_BD"),
+    with_variable(&["tools", "jj"], Kind::Text, "MESH_JJ"),
+    with_variable(&["tools", "git"], Kind::Text, "MESH_GIT"),
+    with_variable(&["tools", "bd_ro"], Kind::Text, "MESH_BD_RO"),
+    key(&["agents", "*", "command"], Kind::Loose),
+    key(
+        &["agents", "*", "prompt"],
+        Kind::Choice(&["stdin", "argument"]),
+    ),
+    key(&["agents", "*", "start_limit"], Kind::Loose),
+    key(&["agents", "*", "silence_limit"], Kind::Loose),
+    key(&["agents", "*", "soft_limit"], Kind::Loose),
+    key(&["agents", "*", "hard_limit"], Kind::Loose),
+    key(&["agents", "*", "log_limit"], Kind::Loose),
+    key(&["agents", "*", "grace"], Kind::Loose),
+    key(&["agents", "*", "env_keep"], Kind::Texts),
+    key(&["agents", "*", "env_set"], Kind::TextTable),
+    key(&["agents", "*", "state_variable"], Kind::Loose),
+    key(&["agents", "*", "sandbox"], Kind::Choice(&["off"])),
+    key(&["agents", "*", "model"], Kind::Text),
+    key(&["agents", "*", "pr"], Kind::Flag),
+];
+
+/// What a name with the tables it lies in is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// A key.
+    Key(Kind),
+    /// A table of keys.
+    Table,
+    /// Nothing.
+    Unknown,
+}
+
+/// What `path` is.
+pub(super) fn meaning(path: &[String]) -> Meaning {
+    let begins = |key: &&Key| {
+        path.len() <= key.path.len()
+            && path
+                .iter()
+                .zip(key.path)
+                .all(|(name, wanted)| *wanted == "*" || name == wanted)
+    };
+    match KEYS.iter().find(begins) {
+        Some(key) if key.path.len() == path.len() => Meaning::Key(key.kind),
+        Some(_) => Meaning::Table,
+        None => Meaning::Unknown,
+    }
+}
+
+/// The key that an unknown `path` was probably meant to be: one of the same table with a similar name, or the one key somewhere
+/// else that has exactly this name.
+pub(super) fn probably(path: &[String]) -> Option<String> {
+    let (name, table) = path.split_last()?;
+    let siblings = KEYS.iter().filter_map(|key| {
+        let is_here = key.path.len() > table.len()
+            && table
+                .iter()
+                .zip(key.path)
+                .all(|(ours, theirs)| *theirs == "*" || ours == theirs);
+        is_here.then(|| key.path[table.len()])
+    });
+    if let Some(found) = nearest(name, siblings.filter(|name| *name != "*")) {
+        return Some(dotted(
+            table
+                .iter()
+                .map(String::as_str)
+                .chain(std::iter::once(found)),
+        ));
+    }
+    let mut elsewhere = KEYS
+        .iter()
+        .filter(|key| !key.path.contains(&"*") && key.path.last() == Some(&name.as_str()));
+    match (elsewhere.next(), elsewhere.next()) {
+        (Some(key), None) => Some(dotted(key.path.iter().copied())),
+        _ => None,
+    }
+}
+
+/// A path as it is written in a file.
+pub(super) fn dotted<'a>(path: impl IntoIterator<Item = &'a str>) -> String {
+    let plain = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
+    let names: Vec<String> = path
+        .into_iter()
+        .map(|name| {
+            if plain(name) {
+                name.to_owned()
+            } else {
+                format!("{name:?}")
+            }
+        })
+        .collect();
+    names.join(".")
+}
+
+/// Checks a value from a file and takes it over.
+///
+/// # Errors
+/// A fragment that says what it must be.
+pub(super) fn check(kind: Kind, value: &DeValue<'_>) -> Result<toml::Value, String> {
+    match kind {
+        Kind::Text | Kind::Loose | Kind::Span | Kind::Choice(_) => {
+            let text = text(value)?;
+            check_text(kind, &text)?;
+            Ok(toml::Value::String(text))
+        }
+        Kind::Count(least, most) => {
+            let DeValue::Integer(number) = value else {
+                return Err(not(value, "a whole number"));
+            };
+            let number = i64::from_str_radix(number.as_str(), number.radix())
+                .map_err(|_| out_of_bounds(least, most))?;
+            count(number, least, most).map(toml::Value::Integer)
+        }
+        Kind::Flag => match value {
+            DeValue::Boolean(flag) => Ok(toml::Value::Boolean(*flag)),
+            other => Err(not(other, "true or false")),
+        },
+        Kind::Texts => texts(value),
+        Kind::TextTable => match value {
+            DeValue::Table(table) => text_table(table),
+            other => Err(not(other, "a table of texts")),
+        },
+    }
+}
+
+/// Checks a value from a variable and takes it over.
+///
+/// # Errors
+/// A fragment that says what it must be.
+pub(super) fn check_word(kind: Kind, word: &str) -> Result<toml::Value, String> {
+    match kind {
+        Kind::Count(least, most) => {
+            let number = word
+                .trim()
+                .parse()
+                .map_err(|_| out_of_bounds(least, most))?;
+            count(number, least, most).map(toml::Value::Integer)
+        }
+        Kind::Flag => match word {
+            "true" => Ok(toml::Value::Boolean(true)),
+            "false" => Ok(toml::Value::Boolean(false)),
+            _ => Err("it must be true or false".to_owned()),
+        },
+        Kind::Text | Kind::Loose | Kind::Span | Kind::Choice(_) => {
+            check_text(kind, word).map(|()| toml::Value::String(word.to_owned()))
+        }
+        Kind::Texts | Kind::TextTable => Err("it cannot be set by a variable".to_owned()),
+    }
+}
+
+fn check_text(kind: Kind, text: &str) -> Result<(), String> {
+    if text.contains('\0') {
+        return Err("it contains a NUL byte".to_owned());
+    }
+    match kind {
+        Kind::Text if text.trim().is_empty() => Err("it must not be empty".to_owned()),
+        Kind::Span => match parse_span(text)? {
+            mesh_core::time::Span(0) => Err("it must be longer than nothing".to_owned()),
+            _ => Ok(()),
+        },
+        Kind::Choice(words) if !words.contains(&text) => {
+            let hint = nearest(text, words.iter().copied())
+                .map_or_else(String::new, |word| format!(" (did you mean \"{word}\"?)"));
+            let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+            Err(match words.as_slice() {
+                [only] => format!("it can only be {only}{hint}"),
+                words => format!("it must be one of {}{hint}", words.join(", ")),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn count(number: i64, least: i64, most: i64) -> Result<i64, String> {
+    if (least..=most).contains(&number) {
+        Ok(number)
+    } else {
+        Err(out_of_bounds(least, most))
+    }
+}
+
+fn out_of_bounds(least: i64, most: i64) -> String {
+    format!("it must be a whole number from {least} to {most}")
+}
+
+fn not(value: &DeValue<'_>, wanted: &str) -> String {
+    let article = match value.type_str() {
+        kind @ ("integer" | "array") => format!("an {kind}"),
+        kind => format!("a {kind}"),
+    };
+    format!("it must be {wanted}, not {article}")
+}
+
+fn text(value: &DeValue<'_>) -> Result<String, String> {
+    match value {
+        DeValue::String(text) => Ok(text.to_string()),
+        other => Err(not(other, "a text in quotes")),
+    }
+}
+
+fn texts(value: &DeValue<'_>) -> Result<toml::Value, String> {
+    let DeValue::Array(array) = value else {
+        return Err(not(value, "a list of texts"));
+    };
+    let texts: Result<Vec<toml::Value>, String> = array
+        .iter()
+        .map(|entry| {
+            let text = text(entry.get_ref())?;
+            check_text(Kind::Loose, &text).map(|()| toml::Value::String(text))
+        })
+        .collect();
+    texts
+        .map(toml::Value::Array)
+        .map_err(|problem| format!("in the list: {problem}"))
+}
+
+fn text_table(table: &DeTable<'_>) -> Result<toml::Value, String> {
+    let mut texts = toml::Table::new();
+    for (name, entry) in table.iter() {
+        let name = name.get_ref();
+        let text = text(entry.get_ref()).map_err(|problem| format!("{name}: {problem}"))?;
+        check_text(Kind::Loose, &text).map_err(|problem| format!("{name}: {problem}"))?;
+        texts.insert(name.to_string(), toml::Value::String(text));
+    }
+    Ok(toml::Value::Table(texts))
+}
