@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use mesh_agent::scope::GroupMap;
 use mesh_bd::{CallRecord, Client, Queue};
-use mesh_core::event::{Event, PlanChange};
+use mesh_core::event::{Event, PlanChange, Request};
 use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
 use mesh_core::policy::Policy;
@@ -148,6 +148,25 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
 /// # Errors
 /// [`EngineError`].
 pub fn resume(mesh_dir: MeshDir, run: RunId, world: World) -> Result<Resumed, EngineError> {
+    take_up(mesh_dir, run, world, Aim::GoOn)
+}
+
+/// Ends a run that nobody coordinates: its agents are stopped, what ended is recorded, claims are given back, nothing starts.
+///
+/// # Errors
+/// [`EngineError`].
+pub fn end(mesh_dir: MeshDir, run: RunId, world: World) -> Result<Resumed, EngineError> {
+    take_up(mesh_dir, run, world, Aim::End)
+}
+
+/// What a run is taken up for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    GoOn,
+    End,
+}
+
+fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resumed, EngineError> {
     let run_dir = mesh_dir.run(&run);
     let (journal, contents) = Journal::open_to_append(&run_dir.journal())?;
     let setup = read_setup(&contents.header)?;
@@ -158,7 +177,11 @@ pub fn resume(mesh_dir: MeshDir, run: RunId, world: World) -> Result<Resumed, En
         .records
         .last()
         .map_or(Millis(0), |record| record.at);
-    if has_nothing_to_do(&state, latest, &run_dir) {
+    let nothing = match aim {
+        Aim::GoOn => has_nothing_to_do(&state, latest, &run_dir),
+        Aim::End => state.run_end() == RunEnd::Concluded,
+    };
+    if nothing {
         let finished = Finished {
             state,
             interrupted: None,
@@ -192,11 +215,18 @@ pub fn resume(mesh_dir: MeshDir, run: RunId, world: World) -> Result<Resumed, En
     let (mut engine, _signals) = assemble(parts, &loaded, state, journal, world, true)?;
     let host = Arc::clone(&engine.host);
     host.source.keep_claims(&host, engine.state.claimed());
+    if aim == Aim::End {
+        // Before anything else is heard of: an attempt that has ended makes room, and nothing may start in it.
+        let request = Request::Stop { now: true };
+        engine.take(&Event::Asked { request })?;
+    }
     let recovered = recover::recover(&mut engine)?;
     engine.watch.note(&recovered.sentence());
     engine.take(&Event::Refreshed { change: Ok(change) })?;
     engine.take_requests()?;
-    engine.take(&Event::Reopened)?;
+    if aim == Aim::GoOn {
+        engine.take(&Event::Reopened)?;
+    }
     engine.resumed = false;
     let finished = engine.run()?;
     Ok(Resumed {
