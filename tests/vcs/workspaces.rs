@@ -14,6 +14,7 @@ on_both!(
     a_complete_name_is_refused_and_found_again,
     what_lies_in_the_way_is_left_alone,
     a_half_made_workspace_is_replaced,
+    a_start_made_anew_leaves_no_stray,
     a_name_left_registered_without_folder_is_used_again,
     a_folder_outside_the_root_is_refused,
     hostile_task_ids_give_workspaces_inside_the_root,
@@ -176,6 +177,29 @@ fn a_half_made_workspace_is_replaced(world: &World) {
     assert_eq!(world.backend.workspace(&workspace.name).unwrap(), None);
     let again = world.add("t", &world.base());
     assert_eq!(read(&again, "a.txt"), "one\n");
+}
+
+/// A coordinator that dies while a workspace is made starts the same attempt anew: what is left of the first try must not be
+/// taken for work of the second.
+fn a_start_made_anew_leaves_no_stray(world: &World) {
+    let base = world.base();
+    let a = world.finished("a", &base, &[("from-a", "a\n")]);
+    let b = world.finished("b", &base, &[("from-b", "b\n")]);
+    for (task, parents) in [("one", base.clone()), ("two", vec![a, b])] {
+        for whole in [true, false] {
+            let first = world.add(task, &parents);
+            if whole {
+                world.backend.discard(&first).unwrap();
+            } else {
+                remove_mark(world, &first);
+            }
+        }
+        let again = world.add(task, &parents);
+        fs_err::write(again.path.join("new"), "new\n").unwrap();
+        let found = world.backend.snapshot(&again).unwrap();
+        assert_eq!(found.strays, [], "{task}");
+        world.backend.discard(&again).unwrap();
+    }
 }
 
 fn remove_mark(world: &World, workspace: &Workspace) {

@@ -83,6 +83,7 @@ pub(crate) trait Works: Send + Sync {
     ) -> Result<Vec<PathBuf>, VcsError>;
     fn keep(&self, commit: &CommitId, run: &str, task: &str, attempt: u32) -> Result<(), VcsError>;
     fn forget(&self, name: &str) -> Result<(), VcsError>;
+    fn discard(&self, workspace: &Workspace) -> Result<(), VcsError>;
     fn list_workspaces(&self) -> Result<Vec<Listed>, VcsError>;
     fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError>;
     fn land(&self, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError>;
@@ -292,6 +293,15 @@ impl Backend {
     /// The folder is not strictly inside the workspaces root, or cannot be deleted.
     pub fn remove(&self, workspace: &Workspace) -> Result<(), VcsError> {
         crate::folder::remove(self.workspaces_root(), &workspace.path)
+    }
+
+    /// Takes back a workspace in which nobody has worked: name, folder, and the empty commit it stood on, so that nothing of it
+    /// can be taken for work of the next one. A name that is not there is no error.
+    ///
+    /// # Errors
+    /// As [`Backend::forget`] and [`Backend::remove`].
+    pub fn discard(&self, workspace: &Workspace) -> Result<(), VcsError> {
+        self.works().discard(workspace)
     }
 
     /// All workspaces of mesh in this repository, hubs and half-made ones too, whatever run they belong to.

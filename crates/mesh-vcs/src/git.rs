@@ -342,6 +342,11 @@ impl Works for Git {
             .map(|_| ())
     }
 
+    fn discard(&self, workspace: &Workspace) -> Result<(), VcsError> {
+        self.forget(&workspace.name)?;
+        crate::folder::remove(self.workspaces_root(), &workspace.path)
+    }
+
     fn forget(&self, name: &str) -> Result<(), VcsError> {
         worktree::forget(self, name)
     }

@@ -345,6 +345,10 @@ impl Works for Jj {
         Ok(())
     }
 
+    fn discard(&self, workspace: &Workspace) -> Result<(), VcsError> {
+        workspace::discard(self, workspace)
+    }
+
     fn forget(&self, name: &str) -> Result<(), VcsError> {
         workspace::forget(self, name)
     }

@@ -81,12 +81,7 @@ fn could_not(cause: impl ToString) -> StartFailure {
 
 /// A workspace that nobody has worked in.
 fn discard(host: &Host, workspace: &Workspace) {
-    let removed = host.vcs_gate.pass(|| {
-        host.vcs
-            .forget(&workspace.name)
-            .and_then(|()| host.vcs.remove(workspace))
-    });
-    if let Err(error) = removed {
+    if let Err(error) = host.vcs_gate.pass(|| host.vcs.discard(workspace)) {
         tracing::warn!(workspace = workspace.name, %error, "could not remove an unused workspace");
     }
 }
@@ -111,8 +106,7 @@ fn make_workspace(host: &Host, order: &StartOrder) -> Result<(PathBuf, Workspace
         let new = folder::new_workspace(host, &order.attempt, parents, &title)?;
         // A coordinator that died may have made it already; nobody has worked in it, and half-made ones are not worth a look.
         if let Some(half) = host.vcs.workspace(&new.name)? {
-            host.vcs.forget(&half.name)?;
-            host.vcs.remove(&half)?;
+            host.vcs.discard(&half)?;
         }
         host.vcs.add_workspace(&new)
     });

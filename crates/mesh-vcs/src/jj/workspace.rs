@@ -175,7 +175,7 @@ fn try_add(jj: &Jj, hub: &Path, new: &NewWorkspace) -> Result<Workspace, VcsErro
 
 /// Name and folder of something half-made. Forgetting a name that is not there is no error.
 fn clean(jj: &Jj, name: &str, path: &Path) -> Result<(), VcsError> {
-    jj.on_store(argv::forget(name))?;
+    forget_with(jj, name, Untouched::Any)?;
     folder::remove(&jj.workspaces_root, path)
 }
 
@@ -185,13 +185,33 @@ fn clean_after_failure(jj: &Jj, new: &NewWorkspace) {
     }
 }
 
-/// See [`crate::Backend::forget`]. The first commit of a workspace has our description, so that jj does not drop it by itself; an
-/// untouched one is dropped here, if nothing stands on it.
+/// See [`crate::Backend::discard`].
+pub(super) fn discard(jj: &Jj, workspace: &Workspace) -> Result<(), VcsError> {
+    clean(jj, &workspace.name, &workspace.path)
+}
+
+/// See [`crate::Backend::forget`].
 pub(super) fn forget(jj: &Jj, name: &str) -> Result<(), VcsError> {
+    forget_with(jj, name, Untouched::OneParent)
+}
+
+/// Which untouched first commits go with their workspace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Untouched {
+    /// Those on one parent. A merge may be the result of an attempt that had nothing to change.
+    OneParent,
+    /// All: nobody has worked here. One that stayed would look like work left beside the next attempt's result.
+    Any,
+}
+
+/// The first commit of a workspace has our description, so that jj does not drop it by itself; an untouched one is dropped here,
+/// if nothing stands on it.
+fn forget_with(jj: &Jj, name: &str, untouched: Untouched) -> Result<(), VcsError> {
     let state = jj.working_copy_state(name)?;
     jj.on_store(argv::forget(name))?;
+    let goes = |parents: usize| untouched == Untouched::Any || parents == 1;
     let Some(state) =
-        state.filter(|state| state.empty && state.described && state.parents.len() == 1)
+        state.filter(|state| state.empty && state.described && goes(state.parents.len()))
     else {
         return Ok(());
     };
