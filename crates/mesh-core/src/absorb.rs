@@ -1,11 +1,13 @@
 //! Facts into the state. Nothing is chosen here; a late or double report changes nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::decision::SkipReason;
 use crate::dense::Bits;
 use crate::event::{Delivery, Event, PlanChange};
 use crate::graph::Ix;
+use crate::id::TaskId;
 use crate::lock::LockTable;
 use crate::plan::Plan;
 use crate::policy::Policy;
@@ -51,9 +53,11 @@ impl State {
             }
             Event::Refreshed { change } => self.refreshed(change),
             Event::Concluded => {
-                if self.ending == RunEnd::Concluding {
-                    self.ending = RunEnd::Concluded;
+                // A second report may come when new claims have been made.
+                if self.ending != RunEnd::Concluding {
+                    return;
                 }
+                self.ending = RunEnd::Concluded;
                 for at in self.plan.all() {
                     if self.task(at).claimed {
                         self.tasks.get_mut(at).claimed = false;
@@ -80,7 +84,10 @@ impl State {
 
     fn reopen(&mut self) {
         self.intake = Intake::Open;
-        self.ending = RunEnd::Open;
+        // While claims are being given back nothing may start: the run goes on when that is over.
+        if self.ending == RunEnd::Concluded {
+            self.ending = RunEnd::Open;
+        }
         self.failures_in_row = 0;
         self.last_start_failure = None;
         self.width = self.policy.concurrency.max(1);
@@ -149,7 +156,14 @@ impl State {
         task.settling
             .retain(|(number, _)| *number != attempt.number);
         // A verified task's bead is closed or left to its close policy; either way nothing is to be given back.
-        if let Phase::Verified { delivery, .. } = &mut task.phase {
+        // The end of an older attempt may be written down after that of a newer one.
+        if let Phase::Verified {
+            delivery,
+            attempt: verified,
+            ..
+        } = &mut task.phase
+            && *verified == attempt.number
+        {
             delivery.clone_from(ended);
             task.claimed = false;
         }
@@ -167,12 +181,21 @@ impl State {
     }
 
     fn change_plan(&mut self, change: &PlanChange) {
-        let mut tasks: Vec<Task> = self.plan.tasks().to_vec();
+        let mut tasks: Vec<Task> = self.plan.given_tasks();
         let mut states: Vec<TaskState> = self.tasks.iter().cloned().collect();
+        let mut added: BTreeMap<&TaskId, usize> = BTreeMap::new();
         for new in &change.tasks {
-            match self.plan.find(&new.id) {
-                Some(at) => update(&mut tasks[at.at()], &mut states[at.at()], new),
+            let known = self.plan.find(&new.id).map(Ix::at);
+            match known.or_else(|| added.get(&new.id).copied()) {
+                Some(at) => {
+                    if update(&mut tasks[at], &mut states[at], new) {
+                        self.late.insert(new.id.clone(), new.clone());
+                    } else {
+                        self.late.remove(&new.id);
+                    }
+                }
                 None => {
+                    added.insert(&new.id, tasks.len());
                     states.push(first_state(new));
                     tasks.push(new.clone());
                 }
@@ -192,16 +215,65 @@ impl State {
                 state.claimed = false;
             }
         }
+        // What was left out because of a task that a person has done meanwhile is not left out any more.
+        for at in 0..states.len() {
+            if let Phase::Skipped(SkipReason::NeedFailed(need)) = &states[at].phase
+                && let Some(need) = self.plan.find(need)
+                && matches!(states[need.at()].phase, Phase::Satisfied { .. })
+            {
+                states[at].phase = Phase::Waiting;
+            }
+        }
+        self.tasks = states.into_iter().collect();
+        self.use_tasks(tasks);
+    }
+
+    /// Builds the plan anew from `tasks`; the states of all of them are there.
+    fn use_tasks(&mut self, tasks: Vec<Task>) {
         let (plan, _) = Plan::build_tolerant(tasks);
         self.plan = Arc::new(plan);
-        self.tasks = states.into_iter().collect();
         self.reindex();
+    }
+
+    /// A listing changed what an attempt was started with: now that it is over, the listing holds.
+    pub(crate) fn catch_up(&mut self, ids: &[&TaskId]) {
+        let late: Vec<Task> = ids.iter().filter_map(|id| self.late.remove(*id)).collect();
+        if late.is_empty() {
+            return;
+        }
+        let mut tasks = self.plan.given_tasks();
+        for new in late {
+            if let Some(at) = self.plan.find(&new.id) {
+                let task = &mut tasks[at.at()];
+                (task.needs, task.locks) = (new.needs, new.locks);
+            }
+        }
+        self.use_tasks(tasks);
+    }
+
+    /// Tasks that were done without an attempt that counts are to be done by the run after all.
+    pub(crate) fn open_again(&mut self, ids: &[&TaskId]) {
+        let done = |at: &Ix| matches!(self.plan.task(*at).standing, Standing::Satisfied { .. });
+        let places: Vec<Ix> = ids
+            .iter()
+            .filter_map(|id| self.plan.find(id))
+            .filter(done)
+            .collect();
+        if places.is_empty() {
+            return;
+        }
+        let mut tasks = self.plan.given_tasks();
+        for at in places {
+            tasks[at.at()].standing = Standing::Open;
+        }
+        self.use_tasks(tasks);
     }
 
     /// Works out anew all that is derived from the plan and the phases.
     pub(crate) fn reindex(&mut self) {
         self.ranking = Arc::new(Ranking::new(&self.plan, &self.policy));
         self.ready = Bits::new(self.plan.tasks().len());
+        let reserved = self.locks.reservations();
         self.locks = LockTable::new(self.plan.groups().len());
         self.wakes.clear();
         let order: Vec<Ix> = self.plan.graph().order().to_vec();
@@ -214,8 +286,14 @@ impl State {
                 .filter(|&&need| !self.is_done(need))
                 .count();
             self.tasks.get_mut(at).open_needs = u32::try_from(open).unwrap_or(u32::MAX);
+            let container = self.plan.task(at).standing == Standing::Container;
             if open == 0 && self.is_open_container(at) {
                 self.tasks.get_mut(at).phase = Phase::Satisfied { commit: None };
+            } else if open > 0
+                && container
+                && matches!(self.task(at).phase, Phase::Satisfied { .. })
+            {
+                self.tasks.get_mut(at).phase = Phase::Waiting;
             }
         }
         let (plan, policy) = (Arc::clone(&self.plan), Arc::clone(&self.policy));
@@ -227,6 +305,12 @@ impl State {
         for at in plan.all() {
             self.note_ready(at);
             self.note_wake(at);
+        }
+        for at in reserved {
+            let claim = crate::state::lock_claim(&plan, &policy, at);
+            if self.is_ready(at) && self.locks.can_reserve(at, claim) {
+                self.locks.reserve(at, claim);
+            }
         }
     }
 
@@ -245,37 +329,41 @@ fn first_state(task: &Task) -> TaskState {
     state
 }
 
-/// A task that has been started keeps the needs and locks it was started with: new edges bind only those not yet started.
-fn update(task: &mut Task, state: &mut TaskState, new: &Task) {
-    let started = state.active().is_some();
-    let (needs, locks) = (
-        std::mem::take(&mut task.needs),
-        std::mem::take(&mut task.locks),
-    );
-    *task = new.clone();
+/// A task that has been started keeps the needs and locks it was started with: new ones bind only those not yet started. Says
+/// whether it was given others, which hold when it is started again.
+fn update(task: &mut Task, state: &mut TaskState, new: &Task) -> bool {
+    let started = state.active().is_some() || matches!(state.phase, Phase::Verified { .. });
+    let was = std::mem::replace(task, new.clone());
+    let mut late = false;
     if started {
-        (task.needs, task.locks) = (needs, locks);
+        late = (&was.needs, &was.locks) != (&new.needs, &new.locks);
+        (task.needs, task.locks) = (was.needs, was.locks);
     }
-    let idle = matches!(
+    let done = matches!(
         state.phase,
-        Phase::Waiting | Phase::Pausing { .. } | Phase::Skipped(SkipReason::Taken(_))
+        Phase::Active(_) | Phase::Verified { .. } | Phase::Satisfied { .. }
     );
     match &new.standing {
-        Standing::Satisfied { commit } if idle => {
+        Standing::Satisfied { commit } if !done => {
             state.phase = Phase::Satisfied {
                 commit: commit.clone(),
             }
         }
-        // A person gave it back, or a container got open children again.
-        Standing::Open if matches!(state.phase, Phase::Skipped(SkipReason::Taken(_))) => {
+        // A person gave it back. One that stood open all the time was taken by other signs, and still is.
+        Standing::Open
+            if was.standing != Standing::Open
+                && matches!(state.phase, Phase::Skipped(SkipReason::Taken(_))) =>
+        {
             state.phase = Phase::Waiting
         }
         Standing::Open if state.attempts == 0 && matches!(state.phase, Phase::Satisfied { .. }) => {
             state.phase = Phase::Waiting
         }
+        // It got open children again.
         Standing::Container if matches!(state.phase, Phase::Satisfied { .. }) => {
             state.phase = Phase::Waiting
         }
         _ => {}
     }
+    late
 }

@@ -75,7 +75,9 @@ impl Desk<'_> {
             }
             Event::Asked { request } => self.on_request(request),
             Event::Concluded => {
-                if *self.state.intake() == Intake::Open && !self.state.ready.is_empty() {
+                let over = self.state.run_end() == RunEnd::Concluded;
+                let more = !self.state.ready.is_empty() || !self.state.wakes.is_empty();
+                if over && more && *self.state.intake() == Intake::Open {
                     self.take(Decision::GoOn);
                 }
             }
@@ -143,7 +145,11 @@ impl Desk<'_> {
 
     /// An agent that started although it was told to stop meanwhile must hear it again.
     fn on_started(&mut self, attempt: &AttemptId) {
-        if let Some((_, Stage::Running { .. }, Some(cause))) = self.stage(attempt) {
+        // Only then: a second report of the same start must not put off the kill.
+        let Some((_, Stage::Running { started, .. }, Some(cause))) = self.stage(attempt) else {
+            return;
+        };
+        if started == self.now {
             self.take(Decision::Stop {
                 attempt: attempt.clone(),
                 cause,
@@ -343,6 +349,9 @@ impl Desk<'_> {
         let Some(at) = self.state.plan().find(task) else {
             return;
         };
+        if self.state.is_done(at) {
+            return;
+        }
         for dependent in self.state.plan().graph().all_dependents(at) {
             if matches!(
                 self.state.task(dependent).phase,
@@ -364,7 +373,15 @@ impl Desk<'_> {
         let Some(active) = self.state.task(at).active() else {
             return;
         };
-        if active.stopping.is_none() {
+        // What a person or the tracker said about the task outlasts an end for the run's own reasons.
+        let own = |cause| {
+            matches!(
+                cause,
+                StopCause::Hung | StopCause::RunStopped | StopCause::Superseded
+            )
+        };
+        let stronger = |stopping: crate::state::Stopping| own(stopping.cause) && !own(cause);
+        if active.stopping.is_none_or(stronger) {
             let attempt = self.state.attempt_id(at, active.attempt);
             self.take(Decision::Stop { attempt, cause });
         }
@@ -421,6 +438,11 @@ impl Desk<'_> {
             }
             Phase::Waiting | Phase::Pausing { .. } => {
                 return self.refuse(format!("{task} is waiting to run anyway"));
+            }
+            Phase::Satisfied { commit: None } => {
+                return self.refuse(format!(
+                    "{task} was not done by mesh; open it again where it comes from"
+                ));
             }
             _ => {}
         }

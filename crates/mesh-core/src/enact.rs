@@ -9,6 +9,7 @@ use crate::findings::{Failure, FailureClass};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId};
 use crate::state::{Active, Intake, Phase, Refresh, RunEnd, Stage, State, Stopping, lock_claim};
+use crate::task::Standing;
 use crate::time::{Millis, Span};
 
 /// How long an attempt may take to end after it was told to, before it is killed. The shim's own grace is shorter.
@@ -102,6 +103,10 @@ impl State {
                 self.redo(task);
                 dependents.iter().for_each(|task| self.redo(task));
                 self.reindex();
+                let all: Vec<_> = std::iter::once(task).chain(dependents).collect();
+                self.open_again(&all);
+                let over: Vec<_> = all.into_iter().filter(|id| !self.is_active(id)).collect();
+                self.catch_up(&over);
                 Vec::new()
             }
             Decision::Refuse { reason } => vec![Action::Note {
@@ -235,13 +240,18 @@ impl State {
     }
 
     fn stop(&mut self, now: Millis, attempt: &AttemptId, cause: StopCause) -> Vec<Action> {
-        let Some((at, _)) = self.current(attempt) else {
+        let Some((at, active)) = self.current(attempt) else {
             return Vec::new();
         };
-        let stopping = Stopping {
+        let fresh = Stopping {
             cause,
             kill_at: now.after(STOP_PATIENCE),
             killed: false,
+        };
+        // A second order with another cause does not put off the kill; an agent that has only just started gets its time.
+        let stopping = match active.stopping {
+            Some(before) if before.cause != cause => Stopping { cause, ..before },
+            _ => fresh,
         };
         self.set_stopping(at, stopping);
         vec![Action::Stop {
@@ -318,6 +328,11 @@ impl State {
         }
     }
 
+    fn is_active(&self, id: &crate::id::TaskId) -> bool {
+        self.find(id)
+            .is_some_and(|(_, state)| state.active().is_some())
+    }
+
     fn redo(&mut self, task: &crate::id::TaskId) {
         let Some(at) = self.plan.find(task) else {
             return;
@@ -339,7 +354,14 @@ impl State {
         self.slots[place] = None;
         let plan = Arc::clone(&self.plan);
         self.locks.release(at, lock_claim(&plan, &self.policy, at));
+        let verified = matches!(phase, Phase::Verified { .. });
         self.set_phase(at, phase);
+        // A person closed it while it ran: it is done, whatever became of the attempt.
+        if let (false, Standing::Satisfied { commit }) = (verified, &plan.task(at).standing) {
+            let commit = commit.clone();
+            self.set_phase(at, Phase::Satisfied { commit });
+            self.count_done(attempt);
+        }
         self.tasks
             .get_mut(at)
             .settling
@@ -348,6 +370,9 @@ impl State {
         match &mut self.refresh {
             Refresh::Idle { due } => *due = self.policy.refresh,
             Refresh::Asked { again } => *again = true,
+        }
+        if !verified {
+            self.catch_up(&[&attempt.task]);
         }
         vec![Action::Settle {
             attempt: attempt.clone(),

@@ -155,6 +155,16 @@ impl LockTable {
         self.alone_reserved == Some(task) || self.reserved.contains(&Some(task))
     }
 
+    /// For whom something is reserved, each once, ascending.
+    #[must_use]
+    pub fn reservations(&self) -> Vec<Ix> {
+        let mut tasks: Vec<Ix> = self.reserved.iter().copied().flatten().collect();
+        tasks.extend(self.alone_reserved);
+        tasks.sort_unstable();
+        tasks.dedup();
+        tasks
+    }
+
     /// Gives up what is reserved for `task`.
     pub fn unreserve(&mut self, task: Ix) {
         if self.alone_reserved == Some(task) {

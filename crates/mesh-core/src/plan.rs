@@ -87,6 +87,8 @@ pub struct Plan {
     /// Lock groups of each task as places in `groups`, ascending.
     task_groups: Vec<Vec<u32>>,
     estimates: Vec<(u32, EstimateSource)>,
+    /// What stood where a task is marked as faulty now.
+    unmarked: BTreeMap<TaskId, Standing>,
 }
 
 impl Plan {
@@ -119,6 +121,7 @@ impl Plan {
             index.insert(task.id.clone(), at);
             kept.push(task);
         }
+        let given: Vec<Standing> = kept.iter().map(|task| task.standing.clone()).collect();
         let mut needs = Vec::with_capacity(kept.len());
         for task in &mut kept {
             let (edges, faults) = edges_of(task, &index);
@@ -133,7 +136,12 @@ impl Plan {
                     let path: Vec<TaskId> =
                         cycle.iter().map(|at| kept[at.at()].id.clone()).collect();
                     let fault = PlanProblem::Cycle { path };
-                    for at in &cycle {
+                    // What is done waits for nobody: its edges only say whose work its own stands on, and are kept if they can be.
+                    let done =
+                        |at: Ix| matches!(kept[at.at()].standing, Standing::Satisfied { .. });
+                    let waits: Vec<Ix> = cycle.iter().copied().filter(|&at| !done(at)).collect();
+                    let cut = if waits.is_empty() { &cycle } else { &waits };
+                    for at in cut {
                         mark(&mut kept[at.at()], std::slice::from_ref(&fault));
                         needs[at.at()].retain(|need| !cycle.contains(need));
                     }
@@ -141,7 +149,17 @@ impl Plan {
                 }
             }
         };
-        (Plan::assemble(kept, index, graph), problems)
+        let unmarked = kept
+            .iter()
+            .zip(given)
+            .filter(|(task, given)| task.standing != *given)
+            .map(|(task, given)| (task.id.clone(), given))
+            .collect();
+        let plan = Plan {
+            unmarked,
+            ..Plan::assemble(kept, index, graph)
+        };
+        (plan, problems)
     }
 
     fn assemble(tasks: Vec<Task>, index: BTreeMap<TaskId, Ix>, graph: Graph) -> Plan {
@@ -169,7 +187,21 @@ impl Plan {
             groups,
             task_groups,
             estimates,
+            unmarked: BTreeMap::new(),
         }
+    }
+
+    /// All tasks as they were given: without the marks of [`Plan::build_tolerant`], so that a record that was mended does not stay
+    /// faulty.
+    #[must_use]
+    pub fn given_tasks(&self) -> Vec<Task> {
+        let mut tasks = self.tasks.clone();
+        for (id, standing) in &self.unmarked {
+            if let Some(at) = self.find(id) {
+                tasks[at.at()].standing = standing.clone();
+            }
+        }
+        tasks
     }
 
     /// All tasks, in the order they were given.

@@ -3,7 +3,7 @@
 //! A copy is cheap: the plan and its ranking are shared, tasks lie in shared chunks. That is what lets a decision be tried on
 //! a copy and then recorded before anything real changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::decision::{Outcome, SkipReason, StopCause};
@@ -41,6 +41,8 @@ pub struct State {
     /// The next deadline of each task that has one.
     pub(crate) wakes: BTreeSet<(Millis, Ix)>,
     pub(crate) peak: u16,
+    /// Tasks whose needs or locks a listing changed after they were started, as the listing has them.
+    pub(crate) late: BTreeMap<TaskId, Task>,
 }
 
 /// Whether new attempts may start.
@@ -252,6 +254,7 @@ impl State {
             unsettled: 0,
             wakes: BTreeSet::new(),
             peak: 0,
+            late: BTreeMap::new(),
         }
     }
 

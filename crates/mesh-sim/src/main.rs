@@ -1,11 +1,172 @@
-fn main() {
-    let f = mesh_sim::epics::measure(0, 1000);
-    #[allow(clippy::print_stderr)]
-    eprintln!(
-        "{} {} {} {}",
-        f.epics,
-        f.default_rank.mean(),
-        f.makespan_rank.mean(),
-        f.waves.mean()
+//! Runs seeded worlds against the core: `mesh-sim --seeds N [--from S] [--jobs J]`.
+//!
+//! Ends with 1 at the first world in which a judge objects, and prints its sentence, the end of its trace and the command that
+//! repeats it. Ends with 2 on arguments it does not know.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mesh_sim::{Broken, Counts, epics, run_seed};
+
+const USAGE: &str = "Usage: mesh-sim [--seeds N] [--from S] [--jobs J]\n\n\
+    Runs the worlds S, S+1, … S+N-1 (default 1000 from 0) on J threads (default: one a core), and measures as many epics.";
+
+struct Wanted {
+    from: u64,
+    seeds: u64,
+    jobs: u64,
+}
+
+fn main() -> ExitCode {
+    let wanted = match parse(std::env::args().skip(1)) {
+        Ok(Some(wanted)) => wanted,
+        Ok(None) => return say(&format!("{USAGE}\n"), ExitCode::SUCCESS),
+        Err(problem) => {
+            return complain(&format!("error: {problem}\n\n{USAGE}\n"), ExitCode::from(2));
+        }
+    };
+    match simulate(&wanted) {
+        Ok(counts) => say(&summary(&wanted, &counts), ExitCode::SUCCESS),
+        Err(broken) => complain(&report(&broken), ExitCode::from(1)),
+    }
+}
+
+fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Wanted>, String> {
+    let jobs = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let mut wanted = Wanted {
+        from: 0,
+        seeds: 1000,
+        jobs,
+    };
+    while let Some(word) = words.next() {
+        let target = match word.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--seeds" => &mut wanted.seeds,
+            "--from" => &mut wanted.from,
+            "--jobs" => &mut wanted.jobs,
+            _ => return Err(format!("unexpected argument `{word}`")),
+        };
+        let value = words.next().ok_or(format!("{word} needs a number"))?;
+        *target = value
+            .parse()
+            .map_err(|_| format!("{word} needs a number, not `{value}`"))?;
+    }
+    Ok(Some(wanted))
+}
+
+/// Runs all worlds; gives back the broken one with the smallest seed among those that were reached.
+fn simulate(wanted: &Wanted) -> Result<Counts, Box<Broken>> {
+    let end = wanted.from.saturating_add(wanted.seeds);
+    let next = AtomicU64::new(wanted.from);
+    let total: Mutex<(Counts, Option<Box<Broken>>)> = Mutex::new((Counts::default(), None));
+    let lock = || {
+        total
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    };
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end {
+                return;
+            }
+            let result = run_caught(seed);
+            let mut sum = lock();
+            match result {
+                Ok(counts) => sum.0.add(&counts),
+                Err(broken) => {
+                    next.store(end, Ordering::Relaxed);
+                    if sum.1.as_ref().is_none_or(|other| broken.seed < other.seed) {
+                        sum.1 = Some(broken);
+                    }
+                    return;
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..wanted.jobs.clamp(1, 256) {
+            scope.spawn(work);
+        }
+    });
+    let (counts, broken) = total
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    broken.map_or(Ok(counts), Err)
+}
+
+/// A panic of the core is a verdict like any other.
+fn run_caught(seed: u64) -> Result<Counts, Box<Broken>> {
+    std::panic::catch_unwind(|| run_seed(seed)).unwrap_or_else(|_| {
+        let sentence = "the core panicked; its message is above".to_owned();
+        Err(Box::new(Broken {
+            seed,
+            sentence,
+            trace: Vec::new(),
+        }))
+    })
+}
+
+fn report(broken: &Broken) -> String {
+    let seed = broken.seed;
+    let mut text = format!("seed {seed}: {}\n", broken.sentence);
+    for line in &broken.trace {
+        text.push_str(&format!("  {line}\n"));
+    }
+    text.push_str(&format!(
+        "repeat it: cargo run --release -p mesh-sim -- --seeds 1 --from {seed}\n"
+    ));
+    text
+}
+
+fn summary(wanted: &Wanted, counts: &Counts) -> String {
+    let mut text = format!(
+        "{} seeds, {} tasks, {} events: nothing to object to\n\
+         {} attempts, {} accepted, {} killed, {} redos, {} reservations, {} pauses\n\
+         {} coordinators killed, {} runs reopened, {} listings with a difference\n",
+        counts.seeds,
+        counts.tasks,
+        counts.events,
+        counts.attempts,
+        counts.accepted,
+        counts.kills,
+        counts.redos,
+        counts.reserves,
+        counts.pauses,
+        counts.crashes,
+        counts.reopened,
+        counts.listings,
     );
+    let figures = epics::measure(wanted.from, wanted.seeds);
+    text.push_str(&format!(
+        "makespan / lower bound over {} epics without faults, durations known:\n",
+        figures.epics
+    ));
+    let rows = [
+        ("frontier, rank makespan", &figures.makespan_rank),
+        ("frontier, rank default", &figures.default_rank),
+        ("waves with a barrier", &figures.waves),
+    ];
+    for (name, ratios) in rows {
+        let (mean, p95, max) = (ratios.mean(), ratios.percentile(95), ratios.percentile(100));
+        text.push_str(&format!(
+            "  {name:<24} mean {mean:.3}  p95 {p95:.3}  max {max:.3}\n"
+        ));
+    }
+    text
+}
+
+fn say(text: &str, code: ExitCode) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => code,
+        Err(_) => ExitCode::from(1),
+    }
+}
+
+fn complain(text: &str, code: ExitCode) -> ExitCode {
+    // A closed stderr leaves nobody to tell; the exit code says it all the same.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    code
 }

@@ -1,0 +1,360 @@
+//! One seed, from the first event to the last: jumps the clock to the next thing that happens, tells the core, lets the judges
+//! look, carries actions out. A coordinator that died is rebuilt from the record and asks the world what really happened.
+
+use mesh_core::decision::{Action, Decision};
+use mesh_core::event::Event;
+use mesh_core::pending::Owed;
+use mesh_core::plan::Plan;
+use mesh_core::policy::Policy;
+use mesh_core::state::{RunEnd, State};
+use mesh_core::time::Millis;
+use mesh_core::{apply, decide, handle};
+
+use crate::faults::{self, Faults};
+use crate::generate;
+use crate::judge::{Judge, Step};
+use crate::rng::Rng;
+use crate::world::{Happening, Next, Role, World, ended_event};
+
+/// Most steps of one world; one that needs more runs in circles.
+const STEP_LIMIT: u64 = 60_000;
+const TRACE_LINES: usize = 30;
+
+/// What happened in a world, for the sums at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Worlds.
+    pub seeds: u64,
+    /// Tasks at the beginning.
+    pub tasks: u64,
+    /// Facts told to the core.
+    pub events: u64,
+    /// Attempts.
+    pub attempts: u64,
+    /// Accepted attempts.
+    pub accepted: u64,
+    /// Coordinators that died.
+    pub crashes: u64,
+    /// Runs taken up again after they had ended.
+    pub reopened: u64,
+    /// Tasks ordered done again.
+    pub redos: u64,
+    /// Listings with a difference.
+    pub listings: u64,
+    /// Reservations.
+    pub reserves: u64,
+    /// Pauses because of the machine.
+    pub pauses: u64,
+    /// Attempts that were killed.
+    pub kills: u64,
+}
+
+impl Counts {
+    /// Adds another world's counts.
+    pub fn add(&mut self, other: &Counts) {
+        self.seeds += other.seeds;
+        self.tasks += other.tasks;
+        self.events += other.events;
+        self.attempts += other.attempts;
+        self.accepted += other.accepted;
+        self.crashes += other.crashes;
+        self.reopened += other.reopened;
+        self.redos += other.redos;
+        self.listings += other.listings;
+        self.reserves += other.reserves;
+        self.pauses += other.pauses;
+        self.kills += other.kills;
+    }
+}
+
+/// A world in which something happened that must not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// The world.
+    pub seed: u64,
+    /// What a judge says.
+    pub sentence: String,
+    /// The last lines of the trace.
+    pub trace: Vec<String>,
+}
+
+/// Runs the world of `seed` to its end.
+///
+/// # Errors
+/// What a judge says, with the end of the trace.
+pub fn run_seed(seed: u64) -> Result<Counts, Box<Broken>> {
+    let mut drive = Drive::new(seed);
+    let begun = drive.begin();
+    match begun.and_then(|()| drive.run()) {
+        Ok(()) => Ok(drive.counts),
+        Err(sentence) => Err(Box::new(Broken {
+            seed,
+            sentence,
+            trace: drive.trace(),
+        })),
+    }
+}
+
+struct Drive {
+    state: State,
+    record: Vec<(Millis, Event, Vec<Decision>)>,
+    world: World,
+    judge: Judge,
+    rng: Rng,
+    counts: Counts,
+    plan: Plan,
+    policy: Policy,
+    dying: bool,
+    reopens_left: u32,
+}
+
+impl Drive {
+    fn new(seed: u64) -> Drive {
+        let mut rng = Rng::new(seed);
+        let mut made = generate::tasks(&mut rng, false);
+        generate::unsettle(&mut rng, &mut made);
+        let policy = generate::policy(&mut rng);
+        let faults = Faults::draw(&mut rng);
+        let work: Vec<u64> = made.truth.iter().map(|truth| truth.work_ms).collect();
+        let mut world = World::new(seed, faults, &made.tasks, &work, policy.unlabelled);
+        let span = work.iter().sum::<u64>() * 3 / 2 / u64::from(policy.concurrency);
+        for (at, person) in faults::people(&mut rng, &faults, work.len(), made.groups, span) {
+            world.after(at, Happening::Person(person));
+        }
+        let (plan, _) = Plan::build_tolerant(made.tasks);
+        let counts = Counts {
+            seeds: 1,
+            tasks: work.len() as u64,
+            ..Counts::default()
+        };
+        Drive {
+            state: State::new(),
+            record: Vec::new(),
+            world,
+            judge: Judge::new(policy.clone()),
+            rng,
+            counts,
+            plan,
+            policy,
+            dying: false,
+            reopens_left: 3,
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), String> {
+        let event = Event::Begun {
+            plan: self.plan.clone(),
+            policy: self.policy.clone(),
+        };
+        self.tell(event)
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        for _ in 0..STEP_LIMIT {
+            self.judge.between(&self.world)?;
+            if self.state.run_end() == RunEnd::Concluded && self.world.up {
+                self.judge.finish(&self.world, &self.state)?;
+                if self.reopens_left == 0 || self.rng.percent(40) {
+                    return Ok(());
+                }
+                self.reopens_left -= 1;
+                self.counts.reopened += 1;
+                self.world.coordinator_dies();
+                self.resume()?;
+                continue;
+            }
+            let wake = self.state.next_wakeup().filter(|_| self.world.up);
+            match (wake, self.world.next_at()) {
+                (Some(Millis(wake)), next) if next.is_none_or(|next| wake <= next) => {
+                    self.world.now = self.world.now.max(wake);
+                    self.tell(Event::Tick)?;
+                    let now = Millis(self.world.now);
+                    if self.world.up && self.state.next_wakeup().is_some_and(|at| at <= now) {
+                        return Err("a wake-up in the past: the loop would spin".to_owned());
+                    }
+                }
+                (_, Some(_)) => match self.world.step() {
+                    Next::Tell(event) => self.tell(event)?,
+                    Next::Die => self.dying = true,
+                    Next::Resume => self.resume()?,
+                    Next::Nothing => {}
+                },
+                (_, None) => {
+                    return Err(
+                        "nothing will ever happen again, and the run has not ended".to_owned()
+                    );
+                }
+            }
+        }
+        Err(format!("no end after {STEP_LIMIT} steps"))
+    }
+
+    /// Tells the core a fact, checks that a replay would give the same, and carries out what follows.
+    fn tell(&mut self, event: Event) -> Result<(), String> {
+        let now = Millis(self.world.now);
+        let mut replayed = self.state.clone();
+        let tried = decide(&self.state, now, &event);
+        let (decisions, actions) = handle(&mut self.state, now, &event);
+        if tried != decisions {
+            return Err("replay equals live: a decision on a copy is another".to_owned());
+        }
+        let again = apply(&mut replayed, now, &event, &decisions);
+        if again != actions || replayed != self.state {
+            return Err(
+                "replay equals live: applying the record gives another state or other actions"
+                    .to_owned(),
+            );
+        }
+        self.count(&event, &decisions);
+        self.record.push((now, event, decisions));
+        let Some((_, event, decisions)) = self.record.last() else {
+            return Ok(());
+        };
+        let step = Step {
+            world: &self.world,
+            state: &self.state,
+            event,
+            decisions,
+            actions: &actions,
+        };
+        self.judge.after(&step)?;
+        if std::mem::take(&mut self.dying) {
+            return self.die();
+        }
+        actions.iter().for_each(|action| self.world.perform(action));
+        Ok(())
+    }
+
+    fn count(&mut self, event: &Event, decisions: &[Decision]) {
+        self.counts.events += 1;
+        self.counts.listings += u64::from(
+            matches!(event, Event::Refreshed { change: Ok(change) } if !change.is_empty()),
+        );
+        for decision in decisions {
+            match decision {
+                Decision::Start { .. } => self.counts.attempts += 1,
+                Decision::Accept { .. } => self.counts.accepted += 1,
+                Decision::Redo { .. } => self.counts.redos += 1,
+                Decision::Reserve { .. } => self.counts.reserves += 1,
+                Decision::Pause { .. } => self.counts.pauses += 1,
+                Decision::Kill { .. } => self.counts.kills += 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// Between append and act: the record has the event, and nothing was done about it.
+    fn die(&mut self) -> Result<(), String> {
+        self.counts.crashes += 1;
+        self.judge.coordinator_died();
+        self.world.coordinator_dies();
+        let down = self.rng.between(1, 600_000);
+        self.world.after(down, Happening::Resumes);
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Result<(), String> {
+        self.world.coordinator_comes();
+        let mut rebuilt = State::new();
+        for (at, event, decisions) in &self.record {
+            let _ = apply(&mut rebuilt, *at, event, decisions);
+        }
+        if rebuilt != self.state {
+            return Err(
+                "replay equals live: the state rebuilt from the record is another".to_owned(),
+            );
+        }
+        self.state = rebuilt;
+        for owed in self.state.owed() {
+            self.recover(&owed)?;
+        }
+        let change = self.world.listing();
+        self.tell(Event::Refreshed { change: Ok(change) })?;
+        for request in std::mem::take(&mut self.world.requests) {
+            self.tell(Event::Asked { request })?;
+        }
+        self.tell(Event::Reopened)
+    }
+
+    /// Asks the world whether something has happened before it is done again.
+    fn recover(&mut self, owed: &Owed) -> Result<(), String> {
+        let ending = |world: &World, attempt: &_, role: Role| {
+            let real = world.attempts.get(attempt)?;
+            match role {
+                Role::Agent => Some(real.agent.ending.clone()),
+                Role::Proof => real.proof.as_ref().map(|proof| proof.ending.clone()),
+            }
+        };
+        match owed {
+            Owed::Start(order) => match ending(&self.world, &order.attempt, Role::Agent) {
+                None => self.perform_owed(owed),
+                Some(ended) => {
+                    self.tell(Event::Started {
+                        attempt: order.attempt.clone(),
+                    })?;
+                    match ended {
+                        Some(ended) => self.tell(ended_event(&order.attempt, Role::Agent, ended)),
+                        None => Ok(()),
+                    }
+                }
+            },
+            Owed::Running {
+                attempt,
+                stopping,
+                looking,
+            } => match ending(&self.world, attempt, Role::Agent) {
+                Some(Some(ended)) => self.tell(ended_event(attempt, Role::Agent, ended)),
+                Some(None) => {
+                    if *stopping {
+                        self.world.perform(&Action::Stop {
+                            attempt: attempt.clone(),
+                        });
+                    }
+                    if *looking {
+                        self.world.perform(&Action::Look {
+                            attempt: attempt.clone(),
+                        });
+                    }
+                    Ok(())
+                }
+                None => Err(format!("{attempt} is said to run and was never executed")),
+            },
+            Owed::Prove { attempt, .. } => match ending(&self.world, attempt, Role::Proof) {
+                None => self.perform_owed(owed),
+                Some(Some(ended)) => self.tell(ended_event(attempt, Role::Proof, ended)),
+                Some(None) => Ok(()),
+            },
+            Owed::Examine(_) | Owed::Settle { .. } | Owed::Refresh | Owed::Conclude => {
+                self.perform_owed(owed)
+            }
+        }
+    }
+
+    fn perform_owed(&mut self, owed: &Owed) -> Result<(), String> {
+        if let Some(action) = owed.action() {
+            self.world.perform(&action);
+        }
+        Ok(())
+    }
+
+    fn trace(&self) -> Vec<String> {
+        let first = self.record.len().saturating_sub(TRACE_LINES);
+        self.record[first..]
+            .iter()
+            .map(|(at, event, decisions)| {
+                format!("{:>10} {} -> {}", at.0, short(event), short(decisions))
+            })
+            .collect()
+    }
+}
+
+/// A fact or a decision on one line, not too long.
+fn short(what: &impl std::fmt::Debug) -> String {
+    let mut text = format!("{what:?}")
+        .replace("TaskId(\"", "")
+        .replace("\")", "");
+    if text.chars().count() > 300 {
+        text = text.chars().take(300).chain("…".chars()).collect();
+    }
+    text
+}

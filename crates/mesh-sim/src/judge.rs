@@ -1,0 +1,754 @@
+//! The judges. They keep their own account of the run from decisions and from the world's facts, and say in one sentence what
+//! must never have happened. What the core thinks of a task is never taken as proof of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesh_core::decision::{Action, Decision, SkipReason, StartOrder};
+use mesh_core::event::{Event, Request};
+use mesh_core::findings::Ending;
+use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
+use mesh_core::lock::LockBlock;
+use mesh_core::policy::{Policy, Unlabelled};
+use mesh_core::state::{Phase, RunEnd, State};
+use mesh_core::task::{Commit, Standing, Task};
+
+use crate::world::World;
+
+/// Longest that the end of everything may take after `stop now`: a start under way that is slow, then patience, then a kill.
+const STOP_ALL_MS: u64 = 250_000;
+
+/// Where a task is, by the judge's account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Account {
+    /// Not started, or to be started again.
+    Waiting,
+    /// This attempt has a slot.
+    Active(AttemptId, SlotId, BTreeSet<LockGroup>),
+    /// Done by this run.
+    Done(AttemptId, Commit),
+    /// Failed, asks, or left out for good.
+    Over,
+    /// Left out because of this need.
+    Behind(TaskId),
+    /// Somebody took it.
+    Taken,
+}
+
+/// What the judges remember.
+pub struct Judge {
+    policy: Policy,
+    tasks: BTreeMap<TaskId, Account>,
+    numbers: BTreeMap<TaskId, u32>,
+    charged: BTreeMap<TaskId, u32>,
+    orders: BTreeMap<AttemptId, StartOrder>,
+    /// Tasks done before the run that a person wants done again.
+    redone: BTreeSet<TaskId>,
+    /// Tasks that stood as done in the last listing that had them; one that is removed then stays done.
+    satisfied: BTreeMap<TaskId, Task>,
+    ended: BTreeSet<AttemptId>,
+    settle_asked: BTreeSet<AttemptId>,
+    closed: bool,
+    concluding: bool,
+    stop_now_at: Option<u64>,
+    epochs: u32,
+    passes: BTreeMap<TaskId, u32>,
+    reserved: BTreeMap<TaskId, BTreeSet<LockGroup>>,
+    looked_at: usize,
+}
+
+/// One step, as the judges see it.
+pub struct Step<'a> {
+    /// The world, before the actions of this step.
+    pub world: &'a World,
+    /// The core's state after the step.
+    pub state: &'a State,
+    /// What happened.
+    pub event: &'a Event,
+    /// What was decided.
+    pub decisions: &'a [Decision],
+    /// What is to be done.
+    pub actions: &'a [Action],
+}
+
+impl Judge {
+    /// Judges of a run under `policy`.
+    #[must_use]
+    pub fn new(policy: Policy) -> Judge {
+        Judge {
+            policy,
+            tasks: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            charged: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            redone: BTreeSet::new(),
+            satisfied: BTreeMap::new(),
+            ended: BTreeSet::new(),
+            settle_asked: BTreeSet::new(),
+            closed: false,
+            concluding: false,
+            stop_now_at: None,
+            epochs: 1,
+            passes: BTreeMap::new(),
+            reserved: BTreeMap::new(),
+            looked_at: 0,
+        }
+    }
+
+    /// The coordinator died: nobody can be held to the time of a stop.
+    pub fn coordinator_died(&mut self) {
+        self.stop_now_at = None;
+    }
+
+    /// Judges one step.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn after(&mut self, step: &Step<'_>) -> Result<(), String> {
+        self.note_event(step);
+        for decision in step.decisions {
+            self.note_decision(step, decision)?;
+        }
+        for action in step.actions {
+            self.note_action(action)?;
+        }
+        self.slots(step.state)?;
+        if step
+            .decisions
+            .iter()
+            .any(|decision| matches!(decision, Decision::Redo { .. } | Decision::Accept { .. }))
+        {
+            self.nothing_superseded_stays(step.state)?;
+        }
+        self.nothing_is_left_lying(step)?;
+        self.note_whole_containers(step.world);
+        self.explained(step);
+        Ok(())
+    }
+
+    /// Judges the world between steps.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn between(&self, world: &World) -> Result<(), String> {
+        if let Some(broken) = &world.broken {
+            return Err(broken.clone());
+        }
+        if let Some(at) = self.stop_now_at.filter(|at| world.now > at + STOP_ALL_MS)
+            && let Some((attempt, _)) = world.attempts.iter().find(|(_, real)| real.lives())
+        {
+            return Err(format!(
+                "quiet after stop: {attempt} lives {} ms after `stop now`",
+                world.now - at
+            ));
+        }
+        Ok(())
+    }
+
+    fn note_event(&mut self, step: &Step<'_>) {
+        match step.event {
+            Event::Reopened => {
+                (self.closed, self.stop_now_at) = (false, None);
+                self.epochs += 1;
+            }
+            Event::Asked {
+                request: Request::Stop { now },
+            } => {
+                self.closed = true;
+                if *now && step.world.up {
+                    self.stop_now_at.get_or_insert(step.world.now);
+                }
+            }
+            Event::Begun { plan, .. } => plan
+                .tasks()
+                .iter()
+                .for_each(|task| self.note_satisfied(task)),
+            Event::Concluded => self.concluding = false,
+            Event::Refreshed { change: Ok(change) } => {
+                for (id, _) in &change.taken {
+                    if self.account(id) == Account::Waiting
+                        && !self.is_closed_by_person(step.world, id)
+                    {
+                        self.tasks.insert(id.clone(), Account::Taken);
+                    }
+                }
+                for task in &change.tasks {
+                    let given_back = matches!(step.state.find(&task.id), Some((_, state)) if !matches!(state.phase, Phase::Skipped(_)));
+                    if self.account(&task.id) == Account::Taken
+                        && task.standing == Standing::Open
+                        && given_back
+                    {
+                        self.tasks.insert(task.id.clone(), Account::Waiting);
+                    }
+                    self.redone.remove(&task.id);
+                }
+                for task in &change.tasks {
+                    self.note_satisfied(task);
+                    let closed = matches!(task.standing, Standing::Satisfied { .. });
+                    for account in self.tasks.values_mut().filter(|_| closed) {
+                        if *account == Account::Behind(task.id.clone()) {
+                            *account = Account::Waiting;
+                        }
+                    }
+                }
+                self.passes.clear();
+            }
+            _ => {}
+        }
+    }
+
+    fn account(&self, id: &TaskId) -> Account {
+        self.tasks.get(id).cloned().unwrap_or(Account::Waiting)
+    }
+
+    fn is_closed_by_person(&self, world: &World, id: &TaskId) -> bool {
+        !self.redone.contains(id)
+            && matches!(
+                world.seen.get(id),
+                Some(Task {
+                    standing: Standing::Satisfied { .. },
+                    ..
+                })
+            )
+    }
+
+    fn note_decision(&mut self, step: &Step<'_>, decision: &Decision) -> Result<(), String> {
+        match decision {
+            Decision::Start { attempt, slot } => self.start(step, attempt, *slot),
+            Decision::Accept {
+                attempt,
+                commit,
+                self_checked,
+            } => {
+                self.accept(step.world, attempt, commit, *self_checked)?;
+                self.end(
+                    step.world,
+                    attempt,
+                    Account::Done(attempt.clone(), commit.clone()),
+                )
+            }
+            Decision::Retry { attempt, .. } => self.end(step.world, attempt, Account::Waiting),
+            Decision::Interrupt { attempt } => {
+                *self.charged.entry(attempt.task.clone()).or_default() -= 1;
+                self.end(step.world, attempt, Account::Waiting)
+            }
+            Decision::Fail { attempt, .. } | Decision::Question { attempt, .. } => {
+                self.end(step.world, attempt, Account::Over)
+            }
+            Decision::Skip { task, reason } => self.skip(step.world, task, reason),
+            Decision::Redo { task, dependents } => {
+                for id in std::iter::once(task).chain(dependents) {
+                    if !matches!(self.account(id), Account::Active(..)) {
+                        self.tasks.insert(id.clone(), Account::Waiting);
+                    }
+                    self.charged.insert(id.clone(), 0);
+                    self.redone.insert(id.clone());
+                }
+                self.passes.clear();
+                Ok(())
+            }
+            Decision::Reserve { task } => {
+                self.reserved
+                    .insert(task.clone(), locks_of(step.world, task));
+                Ok(())
+            }
+            Decision::Pause { .. } | Decision::Drain => {
+                self.closed = true;
+                Ok(())
+            }
+            Decision::Conclude if self.concluding => {
+                Err("finished once: concluding began twice".to_owned())
+            }
+            Decision::Conclude => {
+                self.concluding = true;
+                match self
+                    .tasks
+                    .values()
+                    .find(|account| matches!(account, Account::Active(..)))
+                {
+                    Some(account) => Err(format!("the run concludes with {account:?}")),
+                    None => Ok(()),
+                }
+            }
+            Decision::Width { to } if *to == 0 || *to > self.policy.concurrency => {
+                Err(format!("width {to}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn start(&mut self, step: &Step<'_>, attempt: &AttemptId, slot: SlotId) -> Result<(), String> {
+        let (world, id) = (step.world, &attempt.task);
+        if self.closed {
+            return Err(format!("quiet after stop: {attempt} starts"));
+        }
+        if self.concluding {
+            return Err(format!("{attempt} starts while the run concludes"));
+        }
+        let account = self.account(id);
+        if account != Account::Waiting {
+            return Err(format!("{attempt} starts, but its task is {account:?}"));
+        }
+        let number = self.numbers.entry(id.clone()).or_default();
+        *number += 1;
+        if *number != attempt.number {
+            return Err(format!(
+                "{attempt} is the attempt number {number} of its task"
+            ));
+        }
+        if let Some((other, _)) = world
+            .attempts
+            .iter()
+            .find(|(other, real)| other.task == *id && real.lives())
+        {
+            return Err(format!("P1: {attempt} is decided while {other} lives"));
+        }
+        let Some(task) = world.seen.get(id) else {
+            return Err(format!("{attempt} starts, but its task was removed"));
+        };
+        if task.standing != Standing::Open && !self.redone.contains(id) || !task.outside.is_empty()
+        {
+            return Err(format!(
+                "{attempt} starts, but its task stands as {:?}, blocked by {:?}",
+                task.standing, task.outside
+            ));
+        }
+        if let Some(need) = task.needs.iter().find(|need| !self.is_done(world, need, 0)) {
+            return Err(format!(
+                "P4: {attempt} starts and its need {need} is not done"
+            ));
+        }
+        self.commits_of_needs(step, attempt, task)?;
+        self.locks_are_free(attempt, &task.locks)?;
+        let charged = self.charged.entry(id.clone()).or_default();
+        *charged += 1;
+        let (retries, starts) = (self.policy.retries, self.policy.start_retries);
+        if *charged > 1 + retries + (starts + 2) * self.epochs {
+            return Err(format!(
+                "attempts bounded: {attempt} is start {charged} with {retries} retries and {starts} for starts"
+            ));
+        }
+        self.tasks.insert(
+            id.clone(),
+            Account::Active(attempt.clone(), slot, task.locks.clone()),
+        );
+        self.passes.remove(id);
+        self.reserved.remove(id);
+        self.count_passes(step, id, &task.locks)
+    }
+
+    fn commits_of_needs(
+        &mut self,
+        step: &Step<'_>,
+        attempt: &AttemptId,
+        task: &Task,
+    ) -> Result<(), String> {
+        let order = step.actions.iter().find_map(|action| match action {
+            Action::Start(order) if order.attempt == *attempt => Some(order),
+            _ => None,
+        });
+        let Some(order) = order else {
+            return Err(format!("{attempt} starts without an order"));
+        };
+        let given: BTreeSet<(TaskId, Commit)> = order
+            .needs
+            .iter()
+            .map(|need| (need.task.clone(), need.commit.clone()))
+            .collect();
+        let mut wanted = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut stack = task.needs.clone();
+        while let Some(need) = stack.pop() {
+            if !seen.insert(need.clone()) {
+                continue;
+            }
+            match (
+                self.account(&need),
+                step.world
+                    .seen
+                    .get(&need)
+                    .or_else(|| self.satisfied.get(&need)),
+            ) {
+                (Account::Done(_, commit), _) => {
+                    wanted.insert((need, commit));
+                }
+                (
+                    _,
+                    Some(Task {
+                        standing:
+                            Standing::Satisfied {
+                                commit: Some(commit),
+                            },
+                        ..
+                    }),
+                ) => {
+                    wanted.insert((need, commit.clone()));
+                }
+                (_, Some(other)) if self.is_done(step.world, &need, 0) => {
+                    stack.extend(other.needs.iter().cloned())
+                }
+                _ => {}
+            }
+        }
+        if let Some((need, commit)) = wanted.difference(&given).next() {
+            return Err(format!(
+                "P4: {attempt} does not stand on {commit} of {need}"
+            ));
+        }
+        let superseded = |(need, commit): &&(TaskId, Commit)| {
+            matches!(self.account(need), Account::Done(_, now) if now != *commit)
+                || matches!(self.account(need), Account::Waiting) && commit.0.starts_with("c-")
+        };
+        if let Some((need, commit)) = given.iter().find(superseded) {
+            return Err(format!(
+                "P4: {attempt} stands on {commit} of {need}, which is not its result any more"
+            ));
+        }
+        self.orders.insert(attempt.clone(), order.clone());
+        Ok(())
+    }
+
+    fn locks_are_free(
+        &self,
+        attempt: &AttemptId,
+        locks: &BTreeSet<LockGroup>,
+    ) -> Result<(), String> {
+        let alone = self.policy.unlabelled == Unlabelled::Alone;
+        for account in self.tasks.values() {
+            let Account::Active(other, _, held) = account else {
+                continue;
+            };
+            if let Some(group) = held.intersection(locks).next() {
+                return Err(format!("P3: {attempt} starts while {other} holds {group}"));
+            }
+            if alone && (held.is_empty() || locks.is_empty()) {
+                return Err(format!(
+                    "P3: {attempt} starts beside {other}, and one of them runs alone"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Better ready tasks that wanted one of the locks just taken were passed over: not for ever.
+    fn count_passes(
+        &mut self,
+        step: &Step<'_>,
+        started: &TaskId,
+        locks: &BTreeSet<LockGroup>,
+    ) -> Result<(), String> {
+        let state = step.state;
+        let Some(mine) = state.plan().find(started) else {
+            return Ok(());
+        };
+        let place = state.ranking().place(mine);
+        let passed: Vec<TaskId> = state
+            .ready()
+            .take_while(|&at| state.ranking().place(at) < place)
+            .map(|at| state.plan().task(at).id.clone())
+            .filter(|id| !locks_of(step.world, id).is_disjoint(locks))
+            .collect();
+        let reserves = step
+            .decisions
+            .iter()
+            .any(|decision| matches!(decision, Decision::Reserve { .. }));
+        let accounts = &self.tasks;
+        let waits = |id: &TaskId| matches!(accounts.get(id), None | Some(Account::Waiting));
+        self.reserved.retain(|id, _| waits(id));
+        for id in passed {
+            let count = self.passes.entry(id.clone()).or_default();
+            *count += 1;
+            let wanted = locks_of(step.world, &id);
+            let kept = self
+                .reserved
+                .values()
+                .any(|held| !held.is_disjoint(&wanted) || held.is_empty());
+            if *count > self.policy.lock_patience + 1 && !kept && !reserves {
+                return Err(format!(
+                    "starvation: {id} was passed over {count} times, the last time by {started}, and nothing is reserved"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(
+        &self,
+        world: &World,
+        attempt: &AttemptId,
+        commit: &Commit,
+        self_checked: bool,
+    ) -> Result<(), String> {
+        let Some(real) = world.attempts.get(attempt) else {
+            return Err(format!("P2: {attempt} is accepted and was never executed"));
+        };
+        let proved = real
+            .proof
+            .as_ref()
+            .is_some_and(|proof| proof.ending == Some(Ending::Exited(0)));
+        let named = real.script.leaves == crate::script::Leaves::Good;
+        let good = real.agent.ending == Some(Ending::Exited(0))
+            && real.script.is_good(self.policy.allow_no_validation)
+            && (proved || !named)
+            && (named || self_checked);
+        if !good || commit.0 != format!("c-{attempt}") {
+            return Err(format!(
+                "P2: {attempt} is accepted with {commit}: {:?}, proof {:?}",
+                real.script, real.proof
+            ));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, world: &World, attempt: &AttemptId, then: Account) -> Result<(), String> {
+        match self.account(&attempt.task) {
+            Account::Active(active, ..) if active == *attempt => {}
+            other => {
+                return Err(format!(
+                    "each start one end: {attempt} ends, but its task is {other:?}"
+                ));
+            }
+        }
+        if world.attempts.get(attempt).is_some_and(|real| real.lives()) {
+            return Err(format!(
+                "P1: {attempt} gives its slot and locks back while it lives"
+            ));
+        }
+        self.ended.insert(attempt.clone());
+        self.tasks.insert(attempt.task.clone(), then);
+        Ok(())
+    }
+
+    fn skip(&mut self, world: &World, task: &TaskId, reason: &SkipReason) -> Result<(), String> {
+        let then = match reason {
+            SkipReason::Taken(_) => Account::Taken,
+            SkipReason::NeedFailed(need) => Account::Behind(need.clone()),
+            SkipReason::ByPerson => Account::Over,
+        };
+        match self.account(task) {
+            Account::Active(attempt, ..) => self.end(world, &attempt, then),
+            Account::Done(..) => Err(format!("{task} is done and is left out")),
+            _ => {
+                self.tasks.insert(task.clone(), then);
+                Ok(())
+            }
+        }
+    }
+
+    fn note_action(&mut self, action: &Action) -> Result<(), String> {
+        let Action::Settle { attempt, .. } = action else {
+            return Ok(());
+        };
+        if !self.ended.contains(attempt) {
+            return Err(format!("{attempt} is settled and has not ended"));
+        }
+        if !self.settle_asked.insert(attempt.clone()) {
+            return Err(format!("{attempt} is settled twice"));
+        }
+        Ok(())
+    }
+
+    fn slots(&self, state: &State) -> Result<(), String> {
+        let mut users = BTreeMap::new();
+        for account in self.tasks.values() {
+            if let Account::Active(attempt, slot, _) = account
+                && let Some(other) = users.insert(*slot, attempt)
+            {
+                return Err(format!("slots: {other} and {attempt} are both {slot}"));
+            }
+        }
+        let outside = users
+            .keys()
+            .find(|slot| slot.0 == 0 || slot.0 > self.policy.concurrency);
+        if let Some(slot) = outside {
+            return Err(format!("slots: {slot} of {}", self.policy.concurrency));
+        }
+        if users.len() != usize::from(state.active_count()) {
+            return Err(format!(
+                "slots: {} attempts are active, the core says {}",
+                users.len(),
+                state.active_count()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether a need is done by the world's facts.
+    fn is_done(&self, world: &World, id: &TaskId, depth: usize) -> bool {
+        if depth > world.seen.len() {
+            return false;
+        }
+        match (self.account(id), world.seen.get(id)) {
+            (Account::Done(..), _) => true,
+            (Account::Active(..), _) => false,
+            (_, Some(task)) => match &task.standing {
+                Standing::Satisfied { .. } => !self.redone.contains(id),
+                Standing::Container => {
+                    self.account(id) == Account::Waiting
+                        && task
+                            .needs
+                            .iter()
+                            .all(|need| self.is_done(world, need, depth + 1))
+                }
+                _ => false,
+            },
+            (_, None) => self.satisfied.contains_key(id) && !self.redone.contains(id),
+        }
+    }
+
+    /// A container whose children were all done is remembered, in case it is removed.
+    fn note_whole_containers(&mut self, world: &World) {
+        for task in world
+            .seen
+            .values()
+            .filter(|task| task.standing == Standing::Container)
+        {
+            if self.is_done(world, &task.id, 0) {
+                self.satisfied.insert(task.id.clone(), task.clone());
+            } else {
+                self.satisfied.remove(&task.id);
+            }
+        }
+    }
+
+    fn note_satisfied(&mut self, task: &Task) {
+        if matches!(task.standing, Standing::Satisfied { .. }) {
+            self.satisfied.insert(task.id.clone(), task.clone());
+        } else {
+            self.satisfied.remove(&task.id);
+        }
+    }
+
+    fn nothing_superseded_stays(&self, state: &State) -> Result<(), String> {
+        for account in self.tasks.values() {
+            let Account::Done(attempt, _) = account else {
+                continue;
+            };
+            let Some(at) = state.plan().find(&attempt.task) else {
+                continue;
+            };
+            for need in self
+                .orders
+                .get(attempt)
+                .into_iter()
+                .flat_map(|order| &order.needs)
+            {
+                let still = state
+                    .plan()
+                    .find(&need.task)
+                    .is_some_and(|need| state.plan().graph().all_needs(at).contains(&need));
+                let valid = match self.account(&need.task) {
+                    Account::Done(_, commit) => commit == need.commit,
+                    _ => !need.commit.0.starts_with("c-"),
+                };
+                if still && !valid {
+                    return Err(format!(
+                        "P4: {attempt} stays accepted on {} of {}, which was done again",
+                        need.commit, need.task
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever may start has started.
+    fn nothing_is_left_lying(&self, step: &Step<'_>) -> Result<(), String> {
+        let state = step.state;
+        if self.closed || state.run_end() != RunEnd::Open || state.active_count() >= state.width() {
+            return Ok(());
+        }
+        for task in step.world.seen.values() {
+            let runnable = task.standing == Standing::Open
+                && task.outside.is_empty()
+                && self.account(&task.id) == Account::Waiting
+                && task
+                    .needs
+                    .iter()
+                    .all(|need| self.is_done(step.world, need, 0));
+            let Some((at, (known, core))) = state
+                .plan()
+                .find(&task.id)
+                .zip(state.find(&task.id))
+                .filter(|_| runnable)
+            else {
+                continue;
+            };
+            let pausing = matches!(core.phase, Phase::Pausing { until } if until.0 + 1 > step.world.now || *step.event != Event::Tick);
+            let faulty = matches!(known.standing, Standing::Faulty { .. });
+            let kept = match state.lock_block(at) {
+                Some(LockBlock::Reserved { .. }) => true,
+                Some(LockBlock::Alone { by }) => state.task(by).active().is_none(),
+                _ => false,
+            };
+            let free = self
+                .locks_are_free(
+                    &AttemptId {
+                        task: task.id.clone(),
+                        number: 0,
+                    },
+                    &task.locks,
+                )
+                .is_ok();
+            if free && !pausing && !faulty && !kept {
+                return Err(format!(
+                    "work-conserving: {} may start and does not; the core says: {}",
+                    task.id,
+                    state.why(mesh_core::time::Millis(step.world.now), at)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// `why` answers for anybody; a few tasks a step, by turns.
+    fn explained(&mut self, step: &Step<'_>) {
+        let count = step.state.plan().tasks().len();
+        for at in step
+            .state
+            .plan()
+            .all()
+            .skip(self.looked_at % count.max(1))
+            .take(2)
+        {
+            let _ = step
+                .state
+                .why(mesh_core::time::Millis(step.world.now), at)
+                .to_string();
+        }
+        self.looked_at += 2;
+    }
+
+    /// Judges the end of a run.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn finish(&self, world: &World, state: &State) -> Result<(), String> {
+        if let Some((attempt, _)) = world.attempts.iter().find(|(_, real)| real.lives()) {
+            return Err(format!("the run has ended and {attempt} lives"));
+        }
+        if let Some(attempt) = self
+            .ended
+            .iter()
+            .find(|attempt| !world.settled.contains_key(attempt))
+        {
+            return Err(format!("the end of {attempt} was never written down"));
+        }
+        if let Some((id, _)) = world.tracker.iter().find(|(_, tracked)| tracked.ours) {
+            return Err(format!("the run has ended and still claims {id}"));
+        }
+        for at in state.plan().all() {
+            let _ = state
+                .why(mesh_core::time::Millis(world.now), at)
+                .to_string();
+        }
+        Ok(())
+    }
+}
+
+fn locks_of(world: &World, id: &TaskId) -> BTreeSet<LockGroup> {
+    world
+        .seen
+        .get(id)
+        .map(|task| task.locks.clone())
+        .unwrap_or_default()
+}

@@ -1,0 +1,741 @@
+//! The world outside the core as plain data: agents, proofs, the tracker, people, a clock. It carries out actions, keeps the
+//! facts that the judges read, and may lose its coordinator at any moment: what the coordinator's threads had in hand is lost
+//! with it (their effects happened or did not), processes live on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesh_core::decision::{Action, StartOrder};
+use mesh_core::event::{Delivery, Event, PlanChange, Request, StartFailure};
+use mesh_core::findings::{Ending, Failure, FailureClass, Findings, ProofEnd};
+use mesh_core::id::{AttemptId, LockGroup, TaskId};
+use mesh_core::policy::Unlabelled;
+use mesh_core::task::{Standing, Task};
+use mesh_core::time::Millis;
+
+use crate::faults::Faults;
+use crate::rng::Rng;
+use crate::script::{OnStop, Script};
+
+/// A process tree of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The agent.
+    Agent,
+    /// The proof.
+    Proof,
+}
+
+/// One process tree, from its start on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// How it ended; nothing while it lives.
+    pub ending: Option<Ending>,
+    /// Its end is on its way; a later stop does not slow it down.
+    pub due: Option<u64>,
+}
+
+/// An attempt as it really is.
+#[derive(Debug, Clone)]
+pub struct Real {
+    /// What was ordered.
+    pub order: StartOrder,
+    /// Lock groups that its task had in the listing when it started.
+    pub locks: BTreeSet<LockGroup>,
+    /// How it behaves.
+    pub script: Script,
+    /// When the agent began.
+    pub launched_at: u64,
+    /// The agent.
+    pub agent: Process,
+    /// The proof, once it was started.
+    pub proof: Option<Process>,
+}
+
+impl Real {
+    /// Whether any of its processes lives.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        self.agent.ending.is_none()
+            || self
+                .proof
+                .as_ref()
+                .is_some_and(|proof| proof.ending.is_none())
+    }
+}
+
+/// Something a thread of the coordinator has in hand; lost when the coordinator dies.
+#[derive(Debug, Clone)]
+pub enum Thread {
+    /// Claim, workspace, agent.
+    Launch(StartOrder),
+    /// The end of an attempt is being written down.
+    Settle(AttemptId),
+    /// Claims are being given back.
+    Conclude,
+    /// The source is being read.
+    Listing,
+    /// A report in the inbox.
+    Report(Event),
+}
+
+/// What a person does.
+#[derive(Debug, Clone)]
+pub enum Person {
+    /// Changes the source.
+    Edits(Edit),
+    /// Asks the run.
+    Asks(Request),
+    /// The tracker hands a task to somebody else.
+    Reaps(TaskId),
+    /// The machine can (or cannot) start agents.
+    Machine(bool),
+    /// Kills the coordinator.
+    KillsCoordinator,
+}
+
+/// A change of the source.
+#[derive(Debug, Clone)]
+pub enum Edit {
+    /// A new or changed task.
+    Put(Task),
+    /// A need more.
+    Need(TaskId, TaskId),
+    /// All needs of a task gone.
+    Free(TaskId),
+    /// Other locks.
+    Locks(TaskId, BTreeSet<LockGroup>),
+    /// A task is gone.
+    Remove(TaskId),
+    /// Somebody takes a task.
+    Take(TaskId),
+    /// Somebody gives it back.
+    GiveBack(TaskId),
+    /// Somebody closes it.
+    Close(TaskId),
+    /// Its text changes, nothing that the scheduler sees.
+    Rewrite(TaskId),
+    /// Blockers outside are closed.
+    CloseOutside,
+}
+
+/// What happens at a moment.
+#[derive(Debug, Clone)]
+pub enum Happening {
+    /// A thread of this incarnation of the coordinator is done.
+    Thread(u32, Thread),
+    /// A process ends so, unless it has ended already.
+    Ends(AttemptId, Role, Ending),
+    /// A person acts.
+    Person(Person),
+    /// A new coordinator takes the run up.
+    Resumes,
+}
+
+/// What the driver is to do next.
+#[derive(Debug)]
+pub enum Next {
+    /// Tell the core.
+    Tell(Event),
+    /// The coordinator dies, in the middle of its next event.
+    Die,
+    /// A new coordinator comes.
+    Resume,
+    /// Nothing for the core.
+    Nothing,
+}
+
+/// A task as the tracker has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tracked {
+    /// Claimed by this run.
+    pub ours: bool,
+    /// Given to a person.
+    pub theirs: Option<String>,
+}
+
+/// The world.
+pub struct World {
+    pub(crate) rng: Rng,
+    pub(crate) faults: Faults,
+    pub(crate) now: u64,
+    queue: BTreeMap<(u64, u64), Happening>,
+    drawn: u64,
+    pub(crate) incarnation: u32,
+    pub(crate) up: bool,
+    pub(crate) machine_works: bool,
+    /// The source as it is.
+    pub(crate) source: BTreeMap<TaskId, Task>,
+    /// The source as the core was last told.
+    pub(crate) seen: BTreeMap<TaskId, Task>,
+    taken: BTreeMap<TaskId, String>,
+    /// Lock groups of a task when its start was ordered: a later listing does not change what the attempt holds.
+    ordered_locks: BTreeMap<AttemptId, BTreeSet<LockGroup>>,
+    pub(crate) tracker: BTreeMap<TaskId, Tracked>,
+    pub(crate) attempts: BTreeMap<AttemptId, Real>,
+    /// How often an end was really written down.
+    pub(crate) settled: BTreeMap<AttemptId, u32>,
+    /// Requests that wait for a coordinator.
+    pub(crate) requests: Vec<Request>,
+    pub(crate) unlabelled: Unlabelled,
+    /// True work of each task, in milliseconds.
+    pub(crate) work: BTreeMap<TaskId, u64>,
+    pub(crate) seed: u64,
+    /// The first thing that must never happen.
+    pub(crate) broken: Option<String>,
+}
+
+impl World {
+    /// A world before its run.
+    #[must_use]
+    pub fn new(
+        seed: u64,
+        faults: Faults,
+        tasks: &[Task],
+        work: &[u64],
+        unlabelled: Unlabelled,
+    ) -> World {
+        let source: BTreeMap<TaskId, Task> = tasks
+            .iter()
+            .map(|task| (task.id.clone(), task.clone()))
+            .collect();
+        World {
+            rng: Rng::new(seed).fork(0x0f0f),
+            faults,
+            now: 0,
+            queue: BTreeMap::new(),
+            drawn: 0,
+            incarnation: 0,
+            up: true,
+            machine_works: true,
+            seen: source.clone(),
+            source,
+            taken: BTreeMap::new(),
+            ordered_locks: BTreeMap::new(),
+            tracker: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            requests: Vec::new(),
+            unlabelled,
+            work: tasks
+                .iter()
+                .map(|task| task.id.clone())
+                .zip(work.iter().copied())
+                .collect(),
+            seed,
+            broken: None,
+        }
+    }
+
+    /// Lets something happen after `delay` milliseconds.
+    pub fn after(&mut self, delay: u64, what: Happening) {
+        self.drawn += 1;
+        self.queue.insert((self.now + delay, self.drawn), what);
+    }
+
+    /// When the next thing happens.
+    #[must_use]
+    pub fn next_at(&self) -> Option<u64> {
+        self.queue.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    fn thread(&mut self, delay: u64, thread: Thread) {
+        self.after(delay, Happening::Thread(self.incarnation, thread));
+    }
+
+    fn report(&mut self, delay: u64, event: Event) {
+        if self.rng.percent(self.faults.double) {
+            let again = self.rng.between(0, 90_000);
+            self.thread(delay + again, Thread::Report(event.clone()));
+        }
+        self.thread(delay, Thread::Report(event));
+    }
+
+    fn delay(&mut self) -> u64 {
+        if self.rng.percent(self.faults.busy) {
+            self.rng.between(1_000, 90_000)
+        } else {
+            self.rng.between(5, 900)
+        }
+    }
+
+    /// Carries an action out.
+    pub fn perform(&mut self, action: &Action) {
+        let delay = self.delay();
+        match action {
+            Action::Start(order) => {
+                let locks = self
+                    .seen
+                    .get(&order.attempt.task)
+                    .map(|task| task.locks.clone());
+                self.ordered_locks
+                    .entry(order.attempt.clone())
+                    .or_insert(locks.unwrap_or_default());
+                self.thread(delay, Thread::Launch(order.clone()));
+            }
+            Action::Look { attempt } => self.look(attempt),
+            Action::Stop { attempt } => self.stop(attempt, false),
+            Action::Kill { attempt } => self.stop(attempt, true),
+            Action::Examine { attempt } => self.examine(attempt, delay),
+            Action::Prove { attempt, .. } => self.prove(attempt),
+            Action::Settle { attempt, .. } => self.thread(delay, Thread::Settle(attempt.clone())),
+            Action::Refresh => self.thread(delay, Thread::Listing),
+            Action::Conclude => self.thread(delay, Thread::Conclude),
+            Action::Note { .. } => {}
+        }
+    }
+
+    /// Takes the next thing out of the queue, at its time.
+    pub fn step(&mut self) -> Next {
+        let Some(((at, _), what)) = self.queue.pop_first() else {
+            return Next::Nothing;
+        };
+        self.now = self.now.max(at);
+        match what {
+            Happening::Thread(incarnation, _) if incarnation != self.incarnation || !self.up => {
+                Next::Nothing
+            }
+            Happening::Thread(_, thread) => self.thread_done(thread),
+            Happening::Ends(attempt, role, ending) => self.process_ends(&attempt, role, ending),
+            Happening::Person(person) => self.person(person),
+            Happening::Resumes => Next::Resume,
+        }
+    }
+
+    fn thread_done(&mut self, thread: Thread) -> Next {
+        match thread {
+            Thread::Report(Event::Refreshed { change: Err(_) }) | Thread::Listing => {
+                if self.rng.percent(self.faults.listing_fails) {
+                    return Next::Tell(Event::Refreshed {
+                        change: Err("the tracker did not answer".to_owned()),
+                    });
+                }
+                let change = self.listing();
+                Next::Tell(Event::Refreshed { change: Ok(change) })
+            }
+            Thread::Report(event) => Next::Tell(event),
+            Thread::Launch(order) => {
+                self.launch(&order, true);
+                Next::Nothing
+            }
+            Thread::Settle(attempt) => {
+                self.settle(&attempt);
+                self.report(
+                    0,
+                    Event::Settled {
+                        attempt,
+                        delivery: Delivery::Kept,
+                    },
+                );
+                Next::Nothing
+            }
+            Thread::Conclude => {
+                self.release_claims();
+                Next::Tell(Event::Concluded)
+            }
+        }
+    }
+
+    fn launch(&mut self, order: &StartOrder, tells: bool) {
+        let task = &order.attempt.task;
+        let failed = |cause: StartFailure| Event::StartFailed {
+            attempt: order.attempt.clone(),
+            cause,
+        };
+        let tracked = self.tracker.entry(task.clone()).or_default();
+        if order.claim {
+            if let Some(holder) = tracked.theirs.clone() {
+                return if tells {
+                    self.report(0, failed(StartFailure::Taken { holder }))
+                };
+            }
+            tracked.ours = true;
+            if tells {
+                self.report(
+                    0,
+                    Event::Claimed {
+                        attempt: order.attempt.clone(),
+                    },
+                );
+            }
+        }
+        let script = Script::of(
+            self.seed,
+            &self.faults,
+            &order.attempt,
+            self.work.get(task).copied().unwrap_or(60_000),
+        );
+        let cause = if self.machine_works {
+            script.start.clone()
+        } else {
+            Some(Failure::new(FailureClass::CouldNotStart, "no such program"))
+        };
+        if let Some(failure) = cause {
+            return if tells {
+                self.report(0, failed(StartFailure::Failed(failure)))
+            };
+        }
+        self.must_not_overlap(order);
+        let locks = self
+            .ordered_locks
+            .get(&order.attempt)
+            .cloned()
+            .unwrap_or_default();
+        let (works, ending) = (script.work_ms, script.ending.clone());
+        let agent = Process {
+            ending: None,
+            due: None,
+        };
+        let real = Real {
+            order: order.clone(),
+            locks,
+            script,
+            launched_at: self.now,
+            agent,
+            proof: None,
+        };
+        if self.attempts.insert(order.attempt.clone(), real).is_some() {
+            self.breaks(format!(
+                "{} was executed twice under one number",
+                order.attempt
+            ));
+        }
+        if tells {
+            self.report(
+                0,
+                Event::Started {
+                    attempt: order.attempt.clone(),
+                },
+            );
+        }
+        if let Some(ending) = ending {
+            self.after(
+                works,
+                Happening::Ends(order.attempt.clone(), Role::Agent, ending),
+            );
+        }
+    }
+
+    /// P1 and P3 where they count: when a process is about to live.
+    fn must_not_overlap(&mut self, order: &StartOrder) {
+        let task = &order.attempt.task;
+        let mine = self
+            .ordered_locks
+            .get(&order.attempt)
+            .cloned()
+            .unwrap_or_default();
+        let alone = self.unlabelled == Unlabelled::Alone;
+        let clash = self
+            .attempts
+            .iter()
+            .filter(|(_, real)| real.lives())
+            .find_map(|(other, real)| {
+                if other.task == *task {
+                    return Some(format!("P1: {} starts while {other} lives", order.attempt));
+                }
+                if let Some(group) = real.locks.intersection(&mine).next() {
+                    return Some(format!(
+                        "P3: {} starts while {other} holds {group}",
+                        order.attempt
+                    ));
+                }
+                (alone && (mine.is_empty() || real.locks.is_empty())).then(|| {
+                    format!(
+                        "P3: {} and {other} overlap, and one of them runs alone",
+                        order.attempt
+                    )
+                })
+            });
+        if let Some(clash) = clash {
+            self.breaks(clash);
+        }
+    }
+
+    pub(crate) fn breaks(&mut self, sentence: String) {
+        self.broken.get_or_insert(sentence);
+    }
+
+    fn look(&mut self, attempt: &AttemptId) {
+        let Some(real) = self.attempts.get(attempt) else {
+            return;
+        };
+        let last_sign = match real.script.quiet_after {
+            Some(quiet) => (real.launched_at + quiet).min(self.now),
+            None => self.now.saturating_sub(self.rng.between(0, 4_000)),
+        };
+        let delay = self.rng.between(1, 50);
+        self.report(
+            delay,
+            Event::Looked {
+                attempt: attempt.clone(),
+                last_sign: Millis(last_sign),
+            },
+        );
+    }
+
+    fn stop(&mut self, attempt: &AttemptId, kill: bool) {
+        let Some(real) = self.attempts.get(attempt) else {
+            return;
+        };
+        let grace = match real.script.on_stop {
+            _ if kill => 500,
+            OnStop::Prompt => 200,
+            OnStop::Late(late) => late,
+            OnStop::Ignores => return,
+        };
+        for role in [Role::Agent, Role::Proof] {
+            self.after(
+                grace,
+                Happening::Ends(attempt.clone(), role, Ending::Stopped),
+            );
+        }
+    }
+
+    fn process_ends(&mut self, attempt: &AttemptId, role: Role, ending: Ending) -> Next {
+        let Some(real) = self.attempts.get_mut(attempt) else {
+            return Next::Nothing;
+        };
+        let process = match role {
+            Role::Agent => Some(&mut real.agent),
+            Role::Proof => real.proof.as_mut(),
+        };
+        let Some(process) = process.filter(|process| process.ending.is_none()) else {
+            return Next::Nothing;
+        };
+        process.ending = Some(ending.clone());
+        if self.up {
+            let event = ended_event(attempt, role, ending);
+            let delay = self.rng.between(1, 40);
+            self.report(delay, event);
+        }
+        Next::Nothing
+    }
+
+    fn examine(&mut self, attempt: &AttemptId, delay: u64) {
+        let Some(real) = self.attempts.get(attempt) else {
+            return self.breaks(format!("{attempt} is examined and was never executed"));
+        };
+        if real.lives() {
+            return self.breaks(format!("P2: {attempt} is examined while it lives"));
+        }
+        let findings: Result<Findings, Failure> = real.script.findings(attempt);
+        self.report(
+            delay,
+            Event::Examined {
+                attempt: attempt.clone(),
+                findings,
+            },
+        );
+    }
+
+    fn prove(&mut self, attempt: &AttemptId) {
+        let Some(real) = self.attempts.get_mut(attempt) else {
+            return self.breaks(format!("{attempt} is proved and was never executed"));
+        };
+        if real.lives() {
+            return self.breaks(format!("P2: {attempt} is proved while it lives"));
+        }
+        real.proof = Some(Process {
+            ending: None,
+            due: None,
+        });
+        let (takes, ending) = (real.script.proof_ms, real.script.proof.clone());
+        self.after(takes, Happening::Ends(attempt.clone(), Role::Proof, ending));
+    }
+
+    fn settle(&mut self, attempt: &AttemptId) {
+        *self.settled.entry(attempt.clone()).or_default() += 1;
+    }
+
+    fn release_claims(&mut self) {
+        let unclaimed: Vec<TaskId> = self
+            .tracker
+            .iter()
+            .filter(|(_, tracked)| tracked.ours)
+            .map(|(id, _)| id.clone())
+            .collect();
+        let lives = |id: &TaskId| {
+            self.attempts
+                .iter()
+                .find(|(attempt, real)| attempt.task == *id && real.lives())
+        };
+        let wrong = unclaimed
+            .iter()
+            .find_map(lives)
+            .map(|(attempt, _)| format!("the claim of {attempt} is given back while it lives"));
+        if let Some(wrong) = wrong {
+            self.breaks(wrong);
+        }
+        self.tracker
+            .values_mut()
+            .for_each(|tracked| tracked.ours = false);
+    }
+
+    /// The coordinator dies: what its threads had in hand has happened or has not, and nobody hears of it.
+    pub fn coordinator_dies(&mut self) {
+        self.up = false;
+        let (mine, others) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(_, what)| matches!(what, Happening::Thread(..)));
+        self.queue = others;
+        for what in mine.into_values() {
+            let Happening::Thread(incarnation, thread) = what else {
+                continue;
+            };
+            if incarnation != self.incarnation || self.rng.percent(50) {
+                continue;
+            }
+            match thread {
+                Thread::Launch(order) => self.launch(&order, false),
+                Thread::Settle(attempt) => self.settle(&attempt),
+                Thread::Conclude => self.release_claims(),
+                Thread::Listing | Thread::Report(_) => {}
+            }
+        }
+    }
+
+    /// A new coordinator is there; nothing of the old one's threads is left.
+    pub fn coordinator_comes(&mut self) {
+        self.incarnation += 1;
+        self.up = true;
+    }
+
+    fn person(&mut self, person: Person) -> Next {
+        match person {
+            Person::Edits(edit) => self.edit(edit),
+            Person::Asks(request) if self.up => return Next::Tell(Event::Asked { request }),
+            Person::Asks(request) => self.requests.push(request),
+            Person::Machine(works) => self.machine_works = works,
+            Person::KillsCoordinator if self.up => return Next::Die,
+            Person::KillsCoordinator => {}
+            Person::Reaps(task) => {
+                let tracked = self.tracker.entry(task.clone()).or_default();
+                if tracked.ours {
+                    tracked.ours = false;
+                    tracked.theirs = Some("bob".to_owned());
+                    if self.up {
+                        self.report(
+                            10,
+                            Event::ClaimLost {
+                                task,
+                                holder: "bob".to_owned(),
+                            },
+                        );
+                    }
+                }
+            }
+        }
+        Next::Nothing
+    }
+
+    fn edit(&mut self, edit: Edit) {
+        let mut sign = |id: &TaskId, what: &str| {
+            self.taken.insert(id.clone(), what.to_owned());
+        };
+        match edit {
+            Edit::Put(task) => {
+                self.source.entry(task.id.clone()).or_insert(task);
+            }
+            Edit::Need(id, need) => {
+                if let Some(task) = self.source.get_mut(&id) {
+                    task.needs.push(need);
+                }
+            }
+            Edit::Free(id) => {
+                if let Some(task) = self.source.get_mut(&id) {
+                    task.needs.clear();
+                }
+            }
+            Edit::Locks(id, locks) => {
+                if let Some(task) = self.source.get_mut(&id) {
+                    task.locks = locks;
+                }
+            }
+            Edit::Remove(id) => {
+                self.source.remove(&id);
+            }
+            Edit::Take(id) => {
+                if let Some(task) = self
+                    .source
+                    .get_mut(&id)
+                    .filter(|task| task.standing == Standing::Open)
+                {
+                    task.standing = Standing::NotOurs {
+                        reason: "held by ada".to_owned(),
+                    };
+                    sign(&id, "it was given to ada");
+                    let tracked = self.tracker.entry(id).or_default();
+                    (tracked.ours, tracked.theirs) = (false, Some("ada".to_owned()));
+                }
+            }
+            Edit::GiveBack(id) => {
+                let task = self.source.get_mut(&id);
+                if let Some(task) =
+                    task.filter(|task| matches!(task.standing, Standing::NotOurs { .. }))
+                {
+                    task.standing = Standing::Open;
+                    self.tracker.entry(id).or_default().theirs = None;
+                }
+            }
+            Edit::Close(id) => {
+                if let Some(task) = self
+                    .source
+                    .get_mut(&id)
+                    .filter(|task| task.standing == Standing::Open)
+                {
+                    task.standing = Standing::Satisfied { commit: None };
+                    sign(&id, "its status was changed from open to closed");
+                    self.tracker.entry(id).or_default().ours = false;
+                }
+            }
+            Edit::Rewrite(id) => sign(&id, "its description was changed"),
+            Edit::CloseOutside => self
+                .source
+                .values_mut()
+                .for_each(|task| task.outside.clear()),
+        }
+    }
+
+    /// What is different since the core was last told.
+    pub fn listing(&mut self) -> PlanChange {
+        let tasks = self
+            .source
+            .values()
+            .filter(|task| self.seen.get(&task.id) != Some(task))
+            .cloned()
+            .collect();
+        let removed = self
+            .seen
+            .keys()
+            .filter(|id| !self.source.contains_key(*id))
+            .cloned()
+            .collect();
+        let taken = std::mem::take(&mut self.taken)
+            .into_iter()
+            .filter(|(id, _)| self.source.contains_key(id) && self.seen.contains_key(id))
+            .collect();
+        self.seen = self.source.clone();
+        PlanChange {
+            tasks,
+            removed,
+            taken,
+        }
+    }
+}
+
+/// The report of a process that has ended.
+#[must_use]
+pub fn ended_event(attempt: &AttemptId, role: Role, ending: Ending) -> Event {
+    match role {
+        Role::Agent => Event::Ended {
+            attempt: attempt.clone(),
+            ending,
+        },
+        Role::Proof => Event::Proved {
+            attempt: attempt.clone(),
+            proof: ProofEnd {
+                ending,
+                tail: "tail".to_owned(),
+            },
+        },
+    }
+}
