@@ -213,7 +213,7 @@ pub fn policy(rng: &mut Rng) -> Policy {
         },
         retries: u32::try_from(rng.below(3)).unwrap_or(1),
         start_retries: u32::try_from(rng.below(3)).unwrap_or(1),
-        silence_limit: *rng.pick(&[Span::minutes(15), Span::minutes(5), Span::seconds(20)]),
+        silence_limit: *rng.pick(&[Span::minutes(15), Span::minutes(5), Span::minutes(2)]),
         soft_limit: rng.percent(30).then_some(Span::minutes(30)),
         refresh: rng.percent(60),
         allow_no_validation: rng.percent(20),

@@ -1,5 +1,6 @@
 //! `cargo xtask bench <what>`: measures, beside what a user would have otherwise. Never part of a test.
 
+mod decisions;
 mod epic;
 mod yardstick;
 
@@ -12,13 +13,18 @@ use crate::args::{Args, UsageError};
 pub const HELP: &str = "\
   bench epic [--smoke | --seconds N] [--kill coordinator|shim]
       Works a real epic of 24 tasks on bd 1.3.0 and jj, and compares its makespan with the best of 200 schedules
-      without overhead. --smoke: agents take 2 s. --kill: kills that in the middle, and the run must end all the same.";
+      without overhead. --smoke: agents take 2 s. --kill: kills that in the middle, and the run must end all the same.
+  bench decisions
+      One decision with 10,000 tasks, 100 lock groups and 100 agents. Ends with 1 when it is over its bar.";
 
 /// Runs the bench that the first word names.
 pub fn run(mut args: Args) -> Outcome<ExitCode> {
     match args.word().as_deref() {
         Some("epic") => epic::run(args),
+        Some("decisions") => decisions::run(args),
         Some(other) => Err(UsageError(format!("there is no bench `{other}`")).into()),
-        None => Err(UsageError("bench needs to know what: `epic`".to_owned()).into()),
+        None => {
+            Err(UsageError("bench needs to know what: `epic` or `decisions`".to_owned()).into())
+        }
     }
 }
