@@ -332,6 +332,7 @@ fn policy(args: &ScopeArgs, config: &Config, refresh: bool) -> Result<Policy, Co
         unlabelled: config.locks.unknown,
         retries: config.retries,
         start_retries: config.start_retries,
+        start_pause: config.start_pause,
         refresh,
         allow_no_validation: args.allow_no_validation || config.allow_no_validation,
         ..Policy::with_concurrency(concurrency)

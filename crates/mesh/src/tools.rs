@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use mesh_proc::find::{FindError, find};
+use mesh_proc::find::find as find_program;
 
 use crate::config::ToolPaths;
 
@@ -29,8 +29,12 @@ pub(crate) struct Found {
     pub bd_ro: Option<PathBuf>,
 }
 
-/// A program, or why it was not found.
-pub(crate) type Search = Result<PathBuf, FindError>;
+/// A program, or why it was not found, as a fragment for people.
+pub(crate) type Search = Result<PathBuf, String>;
+
+fn find(program: &OsStr, path: Option<&OsStr>) -> Search {
+    find_program(program, path).map_err(|problem| problem.to_string())
+}
 
 /// All programs, each with the reason when there is none.
 pub(crate) struct Searched {
@@ -68,14 +72,16 @@ pub(crate) fn search(config: &ToolPaths, variable: &dyn Fn(&str) -> Option<OsStr
     };
     let bd_ro = match named("MESH_BD_RO", &config.bd_ro) {
         // A bare name would be looked up on PATH.
-        Some(named) if !Path::new(&named).is_absolute() => Err(FindError::Relative {
-            program: named.to_string_lossy().into_owned(),
-        }),
+        Some(named) if !Path::new(&named).is_absolute() => Err(format!(
+            "`{}` is not an absolute path",
+            named.to_string_lossy()
+        )),
         Some(named) => find(&named, None),
         None => beside(std::env::current_exe().ok().as_deref()),
     };
     let bd = match named("MESH_BD", &config.bd) {
-        Some(named) => find(&named, path.as_deref()),
+        Some(named) => find(&named, path.as_deref())
+            .and_then(|found| refuse_wrapper(found, bd_ro.as_deref().ok())),
         None => first_bd(path.as_deref(), bd_ro.as_deref().ok()),
     };
     Searched {
@@ -106,9 +112,17 @@ fn first_bd(path: Option<&OsStr>, wrapper: Option<&Path>) -> Search {
             return Ok(found);
         }
     }
-    Err(FindError::NotOnPath {
-        program: "bd".to_owned(),
-    })
+    find(OsStr::new("bd"), None)
+}
+
+fn refuse_wrapper(found: PathBuf, wrapper: Option<&Path>) -> Search {
+    if wrapper.is_some_and(|wrapper| is_same_program(&found, wrapper)) {
+        return Err(format!(
+            "{} is the read-only wrapper, not bd itself",
+            found.display()
+        ));
+    }
+    Ok(found)
 }
 
 /// Whether both are one file, or one is a copy of the other.
@@ -184,9 +198,15 @@ mod tests {
         let all = std::env::join_paths(&folders).unwrap();
         let found = locate_with(&ToolPaths::default(), &[ro[0], ("PATH", &all)]);
         assert_eq!(found.bd, Some(real));
-        assert_eq!(found.bd_ro, Some(wrapper));
+        assert_eq!(found.bd_ro, Some(wrapper.clone()));
         let wrappers = std::env::join_paths(&folders[..2]).unwrap();
         let found = locate_with(&ToolPaths::default(), &[ro[0], ("PATH", &wrappers)]);
+        assert_eq!(found.bd, None);
+        let copy = folders[0].join("bd");
+        let found = locate_with(
+            &ToolPaths::default(),
+            &[ro[0], ("MESH_BD", copy.as_os_str())],
+        );
         assert_eq!(found.bd, None);
     }
 

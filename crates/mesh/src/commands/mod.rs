@@ -13,6 +13,7 @@ pub(crate) mod run;
 pub(crate) mod skip;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod target;
 pub(crate) mod why;
 pub(crate) mod workspaces;
 

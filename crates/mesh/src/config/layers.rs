@@ -11,8 +11,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::schema::{self, KEYS, Meaning};
 
-/// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a value came from. In the order in which problems are listed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// The compiled-in defaults.
     Default,
@@ -85,12 +85,24 @@ impl Layers {
             }
         };
         let (table, errors) = DeTable::parse_recoverable(text);
-        for error in errors {
-            let from = place(error.span().map_or(0, |span| span.start));
+        let offset = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+        let first_error = errors.iter().map(offset).min();
+        let before = self.problems.len();
+        self.add_table(table.get_ref(), &mut Vec::new(), &place);
+        if let Some(first) = first_error {
+            // What stands behind a mistake of syntax may have been read as something else, such as a key of another table.
+            let limit = place(first);
+            let mut index = 0;
+            self.problems.retain(|problem| {
+                index += 1;
+                index <= before || problem.from < limit
+            });
+        }
+        for error in &errors {
+            let from = place(offset(error));
             let text = one_line(error.message());
             self.problems.push(Problem { from, text });
         }
-        self.add_table(table.get_ref(), &mut Vec::new(), &place);
     }
 
     fn add_table(

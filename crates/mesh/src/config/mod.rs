@@ -177,6 +177,9 @@ pub(crate) fn files(
 fn finish(mut layers: Layers) -> Result<Loaded, CommandError> {
     let config = build::config(&mut layers)?;
     if !layers.problems.is_empty() {
+        layers
+            .problems
+            .sort_by(|one, other| one.from.cmp(&other.from));
         return Err(invalid(&layers.problems));
     }
     let origins = layers

@@ -53,6 +53,16 @@ impl Shell {
         );
     }
 
+    /// Bytes as they are, to stdout at once.
+    ///
+    /// # Errors
+    /// The reader has gone away: nobody is left to show anything to.
+    pub fn raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        out.write_all(bytes)?;
+        out.flush()
+    }
+
     /// The one object of `--json`.
     pub fn object(&mut self, value: &impl serde::Serialize) -> Result<(), CommandError> {
         let text = serde_json::to_string_pretty(value)

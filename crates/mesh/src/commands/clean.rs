@@ -1,0 +1,154 @@
+//! `mesh clean`: remove workspaces that were kept. Never one that somebody works in or that a run goes on from.
+
+use std::path::Path;
+
+use mesh_journal::{RunId, locks};
+use mesh_vcs::{Backend, Workspace};
+
+use crate::commands::target::{self, RunArgs};
+use crate::commands::workspaces::{Found, Owner, Standing, inventory};
+use crate::error::{CommandError, Kind};
+use crate::exit_code;
+use crate::scope;
+use crate::ui::shell::Shell;
+
+/// Remove workspaces that were kept.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only those of these tasks.
+    #[arg(value_name = "TASK")]
+    pub tasks: Vec<String>,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Those of all runs, also of runs that are no longer known.
+    #[arg(long, conflicts_with = "run")]
+    pub all: bool,
+    /// Do not ask; needed without a terminal.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
+    let run = match args.all {
+        true => None,
+        false => Some(target::find_run(folder, args.run.run.as_deref())?.1),
+    };
+    let (vcs, ..) = scope::open_repository(folder)?;
+    let asked: Vec<Found> = inventory(&vcs)?
+        .into_iter()
+        .filter(|found| is_asked(found, run.as_ref(), &args.tasks))
+        .collect();
+    check_tasks(&asked, &args.tasks)?;
+    let unknown_may_go = args.all && !is_store_held(&vcs)?;
+    let (goes, stays): (Vec<Found>, Vec<Found>) = asked.into_iter().partition(|found| {
+        found.standing == Standing::Kept || (found.standing == Standing::Unknown && unknown_may_go)
+    });
+    for found in &stays {
+        shell.line(format!("stays: {found}"));
+    }
+    if goes.is_empty() {
+        shell.line("nothing to remove");
+        return Ok(exit_code::OK);
+    }
+    confirm(&goes, args.yes, shell)?;
+    remove_all(&vcs, goes, shell)
+}
+
+fn is_asked(found: &Found, run: Option<&RunId>, tasks: &[String]) -> bool {
+    let of_run = run.is_none_or(|run| found.owner.run() == Some(run));
+    let task = found.owner.attempt().map(|attempt| attempt.task.as_str());
+    let of_task = tasks.is_empty() || tasks.iter().any(|word| Some(word.as_str()) == task);
+    of_run && of_task
+}
+
+/// A task that has no workspace is a slip more often than not.
+fn check_tasks(asked: &[Found], tasks: &[String]) -> Result<(), CommandError> {
+    let known = || asked.iter().filter_map(|found| found.owner.attempt());
+    for word in tasks {
+        if !known().any(|attempt| attempt.task.as_str() == word) {
+            return Err(
+                CommandError::usage(format!("no workspace of {word} is left"))
+                    .hint("`mesh workspaces` lists them; --all looks at all runs"),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether any coordinator works on this repository.
+fn is_store_held(vcs: &Backend) -> Result<bool, CommandError> {
+    let Some(state_home) = locks::state_home(target::variable) else {
+        return Ok(true);
+    };
+    Ok(locks::held_by(&state_home, vcs.store_path())?.is_some())
+}
+
+fn confirm(goes: &[Found], yes: bool, shell: &mut Shell) -> Result<(), CommandError> {
+    if yes {
+        return Ok(());
+    }
+    if !shell.can_ask() {
+        return Err(CommandError::usage(format!(
+            "{} would be removed, and there is no terminal to ask",
+            counted(goes.len())
+        ))
+        .hint("pass --yes"));
+    }
+    for found in goes {
+        shell.line(format!("goes: {found}"));
+    }
+    if shell.confirm(&format!(
+        "Remove {} with all that is in them?",
+        counted(goes.len())
+    )) {
+        Ok(())
+    } else {
+        Err(CommandError::usage("not confirmed; nothing was removed"))
+    }
+}
+
+fn remove_all(vcs: &Backend, goes: Vec<Found>, shell: &mut Shell) -> Result<u8, CommandError> {
+    let count = goes.len();
+    let mut refused = Vec::new();
+    for found in goes {
+        let line = found.to_string();
+        match remove(vcs, found) {
+            Ok(()) => shell.line(format!("removed: {line}")),
+            Err(error) => refused.push(format!("{line}: {error}")),
+        }
+    }
+    if refused.is_empty() {
+        return Ok(exit_code::OK);
+    }
+    let message = format!(
+        "{} of {} could not be removed",
+        refused.len(),
+        counted(count)
+    );
+    let mut error = CommandError::new(Kind::Environment, message);
+    error.hints = refused;
+    Err(error)
+}
+
+fn remove(vcs: &Backend, found: Found) -> Result<(), mesh_vcs::VcsError> {
+    if let Owner::Hub(run) = &found.owner {
+        return vcs.close_hub(run.as_str());
+    }
+    vcs.forget(&found.listed.name)?;
+    match found.listed.path {
+        None => Ok(()),
+        Some(path) => vcs.remove(&Workspace {
+            name: found.listed.name,
+            path,
+            parents: Vec::new(),
+            conflicted: Vec::new(),
+        }),
+    }
+}
+
+fn counted(count: usize) -> String {
+    match count {
+        1 => "1 workspace".to_owned(),
+        count => format!("{count} workspaces"),
+    }
+}

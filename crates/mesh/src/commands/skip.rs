@@ -1,0 +1,30 @@
+//! `mesh skip`: leave a task out.
+
+use std::path::Path;
+
+use mesh_core::event::Request;
+
+use crate::commands::target::{self, RunArgs};
+use crate::error::CommandError;
+use crate::exit_code;
+use crate::ui::shell::Shell;
+
+/// Leave a task out.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The task.
+    #[arg(value_name = "TASK")]
+    pub task: String,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
+    let (_, run, run_dir) = target::find_run(folder, args.run.run.as_deref())?;
+    let read = target::read_run(&run_dir)?;
+    let task = target::find_task(&read.state, &run, &args.task)?;
+    let request = Request::Skip { task: task.clone() };
+    let said = target::ask(&read, &run, &run_dir, &request)?;
+    shell.line(format!("{task}: the request to leave it out is {said}"));
+    Ok(exit_code::OK)
+}

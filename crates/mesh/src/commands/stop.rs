@@ -1,0 +1,238 @@
+//! `mesh stop`: end a run.
+//!
+//! A living coordinator is asked. Without one this command takes the run up itself, only to end it: agents are stopped, what ended
+//! is recorded, claims are given back. When even that cannot be done, the agents are ended all the same.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use mesh_core::event::Request;
+use mesh_core::state::RunEnd;
+use mesh_journal::RunId;
+use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_proc::env::Env;
+use mesh_proc::shim::{self, Live};
+use mesh_proc::stray::{self, Marked, Search};
+use mesh_proc::tree::Identity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::commands::run::world;
+use crate::commands::target::{self, Coordinator, RunArgs, RunState};
+use crate::error::{CommandError, Kind};
+use crate::exit_code;
+use crate::ui::shell::Shell;
+
+/// How long a coordinator may take to stop its agents and give its claims back before this command no longer waits.
+const COORDINATOR_PATIENCE: Duration = Duration::from_secs(300);
+/// How long a shim may take to end its tree after it was asked to kill it.
+const KILL_PATIENCE: Duration = Duration::from_secs(30);
+/// Grace of a shim whose spec cannot be read.
+const USUAL_GRACE: Duration = Duration::from_secs(10);
+
+/// End a run: no new starts; with --now the agents are stopped too.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Stop running agents as well, and wait until they have ended.
+    #[arg(long)]
+    pub now: bool,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
+    let (mesh_dir, run, run_dir) = target::find_run(folder, args.run.run.as_deref())?;
+    let read = target::read_run(&run_dir)?;
+    match target::coordinator(&read.setup, &run, &target::variable)? {
+        Coordinator::Ours(holder) => {
+            let pid = holder.map(|holder| holder.pid);
+            ask(args.now, pid, &read, &run, &run_dir, shell)
+        }
+        Coordinator::Another(_) | Coordinator::Nobody
+            if read.state.run_end() == RunEnd::Concluded =>
+        {
+            shell.line(format!("run {run} has ended already"));
+            Ok(exit_code::OK)
+        }
+        Coordinator::Another(holder) => Err(CommandError::new(
+            Kind::Held,
+            format!(
+                "run {run} has not ended, and run {} works on the same source",
+                holder.run
+            ),
+        )
+        .hint(format!(
+            "stop that one first: `mesh stop --run {}`",
+            holder.run
+        ))),
+        Coordinator::Nobody => end_ourselves(&mesh_dir, &run, &run_dir, shell),
+    }
+}
+
+/// Asks the living coordinator; with `now`, waits until it has done so.
+fn ask(
+    now: bool,
+    pid: Option<u32>,
+    read: &RunState,
+    run: &RunId,
+    run_dir: &RunDir,
+    shell: &mut Shell,
+) -> Result<u8, CommandError> {
+    // Before the request, so that a number that is given to somebody else afterwards cannot be meant.
+    let coordinator = pid.and_then(Identity::of);
+    target::write(run_dir, &Request::Stop { now })?;
+    if !now {
+        shell.line(format!(
+            "run {run} starts nothing new; running agents finish, `mesh stop --now` stops them"
+        ));
+        return Ok(exit_code::OK);
+    }
+    shell.note(format!(
+        "run {run} stops its agents and gives its claims back"
+    ));
+    if let Some(pidfd) = coordinator.and_then(mesh_proc::tree::open_same) {
+        wait_for(&pidfd, COORDINATOR_PATIENCE);
+    }
+    match target::coordinator(&read.setup, run, &target::variable)? {
+        Coordinator::Nobody | Coordinator::Another(_) => {}
+        Coordinator::Ours(_) => {
+            return Err(CommandError::new(
+                Kind::Environment,
+                format!("the coordinator of run {run} does not end"),
+            )
+            .hint("end it with Ctrl-C in its terminal, or kill it, then `mesh stop --now` again"));
+        }
+    }
+    end_trees(run, run_dir)?;
+    shell.line(format!("run {run} has ended; no agent is left"));
+    Ok(exit_code::OK)
+}
+
+/// Ends a run that nobody coordinates.
+fn end_ourselves(
+    mesh_dir: &MeshDir,
+    run: &RunId,
+    run_dir: &RunDir,
+    shell: &mut Shell,
+) -> Result<u8, CommandError> {
+    let ours: Env = std::env::vars_os().collect();
+    let ended = world(ours, shell).and_then(|world| {
+        mesh_engine::end(mesh_dir.clone(), run.clone(), world).map_err(CommandError::from)
+    });
+    match ended {
+        Ok(resumed) => {
+            for note in &resumed.finished.notes {
+                shell.note(format!("note: {note}"));
+            }
+            end_trees(run, run_dir)?;
+            shell.line(format!(
+                "run {run} had no coordinator; it has ended now, no agent is left"
+            ));
+            Ok(exit_code::OK)
+        }
+        // Somebody took it up between the question and now; it is theirs.
+        Err(error) if error.kind == Kind::Held => Err(error),
+        Err(error) => {
+            end_trees(run, run_dir)?;
+            Err(CommandError {
+                message: format!(
+                    "the agents of run {run} have been ended, but the run could not be: {}",
+                    error.message
+                ),
+                ..error
+            }
+            .hint("its claims are not given back; mend that, then `mesh stop` or `mesh resume`"))
+        }
+    }
+}
+
+/// Ends every process tree of the run that still lives. It has no coordinator, so nothing new can appear.
+fn end_trees(run: &RunId, run_dir: &RunDir) -> Result<(), CommandError> {
+    let living = living_shims(run_dir)?;
+    for (live, _) in &living {
+        live.request_stop();
+    }
+    for (live, grace) in &living {
+        if !live.wait(*grace) {
+            live.request_kill();
+        }
+        if !live.wait(KILL_PATIENCE) {
+            // What it leaves behind is found by its markers.
+            live.kill();
+        }
+    }
+    let own: Vec<Identity> = Identity::own().into_iter().collect();
+    let search = Search {
+        spare: &own,
+        ..Search::new(run.as_str(), Marked::Any)
+    };
+    stray::end(&search, KILL_PATIENCE).map_err(|error| {
+        CommandError::new(
+            Kind::Environment,
+            format!("agents of run {run} are left: {error}"),
+        )
+    })?;
+    Ok(())
+}
+
+/// All shims of the run that live, with the time that their trees have to end.
+fn living_shims(run_dir: &RunDir) -> Result<Vec<(Live, Duration)>, CommandError> {
+    let mut living = Vec::new();
+    for task in folders_in(&run_dir.attempts())? {
+        for attempt in folders_in(&task)? {
+            for folder in [
+                attempt.clone(),
+                attempt.join("setup"),
+                attempt.join("proof"),
+            ] {
+                let found = Live::adopt_or_wait(
+                    &folder.join("shim.json"),
+                    &folder.join("lock"),
+                    Duration::from_secs(10),
+                );
+                living.extend(found.map(|live| (live, grace_of(&folder))));
+            }
+        }
+    }
+    Ok(living)
+}
+
+/// Between the request to end and the kill, as the shim was told, and a moment more for its own work.
+fn grace_of(folder: &Path) -> Duration {
+    let spec = fs_err::read(folder.join("spec.json")).ok();
+    let spec = spec.and_then(|bytes| serde_json::from_slice::<shim::ShimSpec>(&bytes).ok());
+    let grace = spec.map_or(USUAL_GRACE, |spec| Duration::from_millis(spec.grace_ms));
+    grace.saturating_add(Duration::from_secs(5))
+}
+
+fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
+    let entries = match fs_err::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// Until the process has ended or the time is over.
+fn wait_for(pidfd: &OwnedFd, patience: Duration) {
+    let deadline = Instant::now() + patience;
+    loop {
+        let rest = deadline.saturating_duration_since(Instant::now());
+        let Ok(timeout) = Timespec::try_from(rest) else {
+            return;
+        };
+        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+        let result = poll(&mut fds, Some(&timeout));
+        if rest.is_zero() || !matches!(result, Err(rustix::io::Errno::INTR)) {
+            return;
+        }
+    }
+}
