@@ -226,10 +226,10 @@ fn lines(findings: &Findings) -> Vec<String> {
 
 fn program_line(program: &ProgramFacts) -> String {
     match (&program.path, &program.problem) {
-        (Some(path), _) => {
-            let version = program.version.as_deref().unwrap_or("version unknown");
-            format!("{}: {version}, {}", program.name, path.display())
-        }
+        (Some(path), _) => match &program.version {
+            Some(version) => format!("{}: {version}, {}", program.name, path.display()),
+            None => format!("{}: {}", program.name, path.display()),
+        },
         (None, Some(problem)) => format!("{}: not found: {problem}", program.name),
         (None, None) => format!("{}: not found", program.name),
     }

@@ -137,8 +137,7 @@ pub(super) fn meaning(path: &[String]) -> Meaning {
     }
 }
 
-/// The key that an unknown `path` was probably meant to be: one of the same table with a similar name, or the one key somewhere
-/// else that has exactly this name.
+/// The key that an unknown `path` was probably meant to be: one of the same table with a similar name, or one of another table.
 pub(super) fn probably(path: &[String]) -> Option<String> {
     let (name, table) = path.split_last()?;
     let siblings = KEYS.iter().filter_map(|key| {
@@ -157,10 +156,10 @@ pub(super) fn probably(path: &[String]) -> Option<String> {
                 .chain(std::iter::once(found)),
         ));
     }
-    let mut elsewhere = KEYS
-        .iter()
-        .filter(|key| !key.path.contains(&"*") && key.path.last() == Some(&name.as_str()));
-    match (elsewhere.next(), elsewhere.next()) {
+    let plain = || KEYS.iter().filter(|key| !key.path.contains(&"*"));
+    let elsewhere = nearest(name, plain().filter_map(|key| key.path.last().copied()))?;
+    let mut named_so = plain().filter(|key| key.path.last() == Some(&elsewhere));
+    match (named_so.next(), named_so.next()) {
         (Some(key), None) => Some(dotted(key.path.iter().copied())),
         _ => None,
     }

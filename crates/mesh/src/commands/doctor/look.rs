@@ -219,10 +219,13 @@ fn locks_and_runs(vcs: &Backend, findings: &mut Findings) {
         Ok(None) => {}
         Ok(Some(run)) => {
             findings.unfinished_run = Some(run.to_string());
-            findings.error(
-                CommandError::new(Kind::Held, format!("run {run} has not ended"))
-                    .hint("`mesh resume` goes on with it, `mesh stop` ends it"),
-            );
+            // One that is being worked on has been reported as that, and cannot be resumed.
+            if findings.locks.iter().all(|lock| !lock.held) {
+                findings.error(
+                    CommandError::new(Kind::Held, format!("run {run} has not ended"))
+                        .hint("`mesh resume` goes on with it, `mesh stop` ends it"),
+                );
+            }
         }
         Err(error) => findings.error(error.into()),
     }
