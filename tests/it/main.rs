@@ -1,1 +1,20 @@
-//! Suite `it`.
+//! Whole programs over whole runs. What happened is read from the agents' own log, the tracker, the repository and the process
+//! table; mesh's own words are only compared with those.
+//!
+//! Each story is a function over a stage (which tracker, which version control); the name of a test says which.
+
+mod bad_input;
+mod coordinator;
+mod demo;
+mod disk;
+mod epic;
+mod ids;
+mod interrupts;
+mod json;
+mod kill;
+mod log;
+mod picture;
+mod script;
+mod stage;
+mod tracker_faults;
+mod verdicts;

@@ -115,9 +115,10 @@ fn steps_are_chosen_by_task_and_attempt_and_texts_are_filled_in() {
 
 #[test]
 fn the_final_block_has_its_four_lines() {
-    let usual =
-        "PR: none\nVerify: test -d .  # pass\nChanged: NO_DIFF:nothing to do\nBlockers: none\n";
+    let usual = "PR: none\nVerify: test -f README.md  # pass\nChanged: NO_DIFF:nothing to do\nBlockers: none\n";
     check(json!([{"final": {}}]), 0, usual, "");
+    let changed = "PR: none\nVerify: test -f a  # pass\nChanged: a\nBlockers: none\n";
+    check(json!([{"final": {"changed": "a"}}]), 0, changed, "");
     let own = json!([{"final": {"pr": "p", "verify": "v", "changed": "c", "blockers": "b"}}]);
     check(own, 0, "PR: p\nVerify: v\nChanged: c\nBlockers: b\n", "");
 }

@@ -236,15 +236,16 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
     })
 }
 
-/// Whether a concluded run would only conclude again.
+/// Whether a concluded run would only conclude again. A task that waits for its next start is something to do.
 fn has_nothing_to_do(state: &State, now: Millis, run_dir: &RunDir) -> bool {
     use mesh_core::decision::Decision;
     let idle = |decision: &Decision| matches!(decision, Decision::Conclude | Decision::Refresh);
-    state.run_end() == RunEnd::Concluded
-        && control::take(&run_dir.control()).is_empty()
-        && mesh_core::decide(state, now, &Event::Reopened)
-            .iter()
-            .all(idle)
+    if state.run_end() != RunEnd::Concluded || !control::take(&run_dir.control()).is_empty() {
+        return false;
+    }
+    let mut reopened = state.clone();
+    let (decisions, _) = mesh_core::handle(&mut reopened, now, &Event::Reopened);
+    decisions.iter().all(idle) && reopened.next_wakeup().is_none()
 }
 
 /// The choices that a journal's header holds.

@@ -1,0 +1,91 @@
+//! `mesh` in the background: signals, death, its end.
+
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus, Stdio};
+
+use mesh_testkit::env::Said;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::log::wait_until;
+use crate::stage::Scene;
+
+/// A coordinator that this test started.
+pub struct Coordinator {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+    ended: Option<ExitStatus>,
+}
+
+impl Coordinator {
+    /// Starts `mesh` with these arguments in the repository.
+    pub fn start(scene: &Scene, args: &[String]) -> Coordinator {
+        let count = scene.fresh_name();
+        let stdout = scene.env.dir().join(format!("mesh-{count}.stdout"));
+        let stderr = scene.env.dir().join(format!("mesh-{count}.stderr"));
+        let open =
+            |path: &PathBuf| Stdio::from(fs_err::File::create(path).expect("a file").into_file());
+        let mut command = scene.env.command(crate::stage::MESH, &scene.repo);
+        command
+            .args(args)
+            .stdout(open(&stdout))
+            .stderr(open(&stderr));
+        let child = command.spawn().expect("mesh starts");
+        Coordinator {
+            child,
+            stdout,
+            stderr,
+            ended: None,
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it lives");
+    }
+
+    /// kill -9, and gone.
+    pub fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.ended = Some(self.child.wait().expect("our child"));
+    }
+
+    /// What it has said on stderr so far.
+    pub fn stderr(&self) -> String {
+        fs_err::read_to_string(&self.stderr).unwrap_or_default()
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(mut self) -> Said {
+        let mut status = None;
+        wait_until(
+            "mesh to end",
+            || {
+                status = self.child.try_wait().expect("our child");
+                status.is_some()
+            },
+            || self_text(&self.stderr),
+        );
+        self.ended = status;
+        let read = |path: &PathBuf| fs_err::read(path).expect("what it said");
+        Said::new(
+            status.expect("it ended"),
+            &read(&self.stdout),
+            &read(&self.stderr),
+        )
+    }
+}
+
+fn self_text(path: &PathBuf) -> String {
+    fs_err::read_to_string(path).unwrap_or_default()
+}
+
+impl Drop for Coordinator {
+    /// A test that failed leaves no coordinator.
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `mesh demo`, which needs nothing but git.
+
+use serde_json::Value;
+
+use crate::stage::ST_GIT;
+
+#[test]
+fn the_demo_works_its_plan_in_parallel_and_lands_it_st_git() {
+    let scene = ST_GIT.open().expect("git is enough");
+    let place = scene.env.dir().join("demo");
+    let dir = place.display().to_string();
+    let report = scene
+        .mesh(&["demo", "--dir", &dir, "--json"])
+        .exits(0)
+        .object();
+    assert_eq!(report["state"], "done");
+    assert!(
+        report["overlap"]["peak"].as_u64() >= Some(3),
+        "{}",
+        report["overlap"]
+    );
+    let tasks = report["tasks"].as_array().expect("tasks");
+    assert!((10..=15).contains(&tasks.len()), "{} tasks", tasks.len());
+    for task in tasks {
+        assert_eq!(task["state"], "landed", "{task:#}");
+    }
+    // One task fails its first attempt and passes its second; one needs no change.
+    let attempts = |task: &&Value| task["attempts"].as_array().map(Vec::len) == Some(2);
+    let twice: Vec<_> = tasks
+        .iter()
+        .filter(attempts)
+        .map(|task| &task["id"])
+        .collect();
+    assert_eq!(twice, ["menu"]);
+    let unchanged = |task: &&Value| {
+        task["attempts"][0]["changed"]
+            .as_array()
+            .is_some_and(Vec::is_empty)
+    };
+    let unchanged: Vec<_> = tasks
+        .iter()
+        .filter(unchanged)
+        .map(|task| &task["id"])
+        .collect();
+    assert_eq!(unchanged, ["sorted"]);
+
+    let cookbook = place.join("cookbook");
+    let git = |args: &[&str]| scene.env.must("git", args, &cookbook);
+    let shown = |path: &str| git(&["show", &format!("demo:{path}")]);
+    assert_eq!(shown("MENU.md"), "# Menu\n\n- Bread\n- Soup\n- Salad\n");
+    assert!(!shown("INDEX.md").contains("to do") && !shown("prices.txt").contains("to do"));
+    assert!(shown("shopping.txt").contains("buy flour"));
+    // Only the demo's own branch has moved.
+    assert_eq!(git(&["rev-list", "--count", "main"]).trim(), "1");
+    assert_eq!(git(&["status", "--porcelain"]), "");
+    // The workspace of the attempt that failed is kept, and nothing else.
+    let kept = git(&["worktree", "list"]);
+    let kept: Vec<&str> = kept.lines().skip(1).collect();
+    assert!(
+        matches!(kept[..], [only] if only.contains("/workspaces/cookbook/menu ")),
+        "{kept:?}"
+    );
+    scene.assert_no_process();
+}
+
+#[test]
+fn the_demo_leaves_a_folder_with_something_in_it_alone_st_git() {
+    let scene = ST_GIT.open().expect("git is enough");
+    let before = crate::picture::everything(&scene);
+    let dir = scene.repo.display().to_string();
+    let said = scene.mesh(&["demo", "--dir", &dir]).exits(2);
+    assert!(said.stderr.contains("is not empty"), "{}", said.stderr);
+    assert_eq!(before, crate::picture::everything(&scene));
+}

@@ -1,0 +1,222 @@
+//! Sudden deaths: of the coordinator, of a shim, of an agent.
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::{Value, json};
+
+use crate::epic::{assert_done, diamond};
+use crate::log::{wait_for_file, wait_until};
+use crate::picture;
+use crate::script;
+use crate::stage::{Scene, Stage, job, on_each_stage, on_each_vcs, task};
+
+on_each_stage!(a_killed_coordinator_is_followed_by_one_that_adopts_its_agents);
+on_each_vcs!(
+    a_dead_shim_has_its_tree_ended_before_the_next_attempt,
+    a_shim_that_died_with_its_coordinator_has_its_tree_ended_too,
+    a_killed_agent_is_tried_again,
+    what_ended_while_nobody_looked_counts,
+);
+
+fn a_killed_coordinator_is_followed_by_one_that_adopts_its_agents(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    let work = scene.plan("A small epic", &diamond());
+    scene.make_dirty();
+    scene.script(&work, |job| {
+        script::usual(&scene, job, &[script::gate(&scene)])
+    });
+    let before = picture::of(&scene);
+    let coordinator = scene.start(&work, 4, &[]);
+    scene.log.wait_for("saw", 4);
+    coordinator.kill();
+    let alive: Vec<(String, Pid)> = scene
+        .log
+        .attempts("saw")
+        .into_iter()
+        .map(|attempt| {
+            let pid = scene.pid(&attempt);
+            (attempt, pid)
+        })
+        .collect();
+    for (attempt, pid) in &alive {
+        assert_eq!(
+            test_kill_process(*pid),
+            Ok(()),
+            "{attempt} died with its coordinator"
+        );
+    }
+    let status = scene.mesh(&["status", "--json"]).exits(0).object();
+    assert_eq!(status["state"], "interrupted");
+
+    let resumed =
+        crate::coordinator::Coordinator::start(&scene, &["resume".to_owned(), "--json".to_owned()]);
+    // It says whom it has adopted before it does anything else.
+    wait_until(
+        "the adoption",
+        || resumed.stderr().contains("4 agents adopted"),
+        || resumed.stderr(),
+    );
+    for (attempt, pid) in &alive {
+        assert_eq!(
+            test_kill_process(*pid),
+            Ok(()),
+            "{attempt} was ended by the resume"
+        );
+    }
+    scene.open_gate();
+    let report = resumed.wait().exits(0).object();
+    assert_done(&scene, &work, &report);
+    assert_eq!(before, picture::of(&scene));
+    // Each task once, so the agents of before are those that ended well.
+    let mut started = scene.log.attempts("start");
+    started.sort();
+    started.dedup();
+    assert_eq!(started.len(), work.jobs.len(), "{started:?}");
+    for (attempt, pid) in &alive {
+        assert_eq!(scene.pid(attempt), *pid, "{attempt} was started again");
+    }
+    assert_eq!(scene.log.peak(), 4);
+}
+
+/// The shim above the agent of an attempt: its parent.
+fn shim_of(scene: &Scene, attempt: &str) -> Pid {
+    let agent = scene.pid(attempt);
+    let status = fs_err::read_to_string(format!("/proc/{}/status", agent.as_raw_nonzero()))
+        .expect("a living agent");
+    let parent = status
+        .lines()
+        .find_map(|line| line.strip_prefix("PPid:"))
+        .expect("a parent");
+    Pid::from_raw(parent.trim().parse().expect("a number")).expect("not 0")
+}
+
+/// An agent with a grandchild in a session of its own; the second attempt says who of them it still sees.
+fn with_a_tree(scene: &Scene, job: &crate::stage::Job) -> Value {
+    let pid = scene.pid_file("grandchild");
+    let pid_text = pid.display();
+    // A dead process whose parent has not looked yet is dead all the same.
+    let look =
+        format!("it=/proc/$(cat {pid_text}); test ! -e $it || grep -q '^State:.*[ZX]' $it/status");
+    json!({
+        "1": [
+            script::event(scene, "start"),
+            {"write_pid": scene.pid_file("{attempt}")},
+            {"grandchild": {"setsid": true, "steps": [{"write_pid": pid}, {"sleep_ms": 60000}]}},
+            {"wait_for": scene.pid_file("grandchild")},
+            script::event(scene, "saw"),
+            {"sleep_ms": 60000},
+        ],
+        "2": script::then(json!({"run": ["sh", "-c", look]}), &script::usual(scene, job, &[])),
+    })
+}
+
+fn a_dead_shim_has_its_tree_ended_before_the_next_attempt(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
+    scene.script(&work, |job| match job.key.as_str() {
+        "a" => with_a_tree(&scene, job),
+        _ => script::usual(&scene, job, &[]),
+    });
+    let coordinator = scene.start(&work, 2, &[]);
+    scene.log.wait("the tree of a", |events| {
+        events
+            .iter()
+            .any(|event| event.attempt == "a#1" && event.what == "saw")
+    });
+    kill_process(shim_of(&scene, "a#1"), Signal::KILL).expect("the shim lives");
+    let report = coordinator.wait().exits(0).object();
+    let attempts = &task(&report, "a")["attempts"];
+    assert_eq!(attempts[0]["outcome"], "crashed", "{attempts:#}");
+    assert_eq!(attempts[1]["outcome"], "verified", "{attempts:#}");
+    scene.assert_no_process();
+}
+
+fn a_shim_that_died_with_its_coordinator_has_its_tree_ended_too(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
+    scene.script(&work, |job| match job.key.as_str() {
+        "a" => with_a_tree(&scene, job),
+        _ => script::usual(&scene, job, &[]),
+    });
+    let coordinator = scene.start(&work, 2, &[]);
+    scene.log.wait("the tree of a", |events| {
+        events
+            .iter()
+            .any(|event| event.attempt == "a#1" && event.what == "saw")
+    });
+    let shim = shim_of(&scene, "a#1");
+    coordinator.kill();
+    kill_process(shim, Signal::KILL).expect("the shim lives");
+    wait_until(
+        "the shim's death",
+        || test_kill_process(shim).is_err(),
+        String::new,
+    );
+    let report = scene.mesh(&["resume", "--json"]).exits(0).object();
+    let attempts = &task(&report, "a")["attempts"];
+    assert_eq!(attempts[0]["outcome"], "crashed", "{attempts:#}");
+    assert_eq!(attempts[1]["outcome"], "verified", "{attempts:#}");
+    assert_eq!(
+        task(&report, "b")["attempts"].as_array().map(Vec::len),
+        Some(1),
+        "{report:#}"
+    );
+    scene.assert_no_process();
+}
+
+fn a_killed_agent_is_tried_again(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
+    scene.script(&work, |job| match job.key.as_str() {
+        "a" => json!({"1": [script::event(&scene, "start"), {"kill_self": 9}], "2": script::usual(&scene, job, &[])}),
+        _ => script::usual(&scene, job, &[]),
+    });
+    let report = scene.run(&work, 2, &[]).exits(0).object();
+    let attempts = &task(&report, "a")["attempts"];
+    assert_eq!(attempts[0]["outcome"], "crashed", "{attempts:#}");
+    assert_eq!(attempts[1]["outcome"], "verified", "{attempts:#}");
+    scene.assert_no_process();
+}
+
+/// Agents that end between the coordinator's death and the resume.
+fn what_ended_while_nobody_looked_counts(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    let work = scene.plan(
+        "Three",
+        &[job("a", &[]), job("b", &[]), job("c", &["a", "b"])],
+    );
+    scene.script(&work, |job| {
+        script::usual(&scene, job, &[script::gate(&scene)])
+    });
+    let coordinator = scene.start(&work, 2, &[]);
+    scene.log.wait_for("saw", 2);
+    coordinator.kill();
+    scene.open_gate();
+    scene.log.wait_for("end", 2);
+    // Their shims write the exit reports and go.
+    for key in ["a", "b"] {
+        let pid = scene.pid(&work.attempt(key, 1));
+        wait_until(
+            "the agent's end",
+            || test_kill_process(pid).is_err(),
+            String::new,
+        );
+    }
+    let run = fs_err::read_dir(scene.repo.join(".mesh/runs"))
+        .expect("runs")
+        .next()
+        .expect("a run")
+        .expect("an entry")
+        .path();
+    for key in ["a", "b"] {
+        wait_for_file(&run.join("attempts").join(key).join("1/exit.json"));
+    }
+    let report = scene.mesh(&["resume", "--json"]).exits(0).object();
+    assert_done(&scene, &work, &report);
+    for key in ["a", "b", "c"] {
+        assert_eq!(
+            task(&report, key)["attempts"].as_array().map(Vec::len),
+            Some(1),
+            "{report:#}"
+        );
+    }
+}
