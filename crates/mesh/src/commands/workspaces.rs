@@ -1,21 +1,17 @@
 //! `mesh workspaces`: which workspaces there are, whose they are, and why they are still there.
 
-use std::collections::BTreeMap;
+mod inventory;
+
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use mesh_core::id::{AttemptId, TaskId};
-use mesh_core::state::{Phase, RunEnd};
 use mesh_journal::RunId;
-use mesh_journal::layout::{MeshDir, RunDir};
-use mesh_proc::shim;
-use mesh_vcs::{Backend, Listed, name};
 use serde::Serialize;
 
-use crate::commands::target::{self, Coordinator, RunState};
+pub(crate) use inventory::{Found, Owner, Standing, inventory};
+
 use crate::error::CommandError;
 use crate::exit_code;
-use crate::report;
 use crate::scope;
 use crate::ui::shell::Shell;
 
@@ -82,66 +78,6 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     Ok(exit_code::OK)
 }
 
-/// A workspace, and what is known about it.
-pub(crate) struct Found {
-    pub listed: Listed,
-    pub owner: Owner,
-    pub standing: Standing,
-    /// Why it is there, for people.
-    pub reason: String,
-}
-
-/// What a workspace was made for, read off its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// An attempt.
-    Attempt(RunId, AttemptId),
-    /// A landing of an attempt's result.
-    Landing(RunId, AttemptId),
-    /// A run's hub.
-    Hub(RunId),
-    /// A run that is not in this repository's `.mesh`, or a task that is not in it.
-    Unknown,
-}
-
-/// Whether a workspace may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Somebody works in it.
-    Live,
-    /// The run has not ended and goes on from it.
-    Owed,
-    /// It is kept for people.
-    Kept,
-    /// Nobody can tell.
-    Unknown,
-}
-
-impl Owner {
-    pub fn run(&self) -> Option<&RunId> {
-        match self {
-            Owner::Attempt(run, _) | Owner::Landing(run, _) | Owner::Hub(run) => Some(run),
-            Owner::Unknown => None,
-        }
-    }
-
-    pub fn attempt(&self) -> Option<&AttemptId> {
-        match self {
-            Owner::Attempt(_, attempt) | Owner::Landing(_, attempt) => Some(attempt),
-            Owner::Hub(_) | Owner::Unknown => None,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Owner::Attempt(..) => "attempt",
-            Owner::Landing(..) => "landing",
-            Owner::Hub(_) => "hub",
-            Owner::Unknown => "unknown",
-        }
-    }
-}
-
 impl Found {
     fn entry(&self, bytes: Option<u64>) -> Entry<'_> {
         let attempt = self.owner.attempt();
@@ -163,222 +99,6 @@ impl Found {
             bytes,
         }
     }
-}
-
-impl std::fmt::Display for Found {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.owner {
-            Owner::Attempt(run, attempt) => write!(f, "{attempt} of run {run}")?,
-            Owner::Landing(run, attempt) => write!(f, "landing of {attempt} of run {run}")?,
-            Owner::Hub(run) => write!(f, "hub of run {run}")?,
-            Owner::Unknown => f.write_str(&self.listed.name)?,
-        }
-        match &self.listed.path {
-            Some(path) => write!(f, "  {}", path.display())?,
-            None => f.write_str("  (its folder is gone)")?,
-        }
-        write!(f, "  {}", self.reason)
-    }
-}
-
-/// All workspaces of mesh in the repository.
-///
-/// # Errors
-/// Version control failed; a coordinator's lock cannot be asked.
-pub(crate) fn inventory(vcs: &Backend) -> Result<Vec<Found>, CommandError> {
-    let mesh_dir = MeshDir::of(vcs.main_root());
-    let mut runs: BTreeMap<RunId, Option<RunFacts>> = BTreeMap::new();
-    let mut found = Vec::new();
-    for listed in vcs.list_workspaces()? {
-        let parsed = Parsed::of(&listed.name);
-        let facts = match &parsed {
-            None => None,
-            Some(parsed) => {
-                if !runs.contains_key(&parsed.run) {
-                    let facts = RunFacts::read(&mesh_dir, &parsed.run)?;
-                    runs.insert(parsed.run.clone(), facts);
-                }
-                runs.get(&parsed.run).and_then(Option::as_ref)
-            }
-        };
-        found.push(match (parsed, facts) {
-            (Some(parsed), Some(facts)) => judge(listed, parsed, facts),
-            _ => unknown(listed),
-        });
-    }
-    found.sort_by(|one, other| one.listed.name.cmp(&other.listed.name));
-    Ok(found)
-}
-
-fn unknown(listed: Listed) -> Found {
-    Found {
-        listed,
-        owner: Owner::Unknown,
-        standing: Standing::Unknown,
-        reason: "belongs to no run that is known here".to_owned(),
-    }
-}
-
-/// A workspace's name taken apart; the parts are names made safe, not ids.
-struct Parsed {
-    run: RunId,
-    part: Part,
-}
-
-enum Part {
-    Hub,
-    Attempt {
-        safe_task: String,
-        number: u32,
-        landing: bool,
-    },
-}
-
-impl Parsed {
-    fn of(text: &str) -> Option<Parsed> {
-        let rest = text.strip_prefix(name::OURS)?;
-        if let Some(run) = rest.strip_prefix("hub-") {
-            let run = RunId::parse(run).ok()?;
-            let part = Part::Hub;
-            return Some(Parsed { run, part });
-        }
-        let parts: Vec<&str> = rest.split('+').collect();
-        let (run, task, number, landing) = match parts.as_slice() {
-            [run, task, number] => (run, task, number, false),
-            [run, task, number, "land"] => (run, task, number, true),
-            _ => return None,
-        };
-        Some(Parsed {
-            run: RunId::parse(run).ok()?,
-            part: Part::Attempt {
-                safe_task: (*task).to_owned(),
-                number: number.parse().ok()?,
-                landing,
-            },
-        })
-    }
-}
-
-/// What is known about a run.
-struct RunFacts {
-    read: RunState,
-    run_dir: RunDir,
-    is_coordinated: bool,
-    /// How each attempt ended.
-    outcomes: BTreeMap<(String, u32), String>,
-}
-
-impl RunFacts {
-    /// Nothing when the run is not there or cannot be read: then nobody can tell whose its workspaces are.
-    fn read(mesh_dir: &MeshDir, run: &RunId) -> Result<Option<RunFacts>, CommandError> {
-        let run_dir = mesh_dir.run(run);
-        let (Ok(read), Ok(summary)) = (target::read_run(&run_dir), report::summary(mesh_dir, run))
-        else {
-            return Ok(None);
-        };
-        let coordinator = target::coordinator(&read.setup, run, &target::variable)?;
-        let mut outcomes = BTreeMap::new();
-        for task in summary.tasks {
-            for attempt in task.attempts {
-                if let Some(outcome) = attempt.outcome {
-                    let first = outcome.lines().next().unwrap_or_default().to_owned();
-                    outcomes.insert((task.id.clone(), attempt.number), first);
-                }
-            }
-        }
-        Ok(Some(RunFacts {
-            read,
-            run_dir,
-            is_coordinated: matches!(coordinator, Coordinator::Ours(_)),
-            outcomes,
-        }))
-    }
-
-    fn task(&self, safe_task: &str) -> Option<TaskId> {
-        let tasks = self.read.state.plan().tasks().iter();
-        tasks
-            .map(|task| &task.id)
-            .find(|id| name::safe_name(id.as_str()) == safe_task)
-            .cloned()
-    }
-}
-
-fn judge(listed: Listed, parsed: Parsed, facts: &RunFacts) -> Found {
-    let run = parsed.run;
-    let (owner, (standing, reason)) = match parsed.part {
-        Part::Hub => (Owner::Hub(run), of_run(facts, "left by its run")),
-        Part::Attempt {
-            safe_task,
-            number,
-            landing,
-        } => match facts.task(&safe_task) {
-            None => return unknown(listed),
-            Some(task) => {
-                let attempt = AttemptId { task, number };
-                if landing {
-                    let standing = of_run(facts, "left by a landing");
-                    (Owner::Landing(run, attempt), standing)
-                } else {
-                    let standing = of_attempt(facts, &attempt);
-                    (Owner::Attempt(run, attempt), standing)
-                }
-            }
-        },
-    };
-    Found {
-        listed,
-        owner,
-        standing,
-        reason,
-    }
-}
-
-fn of_run(facts: &RunFacts, left: &str) -> (Standing, String) {
-    if facts.is_coordinated {
-        (Standing::Live, "in use".to_owned())
-    } else if facts.read.state.run_end() != RunEnd::Concluded {
-        (Standing::Owed, "its run has not ended".to_owned())
-    } else {
-        (Standing::Kept, left.to_owned())
-    }
-}
-
-fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Standing, String) {
-    let folder = facts.run_dir.attempt(attempt);
-    let processes = [folder.agent(), folder.setup(), folder.proof()];
-    if processes
-        .iter()
-        .any(|process| shim::is_locked(&process.lock()))
-    {
-        return (Standing::Live, "a process works in it".to_owned());
-    }
-    let state = &facts.read.state;
-    let task = state.find(&attempt.task).map(|(_, task)| task);
-    let is_settling = task.is_some_and(|task| {
-        task.settling
-            .iter()
-            .any(|(number, _)| *number == attempt.number)
-    });
-    if state.current(attempt).is_some() || is_settling {
-        return if facts.is_coordinated {
-            (Standing::Live, "in use".to_owned())
-        } else {
-            (Standing::Owed, "`mesh resume` goes on from it".to_owned())
-        };
-    }
-    let reason = match task.map(|task| &task.phase) {
-        Some(Phase::Question { attempt: asked, .. }) if *asked == attempt.number => {
-            "kept, its question is open".to_owned()
-        }
-        _ => {
-            let key = (attempt.task.to_string(), attempt.number);
-            match facts.outcomes.get(&key) {
-                Some(outcome) => format!("kept: {outcome}"),
-                None => "kept".to_owned(),
-            }
-        }
-    };
-    (Standing::Kept, reason)
 }
 
 /// What a folder takes on disk. What cannot be looked at counts as nothing; links are not followed.
@@ -412,29 +132,6 @@ fn shown(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_taken_apart_and_strange_ones_are_left_alone() {
-        let run = "20260301-081530-4f2a";
-        let attempt = Parsed::of(&name::workspace_name(run, "../../x", 2)).unwrap();
-        assert_eq!(attempt.run.as_str(), run);
-        match attempt.part {
-            Part::Attempt {
-                safe_task,
-                number: 2,
-                landing: false,
-            } => assert_eq!(safe_task, name::safe_name("../../x")),
-            _ => panic!("an attempt's workspace is taken for something else"),
-        }
-        let landing = format!("{}+land", name::workspace_name(run, "a", 1));
-        let landing = Parsed::of(&landing).unwrap();
-        assert!(matches!(landing.part, Part::Attempt { landing: true, .. }));
-        let hub = Parsed::of(&name::hub_name(run)).unwrap();
-        assert!(matches!(hub.part, Part::Hub));
-        for strange in ["default", "mesh-", "mesh-x+y+1", "mesh-hub-x", "mesh-a+b"] {
-            assert!(Parsed::of(strange).is_none(), "{strange}");
-        }
-    }
 
     #[test]
     fn sizes_count_what_is_below_and_follow_no_links() {
