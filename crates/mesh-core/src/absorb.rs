@@ -79,6 +79,7 @@ impl State {
         self.width = policy.concurrency.max(1);
         self.slots = vec![None; usize::from(self.width)];
         self.tasks = plan.tasks().iter().map(first_state).collect();
+        self.ranking = Arc::new(Ranking::new(&self.plan, &self.policy));
         self.reindex();
     }
 
@@ -232,6 +233,7 @@ impl State {
     fn use_tasks(&mut self, tasks: Vec<Task>) {
         let (plan, _) = Plan::build_tolerant(tasks);
         self.plan = Arc::new(plan);
+        self.ranking = Arc::new(Ranking::new(&self.plan, &self.policy));
         self.reindex();
     }
 
@@ -269,9 +271,8 @@ impl State {
         self.use_tasks(tasks);
     }
 
-    /// Works out anew all that is derived from the plan and the phases.
+    /// Works out anew all that is derived from the phases. The ranking follows from the plan alone.
     pub(crate) fn reindex(&mut self) {
-        self.ranking = Arc::new(Ranking::new(&self.plan, &self.policy));
         self.ready = Bits::new(self.plan.tasks().len());
         let reserved = self.locks.reservations();
         self.locks = LockTable::new(self.plan.groups().len());

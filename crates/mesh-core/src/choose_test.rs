@@ -437,3 +437,299 @@ fn a_question_frees_slot_and_locks() {
     let settling = &run.state.find(&id("a")).unwrap().1.settling;
     assert_eq!(settling[0].1, Outcome::Question("which port?".to_owned()));
 }
+
+fn retry(name: &str, with_dependents: bool) -> Event {
+    let request = Request::Retry {
+        task: id(name),
+        with_dependents,
+    };
+    Event::Asked { request }
+}
+
+fn listing(tasks: Vec<Task>) -> Event {
+    let change = PlanChange {
+        tasks,
+        ..PlanChange::default()
+    };
+    Event::Refreshed { change: Ok(change) }
+}
+
+fn closed(task: Task) -> Task {
+    let standing = crate::task::Standing::Satisfied { commit: None };
+    Task { standing, ..task }
+}
+
+fn container(name: &str, needs: &[&str]) -> Task {
+    let standing = crate::task::Standing::Container;
+    Task {
+        standing,
+        ..task(name, needs, &[])
+    }
+}
+
+fn skip(name: &str) -> Event {
+    let request = Request::Skip { task: id(name) };
+    Event::Asked { request }
+}
+
+#[test]
+fn a_redone_child_opens_its_container_again() {
+    let tasks = vec![
+        task("a", &[], &[]),
+        container("c", &["a"]),
+        task("d", &["c"], &[]),
+    ];
+    let (mut run, _) = Story::begin(tasks, 2, |_| {});
+    assert_eq!(run.verified("a#1"), "accept a#1; start d#1 on mesh-1");
+    run.verified("d#1");
+    assert_eq!(
+        run.tell(retry("a", true)),
+        "redo a and 1; start a#2 on mesh-1",
+        "d waits for a through the container"
+    );
+    assert_eq!(run.verified("a#2"), "accept a#2; start d#2 on mesh-1");
+    assert!(run.tell(retry("c", true)).starts_with("refuse: c was not"));
+}
+
+#[test]
+fn what_a_person_closes_while_it_runs_is_done_when_it_has_ended() {
+    let (mut run, _) = Story::begin(vec![task("a", &[], &[]), task("b", &["a"], &[])], 1, |_| {});
+    run.started("a#1");
+    let change = PlanChange {
+        tasks: vec![closed(task("a", &[], &[]))],
+        removed: Vec::new(),
+        taken: vec![(id("a"), "closed".to_owned())],
+    };
+    run.tell(Event::Refreshed { change: Ok(change) });
+    assert!(
+        run.ended("a#1", Ending::Stopped)
+            .ends_with("start b#1 on mesh-1")
+    );
+}
+
+#[test]
+fn what_a_person_closes_after_it_failed_frees_those_left_out_for_it() {
+    let tasks = vec![task("a", &[], &[]), task("b", &["a"], &[])];
+    let (mut run, _) = Story::begin(tasks, 1, |policy| policy.retries = 0);
+    run.started("a#1");
+    run.ended("a#1", Ending::Exited(1));
+    let said = run.tell(listing(vec![closed(task("a", &[], &[]))]));
+    assert_eq!(said, "start b#1 on mesh-1");
+}
+
+#[test]
+fn a_skip_that_comes_while_an_attempt_is_being_ended_is_not_lost() {
+    let (mut run, _) = Story::begin(vec![task("a", &[], &[])], 1, |policy| {
+        policy.silence_limit = Span::seconds(10)
+    });
+    run.started("a#1");
+    run.later(Span::seconds(10));
+    run.tell(Event::Looked {
+        attempt: attempt("a#1"),
+        last_sign: Millis(0),
+    });
+    assert_eq!(run.tell(skip("a")), "stop a#1 Skipped");
+    assert_eq!(
+        run.state.next_wakeup(),
+        Some(Millis(70_000)),
+        "the kill is not put off"
+    );
+    assert_eq!(
+        run.ended("a#1", Ending::Stopped),
+        "skip a: a person skipped it"
+    );
+}
+
+#[test]
+fn a_second_report_of_a_start_does_not_put_off_the_kill() {
+    let (mut run, _) = Story::begin(vec![task("a", &[], &[])], 1, |_| {});
+    run.started("a#1");
+    run.tell(skip("a"));
+    run.later(Span::seconds(30));
+    assert_eq!(run.started("a#1"), "");
+    assert_eq!(run.later(Span::seconds(30)), "kill a#1");
+    assert_eq!(run.started("a#1"), "");
+    assert_eq!(run.state.next_wakeup(), None);
+}
+
+#[test]
+fn nothing_starts_while_claims_are_given_back_even_when_the_run_is_reopened() {
+    let (mut run, _) = Story::begin(vec![task("a", &[], &[])], 1, |_| {});
+    run.tell(Event::Claimed {
+        attempt: attempt("a#1"),
+    });
+    run.started("a#1");
+    run.tell(Event::Asked {
+        request: Request::Stop { now: true },
+    });
+    run.ended("a#1", Ending::Stopped);
+    assert_eq!(run.settled("a#1"), "conclude");
+    assert_eq!(run.tell(Event::Reopened), "");
+    assert_eq!(run.tell(Event::Concluded), "go on; start a#2 on mesh-1");
+    run.tell(Event::Claimed {
+        attempt: attempt("a#2"),
+    });
+    run.tell(Event::Concluded);
+    assert_eq!(
+        run.state.claimed().count(),
+        1,
+        "a second report gives nothing back"
+    );
+}
+
+#[test]
+fn a_run_reopened_while_it_concludes_waits_for_its_pauses() {
+    let (mut run, _) = Story::begin(vec![task("a", &[], &[]), task("b", &[], &[])], 2, |_| {});
+    run.start_failed("a#1", "no such program");
+    run.start_failed("b#1", "no such program");
+    run.settled("a#1");
+    assert_eq!(run.settled("b#1"), "conclude");
+    run.tell(Event::Reopened);
+    assert_eq!(run.tell(Event::Concluded), "go on");
+    assert_eq!(
+        run.later(Span::seconds(5)),
+        "start a#2 on mesh-1; start b#2 on mesh-2"
+    );
+}
+
+#[test]
+fn the_end_of_an_older_attempt_says_nothing_about_the_newer_ones_delivery() {
+    let (mut run, _) = Story::begin(vec![task("a", &[], &[])], 1, |_| {});
+    run.started("a#1");
+    run.ended("a#1", Ending::Exited(1));
+    run.verified("a#2");
+    let landed = Delivery::Landed {
+        commit: Commit("m".to_owned()),
+    };
+    run.tell(Event::Settled {
+        attempt: attempt("a#2"),
+        delivery: landed.clone(),
+    });
+    run.settled("a#1");
+    let Phase::Verified { delivery, .. } = &run.state.find(&id("a")).unwrap().1.phase else {
+        panic!("a is verified");
+    };
+    assert_eq!(*delivery, landed);
+}
+
+#[test]
+fn new_locks_and_needs_of_a_running_task_bind_its_next_attempt() {
+    let tasks = vec![
+        task("a", &[], &["x"]),
+        task("b", &[], &["y"]),
+        task("c", &[], &["x"]),
+    ];
+    let (mut run, _) = Story::begin(tasks, 3, |_| {});
+    run.started("a#1");
+    assert_eq!(
+        run.tell(listing(vec![task("a", &[], &["y"])])),
+        "",
+        "a#1 holds x"
+    );
+    assert_eq!(
+        run.ended("a#1", Ending::Exited(1)),
+        "retry after a#1 crashed; start c#1 on mesh-1"
+    );
+    assert_eq!(run.verified("b#1"), "accept b#1; start a#2 on mesh-2");
+}
+
+#[test]
+fn a_circle_that_one_edge_mends_holds_nobody_any_more() {
+    let (mut run, _) = Story::begin(vec![task("a", &[], &[]), task("b", &["a"], &[])], 1, |_| {});
+    run.started("a#1");
+    run.ended("a#1", Ending::Exited(1));
+    run.tell(skip("a"));
+    run.ended("a#2", Ending::Stopped);
+    run.tell(listing(vec![task("a", &["b"], &[])]));
+    assert!(matches!(
+        run.state.find(&id("b")).unwrap().0.standing,
+        crate::task::Standing::Faulty { .. }
+    ));
+    run.tell(listing(vec![task("a", &[], &[])]));
+    assert_eq!(
+        run.state.find(&id("b")).unwrap().0.standing,
+        crate::task::Standing::Open
+    );
+    assert_eq!(
+        run.tell(retry("a", false)),
+        "redo a and 1; start a#3 on mesh-1"
+    );
+}
+
+#[test]
+fn a_task_taken_by_a_change_of_its_text_is_not_given_back_by_another_change() {
+    let (mut run, _) = Story::begin(vec![task("g", &[], &[]), task("a", &["g"], &[])], 1, |_| {});
+    let change = PlanChange {
+        taken: vec![(id("a"), "its title was changed".to_owned())],
+        ..PlanChange::default()
+    };
+    run.tell(Event::Refreshed { change: Ok(change) });
+    let urgent = Task {
+        priority: 0,
+        ..task("a", &["g"], &[])
+    };
+    run.tell(listing(vec![urgent.clone()]));
+    assert_eq!(run.verified("g#1"), "accept g#1");
+    let standing = crate::task::Standing::NotOurs {
+        reason: "held by ada".to_owned(),
+    };
+    run.tell(listing(vec![Task {
+        standing,
+        ..urgent.clone()
+    }]));
+    assert_eq!(run.tell(listing(vec![urgent])), "start a#1 on mesh-1");
+}
+
+#[test]
+fn what_mesh_did_in_an_earlier_run_is_done_again_on_request_and_what_a_person_did_is_not() {
+    let standing = crate::task::Standing::Satisfied {
+        commit: Some(Commit("old".to_owned())),
+    };
+    let tasks = vec![
+        Task {
+            standing,
+            ..task("a", &[], &[])
+        },
+        closed(task("p", &[], &[])),
+        task("b", &[], &[]),
+    ];
+    let (mut run, _) = Story::begin(tasks, 2, |_| {});
+    assert_eq!(
+        run.tell(retry("a", false)),
+        "redo a and 0; start a#1 on mesh-2"
+    );
+    assert!(run.tell(retry("p", false)).starts_with("refuse: p was not"));
+}
+
+#[test]
+fn a_new_task_that_a_listing_has_twice_is_one_task() {
+    let (mut run, _) = Story::begin(vec![task("a", &[], &[])], 4, |_| {});
+    let said = run.tell(listing(vec![
+        task("n", &[], &[]),
+        task("n", &[], &["x"]),
+        task("m", &[], &[]),
+    ]));
+    assert_eq!(said, "start m#1 on mesh-2; start n#1 on mesh-3");
+}
+
+#[test]
+fn a_reservation_outlives_a_listing() {
+    let both = Task {
+        priority: 0,
+        ..task("both", &["gate"], &["x", "y"])
+    };
+    let tasks = vec![
+        task("gate", &[], &[]),
+        both,
+        task("x1", &[], &["x"]),
+        task("y1", &[], &["y"]),
+        task("y2", &[], &["y"]),
+        task("x2", &[], &["x"]),
+    ];
+    let (mut run, _) = Story::begin(tasks, 3, |policy| policy.lock_patience = 0);
+    run.verified("gate#1");
+    let said = run.verified("x1#1");
+    assert_eq!(said, "accept x1#1; start x2#1 on mesh-1; reserve for both");
+    run.tell(listing(vec![task("new", &[], &["z"])]));
+    assert_eq!(run.verified("x2#1"), "accept x2#1", "x is still kept");
+}

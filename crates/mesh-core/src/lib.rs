@@ -20,6 +20,7 @@ pub mod pending;
 pub mod plan;
 pub mod policy;
 pub mod rank;
+mod shortest;
 pub mod state;
 pub mod task;
 pub mod time;

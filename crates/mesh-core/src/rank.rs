@@ -5,6 +5,7 @@ use std::cmp::{Ordering, Reverse};
 use crate::graph::Ix;
 use crate::plan::Plan;
 use crate::policy::{Policy, Rank};
+use crate::shortest;
 
 /// Every task of a plan, best first, with the figures the order was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,6 +24,10 @@ impl Ranking {
         let counted: Vec<bool> = weights.iter().map(|&minutes| minutes > 0).collect();
         let path_minutes = plan.graph().longest_path_from(&weights);
         let unlocks = plan.graph().transitive_dependents(&counted);
+        let measures = match policy.rank {
+            Rank::Default => Vec::new(),
+            Rank::Makespan => shortest::measures(plan, policy, &weights),
+        };
         let picked = |at: Ix| {
             policy
                 .picks
@@ -33,10 +38,12 @@ impl Ranking {
         let mut order: Vec<Ix> = plan.all().collect();
         let key = |at: Ix| {
             let task = plan.task(at);
-            let path = Reverse(path_minutes[at.at()]);
             let urgency = match policy.rank {
-                Rank::Default => (i64::from(task.priority), path, 0),
-                Rank::Makespan => (0, path, i64::from(task.priority)),
+                Rank::Default => {
+                    let path = Reverse(path_minutes[at.at()]);
+                    (i64::from(task.priority), path, 0)
+                }
+                Rank::Makespan => (0, Reverse(measures[at.at()]), i64::from(task.priority)),
             };
             (
                 picked(at),
