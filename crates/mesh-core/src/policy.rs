@@ -58,7 +58,7 @@ impl Policy {
 pub enum Rank {
     /// Priority, longest remaining path, tasks unlocked, checkpoint.
     Default,
-    /// Longest remaining path before priority: the shortest run.
+    /// Before priority, the order that promises the shortest run: longest remaining path, queues at lock groups, and trials on paper.
     Makespan,
 }
 
@@ -85,7 +85,9 @@ impl Rank {
     pub fn heuristic(self) -> &'static str {
         match self {
             Rank::Default => "manual -> priority -> longest path -> unlocks -> checkpoints -> id",
-            Rank::Makespan => "manual -> longest path -> priority -> unlocks -> checkpoints -> id",
+            Rank::Makespan => {
+                "manual -> shortest run on paper -> priority -> unlocks -> checkpoints -> id"
+            }
         }
     }
 }

@@ -228,7 +228,9 @@ impl Judge {
             }
             Decision::Retry { attempt, .. } => self.end(step.world, attempt, Account::Waiting),
             Decision::Interrupt { attempt } => {
-                *self.charged.entry(attempt.task.clone()).or_default() -= 1;
+                // Redoing resets the count, also while the attempt is still being ended.
+                let charged = self.charged.entry(attempt.task.clone()).or_default();
+                *charged = charged.saturating_sub(1);
                 self.end(step.world, attempt, Account::Waiting)
             }
             Decision::Fail { attempt, .. } | Decision::Question { attempt, .. } => {
