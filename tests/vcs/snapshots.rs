@@ -79,10 +79,19 @@ fn a_rename_is_a_removal_and_an_addition(world: &World) {
     let workspace = world.add("t", &world.base());
     fs_err::rename(workspace.path.join("a.txt"), workspace.path.join("b.txt")).unwrap();
     let found = snapshot(world, &workspace);
-    assert_eq!(found.changed, [changed(ChangeKind::Removed, "a.txt"), changed(ChangeKind::Added, "b.txt")]);
+    assert_eq!(
+        found.changed,
+        [
+            changed(ChangeKind::Removed, "a.txt"),
+            changed(ChangeKind::Added, "b.txt")
+        ]
+    );
     fs_err::rename(workspace.path.join("b.txt"), workspace.path.join("c.txt")).unwrap();
     assert_eq!(
-        world.backend.discard_changes_since(&workspace, &found).unwrap(),
+        world
+            .backend
+            .discard_changes_since(&workspace, &found)
+            .unwrap(),
         [Path::new("b.txt"), Path::new("c.txt")]
     );
 }

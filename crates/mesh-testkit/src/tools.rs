@@ -24,7 +24,10 @@ pub fn cache_dir() -> PathBuf {
 
 /// Path that the tool `name` at `version` has in the cache, whether it is there or not.
 pub fn path_in_cache(name: &str, version: &str) -> PathBuf {
-    cache_dir().join(format!("{name}-{version}")).join("bin").join(name)
+    cache_dir()
+        .join(format!("{name}-{version}"))
+        .join("bin")
+        .join(name)
 }
 
 /// The real program, or `None` after saying on stderr that the test ran without it.
@@ -41,6 +44,9 @@ pub fn real(name: &str, version: &str) -> Option<PathBuf> {
         "{name} {version} is not at {}: run `cargo xtask tools`",
         path.display()
     );
-    eprintln!("skipped on real {name} {version}: not at {} (cargo xtask tools builds it)", path.display());
+    eprintln!(
+        "skipped on real {name} {version}: not at {} (cargo xtask tools builds it)",
+        path.display()
+    );
     None
 }

@@ -105,9 +105,8 @@ impl From<EngineError> for CommandError {
             EngineError::Journal(error) => error.into(),
             EngineError::Vcs(error) => error.into(),
             EngineError::Tracker(error) => error.into(),
-            EngineError::Lock(_) | EngineError::Unfinished { .. } => {
-                CommandError::new(Kind::Held, error.to_string())
-            }
+            EngineError::Lock(mesh_journal::locks::LockError::Held { .. })
+            | EngineError::Unfinished { .. } => CommandError::new(Kind::Held, error.to_string()),
             EngineError::Profile(_) | EngineError::Groups { .. } => {
                 CommandError::new(Kind::ConfigInvalid, error.to_string())
             }
@@ -115,7 +114,8 @@ impl From<EngineError> for CommandError {
                 CommandError::new(Kind::ToolMissing, error.to_string())
             }
             EngineError::Source { .. } => CommandError::new(Kind::PlanInvalid, error.to_string()),
-            EngineError::Replay(_)
+            EngineError::Lock(_)
+            | EngineError::Replay(_)
             | EngineError::Results(_)
             | EngineError::Folder { .. }
             | EngineError::System { .. }

@@ -9,6 +9,7 @@ pub mod config;
 mod error;
 pub mod exit_code;
 mod report;
+mod run_setup;
 mod scope;
 mod tools;
 mod ui;
@@ -24,8 +25,13 @@ use crate::ui::shell::Shell;
 #[must_use]
 pub fn main_impl() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    if arguments.get(1).is_some_and(|word| word == mesh_proc::shim::ARGUMENT) {
-        let code = arguments.get(2).map_or(2, |spec| mesh_proc::shim::main(spec.as_ref()));
+    if arguments
+        .get(1)
+        .is_some_and(|word| word == mesh_proc::shim::ARGUMENT)
+    {
+        let code = arguments
+            .get(2)
+            .map_or(2, |spec| mesh_proc::shim::main(spec.as_ref()));
         return ExitCode::from(u8::try_from(code).unwrap_or(1));
     }
     let args = match cli::Args::try_parse_from(arguments) {
@@ -33,7 +39,11 @@ pub fn main_impl() -> ExitCode {
         Err(error) => {
             // clap knows where its text belongs: help goes to stdout, errors go to stderr.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { exit_code::USAGE } else { exit_code::OK });
+            return ExitCode::from(if error.use_stderr() {
+                exit_code::USAGE
+            } else {
+                exit_code::OK
+            });
         }
     };
     let mut shell = Shell::new(args.command.json());

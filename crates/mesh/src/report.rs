@@ -30,9 +30,7 @@ pub(crate) fn summary(mesh_dir: &MeshDir, run: &RunId) -> Result<Summary, Comman
         .is_some_and(|setup| is_coordinated(setup, run));
     let now = coordinated.then(|| Millis(unix_ms().saturating_sub(header.started_unix_ms)));
     let tracker_calls = match setup.as_ref().and_then(|setup| setup.programs.bd.clone()) {
-        Some(bd) => {
-            call_log::count(&run_dir.call_log(), &program_name(&bd)).unwrap_or_default()
-        }
+        Some(bd) => call_log::count(&run_dir.call_log(), &program_name(&bd)).unwrap_or_default(),
         None => call_log::CallCounts::default(),
     };
     let workspace = |attempt: &AttemptId| workspace_of(&run_dir, attempt);
@@ -48,7 +46,10 @@ pub(crate) fn summary(mesh_dir: &MeshDir, run: &RunId) -> Result<Summary, Comman
 
 /// The call log names programs by path; it counts by name.
 fn program_name(program: &std::path::Path) -> String {
-    program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    program
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 /// The folder in which an attempt works or worked, while it is there.

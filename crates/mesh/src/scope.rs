@@ -2,19 +2,14 @@
 //!
 //! Nothing here writes anything, except what the tracker's own reads write.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use mesh_agent::profile::{COMMAND_PROFILE, Profile, ProfileConfig};
 use mesh_bd::Client;
 use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
 use mesh_core::policy::{Policy, Rank};
 use mesh_core::task::Standing;
-use mesh_engine::{
-    AgentSetup, AuditLevel, Programs, RunSetup, SourceSetup, apply_results, is_held_by_mesh,
-    source_key,
-};
+use mesh_engine::{SourceSetup, apply_results, is_held_by_mesh, source_key};
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, results};
 use mesh_plan::diagnostic::Diagnostic;
@@ -339,89 +334,7 @@ fn policy(args: &ScopeArgs, config: &Config, refresh: bool) -> Result<Policy, Co
     })
 }
 
-/// The agent that `args` and configuration name.
-pub(crate) fn agent(
-    args: &ScopeArgs,
-    config: &Config,
-) -> Result<(AgentSetup, Profile), CommandError> {
-    let setup = match (
-        &args.agent_command,
-        args.agent.as_ref().or(config.agent.as_ref()),
-    ) {
-        (Some(template), _) => AgentSetup {
-            name: COMMAND_PROFILE.to_owned(),
-            config: ProfileConfig {
-                command: template.clone(),
-                ..ProfileConfig::default()
-            },
-        },
-        (None, Some(name)) => {
-            let Some(table) = config.agents.get(name) else {
-                let known: Vec<&str> = config.agents.keys().map(String::as_str).collect();
-                let known = if known.is_empty() {
-                    "there is none".to_owned()
-                } else {
-                    known.join(", ")
-                };
-                return Err(CommandError::usage(format!(
-                    "there is no agent {name} in the configuration"
-                ))
-                .hint(format!(
-                    "known: {known}; write [agents.{name}] command = \"…\", or pass --agent-command"
-                )));
-            };
-            AgentSetup {
-                name: name.clone(),
-                config: table.clone(),
-            }
-        }
-        (None, None) => {
-            return Err(CommandError::usage("no agent is named")
-                .hint("pass --agent-command 'program {prompt_file}', or --agent NAME with [agents.NAME] in .mesh/config.toml"));
-        }
-    };
-    let profile = setup
-        .profile()
-        .map_err(|error| CommandError::new(Kind::ConfigInvalid, error.to_string()))?;
-    Ok((setup, profile))
-}
-
 impl Scope {
-    /// Everything a run is made with.
-    pub fn setup(&self, args: &ScopeArgs, agent: AgentSetup) -> RunSetup {
-        let config = &self.config;
-        RunSetup {
-            source: self.source.clone(),
-            title: self.loaded.source.title.clone(),
-            repository: self.root.clone(),
-            vcs: self.vcs.kind().as_str().to_owned(),
-            base: self.base.clone(),
-            agent,
-            programs: Programs {
-                bd: self.tools.bd.clone(),
-                bd_ro: self.tools.bd_ro.clone(),
-                jj: self.tools.jj.clone(),
-                git: self.tools.git.clone(),
-            },
-            workspace_setup: config.workspace.setup.clone(),
-            setup_limit_ms: config.workspace.setup_limit_ms,
-            verify: args.verify.clone().or_else(|| config.verify.clone()),
-            proof_limit_ms: config.proof_limit_ms,
-            groups: config.locks.groups.clone(),
-            land: args.land.clone().or_else(|| config.land.clone()),
-            base_conflict: config.base_conflict,
-            close: config.tracker.close,
-            trust_agent_verify: config.tracker.trust_agent_verify,
-            close_epic: config.tracker.close_epic,
-            audit: match args.audit_level.as_deref() {
-                Some("full") => AuditLevel::Full,
-                Some("minimal") => AuditLevel::Minimal,
-                Some(_) => AuditLevel::None,
-                None => config.audit_level,
-            },
-        }
-    }
-
     /// Refuses a plan in which no two tasks can ever run side by side; judged on all members, done ones included.
     pub fn check_parallelism(&self, allow_serial: bool) -> Result<(), CommandError> {
         let wrapped = matches!(self.tracker, Some((_, Target::Wrap { .. })));
@@ -491,16 +404,4 @@ impl Scope {
             )),
         }
     }
-}
-
-/// The agent's program, found now, so that a missing one changes nothing.
-pub(crate) fn locate_agent(
-    profile: &Profile,
-    root: &Path,
-    ours: &Env,
-) -> Result<PathBuf, CommandError> {
-    let path: Option<OsString> = ours.get("PATH").map(ToOwned::to_owned);
-    profile
-        .locate(root, path.as_deref())
-        .map_err(|error| CommandError::new(Kind::ToolMissing, error.to_string()))
 }

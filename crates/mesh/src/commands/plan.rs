@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use crate::error::CommandError;
 use crate::exit_code;
+use crate::run_setup;
 use crate::scope::{self, Scope, ScopeArgs};
 use crate::ui::shell::Shell;
 
@@ -245,7 +246,7 @@ fn commands(scope: &Scope, args: &Args, runs: &[Ix]) -> Result<Vec<String>, Comm
             .map(|(program, rest)| mesh_proc::show::command(program, rest))
             .unwrap_or_default()
     };
-    let agent = match scope::agent(&args.scope, &scope.config) {
+    let agent = match run_setup::agent(&args.scope, &scope.config) {
         Ok((_, profile)) => Some(profile),
         // A plan can be looked at without an agent; its commands then lack that line.
         Err(_) => None,

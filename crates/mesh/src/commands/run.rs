@@ -13,6 +13,7 @@ use mesh_proc::shim::Launcher;
 use crate::error::{CommandError, Kind};
 use crate::exit_code;
 use crate::report;
+use crate::run_setup;
 use crate::scope::{self, Scope, ScopeArgs};
 use crate::ui::progress::Progress;
 use crate::ui::shell::Shell;
@@ -43,8 +44,8 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     if scope.open_tasks() == 0 {
         return nothing_to_do(&scope, args, shell);
     }
-    let (agent, profile) = scope::agent(&args.scope, &scope.config)?;
-    scope::locate_agent(&profile, &scope.root, &scope.ours)?;
+    let (agent, profile) = run_setup::agent(&args.scope, &scope.config)?;
+    run_setup::locate_agent(&profile, &scope.root, &scope.ours)?;
     if scope.tracker.is_some() && scope.tools.bd_ro.is_none() {
         return Err(mesh_engine::EngineError::NoWrapper.into());
     }

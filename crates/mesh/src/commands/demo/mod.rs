@@ -16,6 +16,7 @@ use mesh_vcs::CommitId;
 use crate::commands::run::world;
 use crate::error::{CommandError, Kind};
 use crate::report;
+use crate::run_setup;
 use crate::scope::{self, ScopeArgs};
 use crate::ui::shell::Shell;
 
@@ -69,7 +70,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     };
     let run = RunId::generate(WallTime(mesh_engine::unix_ms()));
     let scope = scope::read(&scope_args, &repository, run.clone())?;
-    let (agent, _) = scope::agent(&scope_args, &scope.config)?;
+    let (agent, _) = run_setup::agent(&scope_args, &scope.config)?;
     let setup = scope.setup(&scope_args, agent);
     for base in &setup.base {
         scope

@@ -16,7 +16,8 @@ use super::{
 use crate::commands::target::variable;
 use crate::config::{self, ToolPaths};
 use crate::error::{CommandError, Kind};
-use crate::scope::{self, ScopeArgs};
+use crate::run_setup;
+use crate::scope::ScopeArgs;
 use crate::tools::{self, Search, Searched};
 
 /// What a person may wait for a program to say its version.
@@ -236,8 +237,8 @@ fn agent(config: &config::Config, root: &Path, ours: &Env, findings: &mut Findin
         return findings
             .note("no agent is configured: `mesh run` needs --agent or --agent-command");
     }
-    let found = scope::agent(&ScopeArgs::default(), config)
-        .and_then(|(_, profile)| scope::locate_agent(&profile, root, ours));
+    let found = run_setup::agent(&ScopeArgs::default(), config)
+        .and_then(|(_, profile)| run_setup::locate_agent(&profile, root, ours));
     if let Err(error) = found {
         findings.error(error);
     }

@@ -1,0 +1,108 @@
+//! The choices of a run, from arguments and configuration: the agent first of all.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use mesh_agent::profile::{COMMAND_PROFILE, Profile, ProfileConfig};
+use mesh_engine::{AgentSetup, AuditLevel, Programs, RunSetup};
+use mesh_proc::env::Env;
+
+use crate::config::Config;
+use crate::error::{CommandError, Kind};
+use crate::scope::{Scope, ScopeArgs};
+
+/// The agent that `args` and configuration name.
+pub(crate) fn agent(
+    args: &ScopeArgs,
+    config: &Config,
+) -> Result<(AgentSetup, Profile), CommandError> {
+    let setup = match (
+        &args.agent_command,
+        args.agent.as_ref().or(config.agent.as_ref()),
+    ) {
+        (Some(template), _) => AgentSetup {
+            name: COMMAND_PROFILE.to_owned(),
+            config: ProfileConfig {
+                command: template.clone(),
+                ..ProfileConfig::default()
+            },
+        },
+        (None, Some(name)) => {
+            let Some(table) = config.agents.get(name) else {
+                let known: Vec<&str> = config.agents.keys().map(String::as_str).collect();
+                let known = if known.is_empty() {
+                    "there is none".to_owned()
+                } else {
+                    known.join(", ")
+                };
+                return Err(CommandError::usage(format!(
+                    "there is no agent {name} in the configuration"
+                ))
+                .hint(format!(
+                    "known: {known}; write [agents.{name}] command = \"…\", or pass --agent-command"
+                )));
+            };
+            AgentSetup {
+                name: name.clone(),
+                config: table.clone(),
+            }
+        }
+        (None, None) => {
+            return Err(CommandError::usage("no agent is named")
+                .hint("pass --agent-command 'program {prompt_file}', or --agent NAME with [agents.NAME] in .mesh/config.toml"));
+        }
+    };
+    let profile = setup
+        .profile()
+        .map_err(|error| CommandError::new(Kind::ConfigInvalid, error.to_string()))?;
+    Ok((setup, profile))
+}
+
+/// The agent's program, found now, so that a missing one changes nothing.
+pub(crate) fn locate_agent(
+    profile: &Profile,
+    root: &Path,
+    ours: &Env,
+) -> Result<PathBuf, CommandError> {
+    let path: Option<OsString> = ours.get("PATH").map(ToOwned::to_owned);
+    profile
+        .locate(root, path.as_deref())
+        .map_err(|error| CommandError::new(Kind::ToolMissing, error.to_string()))
+}
+
+impl Scope {
+    /// Everything a run is made with.
+    pub fn setup(&self, args: &ScopeArgs, agent: AgentSetup) -> RunSetup {
+        let config = &self.config;
+        RunSetup {
+            source: self.source.clone(),
+            title: self.loaded.source.title.clone(),
+            repository: self.root.clone(),
+            vcs: self.vcs.kind().as_str().to_owned(),
+            base: self.base.clone(),
+            agent,
+            programs: Programs {
+                bd: self.tools.bd.clone(),
+                bd_ro: self.tools.bd_ro.clone(),
+                jj: self.tools.jj.clone(),
+                git: self.tools.git.clone(),
+            },
+            workspace_setup: config.workspace.setup.clone(),
+            setup_limit_ms: config.workspace.setup_limit_ms,
+            verify: args.verify.clone().or_else(|| config.verify.clone()),
+            proof_limit_ms: config.proof_limit_ms,
+            groups: config.locks.groups.clone(),
+            land: args.land.clone().or_else(|| config.land.clone()),
+            base_conflict: config.base_conflict,
+            close: config.tracker.close,
+            trust_agent_verify: config.tracker.trust_agent_verify,
+            close_epic: config.tracker.close_epic,
+            audit: match args.audit_level.as_deref() {
+                Some("full") => AuditLevel::Full,
+                Some("minimal") => AuditLevel::Minimal,
+                Some(_) => AuditLevel::None,
+                None => config.audit_level,
+            },
+        }
+    }
+}
