@@ -100,6 +100,14 @@ impl State {
                 self.tasks.get_mut(at).start_retries = 0;
             }
         }
+        // The coordinator before may have died between deciding to kill and doing it.
+        let active: Vec<Ix> = self.active().collect();
+        for at in active {
+            if let Some(stopping) = self.task(at).active().and_then(|active| active.stopping) {
+                let killed = false;
+                self.set_stopping(at, crate::state::Stopping { killed, ..stopping });
+            }
+        }
     }
 
     /// Ends pauses that are over. Deadlines of attempts are for `choose`.

@@ -733,3 +733,14 @@ fn a_reservation_outlives_a_listing() {
     run.tell(listing(vec![task("new", &[], &["z"])]));
     assert_eq!(run.verified("x2#1"), "accept x2#1", "x is still kept");
 }
+
+#[test]
+fn a_kill_that_may_have_been_lost_with_its_coordinator_is_decided_again() {
+    let (mut run, _) = Story::begin(vec![task("a", &[], &[])], 1, |_| {});
+    run.started("a#1");
+    run.tell(skip("a"));
+    assert_eq!(run.later(Span::seconds(60)), "kill a#1");
+    run.tell(Event::Reopened);
+    assert_eq!(run.later(Span(1)), "kill a#1");
+    assert_eq!(run.state.next_wakeup(), None);
+}

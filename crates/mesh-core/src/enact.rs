@@ -413,7 +413,7 @@ impl State {
         self.note_wake(at);
     }
 
-    fn set_stopping(&mut self, at: Ix, stopping: Stopping) {
+    pub(crate) fn set_stopping(&mut self, at: Ix, stopping: Stopping) {
         if let Phase::Active(active) = &mut self.unwake(at).phase {
             active.stopping = Some(stopping);
         }

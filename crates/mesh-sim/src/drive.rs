@@ -174,7 +174,7 @@ impl Drive {
                     }
                 }
                 (_, Some(_)) => match self.world.step() {
-                    Next::Tell(event) => self.tell(event)?,
+                    Next::Tell(event) => self.tell(*event)?,
                     Next::Die => self.dying = true,
                     Next::Resume => self.resume()?,
                     Next::Nothing => {}

@@ -9,7 +9,7 @@ impl Rng {
     #[must_use]
     pub fn new(seed: u64) -> Rng {
         let mut rng = Rng(seed ^ 0x6d65_7368_5f73_696d);
-        rng.next();
+        rng.draw();
         rng
     }
 
@@ -20,7 +20,7 @@ impl Rng {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,7 +30,7 @@ impl Rng {
 
     /// A number below `end`; 0 when `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
-        if end == 0 { 0 } else { self.next() % end }
+        if end == 0 { 0 } else { self.draw() % end }
     }
 
     /// A number from `low` to `high`, both included.
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_seed_is_a_sequence_and_a_fork_is_another() {
-        let draw = |mut rng: Rng| (0..4).map(|_| rng.next()).collect::<Vec<_>>();
+        let draw = |mut rng: Rng| (0..4).map(|_| rng.draw()).collect::<Vec<_>>();
         assert_eq!(draw(Rng::new(7)), draw(Rng::new(7)));
         assert_ne!(draw(Rng::new(7)), draw(Rng::new(8)));
         assert_ne!(draw(Rng::new(7)), draw(Rng::new(7).fork(1)));

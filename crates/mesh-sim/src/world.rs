@@ -75,7 +75,7 @@ pub enum Thread {
     /// The source is being read.
     Listing,
     /// A report in the inbox.
-    Report(Event),
+    Report(Box<Event>),
 }
 
 /// What a person does.
@@ -135,7 +135,7 @@ pub enum Happening {
 #[derive(Debug)]
 pub enum Next {
     /// Tell the core.
-    Tell(Event),
+    Tell(Box<Event>),
     /// The coordinator dies, in the middle of its next event.
     Die,
     /// A new coordinator comes.
@@ -245,9 +245,9 @@ impl World {
     fn report(&mut self, delay: u64, event: Event) {
         if self.rng.percent(self.faults.double) {
             let again = self.rng.between(0, 90_000);
-            self.thread(delay + again, Thread::Report(event.clone()));
+            self.thread(delay + again, Thread::Report(Box::new(event.clone())));
         }
-        self.thread(delay, Thread::Report(event));
+        self.thread(delay, Thread::Report(Box::new(event)));
     }
 
     fn delay(&mut self) -> u64 {
@@ -303,14 +303,13 @@ impl World {
 
     fn thread_done(&mut self, thread: Thread) -> Next {
         match thread {
-            Thread::Report(Event::Refreshed { change: Err(_) }) | Thread::Listing => {
+            Thread::Listing => {
                 if self.rng.percent(self.faults.listing_fails) {
-                    return Next::Tell(Event::Refreshed {
-                        change: Err("the tracker did not answer".to_owned()),
-                    });
+                    let change = Err("the tracker did not answer".to_owned());
+                    return Next::Tell(Box::new(Event::Refreshed { change }));
                 }
                 let change = self.listing();
-                Next::Tell(Event::Refreshed { change: Ok(change) })
+                Next::Tell(Box::new(Event::Refreshed { change: Ok(change) }))
             }
             Thread::Report(event) => Next::Tell(event),
             Thread::Launch(order) => {
@@ -330,7 +329,7 @@ impl World {
             }
             Thread::Conclude => {
                 self.release_claims();
-                Next::Tell(Event::Concluded)
+                Next::Tell(Box::new(Event::Concluded))
             }
         }
     }
@@ -602,7 +601,9 @@ impl World {
     fn person(&mut self, person: Person) -> Next {
         match person {
             Person::Edits(edit) => self.edit(edit),
-            Person::Asks(request) if self.up => return Next::Tell(Event::Asked { request }),
+            Person::Asks(request) if self.up => {
+                return Next::Tell(Box::new(Event::Asked { request }));
+            }
             Person::Asks(request) => self.requests.push(request),
             Person::Machine(works) => self.machine_works = works,
             Person::KillsCoordinator if self.up => return Next::Die,

@@ -14,8 +14,8 @@ use mesh_sim::{epics, generate, run_seed, zero_overhead_makespan};
 use proptest::prelude::*;
 
 /// Worlds that the core once got wrong: a run reopened while it concluded, a task closed by a person and done again, a circle
-/// through a task that was done.
-const ONCE_BROKEN: [u64; 3] = [5, 1653, 7964];
+/// through a task that was done, a kill lost with its coordinator.
+const ONCE_BROKEN: [u64; 4] = [5, 1653, 3547, 7964];
 
 #[test]
 fn worlds_that_were_broken_once_and_a_few_others_hold() {
