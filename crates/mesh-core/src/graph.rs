@@ -147,13 +147,17 @@ impl Graph {
         totals
     }
 
-    /// Whether any two tasks may ever run side by side. False for a chain and for a single task.
+    /// Whether any two of the `counted` tasks may ever run side by side. False for a chain and for a single task: then one path
+    /// holds them all.
     #[must_use]
-    pub fn has_parallelism(&self) -> bool {
-        let mut seen = vec![false; self.len()];
-        self.level
-            .iter()
-            .any(|&level| std::mem::replace(&mut seen[level as usize], true))
+    pub fn has_parallelism(&self, counted: &[bool]) -> bool {
+        let weight: Vec<u64> = counted.iter().map(|&counts| u64::from(counts)).collect();
+        let longest = self
+            .longest_path_from(&weight)
+            .into_iter()
+            .max()
+            .unwrap_or(0);
+        longest < weight.iter().sum()
     }
 
     /// All that depends on `task`, directly or not, each once, in graph order.

@@ -22,11 +22,17 @@ fn a_cycle_is_shown_as_a_path() {
 
 #[test]
 fn a_chain_has_no_parallelism_and_a_fork_has() {
-    assert!(!graph(&[&[], &[0], &[1]]).unwrap().has_parallelism());
-    assert!(!graph(&[&[]]).unwrap().has_parallelism());
-    assert!(graph(&[&[], &[0], &[0]]).unwrap().has_parallelism());
-    // 0 -> 1 -> 2 beside 3 alone: one level has two.
-    assert!(graph(&[&[], &[0], &[1], &[]]).unwrap().has_parallelism());
+    let parallel =
+        |edges: &[&[u32]], counted: &[bool]| graph(edges).unwrap().has_parallelism(counted);
+    assert!(!parallel(&[&[], &[0], &[1]], &[true; 3]));
+    assert!(!parallel(&[&[]], &[true]));
+    assert!(parallel(&[&[], &[0], &[0]], &[true; 3]));
+    // 0 -> 1 -> 2 beside 3 alone.
+    assert!(parallel(&[&[], &[0], &[1], &[]], &[true; 4]));
+    assert!(!parallel(
+        &[&[], &[0], &[1], &[]],
+        &[true, true, true, false]
+    ));
 }
 
 /// Edges that go from a task to earlier ones only: always a DAG.

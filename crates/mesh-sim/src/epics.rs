@@ -81,7 +81,7 @@ pub fn epic(seed: u64) -> Option<(Plan, u16, Vec<u64>)> {
     let durations: Vec<u64> = made.truth.iter().map(|truth| truth.work_ms).collect();
     let plan = Plan::build(made.tasks).ok()?;
     plan.graph()
-        .has_parallelism()
+        .has_parallelism(&vec![true; plan.tasks().len()])
         .then_some((plan, concurrency, durations))
 }
 

@@ -8,7 +8,7 @@ use mesh_bd::Client;
 use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
 use mesh_core::policy::{Policy, Rank};
-use mesh_core::task::Standing;
+use mesh_core::task::{Standing, Task};
 use mesh_engine::{SourceSetup, apply_results, is_held_by_mesh, source_key};
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, results};
@@ -241,6 +241,13 @@ fn chosen_kind(args: &ScopeArgs, folder: &Path) -> Result<SourceKind, CommandErr
     };
     let path = folder.join(only);
     if !path.is_file() {
+        // No tracker's id looks like this, and "there is no such issue" would send a person the wrong way.
+        if only.ends_with(".jsonl") || only.contains('/') {
+            return Err(CommandError::new(
+                Kind::PlanInvalid,
+                format!("there is no plan file {}", path.display()),
+            ));
+        }
         return Ok(SourceKind::Bd);
     }
     match path.extension().and_then(|extension| extension.to_str()) {
@@ -338,14 +345,8 @@ impl Scope {
     /// Refuses a plan in which no two tasks can ever run side by side; judged on all members, done ones included.
     pub fn check_parallelism(&self, allow_serial: bool) -> Result<(), CommandError> {
         let wrapped = matches!(self.tracker, Some((_, Target::Wrap { .. })));
-        // Done blockers from outside the epic are in the plan for their commits only.
-        let member = |id: &TaskId| self.loaded.sheets.get(id).is_none_or(|sheet| sheet.member);
-        let members = self
-            .plan
-            .tasks()
-            .iter()
-            .filter(|task| task.standing != Standing::Container && member(&task.id))
-            .count();
+        let counted = self.members();
+        let members = counted.iter().filter(|&&counts| counts).count();
         if members == 0 {
             return Err(CommandError::new(
                 Kind::PlanInvalid,
@@ -353,7 +354,7 @@ impl Scope {
             )
             .hint("give an epic that has children, or add tasks to the plan"));
         }
-        if wrapped || allow_serial || self.plan.graph().has_parallelism() {
+        if wrapped || allow_serial || self.plan.graph().has_parallelism(&counted) {
             return Ok(());
         }
         Err(CommandError::new(
@@ -364,6 +365,22 @@ impl Scope {
             ),
         )
         .hint("split the work so that some of it is independent, or pass --allow-serial"))
+    }
+
+    /// Which tasks of the plan are work of this source: no containers, and no done blockers from outside, which are there for their
+    /// commits only.
+    fn members(&self) -> Vec<bool> {
+        let sheets = &self.loaded.sheets;
+        let member = |task: &Task| sheets.get(&task.id).is_none_or(|sheet| sheet.member);
+        let tasks = self.plan.tasks().iter();
+        tasks
+            .map(|task| task.standing != Standing::Container && member(task))
+            .collect()
+    }
+
+    /// Whether the source has any work, done or not.
+    pub fn has_tasks(&self) -> bool {
+        self.members().contains(&true)
     }
 
     /// The source for people: its title, or its id where it has none.

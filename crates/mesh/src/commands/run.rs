@@ -40,10 +40,10 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         }
         .into());
     }
-    scope.check_parallelism(args.scope.allow_serial)?;
-    if scope.open_tasks() == 0 {
+    if scope.has_tasks() && scope.open_tasks() == 0 {
         return nothing_to_do(&scope, args, shell);
     }
+    scope.check_parallelism(args.scope.allow_serial)?;
     let (agent, profile) = run_setup::agent(&args.scope, &scope.config)?;
     run_setup::locate_agent(&profile, &scope.root, &scope.ours)?;
     if scope.tracker.is_some() && scope.tools.bd_ro.is_none() {

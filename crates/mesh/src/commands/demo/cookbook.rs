@@ -190,7 +190,7 @@ mod tests {
         let plan = loaded.plan().unwrap();
         assert_eq!(plan.tasks().len(), super::TASKS.len());
         assert_eq!(plan.groups().len(), 2);
-        assert!(plan.graph().has_parallelism());
+        assert!(plan.graph().has_parallelism(&[true; super::TASKS.len()]));
         assert!(
             loaded
                 .sheets
