@@ -14,7 +14,7 @@ pub const HELP: &str = "\
   bench epic [--smoke | --seconds N] [--kill coordinator|shim]
       Works a real epic of 24 tasks on bd 1.3.0 and jj, and compares its makespan with the best of 200 schedules
       without overhead. --smoke: agents take 2 s. --kill: kills that in the middle, and the run must end all the same.
-  bench decisions
+  bench decisions [--smoke]
       One decision with 10,000 tasks, 100 lock groups and 100 agents. Ends with 1 when it is over its bar.";
 
 /// Runs the bench that the first word names.
