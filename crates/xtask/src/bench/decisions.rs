@@ -149,7 +149,7 @@ fn measure(tasks: u64) -> Outcome<Measured> {
         };
         now = Millis(now.0 + 1);
         // One in seven is enough, and keeps copies from warming every cache for what is measured next.
-        if now.0 % 7 == 0 {
+        if now.0.is_multiple_of(7) {
             let began = Instant::now();
             std::hint::black_box(decide(&state, now, &event));
             measured.decide.push(began.elapsed());
