@@ -344,10 +344,7 @@ fn an_add_that_is_killed_in_the_middle_can_be_repeated(world: &World) {
         }
         // The whole group, as a run's end does it: `worktree add` leaves the files to a child of its own.
         let group = rustix::process::Pid::from_child(&child);
-        drop(rustix::process::kill_process_group(
-            group,
-            rustix::process::Signal::KILL,
-        ));
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         child.wait().unwrap();
         let later = world.later_process();
         assert_eq!(later.workspace(&new.name).unwrap(), None, "moment {number}");
