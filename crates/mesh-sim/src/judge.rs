@@ -3,16 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_core::decision::{Action, Decision, SkipReason, StartOrder};
+use mesh_core::decision::{Action, Decision, SkipReason, StartOrder, StopCause};
 use mesh_core::event::{Event, Request};
-use mesh_core::findings::Ending;
+use mesh_core::findings::{Ending, Failure, FailureClass};
 use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
 use mesh_core::lock::LockBlock;
-use mesh_core::policy::{Policy, Unlabelled};
+use mesh_core::policy::Policy;
 use mesh_core::state::{Phase, RunEnd, State};
 use mesh_core::task::{Commit, Standing, Task};
 
 use crate::world::World;
+
+mod start;
 
 /// Longest that the end of everything may take after `stop now`: a start under way that is slow, then patience, then a kill.
 const STOP_ALL_MS: u64 = 250_000;
@@ -45,6 +47,14 @@ pub struct Judge {
     redone: BTreeSet<TaskId>,
     /// Tasks that stood as done in the last listing that had them; one that is removed then stays done.
     satisfied: BTreeMap<TaskId, Task>,
+    /// Tasks that a person wants left out, until one wants them done again.
+    unwanted: BTreeSet<TaskId>,
+    /// Attempts that were told to end, and the last cause.
+    stopped: BTreeMap<AttemptId, StopCause>,
+    /// The cause of the failure before, if it was one of the machine's.
+    last_start_failure: Option<Failure>,
+    /// The same cause came twice in a row in this step.
+    machine_failed: bool,
     ended: BTreeSet<AttemptId>,
     settle_asked: BTreeSet<AttemptId>,
     closed: bool,
@@ -82,6 +92,10 @@ impl Judge {
             orders: BTreeMap::new(),
             redone: BTreeSet::new(),
             satisfied: BTreeMap::new(),
+            unwanted: BTreeSet::new(),
+            stopped: BTreeMap::new(),
+            last_start_failure: None,
+            machine_failed: false,
             ended: BTreeSet::new(),
             settle_asked: BTreeSet::new(),
             closed: false,
@@ -110,6 +124,9 @@ impl Judge {
         }
         for action in step.actions {
             self.note_action(action)?;
+        }
+        if std::mem::take(&mut self.machine_failed) && !self.closed {
+            return Err("the same start failure twice in a row did not pause the run".to_owned());
         }
         self.slots(step.state)?;
         if step
@@ -148,6 +165,7 @@ impl Judge {
         match step.event {
             Event::Reopened => {
                 (self.closed, self.stop_now_at) = (false, None);
+                self.last_start_failure = None;
                 self.epochs += 1;
             }
             Event::Asked {
@@ -162,6 +180,14 @@ impl Judge {
                 .tasks()
                 .iter()
                 .for_each(|task| self.note_satisfied(task)),
+            Event::Asked {
+                request: Request::Skip { task },
+            } => {
+                let refused = |decision: &Decision| matches!(decision, Decision::Refuse { .. });
+                if !step.decisions.iter().any(refused) {
+                    self.unwanted.insert(task.clone());
+                }
+            }
             Event::Concluded => self.concluding = false,
             Event::Refreshed { change: Ok(change) } => {
                 for (id, _) in &change.taken {
@@ -220,22 +246,37 @@ impl Judge {
                 self_checked,
             } => {
                 self.accept(step.world, attempt, commit, *self_checked)?;
+                self.last_start_failure = None;
+                if let Some(cause) = self.stopped.get(attempt) {
+                    return Err(format!(
+                        "{attempt} is accepted, and was told to end: {cause:?}"
+                    ));
+                }
                 self.end(
                     step.world,
                     attempt,
                     Account::Done(attempt.clone(), commit.clone()),
                 )
             }
-            Decision::Retry { attempt, .. } => self.end(step.world, attempt, Account::Waiting),
+            Decision::Retry { attempt, failure } => {
+                self.failed(attempt, failure)?;
+                self.end(step.world, attempt, Account::Waiting)
+            }
+            Decision::Stop { attempt, cause } => {
+                self.stopped.insert(attempt.clone(), *cause);
+                Ok(())
+            }
+            Decision::Fail { attempt, failure } => {
+                self.failed(attempt, failure)?;
+                self.end(step.world, attempt, Account::Over)
+            }
             Decision::Interrupt { attempt } => {
                 // Redoing resets the count, also while the attempt is still being ended.
                 let charged = self.charged.entry(attempt.task.clone()).or_default();
                 *charged = charged.saturating_sub(1);
                 self.end(step.world, attempt, Account::Waiting)
             }
-            Decision::Fail { attempt, .. } | Decision::Question { attempt, .. } => {
-                self.end(step.world, attempt, Account::Over)
-            }
+            Decision::Question { attempt, .. } => self.end(step.world, attempt, Account::Over),
             Decision::Skip { task, reason } => self.skip(step.world, task, reason),
             Decision::Redo { task, dependents } => {
                 for id in std::iter::once(task).chain(dependents) {
@@ -244,6 +285,7 @@ impl Judge {
                     }
                     self.charged.insert(id.clone(), 0);
                     self.redone.insert(id.clone());
+                    self.unwanted.remove(id);
                 }
                 self.passes.clear();
                 Ok(())
@@ -276,201 +318,6 @@ impl Judge {
             }
             _ => Ok(()),
         }
-    }
-
-    fn start(&mut self, step: &Step<'_>, attempt: &AttemptId, slot: SlotId) -> Result<(), String> {
-        let (world, id) = (step.world, &attempt.task);
-        if self.closed {
-            return Err(format!("quiet after stop: {attempt} starts"));
-        }
-        if self.concluding {
-            return Err(format!("{attempt} starts while the run concludes"));
-        }
-        let account = self.account(id);
-        if account != Account::Waiting {
-            return Err(format!("{attempt} starts, but its task is {account:?}"));
-        }
-        let number = self.numbers.entry(id.clone()).or_default();
-        *number += 1;
-        if *number != attempt.number {
-            return Err(format!(
-                "{attempt} is the attempt number {number} of its task"
-            ));
-        }
-        if let Some((other, _)) = world
-            .attempts
-            .iter()
-            .find(|(other, real)| other.task == *id && real.lives())
-        {
-            return Err(format!("P1: {attempt} is decided while {other} lives"));
-        }
-        let Some(task) = world.seen.get(id) else {
-            return Err(format!("{attempt} starts, but its task was removed"));
-        };
-        if task.standing != Standing::Open && !self.redone.contains(id) || !task.outside.is_empty()
-        {
-            return Err(format!(
-                "{attempt} starts, but its task stands as {:?}, blocked by {:?}",
-                task.standing, task.outside
-            ));
-        }
-        if let Some(need) = task.needs.iter().find(|need| !self.is_done(world, need, 0)) {
-            return Err(format!(
-                "P4: {attempt} starts and its need {need} is not done"
-            ));
-        }
-        self.commits_of_needs(step, attempt, task)?;
-        self.locks_are_free(attempt, &task.locks)?;
-        let charged = self.charged.entry(id.clone()).or_default();
-        *charged += 1;
-        let (retries, starts) = (self.policy.retries, self.policy.start_retries);
-        if *charged > 1 + retries + (starts + 2) * self.epochs {
-            return Err(format!(
-                "attempts bounded: {attempt} is start {charged} with {retries} retries and {starts} for starts"
-            ));
-        }
-        self.tasks.insert(
-            id.clone(),
-            Account::Active(attempt.clone(), slot, task.locks.clone()),
-        );
-        self.passes.remove(id);
-        self.reserved.remove(id);
-        self.count_passes(step, id, &task.locks)
-    }
-
-    fn commits_of_needs(
-        &mut self,
-        step: &Step<'_>,
-        attempt: &AttemptId,
-        task: &Task,
-    ) -> Result<(), String> {
-        let order = step.actions.iter().find_map(|action| match action {
-            Action::Start(order) if order.attempt == *attempt => Some(order),
-            _ => None,
-        });
-        let Some(order) = order else {
-            return Err(format!("{attempt} starts without an order"));
-        };
-        let given: BTreeSet<(TaskId, Commit)> = order
-            .needs
-            .iter()
-            .map(|need| (need.task.clone(), need.commit.clone()))
-            .collect();
-        let mut wanted = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        let mut stack = task.needs.clone();
-        while let Some(need) = stack.pop() {
-            if !seen.insert(need.clone()) {
-                continue;
-            }
-            match (
-                self.account(&need),
-                step.world
-                    .seen
-                    .get(&need)
-                    .or_else(|| self.satisfied.get(&need)),
-            ) {
-                (Account::Done(_, commit), _) => {
-                    wanted.insert((need, commit));
-                }
-                (
-                    _,
-                    Some(Task {
-                        standing:
-                            Standing::Satisfied {
-                                commit: Some(commit),
-                            },
-                        ..
-                    }),
-                ) => {
-                    wanted.insert((need, commit.clone()));
-                }
-                (_, Some(other)) if self.is_done(step.world, &need, 0) => {
-                    stack.extend(other.needs.iter().cloned())
-                }
-                _ => {}
-            }
-        }
-        if let Some((need, commit)) = wanted.difference(&given).next() {
-            return Err(format!(
-                "P4: {attempt} does not stand on {commit} of {need}"
-            ));
-        }
-        let superseded = |(need, commit): &&(TaskId, Commit)| {
-            matches!(self.account(need), Account::Done(_, now) if now != *commit)
-                || matches!(self.account(need), Account::Waiting) && commit.0.starts_with("c-")
-        };
-        if let Some((need, commit)) = given.iter().find(superseded) {
-            return Err(format!(
-                "P4: {attempt} stands on {commit} of {need}, which is not its result any more"
-            ));
-        }
-        self.orders.insert(attempt.clone(), order.clone());
-        Ok(())
-    }
-
-    fn locks_are_free(
-        &self,
-        attempt: &AttemptId,
-        locks: &BTreeSet<LockGroup>,
-    ) -> Result<(), String> {
-        let alone = self.policy.unlabelled == Unlabelled::Alone;
-        for account in self.tasks.values() {
-            let Account::Active(other, _, held) = account else {
-                continue;
-            };
-            if let Some(group) = held.intersection(locks).next() {
-                return Err(format!("P3: {attempt} starts while {other} holds {group}"));
-            }
-            if alone && (held.is_empty() || locks.is_empty()) {
-                return Err(format!(
-                    "P3: {attempt} starts beside {other}, and one of them runs alone"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Better ready tasks that wanted one of the locks just taken were passed over: not for ever.
-    fn count_passes(
-        &mut self,
-        step: &Step<'_>,
-        started: &TaskId,
-        locks: &BTreeSet<LockGroup>,
-    ) -> Result<(), String> {
-        let state = step.state;
-        let Some(mine) = state.plan().find(started) else {
-            return Ok(());
-        };
-        let place = state.ranking().place(mine);
-        let passed: Vec<TaskId> = state
-            .ready()
-            .take_while(|&at| state.ranking().place(at) < place)
-            .map(|at| state.plan().task(at).id.clone())
-            .filter(|id| !locks_of(step.world, id).is_disjoint(locks))
-            .collect();
-        let reserves = step
-            .decisions
-            .iter()
-            .any(|decision| matches!(decision, Decision::Reserve { .. }));
-        let accounts = &self.tasks;
-        let waits = |id: &TaskId| matches!(accounts.get(id), None | Some(Account::Waiting));
-        self.reserved.retain(|id, _| waits(id));
-        for id in passed {
-            let count = self.passes.entry(id.clone()).or_default();
-            *count += 1;
-            let wanted = locks_of(step.world, &id);
-            let kept = self
-                .reserved
-                .values()
-                .any(|held| !held.is_disjoint(&wanted) || held.is_empty());
-            if *count > self.policy.lock_patience + 1 && !kept && !reserves {
-                return Err(format!(
-                    "starvation: {id} was passed over {count} times, the last time by {started}, and nothing is reserved"
-                ));
-            }
-        }
-        Ok(())
     }
 
     fn accept(
@@ -534,6 +381,23 @@ impl Judge {
                 Ok(())
             }
         }
+    }
+
+    fn failed(&mut self, attempt: &AttemptId, failure: &Failure) -> Result<(), String> {
+        match self.stopped.get(attempt) {
+            None | Some(StopCause::Hung | StopCause::ClaimLost) => {}
+            Some(cause) => {
+                return Err(format!("{attempt} failed, and was told to end: {cause:?}"));
+            }
+        }
+        let start = matches!(
+            failure.class,
+            FailureClass::CouldNotStart | FailureClass::Setup
+        );
+        let before = self.last_start_failure.take();
+        self.last_start_failure = start.then(|| failure.clone());
+        self.machine_failed |= start && before.as_ref() == Some(failure);
+        Ok(())
     }
 
     fn note_action(&mut self, action: &Action) -> Result<(), String> {

@@ -1,0 +1,215 @@
+//! What must hold when an attempt starts: needs, their commits, locks, slots' owners, attempts bounded, nobody starved.
+
+use std::collections::BTreeSet;
+
+use mesh_core::decision::{Action, Decision};
+use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
+use mesh_core::policy::Unlabelled;
+use mesh_core::task::{Commit, Standing, Task};
+
+use super::{Account, Judge, Step, locks_of};
+
+impl Judge {
+    pub(super) fn start(
+        &mut self,
+        step: &Step<'_>,
+        attempt: &AttemptId,
+        slot: SlotId,
+    ) -> Result<(), String> {
+        let (world, id) = (step.world, &attempt.task);
+        if self.closed {
+            return Err(format!("quiet after stop: {attempt} starts"));
+        }
+        if self.concluding {
+            return Err(format!("{attempt} starts while the run concludes"));
+        }
+        if self.unwanted.contains(id) {
+            return Err(format!("{attempt} starts, and a person wants it left out"));
+        }
+        let account = self.account(id);
+        if account != Account::Waiting {
+            return Err(format!("{attempt} starts, but its task is {account:?}"));
+        }
+        let number = self.numbers.entry(id.clone()).or_default();
+        *number += 1;
+        if *number != attempt.number {
+            return Err(format!(
+                "{attempt} is the attempt number {number} of its task"
+            ));
+        }
+        if let Some((other, _)) = world
+            .attempts
+            .iter()
+            .find(|(other, real)| other.task == *id && real.lives())
+        {
+            return Err(format!("P1: {attempt} is decided while {other} lives"));
+        }
+        let Some(task) = world.seen.get(id) else {
+            return Err(format!("{attempt} starts, but its task was removed"));
+        };
+        if task.standing != Standing::Open && !self.redone.contains(id) || !task.outside.is_empty()
+        {
+            return Err(format!(
+                "{attempt} starts, but its task stands as {:?}, blocked by {:?}",
+                task.standing, task.outside
+            ));
+        }
+        if let Some(need) = task.needs.iter().find(|need| !self.is_done(world, need, 0)) {
+            return Err(format!(
+                "P4: {attempt} starts and its need {need} is not done"
+            ));
+        }
+        self.commits_of_needs(step, attempt, task)?;
+        self.locks_are_free(attempt, &task.locks)?;
+        let charged = self.charged.entry(id.clone()).or_default();
+        *charged += 1;
+        let (retries, starts) = (self.policy.retries, self.policy.start_retries);
+        if *charged > 1 + retries + (starts + 2) * self.epochs {
+            return Err(format!(
+                "attempts bounded: {attempt} is start {charged} with {retries} retries and {starts} for starts"
+            ));
+        }
+        self.tasks.insert(
+            id.clone(),
+            Account::Active(attempt.clone(), slot, task.locks.clone()),
+        );
+        self.passes.remove(id);
+        self.reserved.remove(id);
+        self.count_passes(step, id, &task.locks)
+    }
+
+    fn commits_of_needs(
+        &mut self,
+        step: &Step<'_>,
+        attempt: &AttemptId,
+        task: &Task,
+    ) -> Result<(), String> {
+        let order = step.actions.iter().find_map(|action| match action {
+            Action::Start(order) if order.attempt == *attempt => Some(order),
+            _ => None,
+        });
+        let Some(order) = order else {
+            return Err(format!("{attempt} starts without an order"));
+        };
+        let given: BTreeSet<(TaskId, Commit)> = order
+            .needs
+            .iter()
+            .map(|need| (need.task.clone(), need.commit.clone()))
+            .collect();
+        let mut wanted = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut stack = task.needs.clone();
+        while let Some(need) = stack.pop() {
+            if !seen.insert(need.clone()) {
+                continue;
+            }
+            match (
+                self.account(&need),
+                step.world
+                    .seen
+                    .get(&need)
+                    .or_else(|| self.satisfied.get(&need)),
+            ) {
+                (Account::Done(_, commit), _) => {
+                    wanted.insert((need, commit));
+                }
+                (
+                    _,
+                    Some(Task {
+                        standing:
+                            Standing::Satisfied {
+                                commit: Some(commit),
+                            },
+                        ..
+                    }),
+                ) => {
+                    wanted.insert((need, commit.clone()));
+                }
+                (_, Some(other)) if self.is_done(step.world, &need, 0) => {
+                    stack.extend(other.needs.iter().cloned())
+                }
+                _ => {}
+            }
+        }
+        if let Some((need, commit)) = wanted.difference(&given).next() {
+            return Err(format!(
+                "P4: {attempt} does not stand on {commit} of {need}"
+            ));
+        }
+        let superseded = |(need, commit): &&(TaskId, Commit)| {
+            matches!(self.account(need), Account::Done(_, now) if now != *commit)
+                || matches!(self.account(need), Account::Waiting) && commit.0.starts_with("c-")
+        };
+        if let Some((need, commit)) = given.iter().find(superseded) {
+            return Err(format!(
+                "P4: {attempt} stands on {commit} of {need}, which is not its result any more"
+            ));
+        }
+        self.orders.insert(attempt.clone(), order.clone());
+        Ok(())
+    }
+
+    pub(super) fn locks_are_free(
+        &self,
+        attempt: &AttemptId,
+        locks: &BTreeSet<LockGroup>,
+    ) -> Result<(), String> {
+        let alone = self.policy.unlabelled == Unlabelled::Alone;
+        for account in self.tasks.values() {
+            let Account::Active(other, _, held) = account else {
+                continue;
+            };
+            if let Some(group) = held.intersection(locks).next() {
+                return Err(format!("P3: {attempt} starts while {other} holds {group}"));
+            }
+            if alone && (held.is_empty() || locks.is_empty()) {
+                return Err(format!(
+                    "P3: {attempt} starts beside {other}, and one of them runs alone"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Better ready tasks that wanted one of the locks just taken were passed over: not for ever.
+    fn count_passes(
+        &mut self,
+        step: &Step<'_>,
+        started: &TaskId,
+        locks: &BTreeSet<LockGroup>,
+    ) -> Result<(), String> {
+        let state = step.state;
+        let Some(mine) = state.plan().find(started) else {
+            return Ok(());
+        };
+        let place = state.ranking().place(mine);
+        let passed: Vec<TaskId> = state
+            .ready()
+            .take_while(|&at| state.ranking().place(at) < place)
+            .map(|at| state.plan().task(at).id.clone())
+            .filter(|id| !locks_of(step.world, id).is_disjoint(locks))
+            .collect();
+        let reserves = step
+            .decisions
+            .iter()
+            .any(|decision| matches!(decision, Decision::Reserve { .. }));
+        let accounts = &self.tasks;
+        let waits = |id: &TaskId| matches!(accounts.get(id), None | Some(Account::Waiting));
+        self.reserved.retain(|id, _| waits(id));
+        for id in passed {
+            let count = self.passes.entry(id.clone()).or_default();
+            *count += 1;
+            let wanted = locks_of(step.world, &id);
+            let kept = self
+                .reserved
+                .values()
+                .any(|held| !held.is_disjoint(&wanted) || held.is_empty());
+            if *count > self.policy.lock_patience + 1 && !kept && !reserves {
+                return Err(format!(
+                    "starvation: {id} was passed over {count} times, the last time by {started}, and nothing is reserved"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
