@@ -5,9 +5,12 @@ fn id(text: &str) -> TaskId {
     TaskId::new(text).expect("a plain id")
 }
 
-/// A listing of `(id, type, [(edge type, other end)])`, by way of bd's JSON.
-fn listing(rows: &[(&str, &str, &[(&str, &str)])]) -> Listing {
-    let row = |(id, kind, edges): &(&str, &str, &[(&str, &str)])| {
+/// `(id, type, [(edge type, other end)])`.
+type Row<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+/// A listing, by way of bd's JSON.
+fn listing(rows: &[Row<'_>]) -> Listing {
+    let row = |(id, kind, edges): &Row<'_>| {
         let edges: Vec<_> = edges
             .iter()
             .map(|(kind, to)| serde_json::json!({ "issue_id": id, "depends_on_id": to, "type": kind }))
