@@ -43,6 +43,11 @@ impl Coordinator {
         kill_process(Pid::from_child(&self.child), signal).expect("it lives");
     }
 
+    /// As [`Coordinator::signal`], for one that may have ended meanwhile; our child's number is nobody else's until we look.
+    pub fn signal_if_alive(&self, signal: Signal) {
+        let _ = kill_process(Pid::from_child(&self.child), signal);
+    }
+
     /// kill -9, and gone.
     pub fn kill(mut self) {
         self.signal(Signal::KILL);

@@ -1,1 +1,149 @@
-//! (to be written)
+//! A tracker that lies, floods or dies, before a run and in the middle of one.
+
+use serde_json::json;
+
+use crate::epic::assert_done;
+use crate::picture;
+use crate::script;
+use crate::stage::{FAKE_BD_GIT, Scene, Work, job};
+
+fn scene() -> (Scene, Work) {
+    let scene = FAKE_BD_GIT.open().expect("fakes are there");
+    let work = scene.plan(
+        "Three",
+        &[job("a", &[]), job("b", &[]), job("c", &["a", "b"])],
+    );
+    scene.script(&work, |job| script::usual(&scene, job, &[]));
+    (scene, work)
+}
+
+fn faults(scene: &Scene, faults: &serde_json::Value) {
+    scene.tracker.as_ref().expect("a tracker").script(faults);
+}
+
+/// What the tracker says cannot be used: nothing begins. That it never answers has its test beside the adapter, with limits that
+/// a test can wait for.
+#[test]
+fn a_run_does_not_begin_on_answers_that_cannot_be_read_fake_bd_1_3_0_git() {
+    for kind in ["empty", "cut", "rubbish", "flood", "die", "exit-1"] {
+        let (scene, work) = scene();
+        let before = picture::everything(&scene);
+        faults(&scene, &json!([{ "on": "list", "kind": kind, "times": 9 }]));
+        let said = scene.run(&work, 2, &[]).exits(14);
+        assert!(
+            said.stderr.contains("error: bd list: "),
+            "{kind}: {}",
+            said.stderr
+        );
+        assert!(
+            said.stderr.len() < 2000,
+            "{kind}: {} bytes",
+            said.stderr.len()
+        );
+        assert_eq!(said.stdout, "", "{kind}");
+        faults(&scene, &json!([]));
+        assert_eq!(before, picture::everything(&scene), "{kind}");
+        scene.assert_no_process();
+    }
+}
+
+/// One bad answer in the middle, whether or not the call did its work: all is done once.
+#[test]
+fn a_run_gets_over_a_bad_answer_fake_bd_1_3_0_git() {
+    for (on, kind, applied) in [
+        ("--claim", "die", true),
+        ("--claim", "die", false),
+        ("--claim", "empty", true),
+        ("close", "die", true),
+        ("close", "rubbish", false),
+        ("comments add", "cut", true),
+        ("comments add", "die", false),
+        ("list", "rubbish", false),
+        ("*", "busy", false),
+    ] {
+        let (scene, work) = scene();
+        // The opening is over when the first claim is made.
+        let skip = if on == "*" || on == "list" { 6 } else { 0 };
+        faults(
+            &scene,
+            &json!([{ "on": on, "kind": kind, "applied": applied, "skip": skip }]),
+        );
+        let said = scene.run(&work, 2, &[]);
+        let shown = format!("{on} {kind} {applied}: {}", said.stderr);
+        assert_eq!(said.code, Some(0), "{shown}");
+        assert_done(&scene, &work, &said.object());
+        for key in work.ids.keys() {
+            let comments = scene.comments(&work, key);
+            assert_eq!(
+                comments.iter().filter(|text| text.contains("#1)")).count(),
+                1,
+                "{shown}\n{comments:?}"
+            );
+        }
+        assert_eq!(scene.log.attempts("start").len(), 3, "{shown}");
+    }
+}
+
+/// Somebody else takes a bead between the listing and the claim: it is theirs, and the rest is worked.
+#[test]
+fn a_bead_that_somebody_took_is_left_to_them_fake_bd_1_3_0_git() {
+    let (scene, work) = scene();
+    scene.script(&work, |job| {
+        script::usual(&scene, job, &[script::gate(&scene)])
+    });
+    let coordinator = scene.start(&work, 1, &[]);
+    scene.log.wait_for("saw", 1);
+    let first = scene.log.events()[0].task.clone();
+    let other = if first == work.id("a") { "b" } else { "a" };
+    let tracker = scene.tracker.as_ref().expect("a tracker");
+    tracker.bd_json(&[
+        "update",
+        work.id(other),
+        "--claim",
+        "--json",
+        "--actor",
+        "somebody",
+    ]);
+    scene.open_gate();
+    let report = coordinator.wait().exits(21).object();
+    assert_eq!(
+        crate::stage::task(&report, work.id(other))["state"],
+        "skipped",
+        "{report:#}"
+    );
+    let tasks = scene.tasks(&work);
+    assert_eq!(
+        tasks[work.id(other)],
+        ("in_progress".to_owned(), Some("somebody".to_owned()))
+    );
+    assert_eq!(tasks[&first].0, "closed");
+    assert_eq!(tasks[work.id("c")].0, "open");
+    assert_eq!(scene.log.attempts("start").len(), 1);
+    scene.assert_no_process();
+}
+
+/// A verified bead that mesh may not close is given back, and no later run does it again.
+#[test]
+fn a_bead_that_is_not_closed_is_given_back_fake_bd_1_3_0_git() {
+    not_closed_is_given_back(FAKE_BD_GIT);
+}
+
+#[test]
+fn a_bead_that_is_not_closed_is_given_back_real_bd_1_3_0_jj_0_45_1() {
+    not_closed_is_given_back(crate::stage::BD_1_3_0_JJ);
+}
+
+fn not_closed_is_given_back(stage: crate::stage::Stage) {
+    let Some(scene) = stage.open() else { return };
+    let work = scene.plan("Two", &[job("a", &[]), job("b", &["a"]), job("c", &["a"])]);
+    scene.script(&work, |job| script::usual(&scene, job, &[]));
+    scene.configure("[tracker]\nclose = \"never\"\n");
+    scene.run(&work, 2, &[]).exits(0).object();
+    for (id, task) in scene.tasks(&work) {
+        assert_eq!(task, ("open".to_owned(), None), "{id}");
+    }
+    scene.assert_nothing_left(&work);
+    let said = scene.run(&work, 2, &[]).exits(0);
+    assert!(said.stderr.contains("nothing to do"), "{}", said.stderr);
+    assert_eq!(scene.log.attempts("start").len(), 3);
+}

@@ -11,7 +11,7 @@ use mesh_core::event::{Event, PlanChange, Request};
 use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
 use mesh_core::policy::Policy;
-use mesh_core::state::{RunEnd, State};
+use mesh_core::state::{Phase, RunEnd, State};
 use mesh_core::time::Millis;
 use mesh_journal::call_log::{Call, CallLog, CallOutcome};
 use mesh_journal::layout::{MeshDir, RunDir};
@@ -20,7 +20,8 @@ use mesh_journal::results;
 use mesh_journal::{Header, Journal, RunId, WallTime, replay};
 use mesh_plan::diff::changes;
 use mesh_plan::epic::Target;
-use mesh_plan::loaded::Loaded;
+use mesh_plan::loaded::{Loaded, SourceKind};
+use mesh_plan::st::ItemStatus;
 use mesh_proc::env::{Env, MESH_RUN};
 use mesh_proc::run::{Direct, Observed, Output, RunError};
 use mesh_proc::shim::Launcher;
@@ -614,7 +615,24 @@ fn difference(state: &State, loaded: &Loaded) -> PlanChange {
         tasks: state.plan().tasks().to_vec(),
         ..loaded.clone()
     };
-    let diff = changes(&before, loaded, &|_| false);
+    // A plan file says `blocked` of a task that failed or asks because mesh wrote so; whoever asks for a retry means it all the same.
+    let mut after = loaded.clone();
+    for task in &mut after.tasks {
+        let Some(at) = state.plan().find(&task.id) else {
+            continue;
+        };
+        let status = loaded.sheets.get(&task.id).map(|sheet| &sheet.status);
+        if loaded.source.kind == SourceKind::St
+            && status.is_some_and(|status| status == ItemStatus::Blocked.as_str())
+            && matches!(
+                state.task(at).phase,
+                Phase::Failed { .. } | Phase::Question { .. }
+            )
+        {
+            task.standing = state.plan().task(at).standing.clone();
+        }
+    }
+    let diff = changes(&before, &after, &|_| false);
     let tasks = diff
         .added
         .into_iter()

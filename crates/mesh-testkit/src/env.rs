@@ -222,6 +222,15 @@ impl Said {
         self
     }
 
+    /// As [`Said::exits`], for when nothing more is wanted of it.
+    ///
+    /// # Panics
+    /// When the exit code is another.
+    #[track_caller]
+    pub fn ends(self, code: i32) {
+        let _ = self.exits(code);
+    }
+
     /// The one JSON object that is all of standard output.
     ///
     /// # Panics

@@ -36,9 +36,21 @@ pub(crate) struct BdSource {
     baseline: Mutex<Loaded>,
     /// Who holds each task: the actor of its first claim in this run.
     holders: Mutex<BTreeMap<TaskId, String>>,
-    /// Tasks that mesh has closed.
+    /// Tasks that mesh has closed, and those that were closed before.
     closed: Mutex<BTreeSet<TaskId>>,
     renewals: OnceLock<Renewals>,
+}
+
+/// A write that the tracker did not take for a moment is made once more, on the same turn of the queue; `write` hears whether it is
+/// the second time. What comes then stands.
+fn twice<T>(mut write: impl FnMut(bool) -> Result<T, BdError>) -> Result<T, BdError> {
+    match write(false) {
+        Err(error) if error.is_transient() => {
+            tracing::warn!(%error, "a write is made once more");
+            write(true)
+        }
+        answer => answer,
+    }
 }
 
 /// The actor of a slot.
@@ -69,12 +81,19 @@ impl BdSource {
             Some((sheet.id.clone(), name))
         };
         let holders = loaded.sheets.values().filter_map(held).collect();
+        let is_closed = |sheet: &&Sheet| sheet.status == "closed";
+        let closed = loaded
+            .sheets
+            .values()
+            .filter(is_closed)
+            .map(|sheet| sheet.id.clone())
+            .collect();
         BdSource {
             queue,
             target,
             baseline: Mutex::new(loaded),
             holders: Mutex::new(holders),
-            closed: Mutex::new(BTreeSet::new()),
+            closed: Mutex::new(closed),
             renewals: OnceLock::new(),
         }
     }
@@ -163,9 +182,10 @@ impl BdSource {
         if self.may_close(host, report) {
             let reason = close_reason(host, report);
             let (id, by) = (task.clone(), actor.clone());
+            let close = move |client: &Client| client.close(&id, &by, &reason);
             let closed = self
                 .queue
-                .call(Lane::Rest, move |client| client.close(&id, &by, &reason));
+                .call(Lane::Rest, move |client| twice(|_| close(client)));
             if closed.is_ok() {
                 lock(&self.closed).insert(task.clone());
             }
@@ -180,7 +200,7 @@ impl BdSource {
         }
         for (entry, may_be_there) in audit_entries(host, report) {
             let by = actor.clone();
-            let write = move |client: &Client| match may_be_there
+            let write = move |client: &Client, may_be_there: bool| match may_be_there
                 .then(|| client.find_audit(&entry))
                 .transpose()?
                 .flatten()
@@ -188,7 +208,9 @@ impl BdSource {
                 Some(_) => Ok(()),
                 None => client.audit(&entry, &by).map(|_| ()),
             };
-            let written = self.queue.call(Lane::Rest, write);
+            let written = self.queue.call(Lane::Rest, move |client| {
+                twice(|again| write(client, again || may_be_there))
+            });
             note("the audit entry was not written", written);
         }
         refused
@@ -259,15 +281,19 @@ impl BdSource {
         let (id, by) = (report.attempt.task.clone(), actor.to_owned());
         let marker = marker_of_attempt(&host.run, report.attempt);
         let may_be_there = report.again;
-        let write = move |client: &Client| {
-            // Only a coordinator that took the run up again has to look whether its predecessor wrote it.
+        let write = move |client: &Client, may_be_there: bool| {
+            // Only after a doubtful end, one's own or a predecessor's, has to be looked whether it is there.
             if may_be_there {
                 client.comment_once(&id, &by, &text, &marker)
             } else {
                 client.comment(&id, &by, &text)
             }
         };
-        self.queue.call(Lane::Rest, write).map(|_| ())
+        self.queue
+            .call(Lane::Rest, move |client| {
+                twice(|again| write(client, again || may_be_there))
+            })
+            .map(|_| ())
     }
 
     pub fn refresh(&self, host: &Arc<Host>) -> Result<PlanChange, String> {
@@ -316,10 +342,8 @@ impl BdSource {
                 continue;
             }
             let id = task.clone();
-            if let Err(error) = self
-                .queue
-                .call(Lane::Rest, move |client| client.release(&id, &actor))
-            {
+            let release = move |client: &Client| twice(|_| client.release(&id, &actor));
+            if let Err(error) = self.queue.call(Lane::Rest, release) {
                 refused.push(format!("{task}: the claim was not given back: {error}"));
             }
         }

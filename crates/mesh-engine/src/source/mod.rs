@@ -64,6 +64,7 @@ pub(crate) struct AttemptReport<'a> {
 
 /// What is known when the run ends.
 pub(crate) struct LastWords {
+    /// Tasks that may still be ours in the source; those that it has as done are not given back.
     pub claimed: Vec<TaskId>,
     pub standings: Standings,
     pub all_done: bool,

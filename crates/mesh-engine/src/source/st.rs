@@ -61,7 +61,8 @@ impl StSource {
     }
 
     pub fn refresh(&self, host: &Host) -> Result<PlanChange, String> {
-        let after = baseline::sound(load(&self.path, &self.ids)?)?;
+        let mut after = baseline::sound(load(&self.path, &self.ids)?)?;
+        crate::prepare::keep_known_results(&mut after, &lock(&self.baseline));
         let wrote = lock(&self.wrote).clone();
         let ours = |sheet: &Sheet| {
             wrote
