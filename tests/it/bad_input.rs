@@ -1,28 +1,19 @@
 //! Input that cannot be worked: one clear error, the exit code of the table, and nothing changed anywhere.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::CommandExt as _;
-
 use mesh_testkit::env::Said;
-use rustix::process::{Gid, Uid, getuid};
 use serde_json::{Value, json};
 
 use crate::picture;
 use crate::script;
 use crate::stage::{
-    BD_1_3_0_JJ, FAKE_BD_GIT, Job, MESH, ST_GIT, ST_JJ, Scene, Stage, Vcs, Work, job,
-    on_each_stage, on_each_vcs,
+    BD_1_3_0_JJ, FAKE_BD_GIT, MESH, ST_GIT, ST_JJ, Scene, Stage, Work, job, on_each_stage,
 };
 
 on_each_stage!(an_epic_that_cannot_run_in_parallel_is_refused);
-on_each_vcs!(
-    a_second_coordinator_is_refused,
-    dirt_in_the_working_copy_is_no_reason_to_stop
-);
 
 /// Runs `args`, which must be refused with `code`, say `wanted` on stderr and nothing on stdout, and change nothing.
 #[track_caller]
-fn refused(scene: &Scene, args: &[String], code: i32, wanted: &[&str]) {
+pub fn refused(scene: &Scene, args: &[String], code: i32, wanted: &[&str]) {
     let before = picture::everything(scene);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let said = scene.mesh(&args).exits(code);
@@ -175,7 +166,7 @@ fn epic_without_children(stage: Stage) {
 }
 
 /// A scene with a small plan that is right.
-fn right(stage: Stage) -> Option<(Scene, Work)> {
+pub fn right(stage: Stage) -> Option<(Scene, Work)> {
     let scene = stage.open()?;
     let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
     scene.script(&work, |job| script::usual(&scene, job, &[]));
@@ -225,7 +216,7 @@ fn missing_jj_is_named_st_jj_0_45_1() {
     assert_eq!(before, picture::everything(&scene));
 }
 
-fn mesh_directly(scene: &Scene, args: &[String]) -> Said {
+pub fn mesh_directly(scene: &Scene, args: &[String]) -> Said {
     scene.env.run(MESH, args, &scene.repo)
 }
 
@@ -326,166 +317,5 @@ fn typos_in_the_configuration_are_named_st_git() {
     ] {
         scene.configure(text);
         refused(&scene, &run, 11, wanted);
-    }
-}
-
-#[test]
-fn outside_a_repository_there_is_nothing_to_work_in_st_git() {
-    let (scene, work) = right(ST_GIT).expect("git is enough");
-    let mut run = vec!["-C".to_owned(), scene.env.home().display().to_string()];
-    run.extend(scene.run_args(&work, 2, &[]));
-    refused(&scene, &run, 2, &["no repository in"]);
-}
-
-/// A folder in which the user may write nothing. Root may write everywhere, so then somebody else runs mesh.
-#[test]
-fn a_read_only_folder_is_said_so_st_git() {
-    let (scene, work) = right(ST_GIT).expect("git is enough");
-    let program = scene.env.dir().join("mesh-dup");
-    fs_err::copy(MESH, &program).expect("a copy");
-    let open = |path: &std::path::Path, mode: u32| {
-        fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("a mode");
-    };
-    let state = scene.env.home().join(".local/state");
-    fs_err::create_dir_all(&state).expect("a folder");
-    for folder in [
-        scene.env.dir(),
-        scene.env.home(),
-        scene.env.home().join(".local"),
-    ] {
-        open(&folder, 0o755);
-    }
-    open(&state, 0o777);
-    open(&scene.env.temporary(), 0o777);
-    fs_err::write(
-        scene.env.home().join(".gitconfig"),
-        "[safe]\ndirectory = *\n",
-    )
-    .expect("git's configuration");
-    open(&scene.repo, 0o555);
-    let before = picture::everything(&scene);
-    let mut command = scene.env.command(&program, &scene.repo);
-    // The agent is in a folder that somebody else may not enter; any program will do, for none is started.
-    let agent = scene.env.bin().join("true").display().to_string();
-    command.args([
-        "run",
-        &work.source,
-        "--concurrency",
-        "2",
-        "--yes",
-        "--agent-command",
-        &agent,
-    ]);
-    if getuid() == Uid::ROOT {
-        command
-            .gid(Gid::from_raw(65534).as_raw())
-            .uid(Uid::from_raw(65534).as_raw());
-    }
-    let output = command.output().expect("mesh starts");
-    let said = Said::new(output.status, &output.stdout, &output.stderr).exits(14);
-    assert!(
-        said.stderr.contains(".mesh") && said.stderr.to_lowercase().contains("permission denied"),
-        "{}",
-        said.stderr
-    );
-    assert_eq!(before, picture::everything(&scene));
-    open(&scene.repo, 0o755);
-}
-
-#[test]
-fn a_file_where_the_folder_of_mesh_should_be_is_said_so_st_git() {
-    let (scene, work) = right(ST_GIT).expect("git is enough");
-    fs_err::write(scene.repo.join(".mesh"), "mine").expect("a file");
-    refused(&scene, &scene.run_args(&work, 2, &[]), 14, &[".mesh"]);
-}
-
-fn a_second_coordinator_is_refused(stage: Stage) {
-    let Some((scene, work)) = right(stage) else {
-        return;
-    };
-    scene.script(&work, |job| {
-        script::usual(&scene, job, &[script::gate(&scene)])
-    });
-    let other = scene.plan_file(
-        "other.jsonl",
-        &[
-            Job {
-                key: "x".into(),
-                ..job("x", &[])
-            },
-            job("y", &[]),
-        ],
-    );
-    let second = scene.repo.parent().expect("it has one").join("second");
-    match stage.vcs {
-        Vcs::Git => scene.env.must(
-            "git",
-            &["worktree", "add", "--detach", &second.display().to_string()],
-            &scene.repo,
-        ),
-        Vcs::Jj => scene.env.must(
-            "jj",
-            &["workspace", "add", &second.display().to_string()],
-            &scene.repo,
-        ),
-    };
-    let first = scene.start(&work, 2, &[]);
-    scene.log.wait_for("saw", 2);
-    for source in [&work, &other] {
-        let mut args = scene.run_args(source, 2, &[]);
-        assert_refused_as_held(&scene, &args);
-        args.splice(0..0, ["-C".to_owned(), second.display().to_string()]);
-        assert_refused_as_held(&scene, &args);
-    }
-    assert_refused_as_held(&scene, &["resume".to_owned(), "--json".to_owned()]);
-    scene.open_gate();
-    let report = first.wait().exits(0).object();
-    assert_eq!(report["state"], "done");
-    assert_eq!(
-        scene.log.attempts("start").len(),
-        2,
-        "{:?}",
-        scene.log.events()
-    );
-    assert_eq!(scene.known_workspaces(), 2);
-}
-
-#[track_caller]
-fn assert_refused_as_held(scene: &Scene, args: &[String]) {
-    let said = mesh_directly(scene, args).exits(13);
-    assert_eq!(said.stdout, "");
-    assert!(said.stderr.contains("error: "), "{}", said.stderr);
-}
-
-fn dirt_in_the_working_copy_is_no_reason_to_stop(stage: Stage) {
-    let Some((scene, work)) = right(stage) else {
-        return;
-    };
-    scene.make_dirty();
-    if stage.vcs == Vcs::Jj {
-        // jj knows of the files since its last command; this is one.
-        scene.env.must("jj", &["status"], &scene.repo);
-    }
-    let before = picture::of(&scene);
-    let said = scene.run(&work, 2, &[]).exits(0);
-    assert!(
-        said.stderr.contains("the working copy has"),
-        "{}",
-        said.stderr
-    );
-    assert_eq!(before, picture::of(&scene));
-    // And the agents started from what is committed.
-    for (id, _) in scene.tasks(&work) {
-        let report = scene.mesh(&["report", "--json"]).exits(0).object();
-        let commit = crate::stage::task(&report, &id)["attempts"][0]["commit"]
-            .as_str()
-            .expect("a commit")
-            .to_owned();
-        let shown = scene.env.must(
-            "git",
-            &["show", &format!("{commit}:README.md")],
-            &scene.repo,
-        );
-        assert_eq!(shown, "A repository for tests.\n");
     }
 }

@@ -4,13 +4,13 @@ use mesh_testkit::env::Said;
 
 use crate::epic::assert_done;
 use crate::script;
-use crate::stage::{Job, MESH, Stage, job, on_each_vcs};
+use crate::stage::{Job, MESH, ST_GIT, job};
 
-on_each_vcs!(a_full_disk_stops_the_run_and_a_resume_goes_on);
-
-/// A limit on the size of files stands in for the disk: writes beyond it fail. The journal is the largest file of such a run.
-fn a_full_disk_stops_the_run_and_a_resume_goes_on(stage: Stage) {
-    let Some(scene) = stage.open() else { return };
+/// A limit on the size of files stands in for the disk: writes beyond it fail. With git the journal is the largest file of such a
+/// run; jj's own files and answers would reach the limit first.
+#[test]
+fn a_full_disk_stops_the_run_and_a_resume_goes_on_st_git() {
+    let scene = ST_GIT.open().expect("git is enough");
     let jobs: Vec<Job> = (0..12)
         .map(|number| job(&format!("t{number}"), &[]))
         .collect();
@@ -39,8 +39,6 @@ fn a_full_disk_stops_the_run_and_a_resume_goes_on(stage: Stage) {
     );
 
     let resumed = scene.mesh(&["resume", "--json"]).exits(0);
-    // What version control could not write either was an attempt that failed, and its workspace is kept.
-    scene.mesh(&["clean", "--all", "--yes"]).ends(0);
     assert_done(&scene, &work, &resumed.object());
     let mut started = scene.log.attempts("start");
     started.sort();

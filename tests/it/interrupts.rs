@@ -17,6 +17,7 @@ on_each_vcs!(
     a_termination_ends_agents,
     a_hang_up_changes_nothing,
     a_stop_lets_agents_finish,
+    agents_that_ignore_a_stop_are_killed,
     a_failed_task_is_retried_while_the_run_goes_on,
     a_question_is_retried_by_a_resume,
     a_skipped_task_is_left_out,
@@ -150,6 +151,29 @@ fn a_stop_lets_agents_finish(stage: Stage) {
     assert_eq!(scene.log.attempts("start").len(), 2);
     scene.assert_nothing_left(&work);
     resume(&scene, &work);
+}
+
+fn agents_that_ignore_a_stop_are_killed(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
+    scene.script(&work, |job| {
+        let deaf = [
+            json!({"ignore_term": true}),
+            script::event(&scene, "deaf"),
+            script::gate(&scene),
+        ];
+        script::usual(&scene, job, &deaf)
+    });
+    let command = json!(scene.agent_command());
+    scene.configure(&format!(
+        "[agents.fake]\ncommand = {command}\ngrace = \"1s\"\n"
+    ));
+    let coordinator = scene.start(&work, 2, &["--agent", "fake"]);
+    scene.log.wait_for("deaf", 2);
+    scene.mesh(&["stop", "--now"]).ends(0);
+    coordinator.wait().ends(21);
+    scene.assert_no_process();
+    assert_eq!(scene.log.attempts("end").len(), 0);
 }
 
 /// `stop --now` of a living run, and `stop` of one whose coordinator is dead: agents ended, claims given back.

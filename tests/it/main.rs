@@ -4,6 +4,7 @@
 //! Each story is a function over a stage (which tracker, which version control); the name of a test says which.
 
 mod bad_input;
+mod bad_place;
 mod coordinator;
 mod demo;
 mod disk;
@@ -12,9 +13,11 @@ mod ids;
 mod interrupts;
 mod json;
 mod kill;
+mod left;
 mod log;
 mod picture;
 mod script;
 mod stage;
 mod tracker_faults;
 mod verdicts;
+mod work;

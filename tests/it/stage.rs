@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::coordinator::Coordinator;
 use crate::log::AgentLog;
+pub use crate::work::{Job, Work, job, task};
 
 /// The program under test.
 pub const MESH: &str = env!("CARGO_BIN_EXE_mesh-dup");
@@ -83,83 +84,6 @@ macro_rules! on_each_vcs {
     };
 }
 pub(crate) use on_each_vcs;
-
-/// A task of a story.
-#[derive(Debug, Clone, Default)]
-pub struct Job {
-    /// Its name in the story; also its id in a plan file.
-    pub key: String,
-    pub needs: Vec<String>,
-    pub lock: Option<String>,
-    /// Its proof; nothing when nobody but the agent names one.
-    pub proof: Option<String>,
-}
-
-/// A job whose proof is that its file is there.
-pub fn job(key: &str, needs: &[&str]) -> Job {
-    Job {
-        key: key.to_owned(),
-        needs: needs.iter().map(|need| (*need).to_owned()).collect(),
-        lock: None,
-        proof: Some(format!("test -f {key}.txt")),
-    }
-}
-
-impl Job {
-    pub fn lock(mut self, group: &str) -> Job {
-        self.lock = Some(group.to_owned());
-        self
-    }
-
-    pub fn proof(mut self, command: &str) -> Job {
-        self.proof = Some(command.to_owned());
-        self
-    }
-
-    pub fn unproved(mut self) -> Job {
-        self.proof = None;
-        self
-    }
-
-    /// Tasks whose files must be there when it starts.
-    pub fn sees(&self) -> &[String] {
-        &self.needs
-    }
-}
-
-/// A source that was made, with the ids of its jobs.
-#[derive(Debug, Clone)]
-pub struct Work {
-    /// What `mesh run` takes.
-    pub source: String,
-    pub jobs: Vec<Job>,
-    pub ids: BTreeMap<String, String>,
-}
-
-impl Work {
-    pub fn id(&self, key: &str) -> &str {
-        &self.ids[key]
-    }
-
-    /// The story's name of a task.
-    pub fn key(&self, id: &str) -> &str {
-        let found = self.ids.iter().find(|(_, known)| *known == id);
-        found.unwrap_or_else(|| panic!("no {id} in {self:?}")).0
-    }
-
-    pub fn job(&self, id: &str) -> &Job {
-        let key = self.key(id);
-        self.jobs
-            .iter()
-            .find(|job| job.key == key)
-            .expect("each id has a job")
-    }
-
-    /// An attempt as the agents and mesh name it.
-    pub fn attempt(&self, key: &str, number: u32) -> String {
-        format!("{}#{number}", self.id(key))
-    }
-}
 
 /// A stage that has been set up.
 pub struct Scene {
@@ -473,80 +397,6 @@ impl Scene {
             .collect()
     }
 
-    /// Fails unless nothing of a run is left: no process, no workspace, no claim.
-    #[track_caller]
-    pub fn assert_nothing_left(&self, work: &Work) {
-        self.assert_no_process();
-        let folders: Vec<_> = match fs_err::read_dir(self.workspaces()) {
-            Ok(entries) => entries
-                .map(|entry| entry.expect("an entry").path())
-                .collect(),
-            Err(_) => Vec::new(),
-        };
-        assert_eq!(folders, Vec::<PathBuf>::new(), "workspaces are left");
-        assert_eq!(
-            self.known_workspaces(),
-            1,
-            "version control knows of workspaces"
-        );
-        for (id, (status, holder)) in self.tasks(work) {
-            let free = status == "closed" || (status != "in_progress" && holder.is_none());
-            assert!(free, "{id} is {status} and held by {holder:?}");
-        }
-    }
-
-    /// Fails when a process of this scene lives.
-    #[track_caller]
-    pub fn assert_no_process(&self) {
-        assert_eq!(
-            self.processes(),
-            Vec::<(i32, String)>::new(),
-            "processes are left"
-        );
-    }
-
-    /// How many working copies version control knows of.
-    pub fn known_workspaces(&self) -> usize {
-        match self.stage.vcs {
-            Vcs::Git => self
-                .env
-                .must("git", &["worktree", "list"], &self.repo)
-                .lines()
-                .count(),
-            Vcs::Jj => {
-                let args = ["--ignore-working-copy", "workspace", "list"];
-                self.env.must("jj", &args, &self.repo).lines().count()
-            }
-        }
-    }
-
-    /// Processes whose environment or command names our folders.
-    pub fn processes(&self) -> Vec<(i32, String)> {
-        let own = i32::try_from(std::process::id()).expect("a process id");
-        let places = [
-            self.env.dir(),
-            self.repo.parent().expect("it has one").to_path_buf(),
-        ];
-        let mut found = Vec::new();
-        for entry in fs_err::read_dir("/proc").expect("/proc") {
-            let folder = entry.expect("an entry").path();
-            let Some(pid) = folder
-                .file_name()
-                .and_then(|name| name.to_str()?.parse::<i32>().ok())
-            else {
-                continue;
-            };
-            let read = |name: &str| fs_err::read(folder.join(name)).unwrap_or_default();
-            let text = [read("environ"), read("cmdline")].concat();
-            let text = String::from_utf8_lossy(&text).replace('\0', " ");
-            let ours = |place: &PathBuf| text.contains(place.to_str().expect("plain text"));
-            if pid != own && places.iter().any(ours) {
-                found.push((pid, text));
-            }
-        }
-        found
-    }
-
     /// A text without what differs from run to run.
     pub fn redacted(&self, text: &str) -> String {
         let parent = self.repo.parent().expect("it has one").to_path_buf();
@@ -575,12 +425,4 @@ impl Drop for Scene {
             }
         }
     }
-}
-
-/// The part of a report that tells about a task.
-#[track_caller]
-pub fn task<'a>(report: &'a Value, id: &str) -> &'a Value {
-    let tasks = report["tasks"].as_array().expect("tasks");
-    let found = tasks.iter().find(|task| task["id"] == id);
-    found.unwrap_or_else(|| panic!("no {id} in {report:#}"))
 }
