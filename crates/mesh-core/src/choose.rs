@@ -374,13 +374,13 @@ impl Desk<'_> {
             return;
         };
         // What a person or the tracker said about the task outlasts an end for the run's own reasons.
-        let own = |cause| {
-            matches!(
-                cause,
-                StopCause::Hung | StopCause::RunStopped | StopCause::Superseded
-            )
+        let weight = |cause| match cause {
+            StopCause::Hung | StopCause::RunStopped | StopCause::Superseded => 0,
+            StopCause::ClaimLost => 1,
+            StopCause::Taken => 2,
+            StopCause::Skipped => 3,
         };
-        let stronger = |stopping: crate::state::Stopping| own(stopping.cause) && !own(cause);
+        let stronger = |stopping: crate::state::Stopping| weight(stopping.cause) < weight(cause);
         if active.stopping.is_none_or(stronger) {
             let attempt = self.state.attempt_id(at, active.attempt);
             self.take(Decision::Stop { attempt, cause });

@@ -538,6 +538,10 @@ fn a_skip_that_comes_while_an_attempt_is_being_ended_is_not_lost() {
         run.ended("a#1", Ending::Stopped),
         "skip a: a person skipped it"
     );
+    let (mut run, _) = Story::begin(vec![task("a", &[], &[])], 1, |_| {});
+    let (task, holder) = (id("a"), "ada".to_owned());
+    run.tell(Event::ClaimLost { task, holder });
+    assert_eq!(run.tell(skip("a")), "stop a#1 Skipped");
 }
 
 #[test]
@@ -743,4 +747,26 @@ fn a_kill_that_may_have_been_lost_with_its_coordinator_is_decided_again() {
     run.tell(Event::Reopened);
     assert_eq!(run.later(Span(1)), "kill a#1");
     assert_eq!(run.state.next_wakeup(), None);
+}
+
+#[test]
+fn a_circle_among_tasks_that_are_done_hides_no_result_behind_them() {
+    let standing = crate::task::Standing::Satisfied {
+        commit: Some(Commit("old".to_owned())),
+    };
+    let made = |needs: &[&str]| Task {
+        standing: standing.clone(),
+        ..task("made", needs, &[])
+    };
+    let tasks = vec![
+        made(&[]),
+        closed(task("person", &["made"], &[])),
+        task("a", &["person"], &[]),
+        task("b", &["person"], &[]),
+    ];
+    let (mut run, _) = Story::begin(tasks, 1, |_| {});
+    run.tell(listing(vec![made(&["person"])]));
+    let at = run.state.plan().find(&id("b")).unwrap();
+    let commits = run.state.need_commits(at);
+    assert_eq!(commits[0].1, Commit("old".to_owned()));
 }

@@ -136,12 +136,8 @@ impl Plan {
                     let path: Vec<TaskId> =
                         cycle.iter().map(|at| kept[at.at()].id.clone()).collect();
                     let fault = PlanProblem::Cycle { path };
-                    // What is done waits for nobody: its edges only say whose work its own stands on, and are kept if they can be.
-                    let done =
-                        |at: Ix| matches!(kept[at.at()].standing, Standing::Satisfied { .. });
-                    let waits: Vec<Ix> = cycle.iter().copied().filter(|&at| !done(at)).collect();
-                    let cut = if waits.is_empty() { &cycle } else { &waits };
-                    for at in cut {
+                    let cut = to_cut(&cycle, &kept);
+                    for at in &cut {
                         mark(&mut kept[at.at()], std::slice::from_ref(&fault));
                         needs[at.at()].retain(|need| !cycle.contains(need));
                     }
@@ -260,6 +256,22 @@ impl Plan {
             0
         }
     }
+}
+
+/// Whose edges are cut to open a circle. What is done waits for nobody, its edges only say whose work its own stands on: they are
+/// kept if one of the circle still waits, and else at least those of tasks without a result of their own.
+fn to_cut(cycle: &[Ix], tasks: &[Task]) -> Vec<Ix> {
+    let standing = |at: Ix| &tasks[at.at()].standing;
+    let pick = |wanted: fn(&Standing) -> bool| -> Vec<Ix> {
+        let members = cycle.iter().copied();
+        members.filter(|&at| wanted(standing(at))).collect()
+    };
+    let waits = pick(|standing| !matches!(standing, Standing::Satisfied { .. }));
+    if !waits.is_empty() {
+        return waits;
+    }
+    let own = pick(|standing| matches!(standing, Standing::Satisfied { commit: Some(_) }));
+    if own.is_empty() { cycle.to_vec() } else { own }
 }
 
 fn edges_of(task: &Task, index: &BTreeMap<TaskId, Ix>) -> (Vec<Ix>, Vec<PlanProblem>) {

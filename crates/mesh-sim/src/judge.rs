@@ -192,6 +192,7 @@ impl Judge {
             Event::Refreshed { change: Ok(change) } => {
                 for (id, _) in &change.taken {
                     if self.account(id) == Account::Waiting
+                        && !self.satisfied.contains_key(id)
                         && !self.is_closed_by_person(step.world, id)
                     {
                         self.tasks.insert(id.clone(), Account::Taken);

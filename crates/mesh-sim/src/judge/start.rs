@@ -122,7 +122,7 @@ impl Judge {
                             },
                         ..
                     }),
-                ) => {
+                ) if !self.redone.contains(&need) => {
                     wanted.insert((need, commit.clone()));
                 }
                 (_, Some(other)) if self.is_done(step.world, &need, 0) => {
