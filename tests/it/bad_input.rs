@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use crate::picture;
 use crate::script;
 use crate::stage::{
-    BD_1_3_0_JJ, FAKE_BD_GIT, MESH, ST_GIT, ST_JJ, Scene, Stage, Work, job, on_each_stage,
+    BD_1_3_0_JJ, FAKE_BD_GIT, MESH, ST_GIT, ST_JJ, Scene, Stage, Work, job, on_main_stages,
 };
 
-on_each_stage!(an_epic_that_cannot_run_in_parallel_is_refused);
+on_main_stages!(an_epic_that_cannot_run_in_parallel_is_refused);
 
 /// Runs `args`, which must be refused with `code`, say `wanted` on stderr and nothing on stdout, and change nothing.
 #[track_caller]

@@ -7,9 +7,9 @@ use crate::coordinator::Coordinator;
 use crate::epic::assert_done;
 use crate::log::wait_until;
 use crate::script;
-use crate::stage::{Scene, Stage, Work, job, on_each_stage, on_each_vcs, task};
+use crate::stage::{Scene, Stage, Work, job, on_each_vcs, on_main_stages, task};
 
-on_each_stage!(a_stop_gives_everything_back);
+on_main_stages!(a_stop_gives_everything_back);
 on_each_vcs!(
     the_first_interrupt_lets_agents_finish,
     the_second_interrupt_ends_agents,

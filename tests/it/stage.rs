@@ -76,6 +76,16 @@ macro_rules! on_each_stage {
 }
 pub(crate) use on_each_stage;
 
+/// As [`on_each_stage`], without the older bd: for stories in which its dialect does nothing of its own.
+macro_rules! on_main_stages {
+    ($($story:ident),* $(,)?) => {
+        mod fake_bd_1_3_0_git { $(#[test] fn $story() { super::$story(crate::stage::FAKE_BD_GIT); })* }
+        mod real_bd_1_3_0_jj_0_45_1 { $(#[test] fn $story() { super::$story(crate::stage::BD_1_3_0_JJ); })* }
+        mod st_git { $(#[test] fn $story() { super::$story(crate::stage::ST_GIT); })* }
+    };
+}
+pub(crate) use on_main_stages;
+
 /// Makes each story a test on a plan file, over git and over the real jj.
 macro_rules! on_each_vcs {
     ($($story:ident),* $(,)?) => {
