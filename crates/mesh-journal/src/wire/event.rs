@@ -221,7 +221,8 @@ impl From<&Event> for EventWire {
     fn from(event: &Event) -> Self {
         match event {
             Event::Begun { plan, policy } => EventWire::Begun {
-                tasks: tasks_to_wire(plan.tasks()),
+                // As they were given: building them again finds the same faults.
+                tasks: tasks_to_wire(&plan.given_tasks()),
                 policy: policy.into(),
             },
             Event::Reopened => EventWire::Reopened,
