@@ -11,10 +11,10 @@ use crate::stage::{Job, MESH, ST_GIT, job};
 #[test]
 fn a_full_disk_stops_the_run_and_a_resume_goes_on_st_git() {
     let scene = ST_GIT.open().expect("git is enough");
-    let jobs: Vec<Job> = (0..12)
+    let jobs: Vec<Job> = (0..20)
         .map(|number| job(&format!("t{number}"), &[]))
         .collect();
-    let work = scene.plan("Twelve", &jobs);
+    let work = scene.plan("Twenty", &jobs);
     scene.script(&work, |job| script::usual(&scene, job, &[]));
     let args = scene.run_args(&work, 2, &[]);
     // In blocks of 512 bytes; the signal that comes with the limit is ignored, as a full disk sends none.
