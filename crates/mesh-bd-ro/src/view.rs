@@ -21,6 +21,10 @@ pub const MESH_VIEW: &str = "MESH_VIEW";
 pub const BEADS: &str = ".beads";
 /// Name of the lock file inside a numbered folder.
 pub const LOCK: &str = "lock";
+/// What the names of a numbered folder's seats begin with: `seat-0`, `seat-1`, …
+pub const SEAT: &str = "seat-";
+/// Name of the coordinator's socket, beside the view.
+pub const ASK: &str = "ask";
 
 /// The numbered folder of copy `number`.
 pub fn copy_dir(view: &Path, number: u64) -> PathBuf {
