@@ -6,4 +6,5 @@ mod program;
 mod real;
 mod support;
 mod table_walk;
+mod tracker;
 mod view;

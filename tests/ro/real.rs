@@ -1,123 +1,12 @@
 //! The real `bd`: each passing example answers as the direct call does, and the issues stay as they were.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 
-use mesh_bd_ro::table::{RULES, words};
-use mesh_testkit::tools;
+use mesh_bd_ro::table::RULES;
 
-use crate::support::{Lab, WRAPPER, install, run, stderr, stdout};
-
-/// A tracker made with one real `bd`, with the ids that the table's examples name.
-struct Tracker {
-    lab: Lab,
-    bd: PathBuf,
-}
-
-impl Tracker {
-    fn new(bd: &Path) -> Tracker {
-        let tracker = Tracker {
-            lab: Lab::new(),
-            bd: bd.to_path_buf(),
-        };
-        fs_err::create_dir(tracker.root()).expect("folder");
-        let mut git = tracker.direct(Path::new("git"));
-        git.args(["init", "--quiet", "."]);
-        assert!(git.status().expect("git").success());
-        let help = run({
-            let mut help = tracker.direct(bd);
-            help.args(["init", "--help"]);
-            help
-        });
-        let mut init = vec!["init", "--prefix", "bd", "--quiet"];
-        init.extend(
-            ["--skip-agents", "--skip-hooks"]
-                .iter()
-                .filter(|flag| stdout(&help).contains(**flag)),
-        );
-        tracker.write(&init);
-        for (id, kind, title) in [
-            ("bd-epic-1", "epic", "Epic one"),
-            ("bd-123", "task", "Task one"),
-            ("bd-456", "task", "Task two"),
-            ("bd-mol-1", "epic", "Molecule"),
-            ("bd-789", "task", "Step"),
-        ] {
-            let labels = "be,mesh-lock:api";
-            // `--force`: 0.47.1 takes `bd-epic-1` for an id with the prefix `bd-epic`.
-            tracker.write(&[
-                "create", title, "--id", id, "--type", kind, "--labels", labels, "--force",
-            ]);
-        }
-        for (child, parent) in [
-            ("bd-123", "bd-epic-1"),
-            ("bd-456", "bd-epic-1"),
-            ("bd-789", "bd-mol-1"),
-        ] {
-            tracker.write(&["dep", "add", child, parent, "--type", "parent-child"]);
-        }
-        tracker.write(&["dep", "add", "bd-456", "bd-123"]);
-        tracker.write(&["comments", "add", "bd-123", "a remark"]);
-        tracker.write(&["set-state", "bd-123", "patrol=active", "--reason", "test"]);
-        tracker.write(&["swarm", "create", "bd-epic-1"]);
-        tracker
-    }
-
-    fn root(&self) -> PathBuf {
-        self.lab.path("repository")
-    }
-
-    /// A program in the tracker's folder, in the environment that the wrapper gives `bd`.
-    fn direct(&self, program: &Path) -> Command {
-        let mut command = self.lab.command(program);
-        command
-            .env("PATH", "/usr/bin:/bin")
-            .env("USER", "tester")
-            .current_dir(self.root());
-        command.envs(mesh_bd_ro::env::SET);
-        command
-    }
-
-    fn write(&self, args: &[&str]) {
-        let mut command = self.direct(&self.bd);
-        command.args(args);
-        let output = run(command);
-        assert!(
-            output.status.success(),
-            "{args:?}: {}{}",
-            stdout(&output),
-            stderr(&output)
-        );
-    }
-
-    fn plain(&self, example: &str) -> Output {
-        let mut command = self.direct(&self.bd);
-        command
-            .args(["--readonly", "--sandbox"])
-            .args(words(example));
-        run(command)
-    }
-
-    fn wrapped(&self, example: &str) -> Output {
-        let mut command = self.lab.wrapper(example);
-        command
-            .env("MESH_BD", &self.bd)
-            .env("USER", "tester")
-            .current_dir(self.root());
-        run(command)
-    }
-
-    /// Everything that an issue is made of.
-    fn issues(&self) -> Vec<String> {
-        let mut all = vec![stdout(&self.plain("list --json --all --limit 0"))];
-        for id in ["bd-epic-1", "bd-123", "bd-456", "bd-mol-1", "bd-789"] {
-            all.push(stdout(&self.plain(&format!("show {id} --json"))));
-            all.push(stdout(&self.plain(&format!("comments {id} --json"))));
-        }
-        assert!(all[0].contains("bd-789"), "{}", all[0]);
-        all
-    }
-}
+use crate::support::{WRAPPER, install, run, stderr, stdout};
+use crate::tracker::{Tracker, real};
 
 /// An answer in a form that two calls share. `mol show --parallel` lists groups in the order of a Go map, which differs
 /// from call to call; every other answer is compared byte for byte.
@@ -257,15 +146,6 @@ fn reads_answer_and_issues_stay(bd: &Path, version: &str) {
         before,
         "bd {version}: reads changed issues"
     );
-}
-
-/// The real `bd`; 0.47.1 belongs to the wrapper's contract, but the tool cache need not have it.
-fn real(version: &str) -> Option<PathBuf> {
-    if tools::BD_VERSIONS.contains(&version) {
-        return tools::real("bd", version);
-    }
-    let path = tools::path_in_cache("bd", version);
-    path.is_file().then_some(path)
 }
 
 fn on_real(version: &str) {
