@@ -12,7 +12,7 @@ use crate::lock::LockTable;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::rank::Ranking;
-use crate::state::{Intake, Phase, Refresh, RunEnd, Stage, State, TaskState};
+use crate::state::{Intake, Phase, Refresh, RunEnd, Running, Stage, State, TaskState};
 use crate::task::{Standing, Task};
 use crate::time::Millis;
 
@@ -35,16 +35,21 @@ impl State {
                 {
                     self.set_stage(
                         at,
-                        Stage::Running {
+                        Stage::Running(Running {
                             started: now,
                             last_sign: now,
                             looking: false,
                             slow: false,
-                        },
+                        }),
                     );
                 }
             }
-            Event::Looked { attempt, last_sign } => self.looked(attempt, *last_sign),
+            Event::Looked { attempt, last_sign } => {
+                self.change_running(attempt, |running| {
+                    running.last_sign = running.last_sign.max(*last_sign);
+                    running.looking = false;
+                });
+            }
             Event::Settled { attempt, delivery } => self.settled(attempt, delivery),
             Event::ClaimLost { task, .. } => {
                 if let Some(at) = self.plan.find(task) {
@@ -122,30 +127,6 @@ impl State {
             if matches!(self.task(at).phase, Phase::Pausing { .. }) {
                 self.set_phase(at, Phase::Waiting);
             }
-        }
-    }
-
-    fn looked(&mut self, attempt: &crate::id::AttemptId, sign: Millis) {
-        let Some((at, active)) = self.current(attempt) else {
-            return;
-        };
-        if let Stage::Running {
-            started,
-            last_sign,
-            slow,
-            ..
-        } = active.stage
-        {
-            let last_sign = last_sign.max(sign);
-            self.set_stage(
-                at,
-                Stage::Running {
-                    started,
-                    last_sign,
-                    looking: false,
-                    slow,
-                },
-            );
         }
     }
 

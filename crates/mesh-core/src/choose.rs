@@ -117,21 +117,16 @@ impl Desk<'_> {
                 }
                 continue;
             }
-            let Stage::Running {
-                started,
-                last_sign,
-                looking,
-                slow,
-            } = active.stage
-            else {
+            let Stage::Running(running) = active.stage else {
                 continue;
             };
             let policy = self.state.policy();
-            let silent = !looking && last_sign.after(policy.silence_limit) <= self.now;
-            let over = !slow
+            let silent =
+                !running.looking && running.last_sign.after(policy.silence_limit) <= self.now;
+            let over = !running.slow
                 && policy
                     .soft_limit
-                    .is_some_and(|limit| started.after(limit) <= self.now);
+                    .is_some_and(|limit| running.started.after(limit) <= self.now);
             if over {
                 self.take(Decision::Slow {
                     attempt: attempt.clone(),
@@ -146,10 +141,10 @@ impl Desk<'_> {
     /// An agent that started although it was told to stop meanwhile must hear it again.
     fn on_started(&mut self, attempt: &AttemptId) {
         // Only then: a second report of the same start must not put off the kill.
-        let Some((_, Stage::Running { started, .. }, Some(cause))) = self.stage(attempt) else {
+        let Some((_, Stage::Running(running), Some(cause))) = self.stage(attempt) else {
             return;
         };
-        if started == self.now {
+        if running.started == self.now {
             self.take(Decision::Stop {
                 attempt: attempt.clone(),
                 cause,
@@ -177,10 +172,10 @@ impl Desk<'_> {
     }
 
     fn on_looked(&mut self, attempt: &AttemptId) {
-        let Some((_, Stage::Running { last_sign, .. }, None)) = self.stage(attempt) else {
+        let Some((_, Stage::Running(running), None)) = self.stage(attempt) else {
             return;
         };
-        if last_sign.after(self.state.policy().silence_limit) <= self.now {
+        if running.last_sign.after(self.state.policy().silence_limit) <= self.now {
             self.take(Decision::Stop {
                 attempt: attempt.clone(),
                 cause: StopCause::Hung,
@@ -190,8 +185,7 @@ impl Desk<'_> {
 
     fn on_ended(&mut self, attempt: &AttemptId, ending: &Ending) {
         // A start can be lost in a crash of the coordinator: then the end is the first that is heard of the agent.
-        let Some((_, Stage::Starting | Stage::Running { .. }, stopping)) = self.stage(attempt)
-        else {
+        let Some((_, Stage::Starting | Stage::Running(_), stopping)) = self.stage(attempt) else {
             return;
         };
         if let Some(stop) = stopping {

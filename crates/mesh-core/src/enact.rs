@@ -8,7 +8,9 @@ use crate::event::Delivery;
 use crate::findings::{Failure, FailureClass};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId};
-use crate::state::{Active, Intake, Phase, Refresh, RunEnd, Stage, State, Stopping, lock_claim};
+use crate::state::{
+    Active, Intake, Phase, Refresh, RunEnd, Running, Stage, State, Stopping, lock_claim,
+};
 use crate::task::Standing;
 use crate::time::{Millis, Span};
 
@@ -27,8 +29,20 @@ impl State {
                 }
                 Vec::new()
             }
-            Decision::Look { attempt } => self.look(attempt),
-            Decision::Slow { attempt } => self.slow(attempt),
+            Decision::Look { attempt } => {
+                let is_current = self.change_running(attempt, |running| running.looking = true);
+                let look = || Action::Look {
+                    attempt: attempt.clone(),
+                };
+                is_current.then(look).into_iter().collect()
+            }
+            Decision::Slow { attempt } => {
+                let is_current = self.change_running(attempt, |running| running.slow = true);
+                let note = || Action::Note {
+                    text: format!("{attempt} is over its soft limit"),
+                };
+                is_current.then(note).into_iter().collect()
+            }
             Decision::Stop { attempt, cause } => self.stop(now, attempt, *cause),
             Decision::Kill { attempt } => self.kill(attempt),
             Decision::Examine { attempt } => {
@@ -185,58 +199,6 @@ impl State {
                 self.tasks.get_mut(other).passes += 1;
             }
         }
-    }
-
-    fn look(&mut self, attempt: &AttemptId) -> Vec<Action> {
-        let Some((at, active)) = self.current(attempt) else {
-            return Vec::new();
-        };
-        if let Stage::Running {
-            started,
-            last_sign,
-            slow,
-            ..
-        } = active.stage
-        {
-            self.set_stage(
-                at,
-                Stage::Running {
-                    started,
-                    last_sign,
-                    looking: true,
-                    slow,
-                },
-            );
-        }
-        vec![Action::Look {
-            attempt: attempt.clone(),
-        }]
-    }
-
-    fn slow(&mut self, attempt: &AttemptId) -> Vec<Action> {
-        let Some((at, active)) = self.current(attempt) else {
-            return Vec::new();
-        };
-        if let Stage::Running {
-            started,
-            last_sign,
-            looking,
-            ..
-        } = active.stage
-        {
-            self.set_stage(
-                at,
-                Stage::Running {
-                    started,
-                    last_sign,
-                    looking,
-                    slow: true,
-                },
-            );
-        }
-        vec![Action::Note {
-            text: format!("{attempt} is over its soft limit"),
-        }]
     }
 
     fn stop(&mut self, now: Millis, attempt: &AttemptId, cause: StopCause) -> Vec<Action> {
@@ -407,15 +369,33 @@ impl State {
     }
 
     pub(crate) fn set_stage(&mut self, at: Ix, stage: Stage) {
-        if let Phase::Active(active) = &mut self.unwake(at).phase {
-            active.stage = stage;
-        }
-        self.note_wake(at);
+        self.change_active(at, |active| active.stage = stage);
     }
 
     pub(crate) fn set_stopping(&mut self, at: Ix, stopping: Stopping) {
+        self.change_active(at, |active| active.stopping = Some(stopping));
+    }
+
+    /// Changes what is known of an attempt's agent, if it executes; `false` when the attempt is not its task's current one.
+    pub(crate) fn change_running(
+        &mut self,
+        attempt: &AttemptId,
+        change: impl FnOnce(&mut Running),
+    ) -> bool {
+        let Some((at, _)) = self.current(attempt) else {
+            return false;
+        };
+        self.change_active(at, |active| {
+            if let Stage::Running(running) = &mut active.stage {
+                change(running);
+            }
+        });
+        true
+    }
+
+    fn change_active(&mut self, at: Ix, change: impl FnOnce(&mut Active)) {
         if let Phase::Active(active) = &mut self.unwake(at).phase {
-            active.stopping = Some(stopping);
+            change(active);
         }
         self.note_wake(at);
     }
@@ -460,21 +440,16 @@ impl State {
         if let Some(stopping) = active.stopping {
             return (!stopping.killed).then_some(stopping.kill_at);
         }
-        let Stage::Running {
-            started,
-            last_sign,
-            looking,
-            slow,
-        } = active.stage
-        else {
+        let Stage::Running(running) = active.stage else {
             return None;
         };
-        let silence = (!looking).then(|| last_sign.after(self.policy.silence_limit));
+        let silence =
+            (!running.looking).then(|| running.last_sign.after(self.policy.silence_limit));
         let soft = self
             .policy
             .soft_limit
-            .filter(|_| !slow)
-            .map(|limit| started.after(limit));
+            .filter(|_| !running.slow)
+            .map(|limit| running.started.after(limit));
         [silence, soft].into_iter().flatten().min()
     }
 }

@@ -60,10 +60,10 @@ impl State {
             let attempt = self.attempt_id(at, active.attempt);
             owed.push(match &active.stage {
                 Stage::Starting => Owed::Start(self.start_order(at)),
-                Stage::Running { looking, .. } => Owed::Running {
+                Stage::Running(running) => Owed::Running {
                     attempt,
                     stopping: active.stopping.is_some(),
-                    looking: *looking,
+                    looking: running.looking,
                 },
                 Stage::Examining => Owed::Examine(attempt),
                 Stage::Proving { command, .. } => Owed::Prove {

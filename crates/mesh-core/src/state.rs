@@ -172,22 +172,26 @@ pub struct Stopping {
     pub killed: bool,
 }
 
+/// What is known of an agent that executes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// Since when.
+    pub started: Millis,
+    /// Last sign of life.
+    pub last_sign: Millis,
+    /// A look is under way.
+    pub looking: bool,
+    /// It is over its soft limit.
+    pub slow: bool,
+}
+
 /// How far an attempt is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
     /// Claim, workspace, setup.
     Starting,
     /// The agent executes.
-    Running {
-        /// Since when.
-        started: Millis,
-        /// Last sign of life.
-        last_sign: Millis,
-        /// A look is under way.
-        looking: bool,
-        /// It is over its soft limit.
-        slow: bool,
-    },
+    Running(Running),
     /// What it left is being recorded.
     Examining,
     /// The proof runs.

@@ -195,7 +195,7 @@ impl State {
             Phase::Pausing { .. } => "held",
             Phase::Active(active) => match active.stage {
                 Stage::Starting => "starting",
-                Stage::Running { .. } => "running",
+                Stage::Running(_) => "running",
                 Stage::Examining | Stage::Proving { .. } => "verifying",
             },
             Phase::Question { .. } => "question",
@@ -217,12 +217,10 @@ fn why_active(active: &Active, now: Millis) -> Why {
     }
     match &active.stage {
         Stage::Starting => Why::Starting(active.slot),
-        Stage::Running {
-            started, last_sign, ..
-        } => Why::Running {
+        Stage::Running(running) => Why::Running {
             slot: active.slot,
-            since: now.since(*started),
-            silent: now.since(*last_sign),
+            since: now.since(running.started),
+            silent: now.since(running.last_sign),
         },
         Stage::Examining => Why::Examining,
         Stage::Proving { command, .. } => Why::Proving(command.clone()),
