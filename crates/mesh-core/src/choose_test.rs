@@ -236,11 +236,23 @@ fn the_same_cause_twice_in_a_row_pauses_the_run_and_costs_no_task() {
         run.start_failed("a#1", "no such program"),
         "retry after a#1 could-not-start"
     );
+    let why = |run: &Story| {
+        let at = run.state.plan().find(&id("a")).unwrap();
+        run.state.why(run.now, at).to_string()
+    };
+    assert_eq!(
+        why(&run),
+        "could not be started and is tried again in 5 s"
+    );
     let said = run.start_failed("b#1", "no such program");
     assert_eq!(said, "retry after b#1 could-not-start; pause; width 1");
     run.settled("a#1");
     assert_eq!(run.settled("b#1"), "conclude");
     run.tell(Event::Concluded);
+    assert_eq!(
+        why(&run),
+        "is held: the run is paused until `mesh resume`, because twice in a row could-not-start: no such program"
+    );
     assert_eq!(
         run.tell(Event::Reopened),
         "",

@@ -101,8 +101,9 @@ impl State {
     #[must_use]
     pub fn why(&self, now: Millis, at: Ix) -> Why {
         match &self.task(at).phase {
-            Phase::Waiting => self.why_waiting(at),
-            Phase::Pausing { until } => Why::Pause(until.since(now)),
+            // Its pause is all that it waits for only while the run starts anything at all.
+            Phase::Pausing { until } if self.intake == Intake::Open => Why::Pause(until.since(now)),
+            Phase::Waiting | Phase::Pausing { .. } => self.why_waiting(at),
             Phase::Active(active) => why_active(active, now),
             Phase::Question { text, .. } => Why::Question(text.clone()),
             Phase::Verified {
@@ -262,7 +263,7 @@ impl fmt::Display for Why {
             Why::Slots { active, .. } => write!(f, "is held: all {active} agents are busy"),
             Why::Paused(cause) => write!(
                 f,
-                "is held: the run is paused, because twice in a row {cause}"
+                "is held: the run is paused until `mesh resume`, because twice in a row {cause}"
             ),
             Why::Stopped => {
                 f.write_str("is held: the run was stopped or has ended; `mesh resume` goes on")
