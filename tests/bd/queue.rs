@@ -65,8 +65,9 @@ fn claims_go_first_and_renewals_last() {
     note(&queue, Lane::Rest, &names, "rest 1");
     note(&queue, Lane::Claim, &names, "claim 1");
     note(&queue, Lane::Rest, &names, "rest 2");
+    note(&queue, Lane::Picture, &names, "picture 1");
     note(&queue, Lane::Claim, &names, "claim 2");
-    assert_eq!(queue.waiting(), 5);
+    assert_eq!(queue.waiting(), 6);
     drop(go);
     assert_eq!(
         queue.drain(PATIENCE),
@@ -77,7 +78,14 @@ fn claims_go_first_and_renewals_last() {
     );
     assert_eq!(
         *names.lock().expect("no panic"),
-        ["claim 1", "claim 2", "rest 1", "rest 2", "renew 1"]
+        [
+            "claim 1",
+            "claim 2",
+            "picture 1",
+            "rest 1",
+            "rest 2",
+            "renew 1"
+        ]
     );
 }
 
@@ -88,7 +96,7 @@ fn never_two_calls_at_once() {
     repo.script(&json!([{ "on": "*", "kind": "slow", "ms": 20, "times": 99 }]));
     let queue = Arc::new(queue);
     std::thread::scope(|scope| {
-        for lane in [Lane::Claim, Lane::Rest, Lane::Renewal] {
+        for lane in [Lane::Claim, Lane::Picture, Lane::Rest, Lane::Renewal] {
             let (queue, task) = (Arc::clone(&queue), task.clone());
             scope.spawn(move || {
                 for _ in 0..4 {

@@ -13,6 +13,7 @@ pub mod environment;
 pub mod listing;
 pub mod marker;
 pub mod record;
+pub mod view;
 
 mod answer;
 mod client;

@@ -1,5 +1,6 @@
-//! One call at a time. A thread owns the client and works three lanes: claims first, because an agent's start waits for
-//! them; then the rest in order; then renewals, which may be late by minutes.
+//! One call at a time. A thread owns the client and works four lanes: claims first, because an agent's start waits for them; then
+//! pictures, which are short and rare and for which agents wait in the midst of their work; then the rest in order; then renewals,
+//! which may be late by minutes.
 //!
 //! It must never let one request's panic stop the others, and it never drops a request without a word: each reply is called
 //! exactly once, with [`BdError::QueueClosed`] if the request's turn did not come.
@@ -21,13 +22,15 @@ use crate::record::Observer;
 pub enum Lane {
     /// What an agent's start waits for.
     Claim,
+    /// Copies of the tracker's files, between two calls.
+    Picture,
     /// Everything else.
     Rest,
     /// Renewals of leases.
     Renewal,
 }
 
-const LANES: usize = 3;
+const LANES: usize = 4;
 
 /// How often a waiting listing may move behind newer requests before it keeps its place.
 const MOST_MOVES: u8 = 3;

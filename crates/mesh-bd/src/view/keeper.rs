@@ -1,0 +1,509 @@
+//! The keeper of the views: a thread that takes pictures when readers ask and something was written since, and hands copies out.
+//!
+//! It does not decide who may read, and an error of its own never ends a run: readers go on with the copies there are.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use mesh_bd_ro::view::BEADS;
+
+use super::door::Door;
+use super::picture::{PictureError, Survey, make_folder, take};
+use super::shelf::{Picture, Shelf, remove_folder};
+use crate::client::Client;
+use crate::queue::{Lane, Queue};
+
+/// Where pictures and half-made copies lie, in the folder of the views.
+const WORKSHOP: &str = ".pictures";
+
+/// How long a picture may hold the writer up while others write to the tracker.
+const PICTURE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Takes a picture into the folder it is given.
+pub type TakePicture = Box<dyn Fn(&Path) -> Result<Survey, PictureError> + Send>;
+
+/// Takes pictures on `queue`'s turns, so that nothing of ours is written meanwhile.
+#[must_use]
+pub fn on_turns_of(queue: Arc<Queue>) -> TakePicture {
+    Box::new(move |to| {
+        let to = to.to_owned();
+        let take = move |client: &Client| Ok(take(client.beads_dir(), &to, PICTURE_PATIENCE));
+        match queue.call(Lane::Picture, take) {
+            Ok(picture) => picture,
+            Err(error) => Err(PictureError::NoTurn(error.to_string())),
+        }
+    })
+}
+
+/// How the views are kept.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The tracker's folder.
+    pub tracker: PathBuf,
+    /// The folder of the views; it is ours, and not for agents to write to.
+    pub root: PathBuf,
+    /// Above this many bytes only the start of an attempt brings a fresh copy.
+    pub limit_bytes: u64,
+    /// Least time between two pictures.
+    pub pause: Duration,
+    /// After a picture that took long the pause is at least this many times as long.
+    pub pause_factor: u32,
+    /// How many reads may run at once.
+    pub seats: usize,
+}
+
+impl Options {
+    /// Two seconds between pictures, of which they may take one part in ten, and half the processors for reads: agents have other work for the rest.
+    #[must_use]
+    pub fn new(tracker: PathBuf, root: PathBuf, limit_bytes: u64) -> Options {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Options {
+            tracker,
+            root,
+            limit_bytes,
+            pause: Duration::from_secs(2),
+            pause_factor: 10,
+            seats: (processors / 2).max(1),
+        }
+    }
+}
+
+/// What the keeper is told.
+enum Message {
+    /// A view begins; its folder is there.
+    Open(String),
+    /// A reader wants what is new; the connection is closed when there is no more to come.
+    Ask(String, UnixStream),
+    /// A view's reader is gone.
+    Close(String),
+    /// Everything goes.
+    End,
+}
+
+/// The views of a run. Dropping it stops the keeper and leaves the copies.
+pub struct Views {
+    root: PathBuf,
+    to_keeper: Sender<Message>,
+    keeper: Option<JoinHandle<()>>,
+    door: Option<Door>,
+}
+
+impl Views {
+    /// Makes the folder and listens. What a coordinator before has left there stays readable until each view is closed.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or there is no thread. Without a socket it goes on: copies come at attempts' starts then.
+    pub fn start(options: Options, take: TakePicture) -> io::Result<Views> {
+        fs_err::create_dir_all(options.root.parent().unwrap_or(Path::new("/")))?;
+        match make_folder(&options.root) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
+        let workshop = options.root.join(WORKSHOP);
+        remove_folder(&workshop)?;
+        make_folder(&workshop)?;
+        let root = options.root.clone();
+        let (to_keeper, messages) = channel();
+        let mut keeper = Keeper {
+            options,
+            workshop,
+            take,
+            shelves: BTreeMap::new(),
+            picture: None,
+            pictures: 0,
+            next: Instant::now(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("views".to_owned())
+            .spawn(move || keeper.work(&messages))?;
+        let to_me = to_keeper.clone();
+        let asked = move |name, connection| {
+            let _ = to_me.send(Message::Ask(name, connection));
+        };
+        let door = Door::open(&root, asked)
+            .inspect_err(
+                |error| tracing::warn!(%error, "agents cannot ask for fresh copies of the tracker"),
+            )
+            .ok();
+        Ok(Views {
+            root,
+            to_keeper,
+            keeper: Some(thread),
+            door,
+        })
+    }
+
+    /// The view `name`, for `MESH_VIEW`. Its folder is made now, its first copy meanwhile.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn open(&self, name: &str) -> io::Result<PathBuf> {
+        let folder = self.root.join(name);
+        match make_folder(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
+        self.tell(Message::Open(name.to_owned()));
+        Ok(folder)
+    }
+
+    /// Removes the view `name`, whose reader must be gone.
+    pub fn close(&self, name: &str) {
+        self.tell(Message::Close(name.to_owned()));
+    }
+
+    /// Removes everything. All readers must be gone.
+    pub fn end(mut self) {
+        self.tell(Message::End);
+        if let Some(keeper) = self.keeper.take() {
+            // A keeper that panicked has said so, and what it left is in the run's own folder.
+            let _ = keeper.join();
+        }
+    }
+
+    fn tell(&self, message: Message) {
+        // Without a keeper there are no fresh copies, which is not worth a run.
+        let _ = self.to_keeper.send(message);
+    }
+}
+
+impl Drop for Views {
+    fn drop(&mut self) {
+        if let Some(door) = self.door.take() {
+            door.shut();
+        }
+    }
+}
+
+struct Keeper {
+    options: Options,
+    workshop: PathBuf,
+    take: TakePicture,
+    shelves: BTreeMap<String, Shelf>,
+    picture: Option<Arc<Picture>>,
+    /// How many were taken, for their names.
+    pictures: u64,
+    /// Before this no further picture is taken.
+    next: Instant,
+}
+
+impl Keeper {
+    fn work(&mut self, messages: &Receiver<Message>) {
+        while let Ok(first) = messages.recv() {
+            // One picture serves all that wait.
+            let mut starting = false;
+            let mut wanted = Vec::new();
+            for message in std::iter::once(first).chain(messages.try_iter()) {
+                match message {
+                    Message::Open(name) => {
+                        let folder = self.options.root.join(&name);
+                        self.shelves
+                            .entry(name.clone())
+                            .or_insert_with(|| Shelf::new(folder));
+                        starting = true;
+                        wanted.push((name, None));
+                    }
+                    Message::Ask(name, asker) => wanted.push((name, Some(asker))),
+                    Message::Close(name) => self.close(&name),
+                    Message::End => return self.remove_all(),
+                }
+            }
+            wanted.retain(|(name, _)| self.shelves.contains_key(name));
+            if !wanted.is_empty() && self.is_picture_due(starting) {
+                self.renew_picture();
+            }
+            for (name, asker) in wanted {
+                self.hand_out(&name);
+                drop(asker);
+            }
+        }
+    }
+
+    fn is_picture_due(&self, starting: bool) -> bool {
+        let Some(picture) = &self.picture else {
+            return Instant::now() >= self.next;
+        };
+        let is_small = picture.survey.bytes() <= self.options.limit_bytes;
+        Instant::now() >= self.next
+            && (is_small || starting)
+            && !Survey::of(&self.options.tracker).is_ok_and(|now| now == picture.survey)
+    }
+
+    fn renew_picture(&mut self) {
+        let began = Instant::now();
+        match self.take_picture() {
+            Ok(picture) => {
+                let old = self.picture.replace(Arc::new(picture));
+                if let Some(Err(error)) = old.map(|old| remove_folder(&old.folder)) {
+                    tracing::debug!(%error, "an old picture of the tracker was not removed");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "no fresh copy of the tracker for the agents"),
+        }
+        // Counted from the end, and also after a failure: a tracker in trouble is not helped by more readers.
+        self.next = Instant::now()
+            + self
+                .options
+                .pause
+                .max(began.elapsed() * self.options.pause_factor);
+    }
+
+    fn take_picture(&mut self) -> Result<Picture, PictureError> {
+        self.pictures += 1;
+        let folder = self.workshop.join(self.pictures.to_string());
+        make_folder(&folder)?;
+        let picture = (self.take)(&folder.join(BEADS)).and_then(|survey| {
+            Ok(Picture::with_seats(
+                folder.clone(),
+                survey,
+                self.options.seats,
+            )?)
+        });
+        if picture.is_err() {
+            // The first error is the one that counts.
+            let _ = remove_folder(&folder);
+        }
+        picture
+    }
+
+    fn hand_out(&mut self, name: &str) {
+        let (Some(picture), Some(shelf)) = (&self.picture, self.shelves.get_mut(name)) else {
+            return;
+        };
+        if !shelf.shows(picture)
+            && let Err(error) = shelf.put(picture, &self.workshop)
+        {
+            tracing::warn!(%error, view = name, "an agent reads an older copy of the tracker");
+        }
+        shelf.sweep(&self.workshop);
+    }
+
+    /// Also a view of a coordinator before this one, of which there is no shelf.
+    fn close(&mut self, name: &str) {
+        let folder = self.options.root.join(name);
+        let shelf = self.shelves.remove(name);
+        if !folder.exists() {
+            return;
+        }
+        let shelf = shelf.unwrap_or_else(|| Shelf::new(folder));
+        if let Err(error) = shelf.remove(&self.workshop) {
+            tracing::warn!(%error, view = name, "a view of the tracker was not removed");
+        }
+    }
+
+    fn remove_all(&mut self) {
+        if let Err(error) = remove_folder(&self.options.root) {
+            tracing::warn!(%error, "the views of the tracker were not removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::door::at_socket;
+    use mesh_bd_ro::view::{beads_dir, numbers};
+    use std::io::{Read, Write};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    struct Stage {
+        temp: tempfile::TempDir,
+        taken: Arc<AtomicUsize>,
+        views: Option<Views>,
+    }
+
+    impl Stage {
+        fn new(limit_bytes: u64, pause: Duration) -> Stage {
+            let temp = tempfile::tempdir().expect("temp");
+            let live = temp.path().join("live");
+            fs_err::create_dir(&live).expect("folder");
+            fs_err::write(live.join("beads.db"), "0").expect("own file");
+            let taken = Arc::new(AtomicUsize::new(0));
+            let options = Options {
+                pause,
+                pause_factor: 0,
+                seats: 1,
+                ..Options::new(live.clone(), temp.path().join("run/view"), limit_bytes)
+            };
+            let counter = Arc::clone(&taken);
+            let take_picture = move |to: &Path| {
+                counter.fetch_add(1, Ordering::SeqCst);
+                take(&live, to, Duration::from_secs(30))
+            };
+            let views = Views::start(options, Box::new(take_picture)).expect("views");
+            Stage {
+                temp,
+                taken,
+                views: Some(views),
+            }
+        }
+
+        fn views(&self) -> &Views {
+            self.views.as_ref().expect("not ended")
+        }
+
+        fn root(&self) -> PathBuf {
+            self.temp.path().join("run/view")
+        }
+
+        fn write(&self, text: &str) {
+            fs_err::write(self.temp.path().join("live/beads.db"), text).expect("own file");
+        }
+
+        /// Sends `question` and waits until it is hung up.
+        fn say(&self, question: &[u8]) {
+            let mut connection = at_socket(&self.root(), |path| UnixStream::connect(path))
+                .expect("the door is open");
+            connection.write_all(question).expect("somebody listens");
+            connection.read_to_end(&mut Vec::new()).expect("hung up");
+        }
+
+        /// What the newest copy of `view` holds after asking.
+        fn ask(&self, view: &str) -> (u64, String) {
+            self.say(format!("{view}\n").as_bytes());
+            let folder = self.root().join(view);
+            let newest = numbers(&folder).expect("the view")[0];
+            let text = fs_err::read_to_string(beads_dir(&folder, newest).join("beads.db"));
+            (newest, text.expect("copied"))
+        }
+
+        fn taken(&self) -> usize {
+            self.taken.load(Ordering::SeqCst)
+        }
+    }
+
+    #[test]
+    fn a_copy_is_there_from_the_start_and_a_new_one_when_something_was_written() {
+        let stage = Stage::new(u64::MAX, Duration::ZERO);
+        stage.views().open("a.1").expect("a view");
+        assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
+        assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
+        assert_eq!(stage.taken(), 1, "nothing was written");
+        stage.write("1");
+        assert_eq!(stage.ask("a.1"), (2, "1".to_owned()));
+        assert_eq!(
+            numbers(&stage.root().join("a.1")).expect("the view"),
+            [2],
+            "nobody reads the old one"
+        );
+    }
+
+    #[test]
+    fn one_picture_serves_several_views_and_each_has_its_own_copy() {
+        let stage = Stage::new(u64::MAX, Duration::ZERO);
+        for name in ["a.1", "b.1"] {
+            stage.views().open(name).expect("a view");
+            stage.ask(name);
+        }
+        assert_eq!(stage.taken(), 1);
+        let rubbish = beads_dir(&stage.root().join("a.1"), 1).join("beads.db");
+        fs_err::write(rubbish, "rubbish").expect("its own");
+        assert_eq!(stage.ask("b.1").1, "0");
+        stage.write("1");
+        assert_eq!(stage.ask("a.1").1, "1", "a fresh copy mends it");
+    }
+
+    #[test]
+    fn between_two_pictures_readers_get_the_one_there_is() {
+        let stage = Stage::new(u64::MAX, Duration::from_secs(3600));
+        stage.views().open("a.1").expect("a view");
+        stage.ask("a.1");
+        stage.write("1");
+        assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
+        stage.views().open("b.1").expect("a view");
+        assert_eq!(stage.ask("b.1"), (1, "0".to_owned()));
+        assert_eq!(stage.taken(), 1);
+    }
+
+    #[test]
+    fn above_the_limit_only_an_attempts_start_brings_a_picture() {
+        let stage = Stage::new(0, Duration::ZERO);
+        stage.views().open("a.1").expect("a view");
+        stage.ask("a.1");
+        stage.write("1");
+        assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
+        stage.views().open("b.1").expect("a view");
+        assert_eq!(stage.ask("b.1"), (1, "1".to_owned()));
+        assert_eq!(
+            stage.ask("a.1"),
+            (2, "1".to_owned()),
+            "as it is there anyway"
+        );
+    }
+
+    #[test]
+    fn nonsense_is_hung_up_on_and_the_others_are_served() {
+        let stage = Stage::new(u64::MAX, Duration::ZERO);
+        stage.views().open("a.1").expect("a view");
+        for nonsense in [
+            &b"nobody.1\n"[..],
+            b"../../etc\n",
+            b"\n",
+            b".pictures\n",
+            b"\xff\xfe\n",
+            &[b'x'; 1000],
+        ] {
+            // A long one may be hung up on before it was read.
+            let mut connection =
+                at_socket(&stage.root(), |path| UnixStream::connect(path)).expect("open");
+            let _ = connection.write_all(nonsense);
+            let _ = connection.read_to_end(&mut Vec::new());
+        }
+        let silent = at_socket(&stage.root(), |path| UnixStream::connect(path)).expect("open");
+        assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
+        drop(silent);
+    }
+
+    #[test]
+    fn without_a_picture_the_old_copy_stays_and_the_reader_is_told_at_once() {
+        let stage = Stage::new(u64::MAX, Duration::ZERO);
+        stage.views().open("a.1").expect("a view");
+        stage.ask("a.1");
+        fs_err::remove_dir_all(stage.temp.path().join("live")).expect("own folder");
+        assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
+        assert_eq!(stage.taken(), 2);
+    }
+
+    #[test]
+    fn closed_views_go_and_at_the_end_everything() {
+        let mut stage = Stage::new(u64::MAX, Duration::ZERO);
+        for name in ["a.1", "b.1"] {
+            stage.views().open(name).expect("a view");
+        }
+        stage.views().close("a.1");
+        stage.views().close("never-opened.1");
+        stage.ask("b.1");
+        assert!(!stage.root().join("a.1").exists());
+        stage.views.take().expect("not ended").end();
+        assert!(!stage.root().exists());
+    }
+
+    #[test]
+    fn a_second_coordinator_takes_the_views_over() {
+        let mut stage = Stage::new(u64::MAX, Duration::ZERO);
+        stage.views().open("a.1").expect("a view");
+        stage.ask("a.1");
+        drop(stage.views.take());
+        stage.write("1");
+        let live = stage.temp.path().join("live");
+        let options = Options {
+            pause: Duration::ZERO,
+            pause_factor: 0,
+            ..Options::new(live.clone(), stage.root(), u64::MAX)
+        };
+        let take_picture = move |to: &Path| take(&live, to, Duration::from_secs(30));
+        stage.views = Some(Views::start(options, Box::new(take_picture)).expect("views"));
+        stage.views().open("a.1").expect("it is there");
+        assert_eq!(stage.ask("a.1"), (2, "1".to_owned()));
+        stage.views().close("a.1");
+        stage.views().open("b.1").expect("a view");
+        stage.ask("b.1");
+        assert!(!stage.root().join("a.1").exists());
+    }
+}

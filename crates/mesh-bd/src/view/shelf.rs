@@ -1,0 +1,336 @@
+//! One reader's view: its numbered copies, of which all but the newest go when nobody reads them.
+//!
+//! The folder belongs to a reader who may put anything there. So a copy is made elsewhere and renamed into the view, locks are
+//! tried on files that were opened before that, and what is removed is first renamed out of it.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mesh_bd_ro::view::{BEADS, LOCK, SEAT, copy_dir, numbers};
+
+use super::picture::{Survey, copy, make_folder};
+
+/// How many numbers that are taken already are passed over; only a reader's own doing makes more than one.
+const NUMBERS_TRIED: u64 = 16;
+
+/// A whole copy of the tracker, where no reader comes.
+#[derive(Debug)]
+pub(crate) struct Picture {
+    /// Its folder; `.beads` and the seats lie in it.
+    pub folder: PathBuf,
+    /// What was copied.
+    pub survey: Survey,
+    /// The seats, open.
+    seats: Vec<File>,
+}
+
+impl Picture {
+    /// Adds seats to a copy that was taken into `folder`. A file system without hard links gives none; readers then do not wait
+    /// for each other.
+    pub fn with_seats(folder: PathBuf, survey: Survey, seats: usize) -> io::Result<Picture> {
+        let seats = (0..seats)
+            .map(|number| Ok(fs_err::File::create_new(seat(&folder, number))?.into_file()))
+            .collect::<io::Result<_>>()?;
+        Ok(Picture {
+            folder,
+            survey,
+            seats,
+        })
+    }
+}
+
+fn seat(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("{SEAT}{number}"))
+}
+
+/// A copy in a view.
+#[derive(Debug)]
+struct Copy {
+    number: u64,
+    picture: Arc<Picture>,
+    lock: File,
+}
+
+impl Copy {
+    /// Holds every lock that a reader could have, or `None` if one has it. Dropping it lets go.
+    fn hold_all(&self) -> Option<Held<'_>> {
+        let mut held = Held(Vec::new());
+        for file in std::iter::once(&self.lock).chain(&self.picture.seats) {
+            match file.try_lock() {
+                Ok(()) => held.0.push(file),
+                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => return None,
+            }
+        }
+        Some(held)
+    }
+}
+
+struct Held<'a>(Vec<&'a File>);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        for file in &self.0 {
+            // An unlock that fails is of a file that is going anyway.
+            let _ = file.unlock();
+        }
+    }
+}
+
+/// The view of one reader.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    folder: PathBuf,
+    /// Oldest first. Copies that a coordinator before made are not here and stay until the view goes.
+    copies: Vec<Copy>,
+}
+
+impl Shelf {
+    /// The view in `folder`, which is there.
+    pub fn new(folder: PathBuf) -> Shelf {
+        Shelf {
+            folder,
+            copies: Vec::new(),
+        }
+    }
+
+    /// Whether the newest copy is of `picture`.
+    pub fn shows(&self, picture: &Arc<Picture>) -> bool {
+        self.copies
+            .last()
+            .is_some_and(|copy| Arc::ptr_eq(&copy.picture, picture))
+    }
+
+    /// Puts a copy of `picture` into the view, under the next number. `workshop` is a folder of ours on the same file system.
+    pub fn put(&mut self, picture: &Arc<Picture>, workshop: &Path) -> io::Result<()> {
+        let making = workshop.join("making");
+        remove_folder(&making)?;
+        make_folder(&making)?;
+        copy(
+            &picture.folder.join(BEADS),
+            &picture.survey,
+            &making.join(BEADS),
+        )?;
+        let lock = fs_err::File::create_new(making.join(LOCK))?.into_file();
+        for number in 0..picture.seats.len() {
+            // Without links the reader takes the lock instead.
+            let _ = fs_err::hard_link(seat(&picture.folder, number), seat(&making, number));
+        }
+        let highest = numbers(&self.folder)?.first().copied().unwrap_or(0);
+        for number in (1..=NUMBERS_TRIED).map_while(|step| highest.checked_add(step)) {
+            // Onto a full folder or a file that is there meanwhile it fails, and a link is not followed.
+            if fs_err::rename(&making, copy_dir(&self.folder, number)).is_ok() {
+                self.copies.push(Copy {
+                    number,
+                    picture: Arc::clone(picture),
+                    lock,
+                });
+                return Ok(());
+            }
+        }
+        Err(io::Error::other(format!(
+            "no copy could be put into {}: its numbers are taken",
+            self.folder.display()
+        )))
+    }
+
+    /// Removes the copies that are old and that nobody reads.
+    pub fn sweep(&mut self, workshop: &Path) {
+        let newest = self.copies.pop();
+        let folder = &self.folder;
+        self.copies.retain(|copy| {
+            let Some(_held) = copy.hold_all() else {
+                return true;
+            };
+            if let Err(error) = discard(&copy_dir(folder, copy.number), workshop) {
+                tracing::debug!(%error, "an old copy of the tracker was not removed");
+            }
+            false
+        });
+        self.copies.extend(newest);
+    }
+
+    /// Removes the view. Its reader must be gone.
+    pub fn remove(self, workshop: &Path) -> io::Result<()> {
+        discard(&self.folder, workshop)
+    }
+}
+
+/// Takes a folder out of sight in one step, then removes it. Links in it are removed, not followed.
+fn discard(folder: &Path, workshop: &Path) -> io::Result<()> {
+    let going = workshop.join("going");
+    remove_folder(&going)?;
+    fs_err::rename(folder, &going)?;
+    remove_folder(&going)
+}
+
+/// Removes a folder of ours if it is there.
+pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
+    match fs_err::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::picture::take;
+    use mesh_bd_ro::view::beads_dir;
+    use std::os::unix::fs::symlink;
+    use std::time::Duration;
+
+    struct Stage {
+        temp: tempfile::TempDir,
+        shelf: Shelf,
+        workshop: PathBuf,
+    }
+
+    impl Stage {
+        fn new() -> Stage {
+            let temp = tempfile::tempdir().expect("temp");
+            for folder in ["live", "view", "workshop"] {
+                fs_err::create_dir(temp.path().join(folder)).expect("folder");
+            }
+            let shelf = Shelf::new(temp.path().join("view"));
+            let workshop = temp.path().join("workshop");
+            Stage {
+                temp,
+                shelf,
+                workshop,
+            }
+        }
+
+        fn picture(&self, name: &str, seats: usize) -> Arc<Picture> {
+            let live = self.temp.path().join("live");
+            fs_err::write(live.join("beads.db"), name).expect("own file");
+            let folder = self.temp.path().join(name);
+            fs_err::create_dir(&folder).expect("folder");
+            let survey =
+                take(&live, &folder.join(BEADS), Duration::from_secs(30)).expect("nobody writes");
+            Arc::new(Picture::with_seats(folder, survey, seats).expect("seats"))
+        }
+
+        fn put(&mut self, picture: &Arc<Picture>) {
+            self.shelf.put(picture, &self.workshop).expect("a copy");
+        }
+
+        fn numbers(&self) -> Vec<u64> {
+            numbers(&self.shelf.folder).expect("the view")
+        }
+
+        fn text(&self, number: u64) -> String {
+            fs_err::read_to_string(beads_dir(&self.shelf.folder, number).join("beads.db"))
+                .expect("copied")
+        }
+
+        fn open(&self, number: u64, name: &str) -> File {
+            let path = copy_dir(&self.shelf.folder, number).join(name);
+            fs_err::File::open(path).expect("there").into_file()
+        }
+    }
+
+    #[test]
+    fn a_newer_copy_has_a_higher_number_and_an_unread_old_one_goes() {
+        let mut stage = Stage::new();
+        let (one, two) = (stage.picture("one", 1), stage.picture("two", 1));
+        stage.put(&one);
+        assert!(stage.shelf.shows(&one) && !stage.shelf.shows(&two));
+        stage.put(&two);
+        assert_eq!(
+            (stage.text(1), stage.text(2)),
+            ("one".to_owned(), "two".to_owned())
+        );
+        stage.shelf.sweep(&stage.workshop);
+        assert_eq!(stage.numbers(), [2]);
+        assert!(stage.shelf.shows(&two));
+        let empty = fs_err::read_dir(&stage.workshop).expect("ours").count();
+        assert_eq!(empty, 0);
+    }
+
+    #[test]
+    fn a_copy_is_kept_while_its_lock_or_one_of_its_seats_is_held() {
+        for name in ["lock", "seat-0", "seat-1"] {
+            let mut stage = Stage::new();
+            let (one, two) = (stage.picture("one", 2), stage.picture("two", 2));
+            stage.put(&one);
+            let held = stage.open(1, name);
+            match name {
+                "lock" => held.try_lock_shared().expect("free"),
+                _ => held.try_lock().expect("free"),
+            }
+            stage.put(&two);
+            stage.shelf.sweep(&stage.workshop);
+            assert_eq!(stage.numbers(), [2, 1], "{name} is held");
+            let other = if name == "seat-1" { "lock" } else { "seat-1" };
+            stage
+                .open(1, other)
+                .try_lock()
+                .expect("the sweep has let go of the others");
+            drop(held);
+            stage.shelf.sweep(&stage.workshop);
+            assert_eq!(stage.numbers(), [2], "{name} was let go");
+        }
+    }
+
+    #[test]
+    fn copies_of_one_picture_share_its_seats() {
+        let mut stage = Stage::new();
+        let picture = stage.picture("one", 1);
+        stage.put(&picture);
+        let mut other = Shelf::new(stage.temp.path().join("other"));
+        fs_err::create_dir(&other.folder).expect("folder");
+        other.put(&picture, &stage.workshop).expect("a copy");
+        let held = stage.open(1, "seat-0");
+        held.try_lock().expect("free");
+        let theirs = fs_err::File::open(copy_dir(&other.folder, 1).join("seat-0")).expect("there");
+        let theirs = theirs.file();
+        assert!(matches!(theirs.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(held);
+        theirs.try_lock().expect("free again");
+    }
+
+    #[test]
+    fn a_reader_that_plants_things_into_its_view_moves_nothing_of_others() {
+        let mut stage = Stage::new();
+        let precious = stage.temp.path().join("precious");
+        fs_err::create_dir(&precious).expect("folder");
+        fs_err::write(precious.join("file"), "whole").expect("own file");
+        let (one, two) = (stage.picture("one", 1), stage.picture("two", 1));
+        stage.put(&one);
+        let view = stage.shelf.folder.clone();
+        // The number that comes next, as a link; a folder that is in the way; and the old copy replaced by a link.
+        symlink(&precious, view.join("3")).expect("link");
+        fs_err::create_dir_all(view.join("4/full")).expect("folder");
+        fs_err::remove_dir_all(view.join("1")).expect("its own");
+        symlink(&precious, view.join("1")).expect("link");
+        stage.put(&two);
+        assert_eq!(
+            stage.text(5),
+            "two",
+            "the highest number is what readers take"
+        );
+        stage.shelf.sweep(&stage.workshop);
+        let shelf = std::mem::replace(&mut stage.shelf, Shelf::new(view.clone()));
+        shelf.remove(&stage.workshop).expect("its folder is ours");
+        assert!(!view.exists());
+        assert_eq!(
+            fs_err::read_to_string(precious.join("file")).expect("there"),
+            "whole"
+        );
+    }
+
+    #[test]
+    fn a_view_without_a_free_number_is_an_error_and_no_panic() {
+        let mut stage = Stage::new();
+        fs_err::create_dir_all(stage.shelf.folder.join(u64::MAX.to_string()).join("full"))
+            .expect("folder");
+        let picture = stage.picture("one", 1);
+        let refused = stage
+            .shelf
+            .put(&picture, &stage.workshop)
+            .expect_err("there is no higher number");
+        assert!(refused.to_string().contains("taken"), "{refused}");
+    }
+}
