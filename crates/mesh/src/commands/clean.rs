@@ -31,7 +31,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let run = match args.all {
         true => None,
-        false => Some(target::find_run(folder, args.run.run.as_deref())?.1),
+        false => Some(args.run.find(folder)?.1),
     };
     let (vcs, ..) = scope::open_repository(folder)?;
     let asked: Vec<Found> = inventory(&vcs)?

@@ -49,7 +49,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
-    let (_, run, run_dir) = target::find_run(folder, args.run.run.as_deref())?;
+    let (_, run, run_dir) = args.run.find(folder)?;
     let state = target::read_run(&run_dir)?.state;
     let task = target::find_task(&state, &run, &args.task)?;
     let attempt = choose_attempt(&state, &run, task, args.attempt)?;

@@ -10,6 +10,7 @@ pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod retry;
 pub(crate) mod run;
+pub(crate) mod shown;
 pub(crate) mod skip;
 pub(crate) mod status;
 pub(crate) mod stop;

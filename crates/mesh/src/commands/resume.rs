@@ -5,7 +5,7 @@ use std::path::Path;
 use mesh_proc::env::Env;
 
 use crate::commands::run::world;
-use crate::commands::target::{RunArgs, find_run};
+use crate::commands::target::RunArgs;
 use crate::error::CommandError;
 use crate::report;
 use crate::ui::shell::Shell;
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
-    let (mesh_dir, run, _) = find_run(folder, args.run.run.as_deref())?;
+    let (mesh_dir, run, _) = args.run.find(folder)?;
     let ours: Env = std::env::vars_os().collect();
     let resumed = mesh_engine::resume(mesh_dir.clone(), run.clone(), world(ours, shell)?)?;
     if resumed.nothing {

@@ -41,7 +41,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
-    let (mesh_dir, run, run_dir) = target::find_run(folder, args.run.run.as_deref())?;
+    let (mesh_dir, run, run_dir) = args.run.find(folder)?;
     let read = target::read_run(&run_dir)?;
     match target::coordinator(&read.setup, &run, &target::variable)? {
         Coordinator::Ours(holder) => {

@@ -25,14 +25,21 @@ pub(crate) struct RunArgs {
     pub run: Option<String>,
 }
 
+impl RunArgs {
+    /// The run that is meant.
+    ///
+    /// # Errors
+    /// No repository, no run, no such run.
+    pub fn find(&self, folder: &Path) -> Result<(MeshDir, RunId, RunDir), CommandError> {
+        find_run(folder, self.run.as_deref())
+    }
+}
+
 /// The run that `run` names, or the latest one.
 ///
 /// # Errors
 /// No repository, no run, no such run.
-pub(crate) fn find_run(
-    folder: &Path,
-    run: Option<&str>,
-) -> Result<(MeshDir, RunId, RunDir), CommandError> {
+fn find_run(folder: &Path, run: Option<&str>) -> Result<(MeshDir, RunId, RunDir), CommandError> {
     let mesh_dir = find_mesh_dir(folder)?;
     let runs = mesh_dir.list()?;
     let Some(latest) = runs.last() else {

@@ -5,7 +5,7 @@ use std::path::Path;
 use mesh_core::id::TaskId;
 use serde::Serialize;
 
-use crate::commands::target::{RunArgs, find_run};
+use crate::commands::target::RunArgs;
 use crate::error::CommandError;
 use crate::exit_code;
 use crate::report;
@@ -34,7 +34,7 @@ struct Answer<'a> {
 }
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
-    let (mesh_dir, run, _) = find_run(folder, args.run.run.as_deref())?;
+    let (mesh_dir, run, _) = args.run.find(folder)?;
     let summary = report::summary(&mesh_dir, &run)?;
     let id = TaskId::new(args.task.clone())
         .map_err(|problem| CommandError::usage(format!("{:?} is no id: {problem}", args.task)))?;
