@@ -20,7 +20,6 @@ pub mod help;
 pub mod log;
 pub mod parse;
 pub mod refusal;
-pub mod shape;
 pub mod table;
 pub mod view;
 #[cfg(test)]

@@ -125,7 +125,8 @@ mod tests {
         assert_eq!(quoted(&words), r"search 'it'\''s; $(x)' '' a=b");
         let hostile = as_written(&["a\nb\t".into(), "x".repeat(5000).into(), "y".into()]);
         assert!(
-            !crate::shape::has_hidden_characters(&hostile) && hostile.len() < 2 * REFUSED_BYTES
+            !crate::table::kinds::has_hidden_characters(&hostile)
+                && hostile.len() < 2 * REFUSED_BYTES
         );
     }
 

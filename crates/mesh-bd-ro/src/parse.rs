@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 
 use crate::refusal::Refusal;
-use crate::shape::has_hidden_characters;
+use crate::table::kinds::has_hidden_characters;
 use crate::table::{self, Flag, Rule, Takes};
 
 /// Most arguments in one call.
@@ -132,7 +132,7 @@ impl Request {
                 add_flag(&mut self.flags, flag, value)?;
             }
         }
-        if self.positionals.len() < self.rule.positionals.least() && !asks_for_help(&self.flags) {
+        if self.positionals.len() < self.rule.positionals.least && !asks_for_help(&self.flags) {
             return Err(Refusal::TooFewPositionals(self.rule));
         }
         let rule = self.rule;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::find::NotFound;
 use crate::help::usage;
 use crate::parse::{MAX_ARGUMENTS, MAX_BYTES};
-use crate::shape::Kind;
+use crate::table::kinds::Kind;
 use crate::table::{self, RULES, Rule};
 use crate::view::ViewError;
 use crate::{EXIT_CANNOT_RUN, EXIT_NOT_FOUND};
@@ -232,7 +232,10 @@ mod tests {
             Refusal::BadValue("status", Kind::Word, hostile),
         ] {
             let line = refusal.to_string();
-            assert!(!crate::shape::has_hidden_characters(&line), "{line:?}");
+            assert!(
+                !crate::table::kinds::has_hidden_characters(&line),
+                "{line:?}"
+            );
             assert!(line.len() < 2000, "{} bytes", line.len());
         }
     }
