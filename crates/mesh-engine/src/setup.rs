@@ -51,6 +51,9 @@ pub struct RunSetup {
     pub close_epic: bool,
     /// What goes into the tracker's audit.
     pub audit: AuditLevel,
+    /// What agents read of the tracker.
+    #[serde(default)]
+    pub view: TrackerView,
 }
 
 /// Where the tasks come from.
@@ -170,6 +173,20 @@ pub enum ClosePolicy {
     Landed,
     /// Never; a person does.
     Never,
+}
+
+/// What agents read of the tracker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum TrackerView {
+    /// Copies, one view for each attempt.
+    Copy {
+        /// Above this many bytes a fresh copy comes only with an attempt's start.
+        limit_bytes: u64,
+    },
+    /// The tracker itself, as in runs of the time before there were copies.
+    #[default]
+    Live,
 }
 
 /// What goes into the tracker's audit.

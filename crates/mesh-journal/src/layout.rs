@@ -214,7 +214,7 @@ impl RunDir {
         self.path.join("bin")
     }
 
-    /// Copies of the tracker that agents read, one numbered folder each.
+    /// Copies of the tracker that agents read, a folder for each attempt, while the run goes on.
     #[must_use]
     pub fn view(&self) -> PathBuf {
         self.path.join("view")

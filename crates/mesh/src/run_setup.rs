@@ -103,6 +103,7 @@ impl Scope {
                 Some(_) => AuditLevel::None,
                 None => config.audit_level,
             },
+            view: config.tracker.view,
         }
     }
 }

@@ -25,19 +25,22 @@ const WORKSHOP: &str = ".pictures";
 /// How long a picture may hold the writer up while others write to the tracker.
 const PICTURE_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Takes a picture into the folder it is given.
-pub type TakePicture = Box<dyn Fn(&Path) -> Result<Survey, PictureError> + Send>;
+/// Takes a picture into the folder it is given, and says how long that took when its turn had come.
+pub type TakePicture = Box<dyn Fn(&Path) -> (Result<Survey, PictureError>, Duration) + Send>;
 
 /// Takes pictures on `queue`'s turns, so that nothing of ours is written meanwhile.
 #[must_use]
 pub fn on_turns_of(queue: Arc<Queue>) -> TakePicture {
     Box::new(move |to| {
         let to = to.to_owned();
-        let take = move |client: &Client| Ok(take(client.beads_dir(), &to, PICTURE_PATIENCE));
-        match queue.call(Lane::Picture, take) {
-            Ok(picture) => picture,
-            Err(error) => Err(PictureError::NoTurn(error.to_string())),
-        }
+        let take = move |client: &Client| {
+            let began = Instant::now();
+            let picture = take(client.beads_dir(), &to, PICTURE_PATIENCE);
+            Ok((picture, began.elapsed()))
+        };
+        queue
+            .call(Lane::Picture, take)
+            .unwrap_or_else(|error| (Err(PictureError::NoTurn(error.to_string())), Duration::ZERO))
     })
 }
 
@@ -215,12 +218,22 @@ impl Keeper {
                 }
             }
             wanted.retain(|(name, _)| self.shelves.contains_key(name));
-            if !wanted.is_empty() && self.is_picture_due(starting) {
-                self.renew_picture();
-            }
+            let is_due = !wanted.is_empty() && self.is_picture_due(starting);
+            let took = if is_due {
+                self.renew_picture()
+            } else {
+                Duration::ZERO
+            };
+            let began = Instant::now();
             for (name, asker) in wanted {
                 self.hand_out(&name);
                 drop(asker);
+            }
+            if is_due {
+                // Also after a failure: a tracker in trouble is not helped by more readers.
+                let work = took + began.elapsed();
+                let pause = self.options.pause.max(work * self.options.pause_factor);
+                self.next = Instant::now() + pause;
             }
         }
     }
@@ -235,9 +248,10 @@ impl Keeper {
             && !Survey::of(&self.options.tracker).is_ok_and(|now| now == picture.survey)
     }
 
-    fn renew_picture(&mut self) {
-        let began = Instant::now();
-        match self.take_picture() {
+    /// Gives how long it took, without the waiting for its turn.
+    fn renew_picture(&mut self) -> Duration {
+        let (picture, took) = self.take_picture();
+        match picture {
             Ok(picture) => {
                 let old = self.picture.replace(Arc::new(picture));
                 if let Some(Err(error)) = old.map(|old| remove_folder(&old.folder)) {
@@ -246,30 +260,24 @@ impl Keeper {
             }
             Err(error) => tracing::warn!(%error, "no fresh copy of the tracker for the agents"),
         }
-        // Counted from the end, and also after a failure: a tracker in trouble is not helped by more readers.
-        self.next = Instant::now()
-            + self
-                .options
-                .pause
-                .max(began.elapsed() * self.options.pause_factor);
+        took
     }
 
-    fn take_picture(&mut self) -> Result<Picture, PictureError> {
+    fn take_picture(&mut self) -> (Result<Picture, PictureError>, Duration) {
         self.pictures += 1;
         let folder = self.workshop.join(self.pictures.to_string());
-        make_folder(&folder)?;
-        let picture = (self.take)(&folder.join(BEADS)).and_then(|survey| {
-            Ok(Picture::with_seats(
-                folder.clone(),
-                survey,
-                self.options.seats,
-            )?)
-        });
+        if let Err(error) = make_folder(&folder) {
+            return (Err(error.into()), Duration::ZERO);
+        }
+        let (survey, took) = (self.take)(&folder.join(BEADS));
+        let seats = self.options.seats;
+        let picture =
+            survey.and_then(|survey| Ok(Picture::with_seats(folder.clone(), survey, seats)?));
         if picture.is_err() {
             // The first error is the one that counts.
             let _ = remove_folder(&folder);
         }
-        picture
+        (picture, took)
     }
 
     fn hand_out(&mut self, name: &str) {
@@ -334,7 +342,8 @@ mod tests {
             let counter = Arc::clone(&taken);
             let take_picture = move |to: &Path| {
                 counter.fetch_add(1, Ordering::SeqCst);
-                take(&live, to, Duration::from_secs(30))
+                let picture = take(&live, to, Duration::from_secs(30));
+                (picture, Duration::ZERO)
             };
             let views = Views::start(options, Box::new(take_picture)).expect("views");
             Stage {
@@ -497,7 +506,8 @@ mod tests {
             pause_factor: 0,
             ..Options::new(live.clone(), stage.root(), u64::MAX)
         };
-        let take_picture = move |to: &Path| take(&live, to, Duration::from_secs(30));
+        let take_picture =
+            move |to: &Path| (take(&live, to, Duration::from_secs(30)), Duration::ZERO);
         stage.views = Some(Views::start(options, Box::new(take_picture)).expect("views"));
         stage.views().open("a.1").expect("it is there");
         assert_eq!(stage.ask("a.1"), (2, "1".to_owned()));

@@ -21,5 +21,7 @@ mod keeper;
 mod picture;
 mod shelf;
 
+pub use mesh_bd_ro::view::MESH_VIEW;
+
 pub use keeper::{Options, TakePicture, Views, on_turns_of};
 pub use picture::{PictureError, Survey, take};

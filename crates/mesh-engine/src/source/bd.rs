@@ -5,9 +5,11 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use mesh_bd::audit::{AuditEntry, text_or_reference};
+use mesh_bd::view::{MESH_VIEW, Views};
 use mesh_bd::{BdError, Client, Lane, Queue, Renewal};
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, Event, PlanChange};
+use mesh_core::filename::safe_file_name;
 use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
 use mesh_core::issue::{Issue, IssueStatus};
 use mesh_plan::comment::{
@@ -39,6 +41,8 @@ pub(crate) struct BdSource {
     /// Tasks that mesh has closed, and those that were closed before.
     closed: Mutex<BTreeSet<TaskId>>,
     renewals: OnceLock<Renewals>,
+    /// Copies for the agents, until the run's end.
+    views: Mutex<Option<Views>>,
 }
 
 /// A write that the tracker did not take for a moment is made once more, on the same turn of the queue; `write` hears whether it is
@@ -51,6 +55,15 @@ fn twice<T>(mut write: impl FnMut(bool) -> Result<T, BdError>) -> Result<T, BdEr
         }
         answer => answer,
     }
+}
+
+/// The name of an attempt's view.
+fn view_of(attempt: &AttemptId) -> String {
+    format!(
+        "{}.{}",
+        safe_file_name(attempt.task.as_str()),
+        attempt.number
+    )
 }
 
 /// The actor of a slot.
@@ -72,7 +85,12 @@ pub fn is_held_by_mesh(issue: &Issue) -> bool {
 }
 
 impl BdSource {
-    pub fn new(queue: Arc<Queue>, target: Target, loaded: Loaded) -> BdSource {
+    pub fn new(
+        queue: Arc<Queue>,
+        target: Target,
+        loaded: Loaded,
+        views: Option<Views>,
+    ) -> BdSource {
         let held = |sheet: &Sheet| {
             let name = sheet
                 .assignee
@@ -95,6 +113,7 @@ impl BdSource {
             holders: Mutex::new(holders),
             closed: Mutex::new(closed),
             renewals: OnceLock::new(),
+            views: Mutex::new(views),
         }
     }
 
@@ -165,6 +184,9 @@ impl BdSource {
     }
 
     pub fn settle(&self, host: &Arc<Host>, report: &AttemptReport<'_>) -> Vec<String> {
+        if let Some(views) = &*lock(&self.views) {
+            views.close(&view_of(report.attempt));
+        }
         let task = &report.attempt.task;
         let actor = self.holder(task).unwrap_or_else(|| ACTOR.to_owned());
         let mut refused = Vec::new();
@@ -330,6 +352,10 @@ impl BdSource {
     }
 
     pub fn conclude(&self, host: &Arc<Host>, words: &LastWords) -> Vec<String> {
+        let views = lock(&self.views).take();
+        if let Some(views) = views {
+            views.end();
+        }
         let mut refused = Vec::new();
         for task in &words.claimed {
             let Some(actor) = lock(&self.holders).remove(task) else {
@@ -397,16 +423,19 @@ impl BdSource {
             .call(Lane::Rest, move |client| client.close(&id, ACTOR, &reason))
     }
 
-    pub fn agent_environment(&self, host: &Host) -> Env {
+    /// Where `mesh-bd-ro` finds the tracker: a view of the attempt's own, or the tracker itself.
+    pub fn agent_environment(&self, host: &Host, attempt: &AttemptId) -> std::io::Result<Env> {
         let mut env = Env::empty();
-        if let SourceSetup::Bd { beads_dir, .. } = &host.setup.source {
-            env.insert("BEADS_DIR", beads_dir);
+        match (&*lock(&self.views), &host.setup.source) {
+            (Some(views), _) => env.insert(MESH_VIEW, views.open(&view_of(attempt))?),
+            (None, SourceSetup::Bd { beads_dir, .. }) => env.insert("BEADS_DIR", beads_dir),
+            (None, SourceSetup::St { .. }) => {}
         }
         if let Some(bd) = &host.setup.programs.bd {
             env.insert("MESH_BD", bd);
         }
         env.insert("MESH_BD_RO_LOG", host.run_dir.path().join("bd-ro.log"));
-        env
+        Ok(env)
     }
 
     pub fn locks_of(&self, task: &TaskId) -> Option<BTreeSet<LockGroup>> {

@@ -145,11 +145,11 @@ impl Source {
         }
     }
 
-    /// Variables that let an agent read the source.
-    pub fn agent_environment(&self, host: &Host) -> Env {
+    /// Variables that let the processes of an attempt read the source.
+    pub fn agent_environment(&self, host: &Host, attempt: &AttemptId) -> std::io::Result<Env> {
         match self {
-            Source::St(_) => Env::empty(),
-            Source::Bd(source) => source.agent_environment(host),
+            Source::St(_) => Ok(Env::empty()),
+            Source::Bd(source) => source.agent_environment(host, attempt),
         }
     }
 

@@ -93,20 +93,17 @@ fn prove_integrated(
     tree: &Integrated<'_>,
 ) -> Result<(), String> {
     let folder = host.run_dir.attempt(attempt).path().join("landing");
-    let workspace = Workspace {
-        name: String::new(),
-        path: tree.path.to_path_buf(),
-        parents: Vec::new(),
-        conflicted: Vec::new(),
-    };
     let facts = mesh_agent::launch::AttemptFacts {
         run: host.run.clone(),
         attempt: attempt.clone(),
-        workspace: workspace.path,
+        workspace: tree.path.to_path_buf(),
         prompt_file: host.run_dir.attempt(attempt).prompt(),
         path_front: host.source.path_front(host),
         state_folder: None,
-        extra_env: host.source.agent_environment(host),
+        extra_env: host
+            .source
+            .agent_environment(host, attempt)
+            .map_err(|error| error.to_string())?,
     };
     let launch = launch::command(
         CommandKind::Proof,

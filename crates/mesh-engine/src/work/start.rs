@@ -157,7 +157,10 @@ pub(crate) fn facts(
     folder: &Path,
     prompt_file: PathBuf,
 ) -> Result<AttemptFacts, StartFailure> {
-    let mut extra_env = host.source.agent_environment(host);
+    let mut extra_env = host
+        .source
+        .agent_environment(host, attempt)
+        .map_err(could_not)?;
     let ours = host
         .vcs
         .agent_environment(workspace, &workspace.parents, folder)

@@ -8,11 +8,12 @@ use mesh_agent::profile::{Profile, ProfileConfig, ProfileProblem};
 use mesh_agent::scope::{GroupMap, GroupProblem};
 use mesh_core::policy::{Rank, Unlabelled};
 use mesh_core::time::Span;
+use mesh_engine::TrackerView;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::layers::{Layers, Problem, Source};
-use super::{Config, Locks, ToolPaths, TrackerConfig, TrackerView, Workspace};
+use super::{Config, Locks, ToolPaths, TrackerConfig, Workspace};
 use crate::error::{CommandError, Kind};
 
 /// The configuration. Problems are added to those that are there already; with any of them the result is not to be used.
@@ -63,7 +64,12 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
             close_epic: flag(layers, &["tracker", "close_epic"])?,
             trust_agent_verify: flag(layers, &["tracker", "trust_agent_verify"])?,
             allow_untested: flag(layers, &["tracker", "allow_untested"])?,
-            view: TrackerView::Live,
+            view: match text(layers, &["tracker", "view"]).as_deref() {
+                Some("live") => TrackerView::Live,
+                _ => TrackerView::Copy {
+                    limit_bytes: bytes(layers, &["tracker", "view_limit"])?,
+                },
+            },
         },
         tools: tools(layers),
     })
@@ -94,6 +100,11 @@ fn text(layers: &Layers, path: &[&str]) -> Option<String> {
 
 fn span(layers: &Layers, path: &[&str]) -> Result<Span, CommandError> {
     let read = text(layers, path).and_then(|text| mesh_agent::duration::parse_span(&text).ok());
+    need(read, &path.join("."))
+}
+
+fn bytes(layers: &Layers, path: &[&str]) -> Result<u64, CommandError> {
+    let read = text(layers, path).and_then(|text| mesh_agent::duration::parse_bytes(&text).ok());
     need(read, &path.join("."))
 }
 

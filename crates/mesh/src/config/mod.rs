@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use mesh_agent::profile::ProfileConfig;
 use mesh_core::policy::{Rank, Unlabelled};
 use mesh_core::time::Span;
-use mesh_engine::{AuditLevel, BaseConflict, ClosePolicy};
+use mesh_engine::{AuditLevel, BaseConflict, ClosePolicy, TrackerView};
 use mesh_journal::layout::MeshDir;
 
 pub use layers::Source;
@@ -99,13 +99,6 @@ pub struct TrackerConfig {
     pub allow_untested: bool,
     /// What agents read.
     pub view: TrackerView,
-}
-
-/// What agents read through the read-only wrapper.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrackerView {
-    /// The tracker itself.
-    Live,
 }
 
 /// `[tools]`: names on `PATH` or absolute paths, as they were written.

@@ -1,6 +1,6 @@
 //! The keys that there are, and what may stand behind each. `defaults.toml` documents them; a test holds the two together.
 
-use mesh_agent::duration::parse_span;
+use mesh_agent::duration::{parse_bytes, parse_span};
 use mesh_agent::nearest::nearest;
 use toml::de::{DeTable, DeValue};
 
@@ -13,6 +13,8 @@ pub(super) enum Kind {
     Loose,
     /// A length of time, such as `"15m"`, longer than nothing.
     Span,
+    /// A size, such as `"64MiB"`.
+    Bytes,
     /// A whole number in these bounds.
     Count(i64, i64),
     /// `true` or `false`.
@@ -86,7 +88,8 @@ pub(super) const KEYS: &[Key] = &[
     key(&["tracker", "close_epic"], Kind::Flag),
     key(&["tracker", "trust_agent_verify"], Kind::Flag),
     key(&["tracker", "allow_untested"], Kind::Flag),
-    key(&["tracker", "view"], Kind::Choice(&["live"])),
+    key(&["tracker", "view"], Kind::Choice(&["copy", "live"])),
+    key(&["tracker", "view_limit"], Kind::Bytes),
     with_variable(&["tools", "bd"], Kind::Text, "MESH_BD"),
     with_variable(&["tools", "jj"], Kind::Text, "MESH_JJ"),
     with_variable(&["tools", "git"], Kind::Text, "MESH_GIT"),
@@ -192,7 +195,7 @@ pub(super) fn dotted<'a>(path: impl IntoIterator<Item = &'a str>) -> String {
 /// A fragment that says what it must be.
 pub(super) fn check(kind: Kind, value: &DeValue<'_>) -> Result<toml::Value, String> {
     match kind {
-        Kind::Text | Kind::Loose | Kind::Span | Kind::Choice(_) => {
+        Kind::Text | Kind::Loose | Kind::Span | Kind::Bytes | Kind::Choice(_) => {
             let text = text(value)?;
             check_text(kind, &text)?;
             Ok(toml::Value::String(text))
@@ -235,7 +238,7 @@ pub(super) fn check_word(kind: Kind, word: &str) -> Result<toml::Value, String> 
             "false" => Ok(toml::Value::Boolean(false)),
             _ => Err("it must be true or false".to_owned()),
         },
-        Kind::Text | Kind::Loose | Kind::Span | Kind::Choice(_) => {
+        Kind::Text | Kind::Loose | Kind::Span | Kind::Bytes | Kind::Choice(_) => {
             check_text(kind, word).map(|()| toml::Value::String(word.to_owned()))
         }
         Kind::Texts | Kind::TextTable => Err("it cannot be set by a variable".to_owned()),
@@ -252,6 +255,7 @@ fn check_text(kind: Kind, text: &str) -> Result<(), String> {
             mesh_core::time::Span(0) => Err("it must be longer than nothing".to_owned()),
             _ => Ok(()),
         },
+        Kind::Bytes => parse_bytes(text).map(|_| ()),
         Kind::Choice(words) if !words.contains(&text) => {
             let hint = nearest(text, words.iter().copied())
                 .map_or_else(String::new, |word| format!(" (did you mean \"{word}\"?)"));

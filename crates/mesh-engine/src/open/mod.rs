@@ -1,27 +1,27 @@
 //! Opening a run: a new one, or one that a coordinator before left.
 
+mod alone;
+mod calls;
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use mesh_agent::scope::GroupMap;
-use mesh_bd::{CallRecord, Client, Queue};
-use mesh_core::event::{Event, PlanChange, Request};
+use mesh_bd::Client;
+use mesh_core::event::{Event, Request};
 use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
 use mesh_core::policy::Policy;
-use mesh_core::state::{Phase, RunEnd, State};
+use mesh_core::state::{RunEnd, State};
 use mesh_core::time::Millis;
-use mesh_journal::call_log::{Call, CallLog, CallOutcome};
+use mesh_journal::call_log::CallLog;
 use mesh_journal::layout::{MeshDir, RunDir};
-use mesh_journal::locks::{self, Guard, Holder};
-use mesh_journal::results;
-use mesh_journal::{Header, Journal, RunId, WallTime, replay};
-use mesh_plan::diff::changes;
+use mesh_journal::{Header, Journal, RunId, replay};
 use mesh_plan::epic::Target;
-use mesh_plan::loaded::{Loaded, SourceKind};
-use mesh_plan::st::ItemStatus;
+use mesh_plan::loaded::Loaded;
 use mesh_proc::env::{Env, MESH_RUN};
 use mesh_proc::run::{Direct, Observed, Output, RunError};
 use mesh_proc::shim::Launcher;
@@ -29,7 +29,13 @@ use mesh_proc::signal::Listener;
 use mesh_proc::watch::Watcher;
 use mesh_vcs::{Backend, CommitId, Tools};
 
+pub use alone::unfinished;
+use alone::{hold, refuse_beside_unfinished};
+use calls::{log_call, open_call_log};
+use source::{difference, open_source, read_source};
+
 use crate::clock::{Clock, unix_ms};
+use crate::control;
 use crate::engine::{Engine, Finished, Watch};
 use crate::error::EngineError;
 use crate::host::{Gate, Host};
@@ -37,12 +43,6 @@ use crate::inbox::Input;
 use crate::recover::{self, Recovered};
 use crate::setup::{RunSetup, SourceSetup};
 use crate::source::Source;
-use crate::source::bd::{BdSource, is_held_by_mesh};
-use crate::source::st::{self, StSource};
-use crate::{control, prepare};
-
-/// Most bytes of the call log; a run of a night makes some ten thousand calls.
-const CALL_LOG_BYTES: u64 = 64 << 20;
 
 /// What the process gives to a run.
 pub struct World {
@@ -108,7 +108,8 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
     install_wrapper(&new.setup, &run_dir)?;
     vcs.open_hub(new.run.as_str())?;
     write_plan_json(&run_dir, &new)?;
-    let (source, tracker) = open_source(&new.setup, new.loaded.clone(), new.tracker, &log)?;
+    let (source, tracker) =
+        open_source(&new.setup, new.loaded.clone(), new.tracker, &run_dir, &log)?;
     let header = Header {
         run: new.run.clone(),
         started_unix_ms: started,
@@ -202,7 +203,7 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
     vcs.open_hub(run.as_str())?;
     let (loaded, tracker) = read_source(&setup, &run, &world.ours, &mesh_dir, &vcs)?;
     let change = difference(&state, &loaded);
-    let (source, _) = open_source(&setup, loaded.clone(), tracker, &log)?;
+    let (source, _) = open_source(&setup, loaded.clone(), tracker, &run_dir, &log)?;
     let clock = Clock::new(contents.header.started_unix_ms, latest);
     let parts = Parts {
         run,
@@ -379,126 +380,6 @@ fn open_vcs(
     Ok(Backend::detect(&setup.repository, &vcs)?)
 }
 
-fn log_call(log: &CallLog, command: &mesh_proc::run::Command, result: &Result<Output, RunError>) {
-    let (elapsed, outcome) = match result {
-        Ok(output) if output.status.is_success() => (output.elapsed, CallOutcome::Ok),
-        Ok(output) => (
-            output.elapsed,
-            CallOutcome::Failed {
-                problem: output.status.to_string(),
-            },
-        ),
-        Err(error) => (
-            error.elapsed(),
-            CallOutcome::Failed {
-                problem: error.to_string(),
-            },
-        ),
-    };
-    let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    let argv = std::iter::once(command.program.display().to_string())
-        .chain(
-            command
-                .args
-                .iter()
-                .map(|arg| arg.to_string_lossy().into_owned()),
-        )
-        .collect();
-    let call = Call {
-        argv,
-        cwd: command.cwd.as_ref().map(|cwd| cwd.display().to_string()),
-        started_unix_ms: unix_ms().saturating_sub(elapsed_ms),
-        elapsed_ms,
-        outcome,
-    };
-    write_call(log, &call);
-}
-
-fn log_tracker_call(log: &CallLog, record: &CallRecord) {
-    let outcome = match &record.outcome {
-        mesh_bd::CallOutcome::Exited { code: 0, .. } => CallOutcome::Ok,
-        other => CallOutcome::Failed {
-            problem: format!("{other:?}"),
-        },
-    };
-    let call = Call {
-        argv: record.argv.clone(),
-        cwd: None,
-        started_unix_ms: record.started_unix_ms,
-        elapsed_ms: record.elapsed_ms,
-        outcome,
-    };
-    write_call(log, &call);
-}
-
-fn write_call(log: &CallLog, call: &Call) {
-    // The log is for people; a run does not stop for it.
-    if let Err(error) = log.record(call) {
-        tracing::debug!(%error, "a call is not in the call log");
-    }
-}
-
-fn open_call_log(run_dir: &RunDir) -> Result<Arc<CallLog>, EngineError> {
-    Ok(Arc::new(
-        CallLog::open(&run_dir.call_log(), CALL_LOG_BYTES).map_err(EngineError::folder)?,
-    ))
-}
-
-/// One coordinator for each store and each tracker. The kernel gives the locks back when we die.
-fn hold(
-    world: &World,
-    setup: &RunSetup,
-    run: &RunId,
-    vcs: &Backend,
-) -> Result<Vec<Guard>, EngineError> {
-    let holder = Holder {
-        pid: std::process::id(),
-        run: run.to_string(),
-        repository: setup.repository.display().to_string(),
-        since: WallTime(unix_ms()),
-    };
-    let tracker = match &setup.source {
-        SourceSetup::St { path, .. } => path.clone(),
-        SourceSetup::Bd { beads_dir, .. } => beads_dir.clone(),
-    };
-    let mut guards = Vec::new();
-    for key in [vcs.store_path().to_path_buf(), tracker] {
-        guards.push(locks::acquire(&world.state_home, &key, &holder)?);
-    }
-    Ok(guards)
-}
-
-/// A run that has not ended may still have agents at work; a second one beside it would be blind to them.
-fn refuse_beside_unfinished(mesh_dir: &MeshDir) -> Result<(), EngineError> {
-    match unfinished(mesh_dir)? {
-        Some(run) => Err(EngineError::Unfinished {
-            run: run.to_string(),
-        }),
-        None => Ok(()),
-    }
-}
-
-/// The newest run of this repository that has not ended.
-///
-/// # Errors
-/// When the folder of runs cannot be read. A journal that cannot be read is passed over: nothing can go on from it.
-pub fn unfinished(mesh_dir: &MeshDir) -> Result<Option<RunId>, EngineError> {
-    let mut runs = mesh_dir.list().map_err(EngineError::folder)?;
-    runs.sort();
-    for run in runs.into_iter().rev() {
-        let Ok((_, records, _)) = mesh_journal::read(&mesh_dir.run(&run).journal()) else {
-            continue;
-        };
-        let Ok(state) = replay(&records) else {
-            continue;
-        };
-        if state.run_end() != RunEnd::Concluded && !records.is_empty() {
-            return Ok(Some(run));
-        }
-    }
-    Ok(None)
-}
-
 /// Agents get the wrapper under the name `bd`, as a copy of the run's own: a rebuild in mid-run must not matter.
 fn install_wrapper(setup: &RunSetup, run_dir: &RunDir) -> Result<(), EngineError> {
     let SourceSetup::Bd { .. } = setup.source else {
@@ -514,136 +395,6 @@ fn install_wrapper(setup: &RunSetup, run_dir: &RunDir) -> Result<(), EngineError
     fs_err::create_dir_all(run_dir.bin()).map_err(EngineError::folder)?;
     fs_err::copy(wrapper, &target).map_err(EngineError::folder)?;
     Ok(())
-}
-
-type Tracker = Option<(Client, Target)>;
-
-fn open_source(
-    setup: &RunSetup,
-    loaded: Loaded,
-    tracker: Tracker,
-    log: &Arc<CallLog>,
-) -> Result<(Source, Option<serde_json::Value>), EngineError> {
-    match (&setup.source, tracker) {
-        (SourceSetup::St { path, ids }, _) => Ok((
-            Source::St(StSource::new(path.clone(), task_ids(ids), loaded)),
-            None,
-        )),
-        (SourceSetup::Bd { .. }, Some((client, target))) => {
-            let facts = serde_json::json!({
-                "dialect": client.dialect().to_string(),
-                "version": client.version().to_string(),
-            });
-            let log = Arc::clone(log);
-            let queue = Queue::start(
-                client,
-                Arc::new(move |record: &CallRecord| log_tracker_call(&log, record)),
-            )?;
-            Ok((
-                Source::Bd(BdSource::new(Arc::new(queue), target, loaded)),
-                Some(facts),
-            ))
-        }
-        (SourceSetup::Bd { epic, .. }, None) => Err(EngineError::NoTracker { epic: epic.clone() }),
-    }
-}
-
-fn task_ids(ids: &[String]) -> Vec<TaskId> {
-    ids.iter()
-        .filter_map(|id| TaskId::new(id.clone()).ok())
-        .collect()
-}
-
-/// Reads the source as it is now, for a run that is taken up.
-fn read_source(
-    setup: &RunSetup,
-    run: &RunId,
-    ours: &Env,
-    mesh_dir: &MeshDir,
-    vcs: &Backend,
-) -> Result<(Loaded, Tracker), EngineError> {
-    let (mut loaded, tracker) = match &setup.source {
-        SourceSetup::St { path, ids } => (
-            st::load(path, &task_ids(ids)).map_err(|problem| EngineError::Source { problem })?,
-            None,
-        ),
-        SourceSetup::Bd {
-            epic,
-            ids,
-            beads_dir,
-            allow_untested,
-            ..
-        } => {
-            let program = setup
-                .programs
-                .bd
-                .clone()
-                .ok_or(EngineError::NoTracker { epic: epic.clone() })?;
-            let mut open = mesh_bd::Setup::new(program, setup.repository.clone(), ours.clone());
-            open.beads_dir = Some(beads_dir.clone());
-            open.run = Some(run.to_string());
-            open.allow_untested = *allow_untested;
-            let client = Client::open(&open)?;
-            let epic = TaskId::new(epic.clone()).map_err(|problem| EngineError::Source {
-                problem: problem.to_string(),
-            })?;
-            let target = match task_ids(ids) {
-                ids if ids.is_empty() => Target::Epic(epic),
-                ids => Target::Members { epic, ids },
-            };
-            let listing = client.listing()?;
-            let loaded = mesh_plan::epic::load(&target, &listing.issues, &is_held_by_mesh);
-            (loaded, Some((client, target)))
-        }
-    };
-    let known = results::read(&mesh_dir.results())?;
-    // What is lost is said when a task needs it; a run that goes on is not refused for it.
-    prepare::apply_results(
-        &mut loaded,
-        &known,
-        &prepare::source_key(&setup.source),
-        vcs,
-        true,
-    )?;
-    Ok((loaded, tracker))
-}
-
-/// What is different between the plan of the journal and the source as it is now.
-fn difference(state: &State, loaded: &Loaded) -> PlanChange {
-    // Texts of the time before are not kept, so only what the scheduler sees is compared.
-    let before = Loaded {
-        tasks: state.plan().tasks().to_vec(),
-        ..loaded.clone()
-    };
-    // A plan file says `blocked` of a task that failed or asks because mesh wrote so; whoever asks for a retry means it all the same.
-    let mut after = loaded.clone();
-    for task in &mut after.tasks {
-        let Some(at) = state.plan().find(&task.id) else {
-            continue;
-        };
-        let status = loaded.sheets.get(&task.id).map(|sheet| &sheet.status);
-        if loaded.source.kind == SourceKind::St
-            && status.is_some_and(|status| status == ItemStatus::Blocked.as_str())
-            && matches!(
-                state.task(at).phase,
-                Phase::Failed { .. } | Phase::Question { .. }
-            )
-        {
-            task.standing = state.plan().task(at).standing.clone();
-        }
-    }
-    let diff = changes(&before, &after, &|_| false);
-    let tasks = diff
-        .added
-        .into_iter()
-        .chain(diff.changed)
-        .map(|(task, _)| task)
-        .collect();
-    PlanChange {
-        tasks,
-        removed: diff.removed,
-        taken: diff.taken,
-    }
 }
 
 fn write_plan_json(run_dir: &RunDir, new: &NewRun) -> Result<(), EngineError> {

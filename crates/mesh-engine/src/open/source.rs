@@ -1,0 +1,165 @@
+//! Opening the source of a run, and reading it anew for a run that is taken up.
+
+use std::sync::Arc;
+
+use mesh_bd::view::{self, Views};
+use mesh_bd::{CallRecord, Client, Queue};
+use mesh_core::event::PlanChange;
+use mesh_core::id::TaskId;
+use mesh_core::state::{Phase, State};
+use mesh_journal::RunId;
+use mesh_journal::call_log::CallLog;
+use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_journal::results;
+use mesh_plan::diff::changes;
+use mesh_plan::epic::Target;
+use mesh_plan::loaded::{Loaded, SourceKind};
+use mesh_plan::st::ItemStatus;
+use mesh_proc::env::Env;
+use mesh_vcs::Backend;
+
+use super::calls::log_tracker_call;
+use crate::error::EngineError;
+use crate::prepare;
+use crate::setup::{RunSetup, SourceSetup, TrackerView};
+use crate::source::Source;
+use crate::source::bd::{BdSource, is_held_by_mesh};
+use crate::source::st::{self, StSource};
+
+pub(super) type Tracker = Option<(Client, Target)>;
+
+pub(super) fn open_source(
+    setup: &RunSetup,
+    loaded: Loaded,
+    tracker: Tracker,
+    run_dir: &RunDir,
+    log: &Arc<CallLog>,
+) -> Result<(Source, Option<serde_json::Value>), EngineError> {
+    match (&setup.source, tracker) {
+        (SourceSetup::St { path, ids }, _) => Ok((
+            Source::St(StSource::new(path.clone(), task_ids(ids), loaded)),
+            None,
+        )),
+        (SourceSetup::Bd { .. }, Some((client, target))) => {
+            let facts = serde_json::json!({
+                "dialect": client.dialect().to_string(),
+                "version": client.version().to_string(),
+            });
+            let log = Arc::clone(log);
+            let tracker = client.beads_dir().to_owned();
+            let queue = Arc::new(Queue::start(
+                client,
+                Arc::new(move |record: &CallRecord| log_tracker_call(&log, record)),
+            )?);
+            let views = match setup.view {
+                TrackerView::Live => None,
+                TrackerView::Copy { limit_bytes } => {
+                    let options = view::Options::new(tracker, run_dir.view(), limit_bytes);
+                    let take = view::on_turns_of(Arc::clone(&queue));
+                    Some(Views::start(options, take).map_err(EngineError::folder)?)
+                }
+            };
+            let source = BdSource::new(queue, target, loaded, views);
+            Ok((Source::Bd(source), Some(facts)))
+        }
+        (SourceSetup::Bd { epic, .. }, None) => Err(EngineError::NoTracker { epic: epic.clone() }),
+    }
+}
+
+fn task_ids(ids: &[String]) -> Vec<TaskId> {
+    ids.iter()
+        .filter_map(|id| TaskId::new(id.clone()).ok())
+        .collect()
+}
+
+/// Reads the source as it is now, for a run that is taken up.
+pub(super) fn read_source(
+    setup: &RunSetup,
+    run: &RunId,
+    ours: &Env,
+    mesh_dir: &MeshDir,
+    vcs: &Backend,
+) -> Result<(Loaded, Tracker), EngineError> {
+    let (mut loaded, tracker) = match &setup.source {
+        SourceSetup::St { path, ids } => (
+            st::load(path, &task_ids(ids)).map_err(|problem| EngineError::Source { problem })?,
+            None,
+        ),
+        SourceSetup::Bd {
+            epic,
+            ids,
+            beads_dir,
+            allow_untested,
+            ..
+        } => {
+            let program = setup
+                .programs
+                .bd
+                .clone()
+                .ok_or(EngineError::NoTracker { epic: epic.clone() })?;
+            let mut open = mesh_bd::Setup::new(program, setup.repository.clone(), ours.clone());
+            open.beads_dir = Some(beads_dir.clone());
+            open.run = Some(run.to_string());
+            open.allow_untested = *allow_untested;
+            let client = Client::open(&open)?;
+            let epic = TaskId::new(epic.clone()).map_err(|problem| EngineError::Source {
+                problem: problem.to_string(),
+            })?;
+            let target = match task_ids(ids) {
+                ids if ids.is_empty() => Target::Epic(epic),
+                ids => Target::Members { epic, ids },
+            };
+            let listing = client.listing()?;
+            let loaded = mesh_plan::epic::load(&target, &listing.issues, &is_held_by_mesh);
+            (loaded, Some((client, target)))
+        }
+    };
+    let known = results::read(&mesh_dir.results())?;
+    // What is lost is said when a task needs it; a run that goes on is not refused for it.
+    prepare::apply_results(
+        &mut loaded,
+        &known,
+        &prepare::source_key(&setup.source),
+        vcs,
+        true,
+    )?;
+    Ok((loaded, tracker))
+}
+
+/// What is different between the plan of the journal and the source as it is now.
+pub(super) fn difference(state: &State, loaded: &Loaded) -> PlanChange {
+    // Texts of the time before are not kept, so only what the scheduler sees is compared.
+    let before = Loaded {
+        tasks: state.plan().tasks().to_vec(),
+        ..loaded.clone()
+    };
+    // A plan file says `blocked` of a task that failed or asks because mesh wrote so; whoever asks for a retry means it all the same.
+    let mut after = loaded.clone();
+    for task in &mut after.tasks {
+        let Some(at) = state.plan().find(&task.id) else {
+            continue;
+        };
+        let status = loaded.sheets.get(&task.id).map(|sheet| &sheet.status);
+        if loaded.source.kind == SourceKind::St
+            && status.is_some_and(|status| status == ItemStatus::Blocked.as_str())
+            && matches!(
+                state.task(at).phase,
+                Phase::Failed { .. } | Phase::Question { .. }
+            )
+        {
+            task.standing = state.plan().task(at).standing.clone();
+        }
+    }
+    let diff = changes(&before, &after, &|_| false);
+    let tasks = diff
+        .added
+        .into_iter()
+        .chain(diff.changed)
+        .map(|(task, _)| task)
+        .collect();
+    PlanChange {
+        tasks,
+        removed: diff.removed,
+        taken: diff.taken,
+    }
+}
