@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use mesh_testkit::ro::commands::VERSIONS as READ_ONLY_BD_VERSIONS;
 use mesh_testkit::tools::{BD_VERSIONS, JJ_VERSION, cache_dir};
 use serde::Serialize;
 
@@ -22,11 +23,9 @@ use crate::{Outcome, process, repository};
 pub const HELP: &str = "\
 tools [--json] [--all | --only NAME-VERSION,…] [--check | --record]
     Builds the real bd and jj into the tool cache (MESH_TOOLS_DIR, else ~/.cache/mesh/tools) and prints where each lies.
-    About 25 minutes cold, seconds when cached. --all adds the versions that only some suites need; --check builds nothing
-    and ends with 1 when one is missing. --record writes what the real jj answers to fixtures/jj/, for the fake.";
-
-/// Versions of `bd` that are built only when asked for.
-const BD_VERSIONS_ON_DEMAND: &[&str] = &["0.47.1"];
+    That is all that some test needs, about 25 minutes cold on two cores, seconds when cached; --all says so aloud, --only
+    takes some. --check builds nothing and ends with 1 when one is missing. --record writes what the real jj answers to
+    fixtures/jj/, for the fake.";
 
 /// How a tool is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +42,6 @@ struct Tool {
     name: &'static str,
     version: &'static str,
     recipe: Recipe,
-    on_demand: bool,
 }
 
 impl Tool {
@@ -73,22 +71,24 @@ struct Report {
     tools: Vec<Entry>,
 }
 
+/// What the suites need: each `bd` that the coordinator works with, those that only the read-only wrapper knows as well, `jj`.
 fn all_tools() -> Vec<Tool> {
-    let bd = |on_demand| {
-        move |version: &&'static str| Tool {
+    let only_read = READ_ONLY_BD_VERSIONS
+        .iter()
+        .filter(|version| !BD_VERSIONS.contains(version));
+    let mut tools: Vec<Tool> = BD_VERSIONS
+        .iter()
+        .chain(only_read)
+        .map(|version| Tool {
             name: "bd",
             version,
             recipe: Recipe::Beads,
-            on_demand,
-        }
-    };
-    let mut tools: Vec<Tool> = BD_VERSIONS.iter().map(bd(false)).collect();
-    tools.extend(BD_VERSIONS_ON_DEMAND.iter().map(bd(true)));
+        })
+        .collect();
     tools.push(Tool {
         name: "jj",
         version: JJ_VERSION,
         recipe: Recipe::Jujutsu,
-        on_demand: false,
     });
     tools
 }
@@ -96,10 +96,7 @@ fn all_tools() -> Vec<Tool> {
 fn select(all: bool, only: Option<&str>) -> Result<Vec<Tool>, UsageError> {
     let known = all_tools();
     let Some(only) = only else {
-        return Ok(known
-            .into_iter()
-            .filter(|tool| all || !tool.on_demand)
-            .collect());
+        return Ok(known);
     };
     if all {
         return Err(UsageError("--all and --only exclude each other".to_owned()));
@@ -283,11 +280,12 @@ mod tests {
 
     #[test]
     fn what_is_built_without_being_asked_is_what_the_suites_need() {
-        assert_eq!(ids(false, None), ["bd-1.3.0", "bd-1.0.5", "jj-0.45.1"]);
-        assert_eq!(
-            ids(true, None),
-            ["bd-1.3.0", "bd-1.0.5", "bd-0.47.1", "jj-0.45.1"]
-        );
+        for all in [false, true] {
+            assert_eq!(
+                ids(all, None),
+                ["bd-1.3.0", "bd-1.0.5", "bd-0.47.1", "jj-0.45.1"]
+            );
+        }
     }
 
     #[test]
@@ -336,7 +334,6 @@ mod tests {
             name: "bd",
             version: "1.3.0",
             recipe: Recipe::Beads,
-            on_demand: false,
         };
         let error = verify(&tool, &path).unwrap_err().to_string();
         assert!(
