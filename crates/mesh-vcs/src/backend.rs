@@ -1,7 +1,7 @@
 //! The one door to version control: which program a repository belongs to, and what can be asked of it.
 //!
 //! Every method may be called from several threads. None of them touches the user's own working copy, bookmarks or branches,
-//! but [`Backend::land`] and [`Backend::create_target`], which move or make exactly the one that is named.
+//! but [`Repository::land`] and [`Repository::create_target`], which move or make exactly the one that is named.
 
 use crate::call::{CallLimits, Program, call_env};
 use crate::error::VcsError;
@@ -13,6 +13,7 @@ use crate::model::{
 };
 use mesh_proc::env::Env;
 use mesh_proc::run::{Direct, Runner};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -54,49 +55,8 @@ impl Setup {
     }
 }
 
-/// What jj and git both can do here; the meaning of each is with the method of the same name of [`Backend`].
-pub(crate) trait Works: Send + Sync {
-    fn main_root(&self) -> &Path;
-    fn workspaces_root(&self) -> &Path;
-    fn store_path(&self) -> &Path;
-    fn version(&self) -> &Version;
-    fn base(&self, revision: Option<&str>) -> Result<Vec<CommitId>, VcsError>;
-    fn working_copy_note(&self) -> Result<Option<String>, VcsError>;
-    fn open_hub(&self, run: &str) -> Result<(), VcsError>;
-    fn close_hub(&self, run: &str) -> Result<(), VcsError>;
-    fn heads(&self, commits: &[CommitId]) -> Result<Vec<CommitId>, VcsError>;
-    fn is_in(&self, commit: &CommitId, of: &[CommitId]) -> Result<bool, VcsError>;
-    fn exists(&self, commit: &CommitId) -> Result<bool, VcsError>;
-    fn workspace(&self, name: &str) -> Result<Option<Workspace>, VcsError>;
-    fn add_workspace(&self, new: &NewWorkspace) -> Result<Workspace, VcsError>;
-    fn agent_environment(
-        &self,
-        workspace: &Workspace,
-        immutable: &[CommitId],
-        folder: &Path,
-    ) -> Result<Vec<(String, String)>, VcsError>;
-    fn snapshot(&self, workspace: &Workspace) -> Result<Snapshot, VcsError>;
-    fn discard_changes_since(
-        &self,
-        workspace: &Workspace,
-        snapshot: &Snapshot,
-    ) -> Result<Vec<PathBuf>, VcsError>;
-    fn keep(&self, commit: &CommitId, run: &str, task: &str, attempt: u32) -> Result<(), VcsError>;
-    fn forget(&self, name: &str) -> Result<(), VcsError>;
-    fn discard(&self, workspace: &Workspace) -> Result<(), VcsError>;
-    fn list_workspaces(&self) -> Result<Vec<Listed>, VcsError>;
-    fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError>;
-    fn land(&self, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError>;
-    fn describe(&self, run: &str, new: &NewWorkspace) -> Vec<Vec<String>>;
-}
-
-/// The repository's program.
-pub enum Backend {
-    /// jujutsu.
-    Jj(Jj),
-    /// git.
-    Git(Git),
-}
+/// A repository with the program that works it.
+pub struct Backend(Box<dyn Repository>);
 
 impl Backend {
     /// Finds the repository that `start` lies in. The nearest folder with `.jj` or `.git` decides, and `.jj` wins where both are.
@@ -107,118 +67,93 @@ impl Backend {
         let start = fs_err::canonicalize(start)?;
         for folder in start.ancestors() {
             if folder.join(".jj").is_dir() {
-                return Ok(Backend::Jj(Jj::open(folder, setup)?));
+                return Ok(Backend(Box::new(Jj::open(folder, setup)?)));
             }
             if folder.join(".git").exists() {
-                return Ok(Backend::Git(Git::open(folder, setup)?));
+                return Ok(Backend(Box::new(Git::open(folder, setup)?)));
             }
         }
         Err(VcsError::NoRepository { start })
     }
+}
 
-    fn works(&self) -> &dyn Works {
-        match self {
-            Backend::Jj(jj) => jj,
-            Backend::Git(git) => git,
-        }
+impl Deref for Backend {
+    type Target = dyn Repository;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
     }
+}
 
+/// What can be asked of a repository, whichever program works it.
+pub trait Repository: Send + Sync {
     /// Which program it is.
     #[must_use]
-    pub fn kind(&self) -> Kind {
-        match self {
-            Backend::Jj(_) => Kind::Jj,
-            Backend::Git(_) => Kind::Git,
-        }
-    }
+    fn kind(&self) -> Kind;
 
     /// The main working copy: jj: the workspace that owns `.jj/repo`; git: the main worktree. The same from every other one.
     #[must_use]
-    pub fn main_root(&self) -> &Path {
-        self.works().main_root()
-    }
+    fn main_root(&self) -> &Path;
 
     /// Folder of all workspaces of this repository. Nothing outside it is ever deleted.
     #[must_use]
-    pub fn workspaces_root(&self) -> &Path {
-        self.works().workspaces_root()
-    }
+    fn workspaces_root(&self) -> &Path;
 
     /// Canonical path of the store: one coordinator at a time may work on it.
     #[must_use]
-    pub fn store_path(&self) -> &Path {
-        self.works().store_path()
-    }
+    fn store_path(&self) -> &Path;
 
     /// The program's version.
     #[must_use]
-    pub fn version(&self) -> &Version {
-        self.works().version()
-    }
+    fn version(&self) -> &Version;
 
     /// What a run starts from: the parents of the user's `@` (git: `HEAD`), or the one commit that `revision` means.
     ///
     /// # Errors
     /// The revision is unknown or means several commits; the repository has no commit yet (git).
-    pub fn base(&self, revision: Option<&str>) -> Result<Vec<CommitId>, VcsError> {
-        self.works().base(revision)
-    }
+    fn base(&self, revision: Option<&str>) -> Result<Vec<CommitId>, VcsError>;
 
     /// A sentence when the user's working copy has changes that are not in the base, or conflicts. It is only looked at.
     ///
     /// # Errors
     /// The program failed.
-    pub fn working_copy_note(&self) -> Result<Option<String>, VcsError> {
-        self.works().working_copy_note()
-    }
+    fn working_copy_note(&self) -> Result<Option<String>, VcsError>;
 
     /// Makes or reuses the run's hub, the empty workspace from which jj is worked (git has none). Called again by a resume.
     ///
     /// # Errors
     /// It cannot be made.
-    pub fn open_hub(&self, run: &str) -> Result<(), VcsError> {
-        self.works().open_hub(run)
-    }
+    fn open_hub(&self, run: &str) -> Result<(), VcsError>;
 
     /// Forgets the run's hub and deletes its folder. Nothing happens when there is none.
     ///
     /// # Errors
     /// The program failed.
-    pub fn close_hub(&self, run: &str) -> Result<(), VcsError> {
-        self.works().close_hub(run)
-    }
+    fn close_hub(&self, run: &str) -> Result<(), VcsError>;
 
     /// Those of `commits` that are no ancestors of others of them, each once, in their order.
     ///
     /// # Errors
     /// One of them is unknown.
-    pub fn heads(&self, commits: &[CommitId]) -> Result<Vec<CommitId>, VcsError> {
-        self.works().heads(commits)
-    }
+    fn heads(&self, commits: &[CommitId]) -> Result<Vec<CommitId>, VcsError>;
 
     /// Whether `commit` is one of `of` or an ancestor of one.
     ///
     /// # Errors
     /// One of them is unknown.
-    pub fn is_in(&self, commit: &CommitId, of: &[CommitId]) -> Result<bool, VcsError> {
-        self.works().is_in(commit, of)
-    }
+    fn is_in(&self, commit: &CommitId, of: &[CommitId]) -> Result<bool, VcsError>;
 
     /// Whether the store has `commit`.
     ///
     /// # Errors
     /// The program failed.
-    pub fn exists(&self, commit: &CommitId) -> Result<bool, VcsError> {
-        self.works().exists(commit)
-    }
+    fn exists(&self, commit: &CommitId) -> Result<bool, VcsError>;
 
-    /// The workspace `name`, if [`Backend::add_workspace`] completed it. A half-made one does not count: adding it again cleans up.
+    /// The workspace `name`, if [`Repository::add_workspace`] completed it. A half-made one does not count: adding it again cleans up.
     ///
     /// # Errors
     /// The program failed.
-    pub fn workspace(&self, name: &str) -> Result<Option<Workspace>, VcsError> {
-        self.works().workspace(name)
-    }
+    fn workspace(&self, name: &str) -> Result<Option<Workspace>, VcsError>;
 
     /// Makes a workspace on its parents. Conflicts between these are in the result, not an error. What an interrupted call of the
     /// same name left is removed first; after a failure nothing is left behind.
@@ -226,72 +161,54 @@ impl Backend {
     /// # Errors
     /// The name is in use by a complete workspace, the folder is outside the root or taken by something else, a parent is unknown,
     /// the hub is not open (jj), the program failed.
-    pub fn add_workspace(&self, new: &NewWorkspace) -> Result<Workspace, VcsError> {
-        self.works().add_workspace(new)
-    }
+    fn add_workspace(&self, new: &NewWorkspace) -> Result<Workspace, VcsError>;
 
     /// The variables that an agent in `workspace` gets, so that it cannot rewrite `immutable` (base and needs) nor wander into the
     /// main repository. `folder` is the attempt's own, outside the workspace; a jj config file is written there.
     ///
     /// # Errors
     /// The file cannot be written, the program failed.
-    pub fn agent_environment(
+    fn agent_environment(
         &self,
         workspace: &Workspace,
         immutable: &[CommitId],
         folder: &Path,
-    ) -> Result<Vec<(String, String)>, VcsError> {
-        self.works().agent_environment(workspace, immutable, folder)
-    }
+    ) -> Result<Vec<(String, String)>, VcsError>;
 
     /// Records what an attempt left. To be called when its whole process tree is dead; calling it again gives the same.
     ///
     /// # Errors
     /// The workspace is gone or broken, the program failed.
-    pub fn snapshot(&self, workspace: &Workspace) -> Result<Snapshot, VcsError> {
-        self.works().snapshot(workspace)
-    }
+    fn snapshot(&self, workspace: &Workspace) -> Result<Snapshot, VcsError>;
 
     /// Sets the workspace back to `snapshot` and says which paths had changed since (what a proof did). Ignored files stay.
     ///
     /// # Errors
     /// The workspace is gone or broken, the program failed.
-    pub fn discard_changes_since(
+    fn discard_changes_since(
         &self,
         workspace: &Workspace,
         snapshot: &Snapshot,
-    ) -> Result<Vec<PathBuf>, VcsError> {
-        self.works().discard_changes_since(workspace, snapshot)
-    }
+    ) -> Result<Vec<PathBuf>, VcsError>;
 
     /// Keeps `commit` from being collected: git: as `refs/mesh/<run>/<task>/<attempt>`; jj keeps what is visible by itself, which
-    /// is checked. To be called before [`Backend::forget`].
+    /// is checked. To be called before [`Repository::forget`].
     ///
     /// # Errors
     /// The commit is unknown, or hidden (jj).
-    pub fn keep(
-        &self,
-        commit: &CommitId,
-        run: &str,
-        task: &str,
-        attempt: u32,
-    ) -> Result<(), VcsError> {
-        self.works().keep(commit, run, task, attempt)
-    }
+    fn keep(&self, commit: &CommitId, run: &str, task: &str, attempt: u32) -> Result<(), VcsError>;
 
     /// Unregisters the workspace `name`; its folder stays. Nothing happens when there is none. Kept commits stay.
     ///
     /// # Errors
     /// The program failed.
-    pub fn forget(&self, name: &str) -> Result<(), VcsError> {
-        self.works().forget(name)
-    }
+    fn forget(&self, name: &str) -> Result<(), VcsError>;
 
     /// Deletes the folder of a workspace that was forgotten, and folders above it that are empty then.
     ///
     /// # Errors
     /// The folder is not strictly inside the workspaces root, or cannot be deleted.
-    pub fn remove(&self, workspace: &Workspace) -> Result<(), VcsError> {
+    fn remove(&self, workspace: &Workspace) -> Result<(), VcsError> {
         crate::folder::remove(self.workspaces_root(), &workspace.path)
     }
 
@@ -299,39 +216,32 @@ impl Backend {
     /// can be taken for work of the next one. A name that is not there is no error.
     ///
     /// # Errors
-    /// As [`Backend::forget`] and [`Backend::remove`].
-    pub fn discard(&self, workspace: &Workspace) -> Result<(), VcsError> {
-        self.works().discard(workspace)
+    /// As [`Repository::forget`] and [`Repository::remove`].
+    fn discard(&self, workspace: &Workspace) -> Result<(), VcsError> {
+        self.forget(&workspace.name)?;
+        self.remove(workspace)
     }
 
     /// All workspaces of mesh in this repository, hubs and half-made ones too, whatever run they belong to.
     ///
     /// # Errors
     /// The program failed.
-    pub fn list_workspaces(&self) -> Result<Vec<Listed>, VcsError> {
-        self.works().list_workspaces()
-    }
+    fn list_workspaces(&self) -> Result<Vec<Listed>, VcsError>;
 
     /// Makes the bookmark or branch `target` at `at`; nothing happens when it is there already, wherever it points.
     ///
     /// # Errors
     /// The name is not allowed, the commit unknown.
-    pub fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError> {
-        self.works().create_target(target, at)
-    }
+    fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError>;
 
     /// Puts one result onto a target. Nobody sees anything of it before `prove` accepted the integrated tree, and the target moves
     /// only if it is still where it was. One landing at a time.
     ///
     /// # Errors
     /// The target does not exist or is split, the program failed. Refusals that are somebody's to solve are in [`Landed`].
-    pub fn land(&self, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError> {
-        self.works().land(landing, prove)
-    }
+    fn land(&self, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError>;
 
     /// The commands that making `new` in `run` would execute, in order, each with its program, for a person to read.
     #[must_use]
-    pub fn describe(&self, run: &str, new: &NewWorkspace) -> Vec<Vec<String>> {
-        self.works().describe(run, new)
-    }
+    fn describe(&self, run: &str, new: &NewWorkspace) -> Vec<Vec<String>>;
 }

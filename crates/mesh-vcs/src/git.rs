@@ -12,11 +12,11 @@ mod parse;
 mod snapshot;
 mod worktree;
 
-use crate::backend::{Setup, Works};
+use crate::backend::{Repository, Setup};
 use crate::call::{Answer, Program, Span, args};
 use crate::error::VcsError;
 use crate::model::{
-    CommitId, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Version, Workspace,
+    CommitId, Kind, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Version, Workspace,
 };
 use crate::name::safe_name;
 use std::ffi::{OsStr, OsString};
@@ -33,7 +33,7 @@ const NAME: &str = "mesh";
 const EMAIL: &str = "mesh@localhost";
 
 /// A git repository with a working copy.
-pub struct Git {
+pub(crate) struct Git {
     program: Program,
     version: Version,
     /// The worktree in which the user stands; its `HEAD` is the user's.
@@ -220,7 +220,11 @@ fn succeeded(answer: Answer) -> Result<Answer, VcsError> {
     }
 }
 
-impl Works for Git {
+impl Repository for Git {
+    fn kind(&self) -> Kind {
+        Kind::Git
+    }
+
     fn main_root(&self) -> &Path {
         &self.main_root
     }
@@ -340,11 +344,6 @@ impl Works for Git {
         let name = format!("refs/mesh/{}/{}/{attempt}", safe_name(run), safe_name(task));
         self.run(args!["update-ref", name, commit.as_str()])
             .map(|_| ())
-    }
-
-    fn discard(&self, workspace: &Workspace) -> Result<(), VcsError> {
-        self.forget(&workspace.name)?;
-        crate::folder::remove(self.workspaces_root(), &workspace.path)
     }
 
     fn forget(&self, name: &str) -> Result<(), VcsError> {

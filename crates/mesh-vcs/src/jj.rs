@@ -16,11 +16,11 @@ mod parse;
 mod snapshot;
 mod workspace;
 
-use crate::backend::{Setup, Works};
+use crate::backend::{Repository, Setup};
 use crate::call::{Answer, Program, Span};
 use crate::error::VcsError;
 use crate::model::{
-    CommitId, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Version, Workspace,
+    CommitId, Kind, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Version, Workspace,
 };
 use parse::CommitState;
 use std::collections::BTreeSet;
@@ -33,7 +33,7 @@ const LEAST: (u32, u32, u32) = (0, 41, 0);
 const LEAST_TEXT: &str = "0.41";
 
 /// A jj repository.
-pub struct Jj {
+pub(crate) struct Jj {
     program: Program,
     version: Version,
     /// The workspace in which the user stands; its `@` is the user's.
@@ -203,7 +203,11 @@ fn find_repo(folder: &Path) -> Result<PathBuf, VcsError> {
     Ok(fs_err::canonicalize(dot_jj.join(target))?)
 }
 
-impl Works for Jj {
+impl Repository for Jj {
+    fn kind(&self) -> Kind {
+        Kind::Jj
+    }
+
     fn main_root(&self) -> &Path {
         &self.main_root
     }

@@ -1,7 +1,7 @@
 //! Version control: workspaces for attempts, what an attempt changed, and putting a result onto a target; with jj or with git.
 //!
-//! [`Backend`] is the only door. `jj` and `git` are each one file for the program's manners (options, least version, how to ask)
-//! with a folder of what is done with it; their parsers are pure functions over bytes.
+//! [`Backend`] is the only door, and [`Repository`] what can be asked of it. `jj` and `git` are each one file for the program's
+//! manners (options, least version, how to ask) with a folder of what is done with it; their parsers are pure functions over bytes.
 //!
 //! What must never be here: a decision about a task; a rewrite of a commit that a living workspace stands on; `undo` or
 //! `op restore` (they undo the work of others); a command in the user's own working copy that changes it.
@@ -16,11 +16,9 @@ mod folder;
 mod git;
 mod jj;
 
-pub use backend::{Backend, Setup};
+pub use backend::{Backend, Repository, Setup};
 pub use call::CallLimits;
 pub use error::VcsError;
-pub use git::Git;
-pub use jj::Jj;
 pub use model::{
     ChangeKind, Changed, CommitId, Integrated, Kind, Landed, Landing, Listed, NewWorkspace, Prove,
     Snapshot, Tools, Version, Workspace,

@@ -110,7 +110,7 @@ pub struct NewWorkspace {
     pub name: String,
     /// Its folder, strictly inside the workspaces root. Parents of it are made.
     pub path: PathBuf,
-    /// What it stands on: [`crate::Backend::heads`] of base and needs, at least one.
+    /// What it stands on: [`crate::Repository::heads`] of base and needs, at least one.
     pub parents: Vec<CommitId>,
     /// The description of its first commit (jj); git has no use for it until something is committed.
     pub message: String,

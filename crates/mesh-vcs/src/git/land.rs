@@ -8,7 +8,7 @@ use crate::model::{CommitId, Integrated, Landed, Landing, NewWorkspace, Prove};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// See [`crate::Backend::create_target`].
+/// See [`crate::Repository::create_target`].
 pub(super) fn create_target(git: &Git, target: &str, at: &CommitId) -> Result<(), VcsError> {
     let name = branch(git, target)?;
     if position(git, &name)?.is_some() {
@@ -60,7 +60,7 @@ fn checked_out_at(git: &Git, name: &str) -> Result<Option<PathBuf>, VcsError> {
         .map(|tree| tree.path))
 }
 
-/// See [`crate::Backend::land`].
+/// See [`crate::Repository::land`].
 pub(super) fn land(
     git: &Git,
     landing: &Landing,
@@ -158,7 +158,7 @@ fn copy(
         if below.is_empty() {
             below.push(first.commit.clone());
         }
-        let heads = crate::backend::Works::heads(git, &below)?;
+        let heads = crate::backend::Repository::heads(git, &below)?;
         vec![(merge::join(git, &heads)?.commit, landing.tip.clone())]
     };
     let mut made = Vec::new();

@@ -19,7 +19,7 @@ const MAKING: &[&str] = &[
     "pull",
 ];
 
-/// See [`crate::Backend::snapshot`].
+/// See [`crate::Repository::snapshot`].
 pub(super) fn snapshot(git: &Git, workspace: &Workspace) -> Result<Snapshot, VcsError> {
     let administrative = open(git, workspace)?;
     let unmerged = git
@@ -206,7 +206,7 @@ fn left_behind(moves: &[parse::Move]) -> BTreeSet<CommitId> {
     left
 }
 
-/// See [`crate::Backend::discard_changes_since`].
+/// See [`crate::Repository::discard_changes_since`].
 pub(super) fn discard(
     git: &Git,
     workspace: &Workspace,

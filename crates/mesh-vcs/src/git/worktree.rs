@@ -77,7 +77,7 @@ pub(super) fn message_for(administrative: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// See [`crate::Backend::workspace`].
+/// See [`crate::Repository::workspace`].
 pub(super) fn find(git: &Git, name: &str) -> Result<Option<Workspace>, VcsError> {
     let Some(administrative) = administrative_folder(git, name)? else {
         return Ok(None);
@@ -88,7 +88,7 @@ pub(super) fn find(git: &Git, name: &str) -> Result<Option<Workspace>, VcsError>
         .filter(|workspace| folder.as_ref() == Some(&workspace.path)))
 }
 
-/// See [`crate::Backend::list_workspaces`].
+/// See [`crate::Repository::list_workspaces`].
 pub(super) fn list(git: &Git) -> Result<Vec<Listed>, VcsError> {
     let known = git.worktrees_at(&git.main_root)?;
     let listed = administrative_folders(git)?
@@ -121,7 +121,7 @@ fn add_command(new: &NewWorkspace, commit: &str) -> Vec<OsString> {
     ]
 }
 
-/// See [`crate::Backend::add_workspace`].
+/// See [`crate::Repository::add_workspace`].
 pub(super) fn add(git: &Git, new: &NewWorkspace) -> Result<Workspace, VcsError> {
     name::check_workspace_name(&new.name)?;
     folder::check_inside(&git.workspaces_root, &new.path)?;
@@ -221,7 +221,7 @@ fn clean(git: &Git, name: &str, path: &Path) -> Result<(), VcsError> {
     folder::remove(&git.workspaces_root, path)
 }
 
-/// See [`crate::Backend::forget`]. The administrative folder of that worktree is deleted, as `worktree remove` does it; that
+/// See [`crate::Repository::forget`]. The administrative folder of that worktree is deleted, as `worktree remove` does it; that
 /// command itself refuses half-made ones, and deletes the files too.
 pub(super) fn forget(git: &Git, name: &str) -> Result<(), VcsError> {
     if let Some(administrative) = administrative_folder(git, name)? {
@@ -230,7 +230,7 @@ pub(super) fn forget(git: &Git, name: &str) -> Result<(), VcsError> {
     Ok(())
 }
 
-/// See [`crate::Backend::describe`].
+/// See [`crate::Repository::describe`].
 pub(super) fn describe(git: &Git, new: &NewWorkspace) -> Vec<Vec<String>> {
     let mut commands = Vec::new();
     let mut start = new

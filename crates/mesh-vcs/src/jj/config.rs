@@ -118,7 +118,7 @@ fn attempt_config(immutable: &str, identity_missing: bool) -> String {
     text
 }
 
-/// See [`crate::Backend::agent_environment`].
+/// See [`crate::Repository::agent_environment`].
 pub(super) fn agent_environment(
     jj: &Jj,
     workspace: &Workspace,

@@ -38,7 +38,7 @@ fn at_main(jj: &Jj, command: Vec<std::ffi::OsString>) -> Result<(), VcsError> {
         .map(|_| ())
 }
 
-/// See [`crate::Backend::create_target`].
+/// See [`crate::Repository::create_target`].
 pub(super) fn create_target(jj: &Jj, target: &str, at: &CommitId) -> Result<(), VcsError> {
     if !targets(jj, target)?.is_empty() {
         return Ok(());
@@ -46,7 +46,7 @@ pub(super) fn create_target(jj: &Jj, target: &str, at: &CommitId) -> Result<(), 
     at_main(jj, argv::bookmark_create(target, at))
 }
 
-/// See [`crate::Backend::land`].
+/// See [`crate::Repository::land`].
 pub(super) fn land(jj: &Jj, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError> {
     let from = one_target(jj, &landing.target)?;
     let own_revset = format!("({})..{}", argv::any_of(&landing.without), landing.tip);

@@ -18,7 +18,7 @@ const FIRST_OPERATIONS: u32 = 256;
 /// How many operations one query names.
 const OPERATIONS_A_QUERY: usize = 64;
 
-/// See [`crate::Backend::snapshot`].
+/// See [`crate::Repository::snapshot`].
 pub(super) fn snapshot(jj: &Jj, workspace: &Workspace) -> Result<Snapshot, VcsError> {
     record_files(jj, workspace)?;
     let at = working_copy(jj, workspace)?;
@@ -193,7 +193,7 @@ fn operations_of(jj: &Jj, name: &str) -> Result<Vec<Operation>, VcsError> {
     }
 }
 
-/// See [`crate::Backend::discard_changes_since`].
+/// See [`crate::Repository::discard_changes_since`].
 pub(super) fn discard(
     jj: &Jj,
     workspace: &Workspace,

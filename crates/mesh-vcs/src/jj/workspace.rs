@@ -66,7 +66,7 @@ fn write_mark(workspace: &Workspace) -> Result<(), VcsError> {
     Ok(())
 }
 
-/// See [`crate::Backend::workspace`].
+/// See [`crate::Repository::workspace`].
 pub(super) fn find(jj: &Jj, name: &str) -> Result<Option<Workspace>, VcsError> {
     let listed = list(jj)?.into_iter().find(|listed| listed.name == name);
     let marked = listed
@@ -75,7 +75,7 @@ pub(super) fn find(jj: &Jj, name: &str) -> Result<Option<Workspace>, VcsError> {
     Ok(marked.filter(|workspace| workspace.name == name))
 }
 
-/// See [`crate::Backend::list_workspaces`].
+/// See [`crate::Repository::list_workspaces`].
 pub(super) fn list(jj: &Jj) -> Result<Vec<Listed>, VcsError> {
     let answer = jj.on_store(argv::workspace_list())?;
     let all = answer.parse(super::parse::workspaces)?;
@@ -85,7 +85,7 @@ pub(super) fn list(jj: &Jj) -> Result<Vec<Listed>, VcsError> {
         .collect())
 }
 
-/// See [`crate::Backend::add_workspace`].
+/// See [`crate::Repository::add_workspace`].
 pub(super) fn add(jj: &Jj, new: &NewWorkspace) -> Result<Workspace, VcsError> {
     name::check_workspace_name(&new.name)?;
     folder::check_inside(&jj.workspaces_root, &new.path)?;
@@ -185,12 +185,12 @@ fn clean_after_failure(jj: &Jj, new: &NewWorkspace) {
     }
 }
 
-/// See [`crate::Backend::discard`].
+/// See [`crate::Repository::discard`].
 pub(super) fn discard(jj: &Jj, workspace: &Workspace) -> Result<(), VcsError> {
     clean(jj, &workspace.name, &workspace.path)
 }
 
-/// See [`crate::Backend::forget`].
+/// See [`crate::Repository::forget`].
 pub(super) fn forget(jj: &Jj, name: &str) -> Result<(), VcsError> {
     forget_with(jj, name, Untouched::OneParent)
 }
@@ -285,13 +285,13 @@ fn hub_answers(jj: &Jj, name: &str, path: &Path) -> Result<bool, VcsError> {
     }))
 }
 
-/// See [`crate::Backend::close_hub`].
+/// See [`crate::Repository::close_hub`].
 pub(super) fn close_hub(jj: &Jj, run: &str) -> Result<(), VcsError> {
     jj.on_store(argv::forget(&name::hub_name(run)))?;
     folder::remove(&jj.workspaces_root, &hub_path(jj, run))
 }
 
-/// See [`crate::Backend::describe`].
+/// See [`crate::Repository::describe`].
 pub(super) fn describe(jj: &Jj, run: &str, new: &NewWorkspace) -> Vec<Vec<String>> {
     let hub = hub_path(jj, run);
     let mut hub_args = argv::at(&jj.main_root, argv::Files::Users);
