@@ -127,11 +127,16 @@ impl Source {
         if positionals_first {
             self.add_positionals(command, &mut words, dice);
         }
+        let mut given: Vec<&str> = Vec::new();
         for _ in 0..dice.below(5) {
             if command.flags.is_empty() {
                 break;
             }
             let flag = dice.one_of(&command.flags);
+            if given.contains(&flag.long.as_str()) && !dice.once_in(10) {
+                continue;
+            }
+            given.push(&flag.long);
             let value = match dice.below(8) {
                 0 => dice.pick(VALUES),
                 _ => spelling::fitting(flag),
