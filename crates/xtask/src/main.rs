@@ -7,7 +7,9 @@
 mod args;
 mod bench;
 mod docs;
+mod fuzz_ro;
 mod process;
+mod release;
 mod tidy;
 mod tools;
 
@@ -42,6 +44,11 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         help: bench::HELP,
         run: bench::run,
+    },
+    Command {
+        name: "fuzz-ro",
+        help: fuzz_ro::HELP,
+        run: fuzz_ro::run,
     },
     Command {
         name: "docs",

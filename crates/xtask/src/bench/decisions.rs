@@ -2,7 +2,7 @@
 //! not measured.
 
 use std::collections::VecDeque;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use mesh_core::decision::Action;
@@ -18,16 +18,15 @@ use mesh_core::{decide, handle};
 use mesh_sim::rng::Rng;
 use mesh_sim::schedule::instant_answer;
 
+use crate::Outcome;
 use crate::args::Args;
-use crate::{Outcome, process, repository};
+use crate::release::again_with_optimisation;
 
 const TASKS: u64 = 10_000;
 const GROUPS: u64 = 100;
 const CONCURRENCY: u16 = 100;
 const MEAN_BAR: Duration = Duration::from_micros(100);
 const WORST_BAR: Duration = Duration::from_millis(2);
-/// A cold optimised build takes some minutes on two cores.
-const AGAIN_LIMIT: Duration = Duration::from_secs(1800);
 
 /// How often the run is decided.
 const PASSES: u32 = 3;
@@ -47,7 +46,7 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if cfg!(debug_assertions) {
-        return again_with_optimisation();
+        return again_with_optimisation(&["bench", "decisions"]);
     }
     let measured = best_of(PASSES)?;
     println!(
@@ -66,29 +65,6 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
     }
     println!("over the bar");
     Ok(ExitCode::from(1))
-}
-
-fn again_with_optimisation() -> Outcome<ExitCode> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args([
-        "run",
-        "--quiet",
-        "--release",
-        "--package",
-        "xtask",
-        "--",
-        "bench",
-        "decisions",
-    ]);
-    let answer = process::capture(command.current_dir(repository()), AGAIN_LIMIT)?;
-    print!("{}", answer.stdout);
-    eprint!("{}", answer.stderr);
-    Ok(if answer.status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
 }
 
 struct Measured {
