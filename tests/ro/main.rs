@@ -1,5 +1,7 @@
 //! Suite `ro`: `mesh-bd-ro` as a program, under a `bd` that writes down how it was called and under the real ones.
 
+mod crowd;
+mod files;
 mod hostile;
 mod names;
 mod program;
