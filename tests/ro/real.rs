@@ -112,7 +112,7 @@ fn a_view_answers_as_the_live_tracker(tracker: &Tracker, version: &str) {
         .arg(tracker.root().join(".beads"))
         .arg(mesh_bd_ro::view::beads_dir(&view, 1));
     assert!(copy.status().expect("cp").success());
-    fs_err::write(mesh_bd_ro::view::lock_file(&view, 1), "").expect("lock");
+    fs_err::write(mesh_bd_ro::view::copy_dir(&view, 1).join("lock"), "").expect("lock");
     let examples = [
         "show bd-123 --json",
         "list --json --all --limit 0",

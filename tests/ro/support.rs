@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -19,6 +20,7 @@ pub struct Call {
     pub env: BTreeMap<String, String>,
     pub pid: u32,
     pub stdin: Option<String>,
+    pub stdin_path: Option<PathBuf>,
     pub lock_is_free: Option<bool>,
 }
 
@@ -92,6 +94,16 @@ pub fn install(program: &Path, to: &Path) {
         to.display()
     );
     fs_err::set_permissions(to, std::fs::Permissions::from_mode(0o755)).expect("own file");
+}
+
+/// Waits for `what`, which has no event to wait on; the deadline is far beyond what anything here takes.
+#[track_caller]
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// Runs to the end; panics if it cannot be started.

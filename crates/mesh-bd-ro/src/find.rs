@@ -92,7 +92,7 @@ fn judge(candidate: &Path, me: Option<&Metadata>) -> Result<(), Reason> {
     if !file.is_file() || file.mode() & 0o111 == 0 {
         return Err(Reason::NotExecutable);
     }
-    if me.is_some_and(|me| is_same(me, &file) || is_copy(me, &file, &real)) {
+    if me.is_some_and(|me| is_same_file(me, &file) || is_copy(me, &file, &real)) {
         return Err(Reason::Itself);
     }
     let folders = [candidate.parent(), real.parent()].into_iter().flatten();
@@ -104,8 +104,9 @@ fn judge(candidate: &Path, me: Option<&Metadata>) -> Result<(), Reason> {
     Ok(())
 }
 
-fn is_same(me: &Metadata, other: &Metadata) -> bool {
-    (me.dev(), me.ino()) == (other.dev(), other.ino())
+/// Whether both are the same file, whatever their paths.
+pub(crate) fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 /// Whether `path` holds the same bytes as this program; read only when the sizes agree.

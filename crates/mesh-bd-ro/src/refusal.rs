@@ -9,7 +9,6 @@ use crate::help::usage;
 use crate::parse::{MAX_ARGUMENTS, MAX_BYTES};
 use crate::table::kinds::Kind;
 use crate::table::{self, RULES, Rule};
-use crate::view::ViewError;
 use crate::{EXIT_CANNOT_RUN, EXIT_NOT_FOUND};
 
 /// Said with every refusal that may have been meant as a write.
@@ -139,7 +138,7 @@ pub enum Trouble {
     /// There is no real `bd`.
     NoBd(NotFound),
     /// `MESH_VIEW` is set and no copy in it can be read.
-    NoView(ViewError),
+    NoView(String),
     /// The exec itself failed.
     Exec {
         /// What should have run.
