@@ -107,15 +107,36 @@ impl Tracker {
         run(command)
     }
 
-    /// Everything that an issue is made of.
+    /// Everything that an issue is made of, in the words of several commands. Each answer holds what [`Tracker::new`] put there,
+    /// so that two empty answers are never taken for the same issues.
     pub fn issues(&self) -> Vec<String> {
-        let mut all = vec![stdout(&self.plain("list --json --all --limit 0"))];
-        for id in ["bd-epic-1", "bd-123", "bd-456", "bd-mol-1", "bd-789"] {
-            all.push(stdout(&self.plain(&format!("show {id} --json"))));
-            all.push(stdout(&self.plain(&format!("comments {id} --json"))));
+        let listing = "list --json --all --limit 0".to_string();
+        let all = "show bd-epic-1 bd-123 bd-456 bd-mol-1 bd-789 --json".to_string();
+        let mut asked = vec![(listing, "bd-789"), (all, "Step")];
+        for (id, down, up) in [
+            ("bd-epic-1", "", "bd-123"),
+            ("bd-123", "bd-epic-1", "bd-456"),
+            ("bd-456", "bd-123", ""),
+            ("bd-mol-1", "", "bd-789"),
+            ("bd-789", "bd-mol-1", ""),
+        ] {
+            let remark = if id == "bd-123" { "a remark" } else { "" };
+            asked.push((format!("comments {id} --json"), remark));
+            asked.push((format!("label list {id} --json"), "mesh-lock:api"));
+            asked.push((format!("dep list {id} --direction down --json"), down));
+            asked.push((format!("dep list {id} --direction up --json"), up));
         }
-        assert!(all[0].contains("bd-789"), "{}", all[0]);
-        all
+        let answer = |(question, known): (String, &str)| {
+            let output = self.plain(&question);
+            let text = stdout(&output);
+            assert!(
+                output.status.success() && text.contains(known),
+                "{question}: {text}{}",
+                stderr(&output)
+            );
+            format!("{question}: {text}")
+        };
+        asked.into_iter().map(answer).collect()
     }
 }
 
