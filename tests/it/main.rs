@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bad_place;
+mod conflicts;
 mod coordinator;
 mod demo;
 mod disk;
@@ -17,6 +18,7 @@ mod left;
 mod log;
 mod picture;
 mod script;
+mod setup_command;
 mod stage;
 mod tracker_faults;
 mod verdicts;

@@ -1,0 +1,231 @@
+//! Results that do not go together: at a landing, under a task that needs both, in the user's own working copy.
+
+use serde_json::{Value, json};
+
+use crate::picture;
+use crate::script;
+use crate::stage::{Job, ST_JJ, Scene, Stage, Vcs, Work, job, on_each_vcs, on_main_stages, task};
+
+on_main_stages!(a_result_that_conflicts_with_what_landed_is_kept);
+on_each_vcs!(
+    needs_that_conflict_are_the_agents_to_solve,
+    a_conflict_that_an_agent_leaves_is_no_result,
+    needs_that_conflict_are_refused_when_that_is_wanted,
+);
+
+/// `a` and `b` say different things in one line of a file that is there; others do what `rest` says.
+fn rivals(
+    stage: Stage,
+    jobs: &[Job],
+    rest: impl Fn(&Scene, &Job) -> Value,
+) -> Option<(Scene, Work)> {
+    let scene = stage.open()?;
+    let work = scene.plan("Rivals", jobs);
+    scene.script(&work, |job| match job.key.as_str() {
+        "a" | "b" => script::usual(&scene, job, &[says(&job.key)]),
+        _ => rest(&scene, job),
+    });
+    Some((scene, work))
+}
+
+fn says(text: &str) -> Value {
+    json!({"write": {"path": "README.md", "text": format!("{text}\n")}})
+}
+
+/// The file as a commit has it.
+fn readme(scene: &Scene, commit: &str) -> String {
+    match scene.stage.vcs {
+        Vcs::Git => scene.env.must(
+            "git",
+            &["show", &format!("{commit}:README.md")],
+            &scene.repo,
+        ),
+        Vcs::Jj => {
+            let args = [
+                "--ignore-working-copy",
+                "--no-pager",
+                "file",
+                "show",
+                "-r",
+                commit,
+                "README.md",
+            ];
+            scene.env.must("jj", &args, &scene.repo)
+        }
+    }
+}
+
+/// A branch or bookmark that is nowhere checked out.
+fn make_target(scene: &Scene) {
+    match scene.stage.vcs {
+        Vcs::Git => scene.env.must("git", &["branch", "trunk"], &scene.repo),
+        Vcs::Jj => scene.env.must(
+            "jj",
+            &["bookmark", "create", "trunk", "-r", "@-"],
+            &scene.repo,
+        ),
+    };
+}
+
+fn a_result_that_conflicts_with_what_landed_is_kept(stage: Stage) {
+    let jobs = [job("a", &[]), job("b", &[])];
+    let Some((scene, work)) = rivals(stage, &jobs, |_, _| json!([])) else {
+        return;
+    };
+    make_target(&scene);
+    scene.configure("land = \"trunk\"\n[tracker]\nclose = \"landed\"\n");
+    let report = scene.run(&work, 2, &[]).exits(0).object();
+    let of = |key: &str| task(&report, work.id(key));
+    let (landed, lost): (Vec<&str>, Vec<&str>) = ["a", "b"]
+        .into_iter()
+        .partition(|key| of(key)["state"] == "landed");
+    let (&[winner], &[loser]) = (&landed[..], &lost[..]) else {
+        panic!("{report:#}");
+    };
+    assert_eq!(of(loser)["state"], "verified", "{report:#}");
+    let wanted = "not landed: conflicts with trunk in README.md";
+    let reason = of(loser)["reason"].as_str().expect("a reason");
+    assert!(reason.contains(wanted), "{reason}");
+    let said = scene.mesh(&["report"]).exits(0);
+    assert!(said.stdout.contains(wanted), "{}", said.stdout);
+    // Both results are there, and the target has the one.
+    assert_eq!(readme(&scene, "trunk"), format!("{winner}\n"));
+    for key in ["a", "b"] {
+        let commit = of(key)["attempts"][0]["commit"].as_str();
+        let commit = commit.expect("a commit");
+        assert_eq!(readme(&scene, commit), format!("{key}\n"));
+    }
+    if scene.tracker.is_some() {
+        let comments = scene.comments(&work, loser).concat();
+        assert!(comments.contains(wanted), "{comments}");
+        let tasks = scene.tasks(&work);
+        assert_eq!(tasks[work.id(winner)].0, "closed");
+        assert_eq!(tasks[work.id(loser)], ("open".to_owned(), None));
+    }
+    scene.assert_nothing_left(&work);
+}
+
+fn needs_that_conflict_are_the_agents_to_solve(stage: Stage) {
+    let jobs = [job("a", &[]), job("b", &[]), job("c", &["a", "b"])];
+    let steps = |scene: &Scene, job: &Job| {
+        let prompt = json!({"copy_stdin": scene.env.dir().join("prompt")});
+        let marked = json!({"run": ["grep", "-q", "<<<<<<<", "README.md"]});
+        script::then(
+            json!([prompt, marked, says("both")]),
+            &script::usual(scene, job, &[]),
+        )
+    };
+    let Some((scene, work)) = rivals(stage, &jobs, steps) else {
+        return;
+    };
+    let report = scene.run(&work, 2, &[]).exits(0).object();
+    crate::epic::assert_done(&scene, &work, &report);
+    let prompt = fs_err::read_to_string(scene.env.dir().join("prompt")).expect("the prompt");
+    assert!(
+        prompt.contains("README.md") && prompt.contains("conflict"),
+        "{prompt}"
+    );
+    let commit = task(&report, "c")["attempts"][0]["commit"]
+        .as_str()
+        .expect("a commit")
+        .to_owned();
+    assert_eq!(readme(&scene, &commit), "both\n");
+}
+
+fn a_conflict_that_an_agent_leaves_is_no_result(stage: Stage) {
+    let jobs = [job("a", &[]), job("b", &[]), job("c", &["a", "b"])];
+    let Some((scene, work)) = rivals(stage, &jobs, |scene, job| script::usual(scene, job, &[]))
+    else {
+        return;
+    };
+    let report = scene.run(&work, 2, &[]).exits(20).object();
+    conflicted(&scene, &report, &["conflict", "conflict"]);
+}
+
+fn needs_that_conflict_are_refused_when_that_is_wanted(stage: Stage) {
+    let jobs = [job("a", &[]), job("b", &[]), job("c", &["a", "b"])];
+    let Some((scene, work)) = rivals(stage, &jobs, |scene, job| script::usual(scene, job, &[]))
+    else {
+        return;
+    };
+    scene.configure("base_conflict = \"fail\"\n");
+    let report = scene.run(&work, 2, &[]).exits(20).object();
+    conflicted(&scene, &report, &["conflict", "conflict"]);
+    assert_eq!(scene.log.attempts("start").len(), 2, "c began");
+}
+
+/// `c` failed for the conflict, and what it needs is as it was.
+#[track_caller]
+fn conflicted(scene: &Scene, report: &Value, outcomes: &[&str]) {
+    let c = task(report, "c");
+    assert_eq!(c["state"], "failed", "{report:#}");
+    let attempts = c["attempts"].as_array().expect("attempts");
+    let found: Vec<_> = attempts
+        .iter()
+        .map(|attempt| attempt["outcome"].as_str().unwrap_or("none"))
+        .collect();
+    assert_eq!(found, outcomes, "{report:#}");
+    assert!(
+        c["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("README.md")),
+        "{c:#}"
+    );
+    for key in ["a", "b"] {
+        assert_eq!(task(report, key)["state"], "verified", "{report:#}");
+        let commit = task(report, key)["attempts"][0]["commit"]
+            .as_str()
+            .expect("a commit");
+        assert_eq!(readme(scene, commit), format!("{key}\n"));
+    }
+    scene.assert_no_process();
+}
+
+/// An agent that merges by itself and leaves the conflict where it is.
+#[test]
+fn a_conflict_of_the_agents_own_making_is_no_result_st_jj_0_45_1() {
+    let Some(scene) = ST_JJ.open() else { return };
+    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
+    let merge = "echo one > README.md; jj describe -m one; jj new @- -m two; echo two > README.md; \
+                 jj new 'description(exact:\"one\\n\")' @ -m both; grep -q '<<<<<<<' README.md";
+    scene.script(&work, |job| match job.key.as_str() {
+        "a" => script::usual(&scene, job, &[json!({"run": ["sh", "-c", merge]})]),
+        _ => script::usual(&scene, job, &[]),
+    });
+    let report = scene.run(&work, 2, &[]).exits(20).object();
+    let a = task(&report, "a");
+    assert_eq!(a["attempts"][1]["outcome"], "conflict", "{report:#}");
+    assert!(
+        a["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("README.md")),
+        "{a:#}"
+    );
+    assert_eq!(task(&report, "b")["state"], "verified", "{report:#}");
+    scene.assert_no_process();
+}
+
+/// The user is in the middle of a merge: that is the user's, and the run stands on what is below it.
+#[test]
+fn a_conflict_in_the_users_working_copy_is_left_alone_st_jj_0_45_1() {
+    let Some(scene) = ST_JJ.open() else { return };
+    let jj = |args: &[&str]| scene.env.must("jj", args, &scene.repo);
+    for text in ["one", "two"] {
+        jj(&["new", "main", "-m", text]);
+        fs_err::write(scene.repo.join("README.md"), format!("{text}\n")).expect("a file");
+    }
+    jj(&["rebase", "-r", "@", "-d", "description(exact:\"one\\n\")"]);
+    let before = fs_err::read_to_string(scene.repo.join("README.md")).expect("a file");
+    assert!(before.contains("<<<<<<<"), "{before}");
+    let picture = picture::of(&scene);
+    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
+    scene.script(&work, |job| script::usual(&scene, job, &[]));
+    let said = scene.run(&work, 2, &[]).exits(0);
+    assert!(
+        said.stderr.contains("the working copy has conflicts"),
+        "{}",
+        said.stderr
+    );
+    crate::epic::assert_done(&scene, &work, &said.object());
+    assert_eq!(picture, picture::of(&scene));
+}
