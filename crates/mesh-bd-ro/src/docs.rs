@@ -1,12 +1,15 @@
 //! The page `docs/mesh-bd-ro.md`, rendered from the table. Only tests have it: `MESH_UPDATE_DOCS=1` writes the page, and
 //! without that a stale page fails.
 
+mod files;
+
 use std::fmt::Write;
 
 use crate::env::{KEPT, SET};
 use crate::help::{spelled, text, usage};
 use crate::parse::{MAX_ARGUMENTS, MAX_BYTES};
 use crate::table::{Absent, GLOBALS, GLOBALS_ABSENT, REFUSED_OUTRIGHT, RULES};
+use crate::view::{ASK_PATIENCE, SEAT_PATIENCE};
 
 fn markdown() -> String {
     let mut out = String::from(INTRO);
@@ -67,7 +70,9 @@ fn markdown() -> String {
         "`BEADS_DIR` if it is an absolute, existing folder.\n\nSet: {}.\n\nNothing else is passed on.",
         set.join(", ")
     );
-    out.push_str(OUTRO);
+    let _ = write!(out, "\n## The view\n\n{}", view());
+    out.push_str(SETTINGS);
+    let _ = write!(out, "{FILES}{}{EXIT_CODES}", files::table());
     out
 }
 
@@ -80,38 +85,50 @@ from what was asked, and lets the real `bd` take its place with `--readonly --sa
 signals are `bd`'s own. Everything else is refused: exit code 77, one line on stderr that names the rule and what is allowed
 instead, and nothing is started. It works under any name; in a run it lies as `bd` first on the agent's `PATH`.
 
-What it is: a rail for honest agents and a filter for confused ones. What it is not: a wall. An agent that starts the real
-`bd` by its path, or writes to the tracker's files, walks around it; the wall is the sandbox that the agent runs in. And
-read-only is a promise about issues, not about files: every version of `bd` writes to its own database files when it reads.
-
 A flag is allowed only if it does no harm in bd 0.47.1, 1.0.5 and 1.3.0; a version that does not know it says so.
+
+## What it is and what it is not
+
+It is a rail for honest agents, which then cannot write by mistake, and a filter for confused ones, which are told what to do
+instead. It is not a wall: an agent that starts the real `bd` by its path, or writes to the tracker's files, walks around it.
+The wall is the sandbox that the agent runs in. And read-only is a promise about issues, not about files: every version of
+`bd` writes to its own files when it reads (see the table below), which is why agents read copies.
 ";
 
-const OUTRO: &str = "
+const SETTINGS: &str = "
 ## Settings
 
 | variable | meaning |
 | --- | --- |
 | `MESH_BD` | absolute path of the real `bd`; without it the first `bd` on `PATH` that is not this program |
-| `MESH_VIEW` | folder with numbered copies of the tracker: the newest is read, under a shared lock, and never the live tracker |
+| `MESH_VIEW` | absolute path of the folder with copies of the tracker; empty counts as not set |
+| `BEADS_DIR` | absolute path of the live tracker; not used with `MESH_VIEW`; without it `bd` searches from the current folder |
 | `MESH_BD_RO_LOG` | absolute path of a file that gets one line per call: time, verdict, command, separated by tabs |
 
 A `bd` that group or others may write to is not run, nor one in a folder that anybody may write to, nor one named by a
 relative path. This program knows itself by device and inode, and a copy of itself by its bytes. A log that cannot be written
 never stops a read.
+";
 
-## Files that reads change
+const FILES: &str = "
+## What a read changes on a live tracker all the same
 
-Measured with every flag of the table on a live tracker, each call with `--readonly --sandbox`: the issues stayed as they
-were, and these files under `.beads` changed all the same. On a view they are files of a copy.
+Measured with every allowed example above right after a write, and with the first of each command after another read, on a small
+tracker that nobody else used. Issues, comments, labels and dependencies stayed as they were, and these files changed all the
+same. Names are those below `.beads`; `noms` is `embeddeddolt/<prefix>/.dolt/noms`. *Changed* means other bytes, *touched* a new
+time and the same bytes; times of folders are left out. With a view they are files of the copy.
 
-| bd | commands | files |
-| --- | --- | --- |
-| 0.47.1 | `epic status`, `dep cycles`, `mol progress`, `swarm status`, `swarm validate` | `beads.db` |
-| 0.47.1 | all others | `beads.db`, `beads.db-shm`, `beads.db-wal` |
-| 1.0.5, 1.3.0 | all | in `embeddeddolt/<name>/.dolt/noms`: `journal.idx`, `manifest`, `vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv` |
-| every | `show`, besides | `last-touched` |
+* 0.47.1 drops parts of its schema and makes them again at every start: the database gets other bytes with the same rows, and a
+  temporary file comes and goes in `TMPDIR`. Some commands leave an empty log (`beads.db-wal`, `beads.db-shm`) beside it, the
+  others take it away.
+* 1.0.5 and 1.3.0 open Dolt's store for writing, more than once in a call: each time the index is cut to nothing and written
+  again, the manifest is replaced, and the journal is cut to the length that it has.
+* `last-touched` names the issue that `bd update` and `bd close` take when they are given none.
+* The first call of all was measured with an empty `HOME`, and on 1.3.0 without the two lock files that later calls find there.
 
+";
+
+const EXIT_CODES: &str = "
 ## Exit codes
 
 | code | meaning |
@@ -121,6 +138,24 @@ were, and these files under `.beads` changed all the same. On a view they are fi
 | 127 | there is no real `bd` |
 | other | `bd`'s own |
 ";
+
+fn view() -> String {
+    format!(
+        "In a run `MESH_VIEW` names a folder with numbered copies of the tracker. Each attempt has its own, so what an agent breaks \
+         there is broken for itself alone. A read never opens the live tracker then. It\n\n\
+         1. asks the coordinator for a fresh copy, through the socket `ask` beside the folder, and waits {} s at most; whatever \
+         came of it, the newest copy there is will do;\n\
+         2. takes a seat, so that not all agents read at once: there is one for every two processors, so on 2 cores one read comes \
+         after the other; who gets none within {} s reads without;\n\
+         3. reads the newest copy. The lock that it holds lasts exactly as long as `bd` runs, and a locked copy is not removed.\n\n\
+         While the coordinator lives a copy is a few seconds old at most, unless the tracker is larger than `tracker.view_limit`: \
+         then only the start of an attempt brings a fresh one. When the coordinator is gone, copies get no newer and can still be \
+         read. Without any copy the exit code is 126.\n\n\
+         Without `MESH_VIEW`, for a person or an agent outside a run or with `tracker.view = \"live\"`, the live tracker is read.\n",
+        ASK_PATIENCE.as_secs(),
+        SEAT_PATIENCE.as_secs()
+    )
+}
 
 fn form() -> String {
     format!(
