@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bad_place;
+mod claims;
 mod conflicts;
 mod coordinator;
 mod demo;
