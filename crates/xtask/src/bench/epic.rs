@@ -15,9 +15,10 @@ use mesh_testkit::tools;
 use mesh_testkit::tracker::{Bd, NewEpic, NewTask, TrackerRepo};
 use serde_json::Value;
 
+use crate::Outcome;
 use crate::args::{Args, UsageError};
 use crate::process::capture;
-use crate::{Outcome, repository};
+use crate::release::built;
 
 /// Schedules that the yardstick is the best of.
 const SCHEDULES: u32 = 200;
@@ -170,7 +171,7 @@ impl Stage {
     fn build(seconds: u64) -> Outcome<Stage> {
         let bd =
             Bd::real("1.3.0").ok_or("bd 1.3.0 is not in the cache: run `cargo xtask tools`")?;
-        let mesh = build_mesh()?;
+        let mesh = built("mesh", "mesh")?;
         let tracker = TrackerRepo::new(&bd);
         let place = tracker
             .root()
@@ -379,19 +380,6 @@ fn new_task((key, needs, group): &(&str, &[&str], Option<&str>)) -> NewTask {
         Some(group) => task.label(&format!("mesh-lock:{group}")),
         None => task,
     }
-}
-
-/// Builds the programs and says where `mesh` lies.
-fn build_mesh() -> Outcome<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build
-        .args(["build", "--quiet", "--release", "--package", "mesh"])
-        .current_dir(repository());
-    capture(&mut build, Duration::from_secs(1800))?.checked("cargo build")?;
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| repository().join("target"), PathBuf::from);
-    Ok(target.join("release/mesh"))
 }
 
 fn make_executable(path: &Path) -> Outcome<()> {

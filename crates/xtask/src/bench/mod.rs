@@ -2,6 +2,7 @@
 
 mod decisions;
 mod epic;
+mod wrapper;
 mod yardstick;
 
 use std::process::ExitCode;
@@ -15,16 +16,21 @@ pub const HELP: &str = "\
       Works a real epic of 24 tasks on bd 1.3.0 and jj, and compares its makespan with the best of 200 schedules
       without overhead. --smoke: agents take 2 s. --kill: kills that in the middle, and the run must end all the same.
   bench decisions [--smoke]
-      One decision with 10,000 tasks, 100 lock groups and 100 agents. Ends with 1 when it is over its bar.";
+      One decision with 10,000 tasks, 100 lock groups and 100 agents. Ends with 1 when it is over its bar.
+  bench wrapper [--smoke]
+      A read through mesh-bd-ro, live and on a view, beside a program that does nothing. Ends with 1 when it costs more than
+      its bar; --smoke: a few rounds without judgement.";
 
 /// Runs the bench that the first word names.
 pub fn run(mut args: Args) -> Outcome<ExitCode> {
     match args.word().as_deref() {
         Some("epic") => epic::run(args),
         Some("decisions") => decisions::run(args),
+        Some("wrapper") => wrapper::run(args),
         Some(other) => Err(UsageError(format!("there is no bench `{other}`")).into()),
-        None => {
-            Err(UsageError("bench needs to know what: `epic` or `decisions`".to_owned()).into())
-        }
+        None => Err(UsageError(
+            "bench needs to know what: `epic`, `decisions` or `wrapper`".to_owned(),
+        )
+        .into()),
     }
 }
