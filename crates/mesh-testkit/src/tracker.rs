@@ -75,6 +75,11 @@ impl Bd {
         )
     }
 
+    /// Whether it is of the older dialect, whose database must not be older than its JSONL file: a plain copy makes it so.
+    pub fn is_classic(&self) -> bool {
+        self.version.starts_with("0.")
+    }
+
     /// Whether claims are leases (from 1.3 on).
     pub fn has_leases(&self) -> bool {
         !self.version.starts_with("1.0.")
@@ -179,7 +184,7 @@ impl TrackerRepo {
             bd: bd.clone(),
         };
         fs_err::create_dir_all(repo.home()).expect("a home");
-        if bd.is_real {
+        if bd.is_real && !bd.is_classic() {
             copy_tree(&template(bd), &repo.root());
         } else {
             initialise(bd, &repo.root(), &repo.env());
@@ -398,19 +403,11 @@ fn initialise(bd: &Bd, root: &Path, env: &Env) {
     git(&["add", "README.md"]);
     git(&["commit", "--quiet", "--message", "First"]);
     let program = bd.program.display().to_string();
-    must(
-        &program,
-        &[
-            "init",
-            "--prefix",
-            "t",
-            "--quiet",
-            "--skip-agents",
-            "--skip-hooks",
-        ],
-        root,
-        env,
-    );
+    let mut init = vec!["init", "--prefix", "t", "--quiet"];
+    if !bd.is_classic() {
+        init.extend(["--skip-agents", "--skip-hooks"]);
+    }
+    must(&program, &init, root, env);
     if !bd.is_real {
         // The real one commits its own files.
         fs_err::write(

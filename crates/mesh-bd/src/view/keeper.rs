@@ -53,7 +53,7 @@ pub struct Options {
     pub root: PathBuf,
     /// Above this many bytes only the start of an attempt brings a fresh copy.
     pub limit_bytes: u64,
-    /// Least time between two pictures.
+    /// Least time between two pictures, but that no reader gets one from before its own start.
     pub pause: Duration,
     /// After a picture that took long the pause is at least this many times as long.
     pub pause_factor: u32,
@@ -120,6 +120,7 @@ impl Views {
             shelves: BTreeMap::new(),
             picture: None,
             pictures: 0,
+            tried: None,
             next: Instant::now(),
         };
         let thread = std::thread::Builder::new()
@@ -184,6 +185,15 @@ impl Drop for Views {
     }
 }
 
+/// What came in together.
+#[derive(Default)]
+struct Wanted {
+    /// Views that begin.
+    starts: Vec<String>,
+    /// Views whose readers ask.
+    asked: Vec<(String, UnixStream)>,
+}
+
 struct Keeper {
     options: Options,
     workshop: PathBuf,
@@ -192,7 +202,9 @@ struct Keeper {
     picture: Option<Arc<Picture>>,
     /// How many were taken, for their names.
     pictures: u64,
-    /// Before this no further picture is taken.
+    /// When the last one was begun, whatever came of it.
+    tried: Option<Instant>,
+    /// Before this no further picture is taken without need.
     next: Instant,
 }
 
@@ -200,8 +212,7 @@ impl Keeper {
     fn work(&mut self, messages: &Receiver<Message>) {
         while let Ok(first) = messages.recv() {
             // One picture serves all that wait.
-            let mut starting = false;
-            let mut wanted = Vec::new();
+            let mut wanted = Wanted::default();
             for message in std::iter::once(first).chain(messages.try_iter()) {
                 match message {
                     Message::Open(name) => {
@@ -209,43 +220,61 @@ impl Keeper {
                         self.shelves
                             .entry(name.clone())
                             .or_insert_with(|| Shelf::new(folder));
-                        starting = true;
-                        wanted.push((name, None));
+                        // Something to read at once, should its reader be faster than the next picture.
+                        self.hand_out(&name);
+                        wanted.starts.push(name);
                     }
-                    Message::Ask(name, asker) => wanted.push((name, Some(asker))),
+                    Message::Ask(name, asker) if self.shelves.contains_key(&name) => {
+                        wanted.asked.push((name, asker));
+                    }
+                    Message::Ask(..) => {}
                     Message::Close(name) => self.close(&name),
                     Message::End => return self.remove_all(),
                 }
             }
-            wanted.retain(|(name, _)| self.shelves.contains_key(name));
-            let is_due = !wanted.is_empty() && self.is_picture_due(starting);
-            let took = if is_due {
-                self.renew_picture()
-            } else {
-                Duration::ZERO
-            };
-            let began = Instant::now();
-            for (name, asker) in wanted {
-                self.hand_out(&name);
-                drop(asker);
-            }
-            if is_due {
-                // Also after a failure: a tracker in trouble is not helped by more readers.
-                let work = took + began.elapsed();
-                let pause = self.options.pause.max(work * self.options.pause_factor);
-                self.next = Instant::now() + pause;
-            }
+            self.serve(wanted);
         }
     }
 
-    fn is_picture_due(&self, starting: bool) -> bool {
-        let Some(picture) = &self.picture else {
-            return Instant::now() >= self.next;
+    fn serve(&mut self, wanted: Wanted) {
+        let is_due = self.is_picture_due(&wanted);
+        let took = if is_due {
+            self.renew_picture()
+        } else {
+            Duration::ZERO
         };
-        let is_small = picture.survey.bytes() <= self.options.limit_bytes;
-        Instant::now() >= self.next
-            && (is_small || starting)
-            && !Survey::of(&self.options.tracker).is_ok_and(|now| now == picture.survey)
+        let began = Instant::now();
+        for name in wanted.starts {
+            self.hand_out(&name);
+        }
+        for (name, asker) in wanted.asked {
+            self.hand_out(&name);
+            drop(asker);
+        }
+        if is_due {
+            // Also after a failure: a tracker in trouble is not helped by more readers.
+            let work = took + began.elapsed();
+            let pause = self.options.pause.max(work * self.options.pause_factor);
+            self.next = Instant::now() + pause;
+        }
+    }
+
+    fn is_picture_due(&self, wanted: &Wanted) -> bool {
+        let (starts, asked) = (!wanted.starts.is_empty(), !wanted.asked.is_empty());
+        let is_wanted = match &self.picture {
+            None => starts || asked,
+            Some(small) if small.survey.bytes() <= self.options.limit_bytes => asked,
+            Some(_) => starts,
+        };
+        let is_old = |picture: &Arc<Picture>| {
+            !Survey::of(&self.options.tracker).is_ok_and(|now| now == picture.survey)
+        };
+        // An agent that does not find its own claim in what it reads would be misled.
+        let is_newer = |name: &String| self.shelves.get(name).map(Shelf::opened) > self.tried;
+        let asked = wanted.asked.iter().map(|(name, _)| name);
+        is_wanted
+            && (Instant::now() >= self.next || wanted.starts.iter().chain(asked).any(is_newer))
+            && self.picture.as_ref().is_none_or(is_old)
     }
 
     /// Gives how long it took, without the waiting for its turn.
@@ -265,6 +294,7 @@ impl Keeper {
 
     fn take_picture(&mut self) -> (Result<Picture, PictureError>, Duration) {
         self.pictures += 1;
+        self.tried = Some(Instant::now());
         let folder = self.workshop.join(self.pictures.to_string());
         if let Err(error) = make_folder(&folder) {
             return (Err(error.into()), Duration::ZERO);
@@ -425,9 +455,21 @@ mod tests {
         stage.ask("a.1");
         stage.write("1");
         assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
-        stage.views().open("b.1").expect("a view");
-        assert_eq!(stage.ask("b.1"), (1, "0".to_owned()));
         assert_eq!(stage.taken(), 1);
+    }
+
+    #[test]
+    fn no_reader_gets_a_picture_from_before_its_own_start() {
+        let stage = Stage::new(u64::MAX, Duration::from_secs(3600));
+        stage.views().open("a.1").expect("a view");
+        stage.ask("a.1");
+        stage.write("1");
+        stage.views().open("b.1").expect("a view");
+        assert_eq!(stage.ask("b.1").1, "1");
+        assert_eq!(stage.ask("a.1").1, "1", "as it is there anyway");
+        stage.write("2");
+        assert_eq!(stage.ask("b.1").1, "1");
+        assert_eq!(stage.taken(), 2);
     }
 
     #[test]
@@ -438,7 +480,7 @@ mod tests {
         stage.write("1");
         assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
         stage.views().open("b.1").expect("a view");
-        assert_eq!(stage.ask("b.1"), (1, "1".to_owned()));
+        assert_eq!(stage.ask("b.1").1, "1");
         assert_eq!(
             stage.ask("a.1"),
             (2, "1".to_owned()),

@@ -58,7 +58,23 @@ impl Survey {
     pub fn of(folder: &Path) -> io::Result<Survey> {
         let mut survey = Survey::default();
         survey.add(folder, Path::new(""))?;
+        if survey.has_database() {
+            // An export, written apart from the database. bd 0.47 refuses to read while the two differ, as they do between the
+            // two writes of one command.
+            survey
+                .files
+                .retain(|path, _| !(is_top(path) && has_ending(path, b".jsonl")));
+        }
         Ok(survey)
+    }
+
+    fn has_database(&self) -> bool {
+        let mut folders = ["embeddeddolt", "dolt"].iter().map(Path::new);
+        folders.any(|folder| self.folders.contains(folder))
+            || self
+                .files
+                .keys()
+                .any(|path| is_top(path) && has_ending(path, b".db"))
     }
 
     /// Bytes in all files.
@@ -115,11 +131,18 @@ impl Survey {
 /// daemon; backups; the audit, which holds whole prompts; and the index of a write-ahead log, which SQLite makes anew.
 fn is_left_out(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    let is_top = path.components().count() == 1;
-    name.ends_with(b"-shm")
-        || is_top
+    has_ending(path, b"-shm")
+        || is_top(path)
             && (matches!(name, b"redirect" | b"backup" | b"interactions.jsonl")
                 || name.starts_with(b"daemon"))
+}
+
+fn is_top(path: &Path) -> bool {
+    path.components().count() == 1
+}
+
+fn has_ending(path: &Path, ending: &[u8]) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(ending)
 }
 
 /// Copies the tracker's folder `from` to `to`, which is made anew, and looks whether the copy is whole; otherwise once more,
@@ -188,14 +211,13 @@ fn try_once(
     Ok(Err(SETTLED))
 }
 
-/// Copies what `survey` names, times included: bd 0.47 compares those of its database and its JSONL file. Everything else first,
-/// write-ahead logs last, so that what was moved from a log into its database meanwhile is at least not missing from both.
+/// Copies what `survey` names, times included, since some of bd's checks compare them. Everything else first, write-ahead logs last, so that what was moved from a log into its database meanwhile is at least not missing from both.
 pub(crate) fn copy(from: &Path, survey: &Survey, to: &Path) -> io::Result<()> {
     make_folder(to)?;
     for folder in &survey.folders {
         make_folder(&to.join(folder))?;
     }
-    let is_log = |path: &&PathBuf| path.as_os_str().as_encoded_bytes().ends_with(b"-wal");
+    let is_log = |path: &&PathBuf| has_ending(path, b"-wal");
     let (logs, others): (Vec<_>, Vec<_>) = survey.files.keys().partition(is_log);
     for path in others.into_iter().chain(logs) {
         copy_file(&from.join(path), &to.join(path))?;
@@ -248,6 +270,7 @@ mod tests {
             ("beads.db-shm", "index"),
             ("redirect", "/elsewhere"),
             ("interactions.jsonl", "prompts"),
+            ("issues.jsonl", "an export"),
             ("daemon.pid", "1"),
             ("backup/old", "x"),
             ("embeddeddolt/bd/.dolt/noms/manifest", "5"),
@@ -256,7 +279,7 @@ mod tests {
             write(from.join(name), text);
         }
         write(temp.path().join("elsewhere"), "linked");
-        symlink(temp.path().join("elsewhere"), from.join("issues.jsonl")).expect("link");
+        symlink(temp.path().join("elsewhere"), from.join("metadata.json")).expect("link");
         symlink(&from, from.join("circle")).expect("link");
         symlink("nowhere", from.join("dangling")).expect("link");
         std::os::unix::net::UnixListener::bind(from.join("bd.sock")).expect("socket");
@@ -284,7 +307,7 @@ mod tests {
                 "beads.db-wal",
                 "embeddeddolt/bd/.dolt/noms/manifest",
                 "embeddeddolt/bd/backup",
-                "issues.jsonl"
+                "metadata.json"
             ]
         );
         assert_eq!(
@@ -299,6 +322,16 @@ mod tests {
             );
         }
         assert_eq!(survey, Survey::of(&from).expect("still there"));
+    }
+
+    #[test]
+    fn without_a_database_the_issues_are_in_the_jsonl_file() {
+        let temp = tempfile::tempdir().expect("temp");
+        let (from, to) = (temp.path().join("live"), temp.path().join("copy"));
+        write(from.join("issues.jsonl"), "{}");
+        write(from.join("config.yaml"), "no-db: true");
+        take_now(&from, &to).expect("nobody writes");
+        assert!(to.join("issues.jsonl").is_file());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use mesh_bd_ro::view::{BEADS, LOCK, SEAT, copy_dir, numbers};
 
@@ -82,6 +83,7 @@ impl Drop for Held<'_> {
 #[derive(Debug)]
 pub(crate) struct Shelf {
     folder: PathBuf,
+    opened: Instant,
     /// Oldest first. Copies that a coordinator before made are not here and stay until the view goes.
     copies: Vec<Copy>,
 }
@@ -91,8 +93,14 @@ impl Shelf {
     pub fn new(folder: PathBuf) -> Shelf {
         Shelf {
             folder,
+            opened: Instant::now(),
             copies: Vec::new(),
         }
+    }
+
+    /// When its reader began.
+    pub fn opened(&self) -> Instant {
+        self.opened
     }
 
     /// Whether the newest copy is of `picture`.
