@@ -105,7 +105,7 @@ fn steady(name: &str) -> String {
     }
 }
 
-fn changes(before: &Picture, after: &Picture) -> Vec<(Change, String)> {
+fn changes(before: &Picture, after: &Picture) -> Footprint {
     let mut changes = Vec::new();
     for (name, old) in before {
         let change = match after.get(name) {
@@ -121,6 +121,9 @@ fn changes(before: &Picture, after: &Picture) -> Vec<(Change, String)> {
     changes.sort();
     changes
 }
+
+/// What one call changed, sorted.
+type Footprint = Vec<(Change, String)>;
 
 /// A picture of the places that can be put back, times included.
 struct Kept(TempDir);
@@ -151,7 +154,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Runs the wrapper and gives what changed meanwhile.
-fn measure(tracker: &Tracker, example: &str, must_work: bool) -> Vec<(Change, String)> {
+fn measure(tracker: &Tracker, example: &str, must_work: bool) -> Footprint {
     let before = look(tracker);
     let mut command = tracker.lab.wrapper(example);
     command
@@ -170,10 +173,10 @@ fn measure(tracker: &Tracker, example: &str, must_work: bool) -> Vec<(Change, St
 
 /// Calls with what they changed, those that changed the same together, in the order of the first of each.
 #[derive(Default)]
-struct Section(Vec<(Vec<(Change, String)>, Vec<&'static str>)>);
+struct Section(Vec<(Footprint, Vec<&'static str>)>);
 
 impl Section {
-    fn add(&mut self, example: &'static str, changes: Vec<(Change, String)>) {
+    fn add(&mut self, example: &'static str, changes: Footprint) {
         match self.0.iter_mut().find(|(same, _)| *same == changes) {
             Some((_, examples)) => examples.push(example),
             None => self.0.push((changes, vec![example])),
