@@ -53,9 +53,9 @@ fn spoil(view: &Path, precious: &Path, round: usize) {
     let next = mesh_bd_ro::view::copy_dir(view, newest + 1);
     let _ = match round % 4 {
         0 => symlink(precious, next),
-        1 => std::fs::create_dir_all(next.join(".beads/full")),
-        2 => std::fs::write(next, "a file"),
-        _ => std::fs::remove_dir_all(view.join(newest.to_string())),
+        1 => fs_err::create_dir_all(next.join(".beads/full")),
+        2 => fs_err::write(next, "a file"),
+        _ => fs_err::remove_dir_all(view.join(newest.to_string())),
     };
 }
 

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod epic;
+mod view;
 mod wrapper;
 mod yardstick;
 
@@ -19,17 +20,21 @@ pub const HELP: &str = "\
       One decision with 10,000 tasks, 100 lock groups and 100 agents. Ends with 1 when it is over its bar.
   bench wrapper [--smoke]
       A read through mesh-bd-ro, live and on a view, beside a program that does nothing. Ends with 1 when it costs more than
-      its bar; --smoke: a few rounds without judgement.";
+      its bar; --smoke: a few rounds without judgement.
+  bench view [--smoke]
+      The coordinator's claims on bd 1.3.0 beside 8 agents that read in loops, on views and on the live tracker; and 500 reads
+      of bd 0.47.1 and 1.3.0 under constant writing. Ends with 1 when claims are over their bar or a read is torn.";
 
 /// Runs the bench that the first word names.
 pub fn run(mut args: Args) -> Outcome<ExitCode> {
     match args.word().as_deref() {
         Some("epic") => epic::run(args),
         Some("decisions") => decisions::run(args),
+        Some("view") => view::run(args),
         Some("wrapper") => wrapper::run(args),
         Some(other) => Err(UsageError(format!("there is no bench `{other}`")).into()),
         None => Err(UsageError(
-            "bench needs to know what: `epic`, `decisions` or `wrapper`".to_owned(),
+            "bench needs to know what: `epic`, `decisions`, `view` or `wrapper`".to_owned(),
         )
         .into()),
     }
