@@ -10,22 +10,15 @@ pub const ALWAYS: [&str; 2] = ["--readonly", "--sandbox"];
 
 /// The argument list, `bd` itself first.
 pub fn argv(request: &Request) -> Vec<String> {
-    let mut argv = vec!["bd".to_string()];
-    argv.extend(
-        ALWAYS
-            .iter()
-            .chain(request.rule.path)
-            .map(|word| (*word).to_string()),
-    );
-    for (flag, value) in &request.flags {
-        argv.push(match value {
-            Some(value) => format!("--{}={value}", flag.long),
-            None => format!("--{}", flag.long),
-        });
-    }
+    let fixed = ["bd"].iter().chain(&ALWAYS).chain(request.rule.path);
+    let flags = request.flags.iter().map(|(flag, value)| match value {
+        Some(value) => format!("--{}={value}", flag.long),
+        None => format!("--{}", flag.long),
+    });
+    let mut argv: Vec<String> = fixed.map(ToString::to_string).chain(flags).collect();
     if !request.positionals.is_empty() {
         argv.push("--".to_string());
-        argv.extend(request.positionals.iter().cloned());
+        argv.extend_from_slice(&request.positionals);
     }
     argv
 }

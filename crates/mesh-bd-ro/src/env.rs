@@ -1,10 +1,12 @@
 //! The environment of `bd`, built from nothing.
 //!
 //! Every configuration key of `bd` can be set as `BD_<KEY>`, other variables name another database, a server, a program to
-//! start or a file to write, and newer versions add more: so a variable is passed on only if it is named here.
+//! start or a file to write, and newer versions add more: so a variable is passed on only if the table names it.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+
+pub use crate::table::variables::{KEPT, SET};
 
 /// Absolute path of the real `bd`; without it, `PATH` is searched.
 pub const MESH_BD: &str = "MESH_BD";
@@ -12,51 +14,6 @@ pub const MESH_BD: &str = "MESH_BD";
 pub const MESH_BD_RO_LOG: &str = "MESH_BD_RO_LOG";
 /// The tracker's folder, as `bd` understands it.
 pub const BEADS_DIR: &str = "BEADS_DIR";
-
-/// Variables that are passed on: who and where the user is, and how text is shown. None of them makes `bd` write or start
-/// anything. `PATH` is needed because `bd` runs `git rev-parse` and `git config`.
-pub const KEPT: [&str; 12] = [
-    "HOME",
-    "LANG",
-    "LANGUAGE",
-    "LOGNAME",
-    "NO_COLOR",
-    "PATH",
-    "TERM",
-    "TMPDIR",
-    "TZ",
-    "USER",
-    "XDG_CACHE_HOME",
-    "XDG_CONFIG_HOME",
-];
-
-/// Variables that are set whatever the caller has. `.beads/.env` is read by `bd` 1.x and sets only what is not there, so
-/// what matters is set rather than left out.
-pub const SET: [(&str, &str); 12] = [
-    // 1.3.0 sends usage figures by default.
-    ("BD_DISABLE_METRICS", "1"),
-    ("DO_NOT_TRACK", "1"),
-    ("BD_NO_PAGER", "1"),
-    ("BD_NON_INTERACTIVE", "1"),
-    // 0.47 starts a daemon on any command without it.
-    ("BEADS_NO_DAEMON", "1"),
-    ("BEADS_AUTO_START_DAEMON", "false"),
-    // 1.x in server mode starts a `dolt sql-server`.
-    ("BEADS_DOLT_AUTO_START", "0"),
-    // 1.x makes a backup after any command when the repository has a git remote.
-    ("BD_BACKUP_ENABLED", "false"),
-    ("BD_EXPORT_AUTO", "false"),
-    ("BD_DOLT_AUTO_PUSH", "false"),
-    ("BD_NO_HOOKS", "1"),
-    // Spans on standard output would mix with the answer.
-    ("BD_OTEL_STDOUT", "false"),
-];
-
-/// Whether the variable is passed on as it is (`BEADS_DIR` and the entries of `PATH` are judged apart).
-pub fn is_kept(name: &OsStr) -> bool {
-    name.to_str()
-        .is_some_and(|name| KEPT.contains(&name) || name.starts_with("LC_"))
-}
 
 /// The environment for `bd`, and whether the caller's `BEADS_DIR` was left out because it is not an absolute folder.
 ///
@@ -66,28 +23,20 @@ pub fn rebuilt(
     view: Option<&Path>,
     is_dir: impl Fn(&Path) -> bool,
 ) -> (Vec<(OsString, OsString)>, bool) {
-    let mut vars: Vec<(OsString, OsString)> = SET
-        .iter()
-        .map(|(name, value)| (OsString::from(name), OsString::from(value)))
-        .collect();
+    let is_tracker = |path: &OsString| Path::new(path).is_absolute() && is_dir(Path::new(path));
+    let mut vars = Vec::from(SET.map(|(name, value)| (name.into(), value.into())));
     let mut ignored = false;
     for (name, value) in caller {
-        if name == "PATH" {
-            vars.push((name, absolute_entries(&value)));
-        } else if name == BEADS_DIR && view.is_none() {
-            let path = Path::new(&value);
-            if path.is_absolute() && is_dir(path) {
-                vars.push((name, value));
-            } else {
-                ignored = !value.is_empty();
-            }
-        } else if is_kept(&name) {
-            vars.push((name, value));
+        match name.to_str() {
+            Some("PATH") => vars.push((name, absolute_entries(&value))),
+            Some(BEADS_DIR) if view.is_some() => {}
+            Some(BEADS_DIR) if is_tracker(&value) => vars.push((name, value)),
+            Some(BEADS_DIR) => ignored = !value.is_empty(),
+            Some(it) if KEPT.contains(&it) || it.starts_with("LC_") => vars.push((name, value)),
+            _ => {}
         }
     }
-    if let Some(view) = view {
-        vars.push((OsString::from(BEADS_DIR), view.as_os_str().to_os_string()));
-    }
+    vars.extend(view.map(|view| (BEADS_DIR.into(), view.into())));
     (vars, ignored)
 }
 

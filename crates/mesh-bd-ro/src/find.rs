@@ -5,101 +5,57 @@
 //! folder.
 
 use std::ffi::OsString;
-use std::fmt;
-use std::fs::{self, File, Metadata};
-use std::io::Read;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::env::MESH_BD;
 
-/// Why there is no `bd` to run. Its `Display` is one line.
-#[derive(Debug, PartialEq, Eq)]
-pub struct NotFound {
-    /// Whether `MESH_BD` named it; else `PATH` was searched.
-    pub named: bool,
-    /// What was looked at and passed over, with the reason.
-    pub passed_over: Vec<(PathBuf, Reason)>,
-}
-
-/// Why a file is not taken for the real `bd`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The path depends on the current folder.
-    Relative,
-    /// There is no such file, or it cannot be looked at.
-    Missing,
-    /// It is a folder, or nobody may execute it.
-    NotExecutable,
-    /// Group or others may write to it, or to its folder.
-    Writable,
-    /// It is this program: the same file, or a copy.
-    Itself,
-}
-
-impl fmt::Display for NotFound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = if self.named { MESH_BD } else { "PATH" };
-        write!(f, "no usable bd in {place}")?;
-        for (path, reason) in &self.passed_over {
-            let reason = match reason {
-                Reason::Relative => "is not absolute",
-                Reason::Missing => "is not there",
-                Reason::NotExecutable => "is not an executable file",
-                Reason::Writable => "may be written by others (chmod go-w it and its folder)",
-                Reason::Itself => "is this wrapper",
-            };
-            write!(f, "; {path:?} {reason}")?;
-        }
-        write!(f, "; set {MESH_BD} to the absolute path of the real bd")
-    }
-}
+const MISSING: &str = "is not there";
+/// Leads to this program, even when its path has gone.
+const OWN_PATH: &str = "/proc/self/exe";
 
 /// Finds the real `bd` from the values of `MESH_BD` and `PATH`.
 ///
 /// # Errors
-/// When there is none, with all that was passed over.
-pub fn real_bd(mesh_bd: Option<OsString>, path: Option<OsString>) -> Result<PathBuf, NotFound> {
-    let me = fs::metadata("/proc/self/exe")
-        .ok()
-        .or_else(|| fs::metadata(std::env::current_exe().ok()?).ok());
-    let mesh_bd = mesh_bd.filter(|value| !value.is_empty());
-    let named = mesh_bd.is_some();
-    let mut passed_over = Vec::new();
-    let candidates = match mesh_bd {
-        Some(program) => vec![PathBuf::from(program)],
-        None => std::env::split_paths(&path.unwrap_or_default())
-            .map(|entry| entry.join("bd"))
-            .collect(),
+/// When there is none: one line with all that was passed over.
+pub fn real_bd(mesh_bd: Option<OsString>, path: Option<OsString>) -> Result<PathBuf, String> {
+    let me = fs::metadata(OWN_PATH).ok();
+    let path = path.unwrap_or_default();
+    let on_path = std::env::split_paths(&path).map(|entry| entry.join("bd"));
+    let (place, candidates) = match mesh_bd.filter(|value| !value.is_empty()) {
+        Some(program) => (MESH_BD, vec![PathBuf::from(program)]),
+        None => ("PATH", on_path.collect()),
     };
+    let mut none = format!("no usable bd in {place}");
     for candidate in candidates {
         match judge(&candidate, me.as_ref()) {
             Ok(()) => return Ok(candidate),
             // An entry of PATH without a `bd` is nothing to speak of.
-            Err(Reason::Missing) if !named => {}
-            Err(reason) => passed_over.push((candidate, reason)),
+            Err(MISSING) if place != MESH_BD => {}
+            Err(reason) => none += &format!("; {candidate:?} {reason}"),
         }
     }
-    Err(NotFound { named, passed_over })
+    Err(none + &format!("; set {MESH_BD} to the absolute path of the real bd"))
 }
 
-fn judge(candidate: &Path, me: Option<&Metadata>) -> Result<(), Reason> {
+/// Whether it can be taken for the real `bd`, or why not.
+fn judge(candidate: &Path, me: Option<&Metadata>) -> Result<(), &'static str> {
     if !candidate.is_absolute() {
-        return Err(Reason::Relative);
+        return Err("is not absolute");
     }
-    let real = fs::canonicalize(candidate).map_err(|_| Reason::Missing)?;
-    let file = fs::metadata(&real).map_err(|_| Reason::Missing)?;
+    let real = fs::canonicalize(candidate).map_err(|_| MISSING)?;
+    let file = fs::metadata(&real).map_err(|_| MISSING)?;
     if !file.is_file() || file.mode() & 0o111 == 0 {
-        return Err(Reason::NotExecutable);
+        return Err("is not an executable file");
     }
     if me.is_some_and(|me| is_same_file(me, &file) || is_copy(me, &file, &real)) {
-        return Err(Reason::Itself);
+        return Err("is this wrapper");
     }
-    let folders = [candidate.parent(), real.parent()].into_iter().flatten();
-    let open_folder =
-        |folder: &Path| fs::metadata(folder).is_ok_and(|folder| folder.mode() & 0o1002 == 0o0002);
-    if file.mode() & 0o022 != 0 || folders.into_iter().any(open_folder) {
-        return Err(Reason::Writable);
+    let is_open = |folder: &Path| fs::metadata(folder).is_ok_and(|it| it.mode() & 0o1002 == 0o0002);
+    let mut folders = [candidate.parent(), real.parent()].into_iter().flatten();
+    if file.mode() & 0o022 != 0 || folders.any(is_open) {
+        return Err("may be written by others (chmod go-w it and its folder)");
     }
     Ok(())
 }
@@ -111,21 +67,18 @@ pub(crate) fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
 
 /// Whether `path` holds the same bytes as this program; read only when the sizes agree.
 fn is_copy(me: &Metadata, other: &Metadata, path: &Path) -> bool {
-    if me.len() != other.len() {
-        return false;
-    }
-    let own = File::open("/proc/self/exe").or_else(|_| File::open(std::env::current_exe()?));
-    let (Ok(mut own), Ok(mut other)) = (own, File::open(path)) else {
-        return false;
-    };
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    own.read_to_end(&mut ours).is_ok() && other.read_to_end(&mut theirs).is_ok() && ours == theirs
+    let same = |own: Vec<u8>| fs::read(path).is_ok_and(|other| other == own);
+    me.len() == other.len() && fs::read(OWN_PATH).is_ok_and(same)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
+
+    const NOT_EXECUTABLE: &str = "is not an executable file";
+    const WRITABLE: &str = "may be written by others (chmod go-w it and its folder)";
+    const ITSELF: &str = "is this wrapper";
 
     struct Folder(PathBuf);
 
@@ -154,7 +107,7 @@ mod tests {
         }
     }
 
-    fn on_path(entries: &[&Path]) -> Result<PathBuf, NotFound> {
+    fn on_path(entries: &[&Path]) -> Result<PathBuf, String> {
         real_bd(
             None,
             Some(std::env::join_paths(entries).expect("no colons in the test's paths")),
@@ -176,12 +129,14 @@ mod tests {
         let entries: Vec<&Path> = entries.iter().map(PathBuf::as_path).collect();
         assert_eq!(on_path(&entries), Ok(good));
         let none = on_path(&entries[..4]).expect_err("no usable bd among the first four");
-        let reasons: Vec<Reason> = none.passed_over.iter().map(|(_, reason)| *reason).collect();
-        assert_eq!(
-            reasons,
-            [Reason::NotExecutable, Reason::Writable, Reason::Writable]
-        );
-        assert!(none.to_string().contains("chmod go-w"), "{none}");
+        let told: Vec<&str> = none.split("; ").collect();
+        let passed_over = ["b", "c", "d"].map(|name| folder.0.join(name).join("bd"));
+        let reasons = [NOT_EXECUTABLE, WRITABLE, WRITABLE];
+        let wanted = passed_over
+            .iter()
+            .zip(reasons)
+            .map(|(path, reason)| format!("{path:?} {reason}"));
+        assert_eq!(told[1..told.len() - 1], wanted.collect::<Vec<_>>());
     }
 
     #[test]
@@ -200,10 +155,10 @@ mod tests {
         }
         for name in ["link", "copy", "hard"] {
             let none = on_path(&[&folder.0.join(name)]).expect_err("it is this program");
-            assert_eq!(none.passed_over[0].1, Reason::Itself, "{name}");
+            assert!(none.contains(ITSELF), "{name}: {none}");
             let named = real_bd(Some(folder.0.join(name).join("bd").into()), None)
                 .expect_err("named, it is too");
-            assert_eq!(named.passed_over[0].1, Reason::Itself, "{name}");
+            assert!(named.contains(ITSELF), "{name}: {named}");
         }
     }
 
@@ -223,6 +178,6 @@ mod tests {
         fs::set_permissions(folder.0.join("open"), fs::Permissions::from_mode(0o777))
             .expect("own folder");
         let none = real_bd(Some(program.into()), None).expect_err("anybody may replace it");
-        assert_eq!(none.passed_over[0].1, Reason::Writable);
+        assert!(none.contains(WRITABLE), "{none}");
     }
 }

@@ -25,6 +25,7 @@ pub mod view;
 #[cfg(test)]
 mod walk_tests;
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -32,7 +33,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use parse::Parsed;
-use refusal::Trouble;
 
 /// Exit code of a refusal: the request is not in the table, and nothing was started.
 pub const EXIT_REFUSED: u8 = 77;
@@ -45,14 +45,13 @@ pub const EXIT_NOT_FOUND: u8 = 127;
 /// return, since `bd` has taken this process's place.
 pub fn main_impl(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
-    let log = log::Log::from_env();
+    let log = std::env::var_os(env::MESH_BD_RO_LOG).unwrap_or_default();
+    let log = log::Log::open(Path::new(&log));
     match parse::parse(&args) {
         Err(refusal) => {
-            log.line(
-                &format!("refused:{}", refusal.rule()),
-                &log::as_written(&args),
-            );
-            complain(&refusal.to_string());
+            let verdict = format!("refused:{}", refusal.rule);
+            log.line(&verdict, &log::as_written(&args));
+            complain(&refusal.line);
             EXIT_REFUSED
         }
         Ok(Parsed::OwnHelp) => {
@@ -64,40 +63,37 @@ pub fn main_impl(args: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(Parsed::Request(request)) => {
             let argv = canonical::argv(&request);
             log.line("allowed", &log::quoted(&argv));
-            let trouble = become_bd(&argv);
-            log.line("failed", &trouble.to_string());
-            complain(&trouble.to_string());
-            trouble.exit_code()
+            let Err((exit_code, trouble)) = become_bd(&argv);
+            log.line("failed", &trouble);
+            complain(&trouble);
+            exit_code
         }
     }
 }
 
-/// Replaces this process by the real `bd`; comes back only with the reason why it could not.
-fn become_bd(argv: &[String]) -> Trouble {
-    let program = match find::real_bd(std::env::var_os(env::MESH_BD), std::env::var_os("PATH")) {
-        Ok(program) => program,
-        Err(reason) => return Trouble::NoBd(reason),
-    };
+/// Replaces this process by the real `bd`; comes back only with an exit code, and one line that says why it could not.
+fn become_bd(argv: &[String]) -> Result<Infallible, (u8, String)> {
+    let (named, path) = (std::env::var_os(env::MESH_BD), std::env::var_os("PATH"));
+    let program = find::real_bd(named, path).map_err(|why| (EXIT_NOT_FOUND, why))?;
     // No read takes input. A view's lock travels as standard input: it is the one descriptor that an exec hands on without
     // unsafe code, and the lock then lasts exactly as long as `bd` does.
-    let (view, stdin) = match std::env::var_os(view::MESH_VIEW).filter(|root| !root.is_empty()) {
-        None => (None, Stdio::null()),
-        Some(root) => match view::hold_newest(Path::new(&root)) {
-            Ok(held) => (Some(held.beads_dir), Stdio::from(held.lock)),
-            Err(reason) => return Trouble::NoView(reason),
-        },
-    };
+    let (mut view, mut stdin) = (None, Stdio::null());
+    if let Some(root) = std::env::var_os(view::MESH_VIEW).filter(|root| !root.is_empty()) {
+        let held = view::hold_newest(Path::new(&root)).map_err(|why| (EXIT_CANNOT_RUN, why))?;
+        (view, stdin) = (Some(held.beads_dir), Stdio::from(held.lock));
+    }
     let (vars, ignored) = env::rebuilt(std::env::vars_os(), view.as_deref(), Path::is_dir);
     if ignored {
         complain("note: BEADS_DIR is not an absolute, existing folder and is left out");
     }
-    let error = Command::new(&program)
-        .args(&argv[1..])
-        .env_clear()
-        .envs(vars)
-        .stdin(stdin)
-        .exec();
-    Trouble::Exec { program, error }
+    let mut bd = Command::new(&program);
+    bd.args(&argv[1..]).env_clear().envs(vars).stdin(stdin);
+    let error = bd.exec();
+    let exit_code = match error.kind() {
+        io::ErrorKind::NotFound => EXIT_NOT_FOUND,
+        _ => EXIT_CANNOT_RUN,
+    };
+    Err((exit_code, format!("cannot run {program:?}: {error}")))
 }
 
 /// One line on stderr; whether anybody reads it changes nothing.

@@ -14,89 +14,58 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::env::MESH_BD_RO_LOG;
-
-/// Most bytes of a refused command in one line.
-const REFUSED_BYTES: usize = 2048;
+use crate::refusal::cut;
 
 /// The log of one call.
-#[derive(Debug)]
 pub struct Log(Option<File>);
 
 impl Log {
-    /// Opens the file that the environment names, if it can be.
-    pub fn from_env() -> Log {
-        Log(std::env::var_os(MESH_BD_RO_LOG).and_then(|path| open(Path::new(&path))))
+    /// Opens the file, if it can be: opening a pipe without a reader would wait, so only a plain file is a log.
+    pub fn open(path: &Path) -> Log {
+        let is_log = path.is_absolute() && fs::metadata(path).map_or(true, |there| there.is_file());
+        let open = || OpenOptions::new().append(true).create(true).open(path);
+        Log(is_log.then(open).and_then(Result::ok))
     }
 
     /// Adds one line, in one write, so that lines of calls at the same time do not mix.
     pub fn line(&self, verdict: &str, command: &str) {
-        let Some(mut file) = self.0.as_ref() else {
-            return;
-        };
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let _ = file.write_all(format!("{}\t{verdict}\t{command}\n", timestamp(now)).as_bytes());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let time = timestamp(now.unwrap_or_default());
+        if let Some(mut file) = self.0.as_ref() {
+            let _ = file.write_all(format!("{time}\t{verdict}\t{command}\n").as_bytes());
+        }
     }
-}
-
-/// Opening a pipe without a reader would wait, so only a plain file is a log.
-fn open(path: &Path) -> Option<File> {
-    if !path.is_absolute() || fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-        return None;
-    }
-    OpenOptions::new().append(true).create(true).open(path).ok()
 }
 
 /// Words as one would type them in a shell.
 pub fn quoted(words: &[String]) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_=./:,@+".contains(c);
-    let quote = |word: &String| {
-        if !word.is_empty() && word.chars().all(plain) {
-            word.clone()
-        } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        }
+    let quote = |word: &String| match !word.is_empty() && word.chars().all(plain) {
+        true => word.clone(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
     };
     words.iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
-/// Words that may hold anything, escaped and cut.
+/// Words that may hold anything, escaped and cut to a length that is still read.
 pub fn as_written(words: &[OsString]) -> String {
-    let mut text = String::new();
-    for word in words {
-        if text.len() >= REFUSED_BYTES {
-            text.push('…');
-            break;
-        }
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.extend(format!("{word:?}").chars().take(REFUSED_BYTES));
-    }
-    text
+    let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    cut(&words.join(" "), 2048)
 }
 
 /// RFC 3339 in UTC with milliseconds, from the time since 1970.
 fn timestamp(since_epoch: Duration) -> String {
-    let seconds = since_epoch.as_secs();
+    let (seconds, millis) = (since_epoch.as_secs(), since_epoch.subsec_millis());
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     // Days to a date in the Gregorian calendar, counted in 400-year eras that begin on 1 March.
     let days = seconds / 86_400 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let millis = since_epoch.subsec_millis();
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let years = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * years + years / 4 - years / 100);
+    let months = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * months + 2) / 5 + 1;
+    let month = (months + 2) % 12 + 1;
+    let year = years + era * 400 + u64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
 
@@ -126,15 +95,15 @@ mod tests {
         let hostile = as_written(&["a\nb\t".into(), "x".repeat(5000).into(), "y".into()]);
         assert!(
             !crate::table::kinds::has_hidden_characters(&hostile)
-                && hostile.len() < 2 * REFUSED_BYTES
+                && hostile.chars().count() == 2049
         );
     }
 
     #[test]
     fn only_a_plain_file_at_an_absolute_path_is_a_log() {
-        assert!(open(Path::new("relative.log")).is_none());
-        assert!(open(Path::new("/dev/null")).is_none());
-        assert!(open(Path::new("/")).is_none());
-        assert!(open(Path::new("/nowhere/at/all.log")).is_none());
+        assert!(Log::open(Path::new("relative.log")).0.is_none());
+        assert!(Log::open(Path::new("/dev/null")).0.is_none());
+        assert!(Log::open(Path::new("/")).0.is_none());
+        assert!(Log::open(Path::new("/nowhere/at/all.log")).0.is_none());
     }
 }

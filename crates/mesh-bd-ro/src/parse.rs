@@ -5,9 +5,10 @@
 
 use std::ffi::OsString;
 
-use crate::refusal::Refusal;
+use crate::help::usage;
+use crate::refusal::{Refusal, no_rule, refuse, shown, unknown_flag, wants};
 use crate::table::kinds::has_hidden_characters;
-use crate::table::{self, Flag, Rule, Takes};
+use crate::table::{self, Flag, RULES, Rule, Takes::*};
 
 /// Most arguments in one call.
 pub const MAX_ARGUMENTS: usize = 64;
@@ -44,98 +45,70 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Refusal> {
     for flag in words.iter().map_while(|word| table::global(word)) {
         add_flag(&mut flags, flag, None)?;
     }
-    let Some((first, tail)) = words[flags.len()..].split_first() else {
-        return if asks_for_help(&flags) {
-            Ok(Parsed::OwnHelp)
-        } else {
-            Err(Refusal::NoCommand)
-        };
-    };
-    if first.starts_with('-') {
-        return Err(Refusal::NotGlobal((*first).to_string()));
+    let words = &words[flags.len()..];
+    if words.is_empty() && asks_for_help(&flags) {
+        return Ok(Parsed::OwnHelp);
     }
-    let (rule, rest) = find_rule(first, tail)?;
+    let Some(rule) = RULES.iter().find(|rule| words.starts_with(rule.path)) else {
+        return no_rule(words);
+    };
     let mut request = Request {
         rule,
         flags,
         positionals: Vec::new(),
     };
-    request.read(rest)?;
+    request.read(&words[rule.path.len()..])?;
     Ok(Parsed::Request(request))
 }
 
-fn as_text<'a>(args: &'a [OsString]) -> Result<Vec<&'a str>, Refusal> {
-    if args.len() > MAX_ARGUMENTS {
-        return Err(Refusal::TooManyArguments(args.len()));
+fn as_text(args: &[OsString]) -> Result<Vec<&str>, Refusal> {
+    let bytes = args.iter().map(|arg| arg.len() + 1).sum();
+    for (rule, there, most, what) in [
+        ("too-many-arguments", args.len(), MAX_ARGUMENTS, "words"),
+        ("too-long", bytes, MAX_BYTES, "bytes"),
+    ] {
+        if there > most {
+            return refuse(rule, format!("{there} {what}; at most {most}"));
+        }
     }
-    let bytes: usize = args.iter().map(|arg| arg.len() + 1).sum();
-    if bytes > MAX_BYTES {
-        return Err(Refusal::TooLong(bytes));
+    let mut words = Vec::new();
+    for (arg, number) in args.iter().zip(1..) {
+        let Some(word) = arg.to_str() else {
+            return refuse("not-text", format!("argument {number} is not UTF-8 text"));
+        };
+        if has_hidden_characters(word) {
+            let said = format!("argument {number} holds a control or invisible character");
+            return refuse("control-character", said);
+        }
+        words.push(word);
     }
-    let text = |(index, word): (usize, Option<&'a str>)| match word {
-        None => Err(Refusal::NotText(index + 1)),
-        Some(word) if has_hidden_characters(word) => Err(Refusal::ControlCharacter(index + 1)),
-        Some(word) => Ok(word),
-    };
-    args.iter()
-        .map(|arg| arg.to_str())
-        .enumerate()
-        .map(text)
-        .collect()
-}
-
-fn find_rule<'a>(
-    first: &str,
-    tail: &'a [&'a str],
-) -> Result<(&'static Rule, &'a [&'a str]), Refusal> {
-    let mut in_group = table::RULES
-        .iter()
-        .filter(|rule| rule.path[0] == first)
-        .peekable();
-    let Some(any) = in_group.peek() else {
-        return Err(Refusal::UnknownCommand(first.to_string()));
-    };
-    if any.path.len() == 1 {
-        return Ok((any, tail));
-    }
-    let group = any.path[0];
-    let Some((second, rest)) = tail.split_first() else {
-        return Err(Refusal::Subcommand(group, None));
-    };
-    match in_group.find(|rule| rule.path[1] == *second) {
-        Some(rule) => Ok((rule, rest)),
-        None => Err(Refusal::Subcommand(group, Some((*second).to_string()))),
-    }
+    Ok(words)
 }
 
 impl Request {
     /// Takes in the words after the command.
     fn read(&mut self, words: &[&str]) -> Result<(), Refusal> {
+        let rule = self.rule;
         let mut words = words.iter().copied();
         let mut flags_ended = false;
         while let Some(word) = words.next() {
-            if flags_ended || !word.starts_with('-') {
+            if flags_ended || !word.starts_with('-') || word == "-" {
                 self.add_positional(word)?;
             } else if word == "--" {
                 flags_ended = true;
             } else {
-                let (flag, glued) = self.named_flag(word)?;
+                let (flag, glued) = named_flag(rule, word)?;
                 let next = || words.next().filter(|next| !next.starts_with('-'));
                 let value = match flag.takes {
-                    Takes::Nothing => glued,
-                    _ => Some(
-                        glued
-                            .or_else(next)
-                            .ok_or(Refusal::MissingValue(flag.long))?,
-                    ),
+                    Nothing => glued,
+                    One(_) | Many(_) => glued.or_else(next),
                 };
                 add_flag(&mut self.flags, flag, value)?;
             }
         }
-        if self.positionals.len() < self.rule.positionals.least && !asks_for_help(&self.flags) {
-            return Err(Refusal::TooFewPositionals(self.rule));
+        if self.positionals.len() < rule.positionals.least && !asks_for_help(&self.flags) {
+            return refuse("missing-argument", format!("allowed: {}", usage(rule)));
         }
-        let rule = self.rule;
         self.flags
             .sort_by_key(|(flag, _)| rule.all_flags().position(|known| known == *flag));
         Ok(())
@@ -143,40 +116,36 @@ impl Request {
 
     fn add_positional(&mut self, word: &str) -> Result<(), Refusal> {
         let (rule, index) = (self.rule, self.positionals.len());
-        let kind = rule
-            .positionals
-            .kind_at(index)
-            .ok_or(Refusal::TooManyPositionals(rule))?;
         if word.starts_with('-') {
-            return Err(Refusal::LooksLikeFlag(word.to_string()));
+            let said = format!("{}: no id or word starts with a dash", shown(word));
+            return refuse("looks-like-a-flag", said);
         }
+        let Some(kind) = rule.positionals.kind_at(index) else {
+            let said = format!("allowed: {}, and flags", usage(rule));
+            return refuse("extra-argument", said);
+        };
         if index == 0 && rule.subcommands.contains(&word) {
-            return Err(Refusal::Subcommand(rule.path[0], Some(word.to_string())));
+            return no_rule(&[rule.path[0], word]);
         }
         if !kind.accepts(word) {
-            return Err(Refusal::BadPositional(rule, kind, word.to_string()));
+            return refuse("argument", wants(&rule.name(), kind, word));
         }
         self.positionals.push(word.to_string());
         Ok(())
     }
+}
 
-    /// The flag that `word` names, exactly, and the value glued to it with `=`.
-    fn named_flag<'a>(&self, word: &'a str) -> Result<(&'static Flag, Option<&'a str>), Refusal> {
-        let (name, value) = match word.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (word, None),
-        };
-        if !name.starts_with("--") && word.chars().count() != 2 {
-            return Err(match word {
-                "-" => Refusal::LooksLikeFlag(word.to_string()),
-                _ => Refusal::Bundled(word.to_string()),
-            });
-        }
-        let flag = self.rule.all_flags().find(|flag| flag.is_spelled(name));
-        Ok((
-            flag.ok_or_else(|| Refusal::UnknownFlag(self.rule, name.to_string()))?,
-            value,
-        ))
+/// The flag of `rule` that `word` names, exactly, and the value glued to it with `=`.
+fn named_flag<'a>(rule: &Rule, word: &'a str) -> Result<(&'static Flag, Option<&'a str>), Refusal> {
+    let (name, value) = word.split_once('=').unzip();
+    let name = name.unwrap_or(word);
+    if !name.starts_with("--") && word.chars().count() != 2 {
+        let said = "each short flag alone, its value after a space";
+        return refuse("bundled-flags", format!("{}: {said}", shown(word)));
+    }
+    match rule.all_flags().find(|flag| flag.is_spelled(name)) {
+        Some(flag) => Ok((flag, value)),
+        None => unknown_flag(Some(rule), name),
     }
 }
 
@@ -189,16 +158,19 @@ fn add_flag(
     flag: &'static Flag,
     value: Option<&str>,
 ) -> Result<(), Refusal> {
+    let name = format!("--{}", flag.long);
     let repeated = flags.iter().any(|(seen, _)| *seen == flag);
-    match (flag.takes, value) {
-        (Takes::Nothing, Some(_)) => return Err(Refusal::TakesNoValue(flag.long)),
-        (Takes::Nothing | Takes::One(_), _) if repeated => {
-            return Err(Refusal::Repeated(flag.long));
+    let (rule, said) = match (flag.takes, value) {
+        (Nothing, Some(_)) => ("flag-without-value", "takes no value; write it alone"),
+        (One(_) | Many(_), None) => ("missing-value", "needs a value, which begins with no dash"),
+        (Nothing | One(_), _) if repeated => ("repeated-flag", "twice; give it once"),
+        (One(kind) | Many(kind), Some(value)) if !kind.accepts(value) => {
+            return refuse("value", wants(&name, kind, value));
         }
-        (Takes::One(kind) | Takes::Many(kind), Some(value)) if !kind.accepts(value) => {
-            return Err(Refusal::BadValue(flag.long, kind, value.to_string()));
+        _ => {
+            flags.push((flag, value.map(str::to_string)));
+            return Ok(());
         }
-        _ => flags.push((flag, value.map(str::to_string))),
-    }
-    Ok(())
+    };
+    refuse(rule, format!("{name} {said}"))
 }

@@ -22,9 +22,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::find::is_same_file;
@@ -98,9 +96,8 @@ pub struct Held {
 /// One line that says why there is none.
 pub fn hold_newest(view: &Path) -> Result<Held, String> {
     if !view.is_absolute() {
-        return Err(format!(
-            "{MESH_VIEW} must be an absolute path, not {view:?}"
-        ));
+        let trouble = format!("{MESH_VIEW} must be an absolute path, not {view:?}");
+        return Err(trouble);
     }
     let (asked, searched) = (view.to_path_buf(), view.to_path_buf());
     // Whatever came of it: there may be a copy that is new enough, and without a coordinator nothing gets newer.
@@ -116,7 +113,7 @@ fn within<T: Send + 'static>(
     work: impl FnOnce() -> Option<T> + Send + 'static,
 ) -> Option<T> {
     let (done, result) = mpsc::channel();
-    let thread = thread::Builder::new().spawn(move || done.send(work()));
+    let thread = std::thread::Builder::new().spawn(move || done.send(work()));
     thread.ok()?;
     result.recv_timeout(patience).ok()?
 }
@@ -179,7 +176,7 @@ fn take_seat(folder: &Path, seated_by: Instant) -> Option<(PathBuf, File)> {
     if let Some(free) = seats.iter().position(|(_, seat)| seat.try_lock().is_ok()) {
         return Some(seats.swap_remove(free));
     }
-    let mine = (process::id() as usize).checked_rem(seats.len())?;
+    let mine = (std::process::id() as usize).checked_rem(seats.len())?;
     let (path, seat) = seats.swap_remove(mine);
     let left = seated_by.checked_duration_since(Instant::now())?;
     within(left, move || seat.lock().is_ok().then_some((path, seat)))

@@ -3,6 +3,7 @@
 use super::*;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
+use std::{process, thread};
 
 struct View(PathBuf);
 

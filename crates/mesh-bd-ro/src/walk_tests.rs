@@ -26,7 +26,7 @@ fn canonical(example: &str) -> String {
 }
 
 fn refused(example: &str) -> &'static str {
-    judge(example).expect_err(example).rule()
+    judge(example).expect_err(example).rule
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn each_refusal_names_its_rule() {
 
 #[test]
 fn words_that_are_not_plain_text_or_too_many_are_refused() {
-    let rule = |args: &[OsString]| parse(args).expect_err("hostile words").rule();
+    let rule = |args: &[OsString]| parse(args).expect_err("hostile words").rule;
     assert_eq!(
         rule(&["show".into(), OsString::from_vec(vec![b'b', 0xff])]),
         "not-text"

@@ -119,6 +119,32 @@ impl Rule {
     }
 }
 
+/// Command and positionals, such as `dep tree ID`.
+pub fn usage(rule: &Rule) -> String {
+    format!("{} {}", rule.name(), rule.positionals.describe())
+        .trim_end()
+        .to_string()
+}
+
+/// A flag in all its spellings, with its value.
+pub fn spelled(flag: &Flag) -> String {
+    let short = flag
+        .short
+        .map_or(String::new(), |letter| format!("-{letter}/"));
+    let value = match flag.takes {
+        Takes::Nothing => String::new(),
+        Takes::One(kind) => format!(" {}", kind.describe()),
+        Takes::Many(kind) => format!(" {} (repeatable)", kind.describe()),
+    };
+    format!("{short}--{}{value}", flag.long)
+}
+
+/// Flags by their long names, for messages.
+pub fn flag_names(flags: impl IntoIterator<Item = &'static Flag>) -> String {
+    let names = flags.into_iter().map(|flag| format!("--{}", flag.long));
+    names.collect::<Vec<_>>().join(" ")
+}
+
 /// A flag without a value.
 pub const fn switch(long: &'static str) -> Flag {
     Flag {

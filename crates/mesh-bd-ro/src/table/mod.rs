@@ -10,6 +10,7 @@ mod graphs;
 mod groups;
 mod issues;
 pub mod kinds;
+pub mod variables;
 
 pub use columns::{Absent, Flag, Positionals, Rule, Takes};
 pub use globals::{GLOBALS, GLOBALS_ABSENT, REFUSED_OUTRIGHT};
@@ -35,6 +36,14 @@ pub static RULES: [Rule; 18] = [
     graphs::SWARM_LIST,
     graphs::EPIC_STATUS,
 ];
+
+/// The commands whose first word is `group`, or all if it is empty.
+pub fn command_names(group: &str) -> String {
+    let rules = RULES
+        .iter()
+        .filter(|rule| group.is_empty() || rule.path[0] == group);
+    rules.map(Rule::name).collect::<Vec<_>>().join(", ")
+}
 
 /// The global flag that `word` spells.
 pub fn global(word: &str) -> Option<&'static Flag> {
