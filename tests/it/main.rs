@@ -23,4 +23,5 @@ mod setup_command;
 mod stage;
 mod tracker_faults;
 mod verdicts;
+mod view;
 mod work;

@@ -87,6 +87,7 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
                             },
                             live,
                         );
+                        host.source.adopt(attempt);
                         recovered.adopted.push(attempt.clone());
                         if *stopping {
                             stop::stop(&host, attempt, stop::How::Politely);
@@ -133,6 +134,7 @@ fn take_up_start(
     let host = Arc::clone(&engine.host);
     let folder = host.run_dir.attempt(attempt).path().to_path_buf();
     if let Some(live) = process::living(&folder) {
+        host.source.adopt(attempt);
         recovered.adopted.push(attempt.clone());
         engine.take(&Event::Started {
             attempt: attempt.clone(),

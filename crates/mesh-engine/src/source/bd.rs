@@ -423,6 +423,15 @@ impl BdSource {
             .call(Lane::Rest, move |client| client.close(&id, ACTOR, &reason))
     }
 
+    /// Its view is there already; from now on it is kept fresh again.
+    pub fn adopt(&self, attempt: &AttemptId) {
+        if let Some(views) = &*lock(&self.views)
+            && let Err(error) = views.open(&view_of(attempt))
+        {
+            tracing::warn!(%attempt, %error, "the agent reads an older copy of the tracker");
+        }
+    }
+
     /// Where `mesh-bd-ro` finds the tracker: a view of the attempt's own, or the tracker itself.
     pub fn agent_environment(&self, host: &Host, attempt: &AttemptId) -> std::io::Result<Env> {
         let mut env = Env::empty();

@@ -107,6 +107,14 @@ impl Source {
         }
     }
 
+    /// The agent of a coordinator before this one lives and may read the source.
+    pub fn adopt(&self, attempt: &AttemptId) {
+        match self {
+            Source::St(_) => {}
+            Source::Bd(source) => source.adopt(attempt),
+        }
+    }
+
     /// The prompt is on disk and about to be used.
     pub fn prompt_written(
         &self,
