@@ -3,6 +3,7 @@
 //!
 //! Each story is a function over a stage (which tracker, which version control); the name of a test says which.
 
+mod again;
 mod bad_input;
 mod bad_place;
 mod claims;

@@ -1,10 +1,18 @@
 //! `mesh retry`: run a task again.
+//!
+//! In a tracker a task can only be done again when it can be claimed again. mesh opens no bead that it has closed: that is said here,
+//! before the run takes its result back.
 
 use std::path::Path;
 
+use mesh_bd::Client;
+use mesh_core::decision::Decision;
 use mesh_core::event::Request;
+use mesh_core::id::TaskId;
+use mesh_core::issue::{Issue, IssueStatus};
+use mesh_engine::{SourceSetup, is_held_by_mesh};
 
-use crate::commands::target::{self, RunArgs};
+use crate::commands::target::{self, RunArgs, RunState};
 use crate::error::CommandError;
 use crate::exit_code;
 use crate::ui::shell::Shell;
@@ -30,7 +38,80 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         task: task.clone(),
         with_dependents: args.with_dependents,
     };
+    let again = tasks_again(&target::decisions(&read, &run_dir, &request)?);
+    check_claimable(&read, again)?;
     let said = target::ask(&read, &run, &run_dir, &request)?;
     shell.line(format!("{task}: the retry is {said}"));
     Ok(exit_code::OK)
+}
+
+/// The tasks that would be done again.
+fn tasks_again(decisions: &[Decision]) -> Vec<TaskId> {
+    decisions
+        .iter()
+        .filter_map(|decision| match decision {
+            Decision::Redo { task, dependents } => Some(std::iter::once(task).chain(dependents)),
+            _ => None,
+        })
+        .flatten()
+        .cloned()
+        .collect()
+}
+
+/// Looks into the tracker whether those of the tasks that are done can be claimed. Where the run still has the claim it needs none;
+/// those that were not done were given back, and what has become of them since is found out by the claim.
+fn check_claimable(read: &RunState, mut tasks: Vec<TaskId>) -> Result<(), CommandError> {
+    let SourceSetup::Bd {
+        beads_dir,
+        allow_untested,
+        ..
+    } = &read.setup.source
+    else {
+        return Ok(());
+    };
+    let state = &read.state;
+    let is_done_and_given_back = |task: &TaskId| {
+        let at = state.plan().find(task);
+        at.is_some_and(|at| state.is_done(at) && !state.task(at).claimed)
+    };
+    tasks.retain(is_done_and_given_back);
+    let (false, Some(program)) = (tasks.is_empty(), &read.setup.programs.bd) else {
+        return Ok(());
+    };
+    let ours = std::env::vars_os().collect();
+    let mut setup = mesh_bd::Setup::new(program, &read.setup.repository, ours);
+    setup.beads_dir = Some(beads_dir.clone());
+    setup.allow_untested = *allow_untested;
+    let listing = Client::open(&setup)?.listing()?;
+    let problem = |task: &TaskId| Some((task.clone(), unclaimable(listing.get(task))?));
+    let problems: Vec<(TaskId, String)> = tasks.iter().filter_map(problem).collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let said: Vec<String> = problems
+        .iter()
+        .map(|(task, problem)| format!("{task} {problem}"))
+        .collect();
+    let names: Vec<&str> = problems.iter().map(|(task, _)| task.as_str()).collect();
+    Err(CommandError::usage(format!(
+        "only an open bead that nobody has can be done again, and {}",
+        said.join(", ")
+    ))
+    .hint(format!(
+        "first `bd update {} --status open --assignee \"\"`, then retry",
+        names.join(" ")
+    )))
+}
+
+/// Why nobody can claim it.
+fn unclaimable(issue: Option<&Issue>) -> Option<String> {
+    let Some(issue) = issue else {
+        return Some("is no longer in the tracker".to_owned());
+    };
+    match (&issue.status, &issue.assignee) {
+        _ if is_held_by_mesh(issue) => None,
+        (IssueStatus::Open, None) => None,
+        (IssueStatus::Closed, _) | (_, None) => Some(format!("is {}", issue.status.as_str())),
+        (_, Some(holder)) => Some(format!("is held by {holder}")),
+    }
 }

@@ -212,9 +212,7 @@ pub(crate) fn ask(
     run_dir: &RunDir,
     request: &Request,
 ) -> Result<String, CommandError> {
-    if let Some(reason) = refusal(read, run_dir, request) {
-        return Err(CommandError::usage(reason));
-    }
+    decisions(read, run_dir, request)?;
     let coordinator = coordinator(&read.setup, run, &variable)?;
     write(run_dir, request)?;
     Ok(match coordinator {
@@ -227,8 +225,15 @@ pub(crate) fn ask(
     })
 }
 
-/// Why the run would not do it, asked of the core on the journal's state and the requests that wait already.
-fn refusal(read: &RunState, run_dir: &RunDir, request: &Request) -> Option<String> {
+/// What the run would decide, asked of the core on the journal's state and the requests that wait already.
+///
+/// # Errors
+/// It would refuse; the reason is the run's own.
+pub(crate) fn decisions(
+    read: &RunState,
+    run_dir: &RunDir,
+    request: &Request,
+) -> Result<Vec<Decision>, CommandError> {
     let mut state = read.state.clone();
     for (_, waiting) in read_requests(&run_dir.control()).unwrap_or_default() {
         if let Ok(request) = waiting {
@@ -239,10 +244,14 @@ fn refusal(read: &RunState, run_dir: &RunDir, request: &Request) -> Option<Strin
         request: request.clone(),
     };
     let decisions = mesh_core::decide(&state, read.latest, &event);
-    decisions.into_iter().find_map(|decision| match decision {
-        Decision::Refuse { reason } => Some(reason),
+    let refused = decisions.iter().find_map(|decision| match decision {
+        Decision::Refuse { reason } => Some(reason.clone()),
         _ => None,
-    })
+    });
+    match refused {
+        Some(reason) => Err(CommandError::usage(reason)),
+        None => Ok(decisions),
+    }
 }
 
 /// Writes a request where a coordinator finds it.

@@ -1,0 +1,93 @@
+//! `mesh retry` of what is done.
+
+use crate::script;
+use crate::stage::{BD_1_3_0_JJ, FAKE_BD_GIT, Scene, Stage, Work, job, on_each_vcs};
+
+on_each_vcs!(a_task_of_a_plan_that_is_done_is_done_again);
+
+/// A run that has ended with all done: `b` alone, `c` on `a`.
+fn done(stage: Stage) -> Option<(Scene, Work)> {
+    let scene = stage.open()?;
+    let jobs = [job("a", &[]), job("b", &[]), job("c", &["a"])];
+    let work = scene.plan("Three", &jobs);
+    scene.script(&work, |job| script::usual(&scene, job, &[]));
+    scene.run(&work, 2, &[]).exits(0).object();
+    Some((scene, work))
+}
+
+/// Takes the run up again: all is done at its end, and these attempts have been made beside the first three.
+#[track_caller]
+fn goes_on(scene: &Scene, work: &Work, attempts: &[(&str, u32)]) {
+    let report = scene.mesh(&["resume", "--json"]).exits(0).object();
+    crate::epic::assert_done(scene, work, &report);
+    let mut more = scene.log.attempts("end").split_off(3);
+    more.sort();
+    let mut wanted: Vec<String> = attempts
+        .iter()
+        .map(|(key, number)| work.attempt(key, *number))
+        .collect();
+    wanted.sort();
+    assert_eq!(more, wanted);
+}
+
+fn a_task_of_a_plan_that_is_done_is_done_again(stage: Stage) {
+    let Some((scene, work)) = done(stage) else {
+        return;
+    };
+    let said = scene.mesh(&["retry", "a"]).exits(2);
+    assert!(said.stderr.contains("--with-dependents"), "{}", said.stderr);
+    scene.mesh(&["retry", "b"]).ends(0);
+    scene.mesh(&["retry", "a", "--with-dependents"]).ends(0);
+    goes_on(&scene, &work, &[("a", 2), ("b", 2), ("c", 2)]);
+}
+
+/// mesh opens no bead: as long as it is closed nothing of the run is touched, and the way out that is named is one.
+fn a_closed_bead_is_done_again_once_it_is_open(stage: Stage) {
+    let Some((scene, work)) = done(stage) else {
+        return;
+    };
+    let tracker = scene.tracker.as_ref().expect("a tracker");
+    let before = scene.tracker_state();
+    for (args, closed) in [
+        (&["retry", work.id("b")][..], &["b"][..]),
+        (
+            &["retry", work.id("a"), "--with-dependents"],
+            &["a", "c"][..],
+        ),
+    ] {
+        let said = scene.mesh(args).exits(2);
+        assert_eq!(said.stdout, "");
+        for key in closed {
+            let wanted = format!("{} is closed", work.id(key));
+            assert!(said.stderr.contains(&wanted), "{}", said.stderr);
+        }
+        let ids: Vec<&str> = closed.iter().map(|key| work.id(key)).collect();
+        let way_out = format!(
+            "`bd update {} --status open --assignee \"\"`",
+            ids.join(" ")
+        );
+        assert!(said.stderr.contains(&way_out), "{}", said.stderr);
+    }
+    let nothing = scene.mesh(&["resume", "--json"]).exits(0);
+    assert_eq!(nothing.object()["state"], "done", "{}", nothing.stdout);
+    assert_eq!(scene.tracker_state(), before);
+    for key in ["a", "b", "c"] {
+        let open = ["--status", "open", "--assignee", ""];
+        let args = [&["update", work.id(key), "--json"], &open[..]].concat();
+        tracker.bd_json(&args);
+    }
+    scene.mesh(&["retry", work.id("b")]).ends(0);
+    let a = ["retry", work.id("a"), "--with-dependents"];
+    scene.mesh(&a).ends(0);
+    goes_on(&scene, &work, &[("a", 2), ("b", 2), ("c", 2)]);
+}
+
+#[test]
+fn a_closed_bead_is_done_again_once_it_is_open_fake_bd_1_3_0_git() {
+    a_closed_bead_is_done_again_once_it_is_open(FAKE_BD_GIT);
+}
+
+#[test]
+fn a_closed_bead_is_done_again_once_it_is_open_real_bd_1_3_0_jj_0_45_1() {
+    a_closed_bead_is_done_again_once_it_is_open(BD_1_3_0_JJ);
+}
