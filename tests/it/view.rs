@@ -85,7 +85,7 @@ fn an_agent_reads_its_own_claim_and_can_write_nothing(stage: Stage) {
         );
         assert!(assignee.starts_with("agent:mesh-"), "{key}: {assignee}");
     }
-    assert_eq!(views(&scene), [PathBuf::new(); 0]);
+    assert_eq!(views(&scene), Vec::<PathBuf>::new());
 }
 
 fn an_agent_reads_on_when_its_coordinator_is_dead(stage: Stage) {
@@ -126,7 +126,7 @@ fn an_agent_reads_on_when_its_coordinator_is_dead(stage: Stage) {
         !news("without") && news("after"),
         "an adopted agent reads fresh copies again"
     );
-    assert_eq!(views(&scene), [PathBuf::new(); 0]);
+    assert_eq!(views(&scene), Vec::<PathBuf>::new());
 }
 
 fn whoever_wants_it_lets_agents_read_the_live_tracker(stage: Stage) {
@@ -141,5 +141,5 @@ fn whoever_wants_it_lets_agents_read_the_live_tracker(stage: Stage) {
     let report = scene.run(&work, 1, &["--allow-serial"]).exits(0).object();
     assert_done(&scene, &work, &report);
     assert_eq!(holder(&scene, "a").0, "in_progress");
-    assert_eq!(views(&scene), [PathBuf::new(); 0]);
+    assert_eq!(views(&scene), Vec::<PathBuf>::new());
 }
