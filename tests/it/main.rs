@@ -4,6 +4,7 @@
 //! Each story is a function over a stage (which tracker, which version control); the name of a test says which.
 
 mod again;
+mod bad_epic;
 mod bad_input;
 mod bad_place;
 mod claims;
