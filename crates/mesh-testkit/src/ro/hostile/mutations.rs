@@ -144,22 +144,29 @@ fn spoil(word: &str, dice: &mut Dice) -> String {
     letters.into_iter().collect()
 }
 
-/// Longer or more, often just at a limit.
+/// Longer or more, often just at a limit. What is added is harmless in itself, and half of it a flag that may be repeated as
+/// often as one likes, so that nothing but the limit can refuse the call.
 fn blow_up(words: &mut Vec<String>, dice: &mut Dice) {
     let place = dice.below(words.len());
     let bytes: usize = words.iter().map(|word| word.len() + 1).sum();
+    let start = dice.pick(&["--label=", ""]);
     match dice.below(5) {
         0 => {
             let wanted = 62 + dice.below(6);
             let missing = wanted.saturating_sub(words.len());
-            words.extend((0..missing).map(|number| format!("bd-{number}")));
+            words.extend((0..missing).map(|number| format!("{start}bd-{number}")));
         }
         1 => {
             let wanted = 16 * 1024 - 3 + dice.below(6);
             let missing = wanted.saturating_sub(bytes);
+            let word = |bytes: usize| format!("{start}{}", "x".repeat(bytes - start.len() - 1));
             // In words that are short enough by themselves, so that the sum alone is too much.
-            words.extend((0..missing / 1000).map(|_| "x".repeat(999)));
-            words.push("x".repeat(missing % 1000));
+            let whole = (missing / 1000).saturating_sub(1);
+            words.extend((0..whole).map(|_| word(1000)));
+            let rest = missing - 1000 * whole;
+            if rest > 100 {
+                words.extend([word(rest / 2), word(rest - rest / 2)]);
+            }
         }
         2 => {
             let most = dice.pick(&[64, 127, 128, 129, 1023, 1024, 1025, 20_000]);
