@@ -13,6 +13,7 @@ mod rust_code;
 mod sizes;
 mod tree;
 mod words;
+mod wrapper;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -27,8 +28,8 @@ pub use edges::{EDGES, May};
 /// Help of the command.
 pub const HELP: &str = "\
 tidy [--quiet]
-    Checks the rules of docs/STYLE.md: crate edges, package budgets, licences, sizes, names that the core must not use, words
-    that must not stand in the tree. Ends with 1 after a failure; --quiet leaves out the notes.";
+    Checks the rules of docs/STYLE.md: crate edges, package budgets, licences, sizes (the read-only wrapper's too), names that
+    the core must not use, words that must not stand in the tree. Ends with 1 after a failure; --quiet leaves out the notes.";
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,12 +81,13 @@ impl fmt::Display for Finding {
 
 /// Checks that need nothing but the texts of the tree.
 fn check_texts(tree: &Tree) -> Vec<Finding> {
-    let checks: [fn(&Tree) -> Vec<Finding>; 5] = [
+    let checks: [fn(&Tree) -> Vec<Finding>; 6] = [
         sizes::check,
         core_names::check,
         words::check,
         modules::check,
         house::check,
+        wrapper::check,
     ];
     checks.iter().flat_map(|check| check(tree)).collect()
 }
