@@ -1,9 +1,11 @@
 //! The real `bd`: each passing example answers as the direct call does, and the issues stay as they were.
 
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
 
 use mesh_bd_ro::table::RULES;
+use mesh_bd_ro::view::{LOCK, SEAT, beads_dir, copy_dir};
 
 use crate::support::{WRAPPER, install, run, stderr, stdout};
 use crate::tracker::{Tracker, real};
@@ -36,22 +38,46 @@ fn comparable(example: &str, answer: &str) -> String {
     sorted(value).to_string()
 }
 
+/// A copy of the tracker in a view, made as the coordinator makes it.
+fn view_of(tracker: &Tracker) -> PathBuf {
+    let view = tracker.lab.path("view/task-1.1");
+    fs_err::create_dir_all(copy_dir(&view, 1)).expect("folder");
+    let live = tracker.root().join(".beads");
+    mesh_bd::view::take(&live, &beads_dir(&view, 1), Duration::from_secs(60)).expect("a copy");
+    for name in [LOCK.to_string(), format!("{SEAT}0")] {
+        fs_err::write(copy_dir(&view, 1).join(name), "").expect("own file");
+    }
+    view
+}
+
+/// The live tracker is gone while this reads: who answers has answered from the copy.
+fn viewed(tracker: &Tracker, view: &Path, example: &str) -> Output {
+    let (beads, away) = (tracker.root().join(".beads"), tracker.lab.path("away"));
+    fs_err::rename(&beads, &away).expect("own folder");
+    let mut command = tracker.wrapper(example);
+    command.env("MESH_VIEW", view);
+    let output = run(command);
+    fs_err::rename(&away, &beads).expect("nobody made a new one");
+    output
+}
+
+/// On the live tracker and on a view, from within the repository.
 fn each_passing_example_answers_as_the_direct_call(tracker: &Tracker, version: &str) {
+    let view = view_of(tracker);
     let mut compared = 0;
     for rule in &RULES {
         let mut worked = false;
         for example in rule.passes {
             let plain = tracker.plain(example);
-            let wrapped = tracker.wrapped(example);
-            assert_eq!(
-                wrapped.status.code(),
-                plain.status.code(),
-                "bd {version}, {example:?}: {}",
-                stderr(&wrapped)
-            );
-            let [plain_text, wrapped_text] =
-                [&plain, &wrapped].map(|output| comparable(example, &stdout(output)));
-            assert_eq!(wrapped_text, plain_text, "bd {version}, {example:?}");
+            let text = comparable(example, &stdout(&plain));
+            for (what, wrapped) in [
+                ("live", tracker.wrapped(example)),
+                ("view", viewed(tracker, &view, example)),
+            ] {
+                let what = format!("bd {version}, {what}, {example:?}: {}", stderr(&wrapped));
+                assert_eq!(wrapped.status.code(), plain.status.code(), "{what}");
+                assert_eq!(comparable(example, &stdout(&wrapped)), text, "{what}");
+            }
             worked |= plain.status.success() && !example.contains("--help");
             compared += 1;
         }
@@ -61,25 +87,21 @@ fn each_passing_example_answers_as_the_direct_call(tracker: &Tracker, version: &
             rule.name()
         );
     }
-    println!("bd {version}: {compared} examples answer as the direct call does");
+    println!(
+        "bd {version}: {compared} examples answer as the direct call does, live and on a view"
+    );
 }
 
 fn as_bd_first_on_path(tracker: &Tracker, version: &str) {
     install(WRAPPER.as_ref(), &tracker.lab.path("agent/bd"));
-    let shell = |line: &str| {
+    let agent = tracker.lab.path("agent").display().to_string();
+    let real = tracker.bd.parent().expect("a program lies in a folder");
+    let with_path = |path: &str, line: &str| {
         let mut command = tracker.direct(Path::new("/bin/sh"));
-        let real = tracker
-            .bd
-            .parent()
-            .expect("a program lies in a folder")
-            .display();
-        let path = format!(
-            "{}:{real}:/usr/bin:/bin",
-            tracker.lab.path("agent").display()
-        );
         command.args(["-c", line]).env("PATH", path);
         run(command)
     };
+    let shell = |line: &str| with_path(&format!("{agent}:{}:/usr/bin:/bin", real.display()), line);
     let read = shell("bd show bd-123");
     assert!(
         read.status.success() && stdout(&read).contains("Task one"),
@@ -100,39 +122,8 @@ fn as_bd_first_on_path(tracker: &Tracker, version: &str) {
             stdout(&output)
         );
     }
-}
-
-/// A copy of the tracker in a view answers as the live one does, from any folder, and the live one is not opened for it.
-fn a_view_answers_as_the_live_tracker(tracker: &Tracker, version: &str) {
-    let view = tracker.lab.path("view");
-    fs_err::create_dir_all(mesh_bd_ro::view::copy_dir(&view, 1)).expect("folder");
-    // `cp -a` keeps the times, which 0.47.1 compares.
-    let mut copy = Command::new("cp");
-    copy.arg("-a")
-        .arg(tracker.root().join(".beads"))
-        .arg(mesh_bd_ro::view::beads_dir(&view, 1));
-    assert!(copy.status().expect("cp").success());
-    fs_err::write(mesh_bd_ro::view::copy_dir(&view, 1).join("lock"), "").expect("lock");
-    let examples = [
-        "show bd-123 --json",
-        "list --json --all --limit 0",
-        "dep tree bd-456 --json",
-        "swarm status bd-epic-1 --json",
-    ];
-    let live = examples.map(|example| stdout(&tracker.plain(example)));
-    // Gone for the time of the reads: who answers now has answered from the copy.
-    let (beads, away) = (tracker.root().join(".beads"), tracker.root().join("away"));
-    fs_err::rename(&beads, &away).expect("own folder");
-    let viewed = examples.map(|example| {
-        let mut command = tracker.lab.wrapper(example);
-        command
-            .env("MESH_BD", &tracker.bd)
-            .env("USER", "tester")
-            .env("MESH_VIEW", &view);
-        stdout(&run(command))
-    });
-    fs_err::rename(&away, &beads).expect("own folder");
-    assert_eq!(viewed, live, "bd {version}");
+    let alone = with_path(&format!("{agent}:/usr/bin:/bin"), "bd show bd-123");
+    assert_eq!(alone.status.code(), Some(127), "{}", stderr(&alone));
 }
 
 fn reads_answer_and_issues_stay(bd: &Path, version: &str) {
@@ -140,7 +131,6 @@ fn reads_answer_and_issues_stay(bd: &Path, version: &str) {
     let before = tracker.issues();
     each_passing_example_answers_as_the_direct_call(&tracker, version);
     as_bd_first_on_path(&tracker, version);
-    a_view_answers_as_the_live_tracker(&tracker, version);
     assert_eq!(
         tracker.issues(),
         before,

@@ -99,12 +99,17 @@ impl Tracker {
     }
 
     pub fn wrapped(&self, example: &str) -> Output {
+        run(self.wrapper(example))
+    }
+
+    /// The wrapper in the tracker's folder, with the real `bd`.
+    pub fn wrapper(&self, example: &str) -> Command {
         let mut command = self.lab.wrapper(example);
         command
             .env("MESH_BD", &self.bd)
             .env("USER", "tester")
             .current_dir(self.root());
-        run(command)
+        command
     }
 
     /// Everything that an issue is made of, in the words of several commands. Each answer holds what [`Tracker::new`] put there,
@@ -140,11 +145,7 @@ impl Tracker {
     }
 }
 
-/// The real `bd`; 0.47.1 belongs to the wrapper's contract, but the tool cache need not have it.
+/// The real `bd`; `cargo xtask tools` builds all three versions of the wrapper's contract.
 pub fn real(version: &str) -> Option<PathBuf> {
-    if tools::BD_VERSIONS.contains(&version) {
-        return tools::real("bd", version);
-    }
-    let path = tools::path_in_cache("bd", version);
-    path.is_file().then_some(path)
+    tools::real("bd", version)
 }
