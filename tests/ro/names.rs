@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use mesh_bd_ro::parse::{Parsed, parse};
-use mesh_bd_ro::table::{RULES, Takes};
+use mesh_bd_ro::table::{RULES, Takes, why_absent};
 use mesh_testkit::ro::commands::{
     HelpCommand, HelpFlag, VERSIONS, ask, commands, dump, fixture, line,
 };
@@ -89,6 +89,51 @@ fn each_of_the_18_passes_in_a_simple_form_and_nothing_else_in_any() {
         commands.len(),
         VERSIONS.join(", ")
     );
+}
+
+/// Whatever a refused command could be asked with: none of its own flags opens it.
+#[test]
+fn no_flag_of_a_refused_command_lets_it_through() {
+    let mut tried = 0;
+    for command in all_commands() {
+        let name = command.path.join(" ");
+        if CONTRACT.contains(&name.as_str()) {
+            continue;
+        }
+        for flag in &command.flags {
+            let short = flag.short.map(|short| format!("-{short}"));
+            for spelled in short.into_iter().chain([format!("--{}", flag.long)]) {
+                for line in [
+                    format!("{name} {spelled}"),
+                    format!("{name} {spelled} bd-1"),
+                    format!("{name} {spelled}=bd-1 bd-2"),
+                ] {
+                    assert!(!accepts(&line), "{line:?} got through");
+                    tried += 1;
+                }
+            }
+        }
+    }
+    assert!(tried > 1000, "{tried} lines");
+}
+
+/// A flag that one of the 18 commands has is in its row, or the table says why it is not.
+#[test]
+fn every_flag_of_an_allowed_command_is_allowed_or_left_out_for_a_reason() {
+    let mut unexplained = BTreeSet::new();
+    for command in all_commands() {
+        let Some(rule) = RULES.iter().find(|rule| rule.path == command.path) else {
+            continue;
+        };
+        for flag in &command.flags {
+            let name = format!("--{}", flag.long);
+            let allowed = rule.all_flags().any(|known| known.long == flag.long);
+            if !allowed && why_absent(Some(rule), &name).is_none() {
+                unexplained.insert(format!("{} {name}", rule.name()));
+            }
+        }
+    }
+    assert_eq!(unexplained, BTreeSet::new());
 }
 
 #[test]
