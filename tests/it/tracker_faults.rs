@@ -1,8 +1,10 @@
 //! A tracker that lies, floods or dies, before a run and in the middle of one.
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::epic::assert_done;
+use crate::log::wait_until;
 use crate::picture;
 use crate::script;
 use crate::stage::{FAKE_BD_GIT, Scene, Work, job};
@@ -146,4 +148,68 @@ fn not_closed_is_given_back(stage: crate::stage::Stage) {
     let said = scene.run(&work, 2, &[]).exits(0);
     assert!(said.stderr.contains("nothing to do"), "{}", said.stderr);
     assert_eq!(scene.log.attempts("start").len(), 3);
+}
+
+/// Waits until the fake is in a call that never answers, and gives its process.
+#[track_caller]
+fn in_a_call_without_answer(scene: &Scene) -> Pid {
+    let tracker = scene.tracker.as_ref().expect("a tracker");
+    let hung = || {
+        let calls = tracker.calls();
+        let call = calls.iter().find(|call| call["fault"] == "hang")?;
+        Pid::from_raw(i32::try_from(call["pid"].as_i64()?).ok()?)
+    };
+    wait_until(
+        "a call",
+        || hung().is_some(),
+        || format!("{:?}", tracker.calls().last()),
+    );
+    hung().expect("it was just there")
+}
+
+/// bd hangs before a run has begun: a person can leave, and nothing has changed.
+#[test]
+fn a_start_that_bd_keeps_waiting_can_be_left_fake_bd_1_3_0_git() {
+    let (scene, work) = scene();
+    let before = picture::everything(&scene);
+    faults(&scene, &json!([{ "on": "list", "kind": "hang" }]));
+    let coordinator = scene.start(&work, 2, &[]);
+    let bd = in_a_call_without_answer(&scene);
+    coordinator.signal(Signal::INT);
+    let said = coordinator.wait();
+    assert!(said.code == Some(130) || said.signal == Some(2), "{said:?}");
+    let _ = kill_process(bd, Signal::KILL);
+    faults(&scene, &json!([]));
+    assert_eq!(before, picture::everything(&scene));
+    scene.run(&work, 2, &[]).ends(0);
+}
+
+/// bd hangs in the middle of a run: a person can leave, and a later resume loses nothing and closes each bead after its needs.
+#[test]
+fn a_run_that_bd_keeps_waiting_can_be_left_fake_bd_1_3_0_git() {
+    let (scene, work) = scene();
+    faults(&scene, &json!([{ "on": "close", "kind": "hang" }]));
+    let coordinator = scene.start(&work, 2, &[]);
+    let bd = in_a_call_without_answer(&scene);
+    for heard in ["no new starts", "stopping the agents"] {
+        coordinator.signal(Signal::INT);
+        wait_until(
+            heard,
+            || coordinator.stderr().contains(heard),
+            || coordinator.stderr(),
+        );
+    }
+    coordinator.signal_if_alive(Signal::INT);
+    coordinator.wait().ends(130);
+    // Otherwise the resume gives it half a minute to come to an end.
+    let _ = kill_process(bd, Signal::KILL);
+    let said = scene.mesh(&["resume", "--json"]).exits(0);
+    assert!(!said.stderr.contains("not told"), "{}", said.stderr);
+    scene.mesh(&["clean", "--all", "--yes"]).ends(0);
+    assert_done(&scene, &work, &said.object());
+    for key in work.ids.keys() {
+        let comments = scene.comments(&work, key);
+        let ends = comments.iter().filter(|text| text.contains("verified"));
+        assert_eq!(ends.count(), 1, "{key}: {comments:?}");
+    }
 }

@@ -5,6 +5,7 @@ use crate::decision::Outcome;
 use crate::event::{Delivery, PlanChange};
 use crate::findings::{BlockReading, ChangeSet, ChangedClaim, FinalBlock, ProofChoice};
 use crate::id::LockGroup;
+use crate::pending::Owed;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::task::{Commit, Task};
@@ -240,10 +241,7 @@ fn the_same_cause_twice_in_a_row_pauses_the_run_and_costs_no_task() {
         let at = run.state.plan().find(&id("a")).unwrap();
         run.state.why(run.now, at).to_string()
     };
-    assert_eq!(
-        why(&run),
-        "could not be started and is tried again in 5 s"
-    );
+    assert_eq!(why(&run), "could not be started and is tried again in 5 s");
     let said = run.start_failed("b#1", "no such program");
     assert_eq!(said, "retry after b#1 could-not-start; pause; width 1");
     run.settled("a#1");
@@ -781,4 +779,18 @@ fn a_circle_among_tasks_that_are_done_hides_no_result_behind_them() {
     let at = run.state.plan().find(&id("b")).unwrap();
     let commits = run.state.need_commits(at);
     assert_eq!(commits[0].1, Commit("old".to_owned()));
+}
+
+#[test]
+fn what_is_owed_names_needs_before_what_needs_them() {
+    let tasks = vec![task("b", &["a"], &[]), task("a", &[], &[])];
+    let (mut run, _) = Story::begin(tasks, 1, |_| {});
+    run.verified("a#1");
+    run.verified("b#1");
+    let owed = run.state.owed();
+    let place = |name: &str| {
+        let settles = |owed: &Owed| matches!(owed, Owed::Settle { attempt: one, .. } if *one == attempt(name));
+        owed.iter().position(settles).unwrap()
+    };
+    assert!(place("a#1") < place("b#1"));
 }

@@ -42,11 +42,11 @@ pub enum Owed {
 }
 
 impl State {
-    /// All that is under way, in a fixed order.
+    /// All that is under way, in a fixed order: what is needed before what needs it.
     #[must_use]
     pub fn owed(&self) -> Vec<Owed> {
         let mut owed = Vec::new();
-        for at in self.plan.all() {
+        for &at in self.plan.graph().order() {
             let task = self.task(at);
             for (number, outcome) in &task.settling {
                 owed.push(Owed::Settle {

@@ -3,6 +3,7 @@
 //! Nothing is decided here. Failures of the outside are facts like any other; the only thing that ends the loop early is a
 //! journal that cannot be written, because then nothing may be done any more.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use mesh_core::decision::{Action, Decision};
 use mesh_core::event::{Event, Request};
+use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::state::{RunEnd, State};
 use mesh_core::time::Millis;
 use mesh_journal::{Journal, JournalError, WallTime};
@@ -18,6 +20,7 @@ use mesh_proc::signal::OurSignal;
 use crate::control;
 use crate::host::{Host, lock};
 use crate::inbox::{Input, Process, Role};
+use crate::turns::{Turn, Turns};
 use crate::words;
 use crate::work::{examine, look, process, prove, settle, start, stop};
 
@@ -52,6 +55,8 @@ pub(crate) struct Engine {
     pub interrupted: Option<OurSignal>,
     /// What was owed when this coordinator took the run up; such ends may have been written down in part.
     pub resumed: bool,
+    /// Who writes an end down when.
+    pub turns: Turns,
 }
 
 impl Engine {
@@ -129,9 +134,13 @@ impl Engine {
             Action::Prove { attempt, command } => {
                 spawn("prove", move || prove::prove(&host, &attempt, &command))
             }
-            Action::Settle { attempt, outcome } => spawn("settle", move || {
-                settle::settle(&host, &attempt, &outcome, again)
-            }),
+            Action::Settle { attempt, outcome } => {
+                let turn = self.turn_of(&attempt);
+                spawn("settle", move || {
+                    turn.wait();
+                    settle::settle(&host, &attempt, &outcome, again);
+                });
+            }
             Action::Note { text } => self.watch.note(&text),
             Action::Refresh => spawn("refresh", move || {
                 let change = host.source.refresh(&host);
@@ -154,6 +163,22 @@ impl Engine {
                 });
             }
         }
+    }
+
+    /// After the ends of all that the task needs, directly or not.
+    fn turn_of(&mut self, attempt: &AttemptId) -> Turn {
+        let plan = self.state.plan();
+        let needs: BTreeSet<&TaskId> = match plan.find(&attempt.task) {
+            Some(at) => plan
+                .graph()
+                .all_needs(at)
+                .into_iter()
+                .map(|need| &plan.task(need).id)
+                .collect(),
+            None => BTreeSet::new(),
+        };
+        self.turns
+            .take(&attempt.task, |other| needs.contains(other))
     }
 
     /// A shim has ended: find out how, on a thread, because what is left of its tree may have to be ended first.

@@ -14,6 +14,7 @@ mod prepare;
 mod recover;
 mod setup;
 mod source;
+mod turns;
 mod words;
 mod work;
 

@@ -43,6 +43,7 @@ use crate::inbox::Input;
 use crate::recover::{self, Recovered};
 use crate::setup::{RunSetup, SourceSetup};
 use crate::source::Source;
+use crate::turns::Turns;
 
 /// What the process gives to a run.
 pub struct World {
@@ -351,6 +352,7 @@ fn assemble(
         interrupts: 0,
         interrupted: None,
         resumed,
+        turns: Turns::default(),
     };
     Ok((engine, listener))
 }
