@@ -62,7 +62,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Two seconds between pictures, of which they may take one part in ten, and half the processors for reads: agents have other work for the rest.
+    /// Two seconds between pictures, of which they may take one part in ten, and half the processors for reads: the rest is for
+    /// the coordinator and for the agents' other work.
     #[must_use]
     pub fn new(tracker: PathBuf, root: PathBuf, limit_bytes: u64) -> Options {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
