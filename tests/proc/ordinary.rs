@@ -57,6 +57,20 @@ fn the_child_gets_exactly_the_environment_of_the_spec_and_the_markers() {
 }
 
 #[test]
+fn a_child_steps_back_behind_the_coordinator() {
+    let nice = |text: &str| text.trim().parse::<i32>().expect("a nice value");
+    let ours = Command::new("nice").output().expect("nice runs");
+    let ours = nice(&String::from_utf8_lossy(&ours.stdout));
+    let mut attempt = Attempt::of_shell("nice >\"$DIR/nice\"");
+    assert_eq!(attempt.run().ending, Ending::Exited { code: 0 });
+    let most = 19;
+    assert_eq!(
+        nice(&attempt.text("nice")),
+        (ours + shim::NICENESS).min(most)
+    );
+}
+
+#[test]
 fn the_prompt_is_what_the_child_reads_and_logs_are_appended_to() {
     let mut attempt = Attempt::of_steps(json!([{"copy_stdin": "DIR/read"}, {"print": "new"}]));
     fs_err::write(attempt.path("prompt.md"), "do it").unwrap();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use mesh_bd::view::{self, MESH_VIEW, Views};
 use mesh_proc::env::Env;
 use mesh_proc::run::{Command, Output, RunError, run};
+use mesh_proc::shim::NICENESS;
 use serde_json::Value;
 
 use crate::tracker::{Bd, TrackerRepo};
@@ -31,7 +32,7 @@ pub enum Reads {
     View(PathBuf),
 }
 
-/// One call of the wrapper at `wrapper` in front of the real `bd`.
+/// One call of the wrapper at `wrapper` in front of the real `bd`, with an agent's priority.
 ///
 /// # Errors
 /// When it cannot be started, hangs or floods.
@@ -49,7 +50,10 @@ pub fn read(
         Reads::Live(beads) => env.insert("BEADS_DIR", beads),
         Reads::View(view) => env.insert(MESH_VIEW, view),
     }
-    let command = Command::new(wrapper)
+    let command = Command::new("nice")
+        .arg("-n")
+        .arg(NICENESS.to_string())
+        .arg(wrapper)
         .args(args.iter().copied())
         .cwd(home)
         .env(env);

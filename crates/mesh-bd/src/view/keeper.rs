@@ -15,6 +15,7 @@ use mesh_bd_ro::view::BEADS;
 
 use super::door::Door;
 use super::picture::{PictureError, Survey, make_folder, take};
+use super::seats::{Seats, Usher};
 use super::shelf::{Picture, Shelf, remove_folder};
 use crate::client::Client;
 use crate::queue::{Lane, Queue};
@@ -120,6 +121,7 @@ impl Views {
             take,
             shelves: BTreeMap::new(),
             picture: None,
+            usher: Usher::start()?,
             pictures: 0,
             tried: None,
             next: Instant::now(),
@@ -201,6 +203,7 @@ struct Keeper {
     take: TakePicture,
     shelves: BTreeMap<String, Shelf>,
     picture: Option<Arc<Picture>>,
+    usher: Usher,
     /// How many were taken, for their names.
     pictures: u64,
     /// When the last one was begun, whatever came of it.
@@ -283,9 +286,12 @@ impl Keeper {
         let (picture, took) = self.take_picture();
         match picture {
             Ok(picture) => {
-                let old = self.picture.replace(Arc::new(picture));
-                if let Some(Err(error)) = old.map(|old| remove_folder(&old.folder)) {
-                    tracing::debug!(%error, "an old picture of the tracker was not removed");
+                let seats = Arc::clone(&picture.seats);
+                if let Some(old) = self.picture.replace(Arc::new(picture)) {
+                    self.usher.lead(Arc::clone(&old.seats), seats);
+                    if let Err(error) = remove_folder(&old.folder) {
+                        tracing::debug!(%error, "an old picture of the tracker was not removed");
+                    }
                 }
             }
             Err(error) => tracing::warn!(%error, "no fresh copy of the tracker for the agents"),
@@ -301,9 +307,15 @@ impl Keeper {
             return (Err(error.into()), Duration::ZERO);
         }
         let (survey, took) = (self.take)(&folder.join(BEADS));
-        let seats = self.options.seats;
-        let picture =
-            survey.and_then(|survey| Ok(Picture::with_seats(folder.clone(), survey, seats)?));
+        let picture = survey.and_then(|survey| {
+            let seats = Arc::new(Seats::create(&folder, self.options.seats)?);
+            let folder = folder.clone();
+            Ok(Picture {
+                folder,
+                survey,
+                seats,
+            })
+        });
         if picture.is_err() {
             // The first error is the one that counts.
             let _ = remove_folder(&folder);

@@ -19,6 +19,7 @@
 mod door;
 mod keeper;
 mod picture;
+mod seats;
 mod shelf;
 
 pub use mesh_bd_ro::view::MESH_VIEW;

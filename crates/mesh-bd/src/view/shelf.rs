@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use mesh_bd_ro::view::{BEADS, LOCK, SEAT, copy_dir, numbers};
+use mesh_bd_ro::view::{BEADS, LOCK, copy_dir, numbers};
 
 use super::picture::{Survey, copy, make_folder};
+use super::seats::Seats;
 
 /// How many numbers that are taken already are passed over; only a reader's own doing makes more than one.
 const NUMBERS_TRIED: u64 = 16;
@@ -23,27 +24,8 @@ pub(crate) struct Picture {
     pub folder: PathBuf,
     /// What was copied.
     pub survey: Survey,
-    /// The seats, open.
-    seats: Vec<File>,
-}
-
-impl Picture {
-    /// Adds seats to a copy that was taken into `folder`. A file system without hard links gives none; readers then do not wait
-    /// for each other.
-    pub fn with_seats(folder: PathBuf, survey: Survey, seats: usize) -> io::Result<Picture> {
-        let seats = (0..seats)
-            .map(|number| Ok(fs_err::File::create_new(seat(&folder, number))?.into_file()))
-            .collect::<io::Result<_>>()?;
-        Ok(Picture {
-            folder,
-            survey,
-            seats,
-        })
-    }
-}
-
-fn seat(folder: &Path, number: usize) -> PathBuf {
-    folder.join(format!("{SEAT}{number}"))
+    /// The seats of all its copies.
+    pub seats: Arc<Seats>,
 }
 
 /// A copy in a view.
@@ -58,7 +40,7 @@ impl Copy {
     /// Holds every lock that a reader could have, or `None` if one has it. Dropping it lets go.
     fn hold_all(&self) -> Option<Held<'_>> {
         let mut held = Held(Vec::new());
-        for file in std::iter::once(&self.lock).chain(&self.picture.seats) {
+        for file in std::iter::once(&self.lock).chain(&self.picture.seats.files) {
             match file.try_lock() {
                 Ok(()) => held.0.push(file),
                 Err(TryLockError::WouldBlock | TryLockError::Error(_)) => return None,
@@ -121,10 +103,7 @@ impl Shelf {
             &making.join(BEADS),
         )?;
         let lock = fs_err::File::create_new(making.join(LOCK))?.into_file();
-        for number in 0..picture.seats.len() {
-            // Without links the reader takes the lock instead.
-            let _ = fs_err::hard_link(seat(&picture.folder, number), seat(&making, number));
-        }
+        picture.seats.link(&picture.folder, &making);
         let highest = numbers(&self.folder)?.first().copied().unwrap_or(0);
         for number in (1..=NUMBERS_TRIED).map_while(|step| highest.checked_add(step)) {
             // Onto a full folder or a file that is there meanwhile it fails, and a link is not followed.
@@ -217,7 +196,12 @@ mod tests {
             fs_err::create_dir(&folder).expect("folder");
             let survey =
                 take(&live, &folder.join(BEADS), Duration::from_secs(30)).expect("nobody writes");
-            Arc::new(Picture::with_seats(folder, survey, seats).expect("seats"))
+            let seats = Arc::new(Seats::create(&folder, seats).expect("seats"));
+            Arc::new(Picture {
+                folder,
+                survey,
+                seats,
+            })
         }
 
         fn put(&mut self, picture: &Arc<Picture>) {

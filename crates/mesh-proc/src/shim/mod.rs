@@ -19,7 +19,7 @@ mod sweep;
 
 pub use live::{Launcher, Live, StartError, start};
 pub use lock::{LockError, is_locked, lock_attempt};
-pub use main::main;
+pub use main::{NICENESS, main};
 pub use report::{
     Cause, ChildRecord, Ending, ExitReport, Killed, ReadError, ShimRecord, read_record, read_report,
 };
