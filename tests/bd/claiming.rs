@@ -150,7 +150,9 @@ fn closes_as_the_claiming_actor(bd: &Bd) {
     client
         .close(&task, "mesh-1", "-verified: \"all\"\nat 1234abcd")
         .expect("a close");
-    assert_eq!(heard.lines().len(), 2, "{:?}", heard.lines());
+    // The older bd closes for anybody, so it is asked who has it.
+    let calls = if bd.has_leases() { 2 } else { 3 };
+    assert_eq!(heard.lines().len(), calls, "{:?}", heard.lines());
     let issue = client.show_one(&task).expect("the bead");
     assert_eq!(issue.status, IssueStatus::Closed);
     assert_eq!(
@@ -169,13 +171,8 @@ fn close_by_another(bd: &Bd) {
     client.claim(&task, "mesh-1", &[]).expect("a claim");
     let closed = client.close(&task, "mesh-2", "done");
     let status = client.show_one(&task).expect("the bead").status;
-    if bd.has_leases() {
-        assert_eq!(refusal(closed), RefusalReason::HeldBy("mesh-1".into()));
-        assert_eq!(status, IssueStatus::InProgress);
-    } else {
-        assert_eq!(closed, Ok(()));
-        assert_eq!(status, IssueStatus::Closed);
-    }
+    assert_eq!(refusal(closed), RefusalReason::HeldBy("mesh-1".into()));
+    assert_eq!(status, IssueStatus::InProgress);
 }
 
 fn close_is_refused_while_blockers_are_open(bd: &Bd) {

@@ -20,6 +20,11 @@ on_each_tracker!(
 );
 
 #[test]
+fn a_bead_that_is_taken_from_a_running_agent_is_not_closed_real_bd_1_0_5_jj_0_45_1() {
+    a_bead_that_is_taken_from_a_running_agent_is_not_closed(BD_1_0_5_JJ);
+}
+
+#[test]
 fn a_bead_that_is_taken_while_others_end_has_its_agent_stopped_real_bd_1_0_5_jj_0_45_1() {
     a_bead_that_is_taken_while_others_end_has_its_agent_stopped(BD_1_0_5_JJ);
 }

@@ -128,12 +128,21 @@ impl Client {
         self.write_call(&call, read, || Ok(judge(&self.show_one(id)?)))
     }
 
-    /// Closes an issue. bd 1.3 lets only its assignee do that; 1.0.5 lets anybody.
+    /// Closes an issue that nobody else has. bd 1.3 itself lets only the assignee do that; 1.0.5 lets anybody, so it is asked before
+    /// who has it.
     ///
     /// # Errors
     /// [`BdError::Refused`] when somebody else has it or its blockers are open; [`BdError::NotFound`].
     pub fn close(&self, id: &TaskId, actor: &str, reason: &str) -> Result<(), BdError> {
         check_id(id, "close")?;
+        if !self.features().conditional_update {
+            let issue = self.show_one(id)?;
+            match issue.assignee.as_deref() {
+                Some(holder) if holder != actor => return Err(held_by(holder, id, "close").into()),
+                _ if issue.status == IssueStatus::Closed => return Ok(()),
+                _ => {}
+            }
+        }
         let read = |raw: &Raw| {
             if raw.code != 0 {
                 return Err(refused_by_text(raw, id, "close"));

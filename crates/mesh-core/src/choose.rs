@@ -255,16 +255,7 @@ impl Desk<'_> {
                 self_checked,
             });
         }
-        let how = match &proof.ending {
-            Ending::Exited(code) => format!("ended with exit code {code}"),
-            Ending::Signaled(signal) => format!("was ended by signal {signal}"),
-            Ending::CouldNotStart(cause) => format!("could not be started: {cause}"),
-            Ending::HardLimit => "ran into its time limit".to_owned(),
-            Ending::Flood => "wrote more than the output limit".to_owned(),
-            Ending::Stopped => "was stopped".to_owned(),
-            Ending::NoReport => "ended without a report".to_owned(),
-        };
-        let detail = format!("the proof `{command}` {how}\n{}", proof.tail);
+        let detail = format!("the proof `{command}` {}\n{}", proof.ending, proof.tail);
         self.rule(
             attempt,
             &Failure::new(FailureClass::VerifyFailed, detail.trim_end()),

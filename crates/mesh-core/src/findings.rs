@@ -27,6 +27,23 @@ pub enum Ending {
     NoReport,
 }
 
+impl fmt::Display for Ending {
+    /// What happened, to be put behind the name of a program.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ending::Exited(code) => write!(f, "ended with exit code {code}"),
+            Ending::Signaled(signal) => write!(f, "was ended by signal {signal}"),
+            Ending::CouldNotStart(cause) => write!(f, "could not be started: {cause}"),
+            Ending::HardLimit => write!(f, "ran into its time limit and was killed"),
+            Ending::Flood => write!(f, "wrote more than the output limit and was killed"),
+            Ending::Stopped => write!(f, "was stopped"),
+            Ending::NoReport => {
+                write!(f, "ended without a report; what was left of it was killed")
+            }
+        }
+    }
+}
+
 /// The agent's final block, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlockReading {
@@ -278,31 +295,18 @@ pub enum Ruling {
 /// Judges how the agent's process ended. `None` means that the findings decide.
 #[must_use]
 pub fn judge_ending(ending: &Ending) -> Option<Failure> {
-    let (class, detail) = match ending {
+    let class = match ending {
         Ending::Exited(0) => return None,
-        Ending::Exited(code) => (
-            FailureClass::Crashed,
-            format!("the agent ended with exit code {code}"),
-        ),
-        Ending::Signaled(signal) => (
-            FailureClass::Crashed,
-            format!("the agent was ended by signal {signal}"),
-        ),
-        Ending::CouldNotStart(cause) => (FailureClass::CouldNotStart, cause.clone()),
-        Ending::HardLimit => (
-            FailureClass::Hung,
-            "the agent ran into the hard limit and was killed".to_owned(),
-        ),
-        Ending::Flood => (
-            FailureClass::Flood,
-            "the agent wrote more than the output limit and was killed".to_owned(),
-        ),
-        Ending::Stopped => (FailureClass::Crashed, "the agent was stopped".to_owned()),
-        Ending::NoReport => (
-            FailureClass::Crashed,
-            "the shim of the agent ended without a report; what was left of it was killed"
-                .to_owned(),
-        ),
+        Ending::CouldNotStart(_) => FailureClass::CouldNotStart,
+        Ending::HardLimit => FailureClass::Hung,
+        Ending::Flood => FailureClass::Flood,
+        Ending::Exited(_) | Ending::Signaled(_) | Ending::Stopped | Ending::NoReport => {
+            FailureClass::Crashed
+        }
+    };
+    let detail = match ending {
+        Ending::CouldNotStart(cause) => cause.clone(),
+        _ => format!("the agent {ending}"),
     };
     Some(Failure { class, detail })
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use mesh_core::decision::Outcome;
-use mesh_core::event::PlanChange;
+use mesh_core::event::{Delivery, PlanChange};
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
 use mesh_plan::comment::marker_of_attempt;
 use mesh_plan::loaded::Loaded;
@@ -144,9 +144,14 @@ fn verified_text(report: &AttemptReport<'_>) -> String {
         .as_ref()
         .map(|commit| format!(", commit {commit}"))
         .unwrap_or_default();
+    let delivery = match report.delivery {
+        Delivery::Kept => String::new(),
+        Delivery::Landed { commit } => format!(", landed as {commit}"),
+        Delivery::NotLanded { reason } => format!(", not landed: {reason}"),
+    };
     match &report.no_change_reason {
-        Some(reason) => format!("verified without a change ({reason}){commit}"),
-        None => format!("verified{commit}"),
+        Some(reason) => format!("verified without a change ({reason}){commit}{delivery}"),
+        None => format!("verified{commit}{delivery}"),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::host::{Host, lock};
 use crate::inbox::{Process, Role};
 use crate::setup::BaseConflict;
 use crate::source::ClaimRefusal;
-use crate::work::{folder, process, prompt};
+use crate::work::{folder, process, prompt, prove};
 
 /// Starts the attempt, or says why not. At the end of this exactly one of `Started` and `StartFailed` has been told.
 pub(crate) fn start(host: &Arc<Host>, order: &StartOrder) {
@@ -224,13 +224,9 @@ fn run_setup(host: &Host, facts: &AttemptFacts, folder: &Path) -> Result<(), Sta
     match process::ending(host, &facts.attempt, &folder) {
         Ending::Exited(0) => Ok(()),
         ending => {
-            let tail = mesh_agent::protocol::plain::tail(&folder.join("stderr"), 5, 4096)
-                .unwrap_or_default();
-            Err(failed(
-                format!("the setup command `{command}` did not succeed ({ending:?})\n{tail}")
-                    .trim_end()
-                    .to_owned(),
-            ))
+            let tail = prove::tail(&folder);
+            let text = format!("the setup command `{command}` {ending}\n{tail}");
+            Err(failed(text.trim_end().to_owned()))
         }
     }
 }
