@@ -25,8 +25,7 @@ pub use open::{NewRun, Resumed, World, begin, end, read_setup, resume, unfinishe
 pub use prepare::{apply_results, source_key};
 pub use recover::Recovered;
 pub use setup::{
-    AgentSetup, AuditLevel, BaseConflict, ClosePolicy, Programs, RunSetup, SourceSetup,
-    TrackerView,
+    AgentSetup, AuditLevel, BaseConflict, ClosePolicy, Programs, RunSetup, SourceSetup, TrackerView,
 };
 pub use source::bd::{ACTOR, METADATA_RUN, actor_of, is_held_by_mesh};
 pub use words::{all_done, standings};
