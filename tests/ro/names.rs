@@ -5,32 +5,11 @@ use std::ffi::OsString;
 
 use mesh_bd_ro::parse::{Parsed, parse};
 use mesh_bd_ro::table::{RULES, Takes, why_absent};
+use mesh_testkit::ro::CONTRACT;
 use mesh_testkit::ro::commands::{
     HelpCommand, HelpFlag, VERSIONS, ask, commands, dump, fixture, line,
 };
 use mesh_testkit::tools;
-
-/// The contract's own list.
-const CONTRACT: [&str; 18] = [
-    "show",
-    "list",
-    "ready",
-    "blocked",
-    "search",
-    "count",
-    "status",
-    "state",
-    "dep list",
-    "dep tree",
-    "dep cycles",
-    "mol show",
-    "mol current",
-    "mol progress",
-    "swarm status",
-    "swarm validate",
-    "swarm list",
-    "epic status",
-];
 
 fn accepts(line: &str) -> bool {
     let args: Vec<OsString> = line

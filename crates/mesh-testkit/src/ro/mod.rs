@@ -4,3 +4,25 @@
 pub mod checker;
 pub mod commands;
 pub mod hostile;
+
+/// The commands that agents may call, by the contract: written down apart from the wrapper's table, which is judged by it.
+pub const CONTRACT: [&str; 18] = [
+    "show",
+    "list",
+    "ready",
+    "blocked",
+    "search",
+    "count",
+    "status",
+    "state",
+    "dep list",
+    "dep tree",
+    "dep cycles",
+    "mol show",
+    "mol current",
+    "mol progress",
+    "swarm status",
+    "swarm validate",
+    "swarm list",
+    "epic status",
+];

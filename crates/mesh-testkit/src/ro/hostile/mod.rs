@@ -12,6 +12,7 @@ mod sweep;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use crate::ro::CONTRACT;
 use crate::ro::commands::{HelpCommand, HelpFlag};
 use dice::Dice;
 use lists::{NO_TEXT, VALUES};
@@ -38,28 +39,6 @@ struct Source {
     /// Global flags, with their dashes.
     globals: Vec<String>,
 }
-
-/// The commands that agents may call, by the contract.
-const ALLOWED: [&str; 18] = [
-    "show",
-    "list",
-    "ready",
-    "blocked",
-    "search",
-    "count",
-    "status",
-    "state",
-    "dep list",
-    "dep tree",
-    "dep cycles",
-    "mol show",
-    "mol current",
-    "mol progress",
-    "swarm status",
-    "swarm validate",
-    "swarm list",
-    "epic status",
-];
 
 impl Hostile {
     /// Calls for `seed`.
@@ -98,7 +77,7 @@ impl Source {
             .flat_map(|root| &root.flags)
             .map(|flag| format!("--{}", flag.long))
             .collect();
-        let is_allowed = |at: &usize| ALLOWED.contains(&commands[*at].path.join(" ").as_str());
+        let is_allowed = |at: &usize| CONTRACT.contains(&commands[*at].path.join(" ").as_str());
         let in_group = |at: &usize| sweep::GROUPS.contains(&commands[*at].path[0].as_str());
         let (allowed, others): (Vec<_>, Vec<_>) = (0..commands.len()).partition(is_allowed);
         let neighbours = others.into_iter().filter(in_group).collect();

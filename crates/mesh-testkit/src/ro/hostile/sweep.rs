@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::ALLOWED;
 use super::spelling::{fitting, positionals, spellings};
+use crate::ro::CONTRACT;
 use crate::ro::commands::{HelpCommand, HelpFlag, VERSIONS, commands};
 
 /// Groups of the commands that agents may call: to these every flag of every other command is tried as well.
@@ -62,7 +62,7 @@ pub(super) fn distinct_flags(commands: &[HelpCommand]) -> Vec<HelpFlag> {
 
 fn is_allowed_or_its_group(command: &HelpCommand) -> bool {
     let path = command.path.join(" ");
-    ALLOWED.iter().any(|allowed| {
+    CONTRACT.iter().any(|allowed| {
         *allowed == path || (allowed.starts_with(&path) && GROUPS.contains(&path.as_str()))
     })
 }
