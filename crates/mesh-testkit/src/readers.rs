@@ -20,8 +20,8 @@ const READ_LIMIT: Duration = Duration::from_secs(120);
 const PICTURE_LIMIT: Duration = Duration::from_secs(30);
 /// Longer than any loop should need.
 const LOOP_LIMIT: Duration = Duration::from_secs(300);
-/// Words in a description: some database pages of text, so that a torn copy shows in it.
-const WORDS: usize = 1500;
+/// Words in a description: more than a database page of text, so that a torn copy shows in it.
+const WORDS: usize = 400;
 
 /// What a reader reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
