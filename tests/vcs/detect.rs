@@ -2,7 +2,10 @@
 
 use crate::on_both;
 use crate::world::{RUN, World};
+use mesh_proc::run::{Command, Direct, Observed, Output, RunError};
 use mesh_vcs::{Backend, Kind, Setup, Tools, VcsError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 on_both!(
     from_anywhere_it_is_the_same_repository,
@@ -205,4 +208,38 @@ fn a_bare_repository_and_one_without_commit_are_refused() {
         empty.base(None),
         Err(VcsError::UnknownRevision { .. })
     ));
+}
+
+#[test]
+fn a_worktree_that_somebody_is_just_making_is_looked_at_again_git() {
+    let world = World::git();
+    world.add("t", &world.base());
+    // As another `git worktree add` leaves it between two writes.
+    let administrative = fs_err::read_dir(world.repo.join(".git/worktrees"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .next()
+        .unwrap();
+    let half = administrative.join("commondir");
+    let whole = fs_err::read(&half).unwrap();
+    fs_err::write(&half, "").unwrap();
+    let failures = Arc::new(AtomicUsize::new(0));
+    let mut setup = world.setup();
+    let (counter, path) = (Arc::clone(&failures), half);
+    let finish = move |_: &Command, result: &Result<Output, RunError>| {
+        if result
+            .as_ref()
+            .is_ok_and(|output| !output.status.is_success())
+        {
+            counter.fetch_add(1, Ordering::SeqCst);
+            fs_err::write(&path, &whole).unwrap();
+        }
+    };
+    setup.runner = Arc::new(Observed {
+        runner: Direct,
+        observe: finish,
+    });
+    let backend = Backend::detect(&world.repo, &setup).unwrap();
+    assert_eq!(backend.list_workspaces().unwrap().len(), 1);
+    assert_eq!(failures.load(Ordering::SeqCst), 1, "git met the half one");
 }

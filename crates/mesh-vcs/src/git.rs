@@ -22,6 +22,7 @@ use crate::name::safe_name;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The oldest git that will do.
 const LEAST: (u32, u32, u32) = (2, 38, 0);
@@ -45,6 +46,16 @@ pub(crate) struct Git {
     has_identity: bool,
     adding: Mutex<()>,
     landing: Mutex<()>,
+}
+
+/// How long a worktree may stay half-made before that is what is wrong, and the pause between two looks.
+const RACE_PATIENCE: Duration = Duration::from_secs(5);
+const RACE_PAUSE: Duration = Duration::from_millis(20);
+
+/// Whether git met a worktree that was being made or removed (seen on 2.39: `failed to read …/commondir: Success`).
+fn is_worktree_race(error: &VcsError) -> bool {
+    matches!(error, VcsError::Failed { stderr, .. }
+        if stderr.contains("failed to read") && stderr.contains("commondir"))
 }
 
 /// Options that every call has.
@@ -154,9 +165,18 @@ impl Git {
         succeeded(self.ask_at(at, command, Span::Long, &[])?)
     }
 
+    /// All worktrees. While another git makes or removes one, its files come and go one by one, and git gives up on what it meets
+    /// half: that is over in a moment, and asked again.
     fn worktrees_at(&self, at: &Path) -> Result<Vec<parse::Worktree>, VcsError> {
-        self.run_at(at, args!["worktree", "list", "--porcelain", "-z"])?
-            .parse(parse::worktrees)
+        let deadline = Instant::now() + RACE_PATIENCE;
+        loop {
+            match self.run_at(at, args!["worktree", "list", "--porcelain", "-z"]) {
+                Err(error) if is_worktree_race(&error) && Instant::now() < deadline => {
+                    std::thread::sleep(RACE_PAUSE);
+                }
+                answer => return answer?.parse(parse::worktrees),
+            }
+        }
     }
 
     /// The commit that `revision` means in the worktree `at`.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use mesh_bd::audit::{AuditEntry, text_or_reference};
 use mesh_bd::view::{MESH_VIEW, Views};
-use mesh_bd::{BdError, Client, Lane, Queue, Renewal};
+use mesh_bd::{BdError, Client, Lane, Queue, RefusalReason, Renewal};
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, Event, PlanChange};
 use mesh_core::filename::safe_file_name;
@@ -369,8 +369,17 @@ impl BdSource {
             }
             let id = task.clone();
             let release = move |client: &Client| twice(|_| client.release(&id, &actor));
-            if let Err(error) = self.queue.call(Lane::Rest, release) {
-                refused.push(format!("{task}: the claim was not given back: {error}"));
+            match self.queue.call(Lane::Rest, release) {
+                Ok(()) => {}
+                // There is nothing of ours to give back; whoever lost it to them has said so.
+                Err(BdError::Refused(refusal))
+                    if matches!(refusal.reason, RefusalReason::HeldBy(_)) =>
+                {
+                    tracing::info!(%task, %refusal, "the claim is somebody else's by now");
+                }
+                Err(error) => {
+                    refused.push(format!("{task}: the claim was not given back: {error}"));
+                }
             }
         }
         if let Err(error) = self.epic_comment(host, words) {

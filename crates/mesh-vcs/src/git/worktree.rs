@@ -136,9 +136,7 @@ pub(super) fn add(git: &Git, new: &NewWorkspace) -> Result<Workspace, VcsError> 
     };
     let made = match try_add(git, new, &start.commit) {
         // Another git process beside ours: the same race that the lock above keeps out among our own threads.
-        Err(VcsError::Failed { stderr, .. })
-            if stderr.contains("failed to read") && stderr.contains("commondir") =>
-        {
+        Err(error) if super::is_worktree_race(&error) => {
             clean(git, &new.name, &new.path)?;
             try_add(git, new, &start.commit)
         }
