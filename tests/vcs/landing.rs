@@ -146,7 +146,7 @@ fn several_commits_stay_several(world: &World) {
         &workspace,
         &format!("echo 1 > one; {commit}; echo 2 > two; {commit}"),
     );
-    let found = world.backend.snapshot(&workspace).unwrap();
+    let found = world.backend.snapshot(&workspace, &[]).unwrap();
     world.end(&workspace, &found, "t");
     land(world, &other, &base);
     let Landed::Moved { to, commits, .. } = land(world, &found.commit, &base) else {
@@ -361,7 +361,7 @@ fn dependents_are_left_alone(world: &World) {
     let workspace = world.add("dependent", std::slice::from_ref(&need));
     fs_err::write(workspace.path.join("unsaved"), "precious\n").unwrap();
     assert_ne!(moved_to(&land(world, &need, &base)), need);
-    let found = world.backend.snapshot(&workspace).unwrap();
+    let found = world.backend.snapshot(&workspace, &[]).unwrap();
     assert!(
         found.missing_needs.is_empty() && found.changed.len() == 1,
         "{found:?}"

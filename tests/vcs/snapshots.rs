@@ -32,7 +32,7 @@ on_both!(
 );
 
 fn snapshot(world: &World, workspace: &Workspace) -> Snapshot {
-    world.backend.snapshot(workspace).unwrap()
+    world.backend.snapshot(workspace, &[]).unwrap()
 }
 
 fn changed(kind: ChangeKind, path: &str) -> Changed {
@@ -90,7 +90,7 @@ fn a_rename_is_a_removal_and_an_addition(world: &World) {
     assert_eq!(
         world
             .backend
-            .discard_changes_since(&workspace, &found)
+            .discard_changes_since(&workspace, &found.commit)
             .unwrap(),
         [Path::new("b.txt"), Path::new("c.txt")]
     );
@@ -101,7 +101,10 @@ fn a_second_snapshot_says_the_same(world: &World) {
     fs_err::write(workspace.path.join("a.txt"), "two\n").unwrap();
     let first = snapshot(world, &workspace);
     assert_eq!(snapshot(world, &workspace), first);
-    assert_eq!(world.later_process().snapshot(&workspace).unwrap(), first);
+    assert_eq!(
+        world.later_process().snapshot(&workspace, &[]).unwrap(),
+        first
+    );
 }
 
 fn a_file_over_one_mebibyte_is_recorded(world: &World) {
@@ -304,7 +307,7 @@ fn changes_of_the_proof_are_reported_and_discarded(world: &World) {
     fs_err::write(workspace.path.join("ignored/cache"), "warm\n").unwrap();
     let paths = world
         .backend
-        .discard_changes_since(&workspace, &found)
+        .discard_changes_since(&workspace, &found.commit)
         .unwrap();
     assert_eq!(paths, [Path::new("a.txt"), Path::new("work")]);
     assert_eq!(
@@ -336,7 +339,7 @@ fn a_proof_that_changes_nothing(world: &World) {
         assert!(
             world
                 .backend
-                .discard_changes_since(&workspace, &found)
+                .discard_changes_since(&workspace, &found.commit)
                 .unwrap()
                 .is_empty()
         );
@@ -346,7 +349,10 @@ fn a_proof_that_changes_nothing(world: &World) {
     let found = snapshot(world, &idle);
     fs_err::write(idle.path.join("a.txt"), "formatted\n").unwrap();
     assert_eq!(
-        world.backend.discard_changes_since(&idle, &found).unwrap(),
+        world
+            .backend
+            .discard_changes_since(&idle, &found.commit)
+            .unwrap(),
         [Path::new("a.txt")]
     );
     assert!(snapshot(world, &idle).no_change);
@@ -356,12 +362,12 @@ fn a_workspace_that_is_gone(world: &World) {
     let workspace = world.add("t", &world.base());
     world.backend.forget(&workspace.name).unwrap();
     assert!(matches!(
-        world.backend.snapshot(&workspace),
+        world.backend.snapshot(&workspace, &[]),
         Err(VcsError::WorkspaceGone { .. } | VcsError::Failed { .. })
     ));
     world.backend.remove(&workspace).unwrap();
     assert!(matches!(
-        world.backend.snapshot(&workspace),
+        world.backend.snapshot(&workspace, &[]),
         Err(VcsError::WorkspaceGone { .. })
     ));
 }
@@ -472,7 +478,7 @@ fn settings_of_the_user_do_not_change_what_is_found(world: &World) {
             "the repository's own setting must not win: {said}"
         );
     }
-    let found = backend.snapshot(&workspace).unwrap();
+    let found = backend.snapshot(&workspace, &[]).unwrap();
     assert_eq!(
         found.changed,
         [
@@ -483,7 +489,9 @@ fn settings_of_the_user_do_not_change_what_is_found(world: &World) {
     );
     fs_err::write(workspace.path.join("new"), "by the proof\n").unwrap();
     assert_eq!(
-        backend.discard_changes_since(&workspace, &found).unwrap(),
+        backend
+            .discard_changes_since(&workspace, &found.commit)
+            .unwrap(),
         [Path::new("new")]
     );
     fs_err::write(world.repo.join("untracked"), "u\n").unwrap();

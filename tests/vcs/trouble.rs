@@ -301,7 +301,7 @@ fn fill(world: &World) -> mesh_vcs::CommitId {
             .unwrap();
         }
     }
-    let snapshot = world.backend.snapshot(&workspace).unwrap();
+    let snapshot = world.backend.snapshot(&workspace, &[]).unwrap();
     world.end(&workspace, &snapshot, "fill");
     snapshot.commit
 }
@@ -354,7 +354,7 @@ fn an_add_that_is_killed_in_the_middle_can_be_repeated(world: &World) {
         assert!(whole(&new), "moment {number}");
         assert!(
             later
-                .snapshot(&later.workspace(&new.name).unwrap().unwrap())
+                .snapshot(&later.workspace(&new.name).unwrap().unwrap(), &[])
                 .unwrap()
                 .no_change
         );

@@ -53,7 +53,7 @@ fn a_conflict_between_needs_is_reported_and_not_an_error(world: &World) {
     let workspace = world.add("c", &[a, b]);
     assert_eq!(workspace.conflicted, [Path::new("shared.txt")]);
     assert!(read(&workspace, "shared.txt").contains("<<<<<<<"));
-    let untouched = world.backend.snapshot(&workspace).unwrap();
+    let untouched = world.backend.snapshot(&workspace, &[]).unwrap();
     assert_eq!(
         untouched.conflicted,
         [Path::new("shared.txt")],
@@ -61,7 +61,7 @@ fn a_conflict_between_needs_is_reported_and_not_an_error(world: &World) {
     );
     assert!(untouched.no_change);
     fs_err::write(workspace.path.join("shared.txt"), "first\nfrom a\nfrom b\n").unwrap();
-    let resolved = world.backend.snapshot(&workspace).unwrap();
+    let resolved = world.backend.snapshot(&workspace, &[]).unwrap();
     assert_eq!(resolved.conflicted, Vec::<PathBuf>::new());
     assert_eq!(
         world.file_at(&resolved.commit, "shared.txt").unwrap(),
@@ -80,7 +80,7 @@ fn three_needs_join(world: &World) {
     for need in ["x", "y", "z"] {
         assert_eq!(read(&workspace, &format!("from-{need}")), "t\n");
     }
-    let snapshot = world.backend.snapshot(&workspace).unwrap();
+    let snapshot = world.backend.snapshot(&workspace, &[]).unwrap();
     assert!(
         snapshot.no_change && snapshot.missing_needs.is_empty() && snapshot.strays.is_empty(),
         "{snapshot:?}"
@@ -196,7 +196,7 @@ fn a_start_made_anew_leaves_no_stray(world: &World) {
         }
         let again = world.add(task, &parents);
         fs_err::write(again.path.join("new"), "new\n").unwrap();
-        let found = world.backend.snapshot(&again).unwrap();
+        let found = world.backend.snapshot(&again, &[]).unwrap();
         assert_eq!(found.strays, [], "{task}");
         world.backend.discard(&again).unwrap();
     }
@@ -274,7 +274,7 @@ fn hostile_task_ids_give_workspaces_inside_the_root(world: &World) {
             "{task}"
         );
         fs_err::write(workspace.path.join("f"), task).unwrap();
-        let snapshot = world.backend.snapshot(&workspace).unwrap();
+        let snapshot = world.backend.snapshot(&workspace, &[]).unwrap();
         world.end(&workspace, &snapshot, task);
         assert_eq!(world.file_at(&snapshot.commit, "f").as_deref(), Some(task));
     }
@@ -338,7 +338,7 @@ fn the_same_name_twice_at_once_has_one_winner(world: &World) {
 fn forgetting_and_removing_twice_is_nothing(world: &World) {
     let workspace = world.add("t", &world.base());
     fs_err::write(workspace.path.join("work"), "kept\n").unwrap();
-    let snapshot = world.backend.snapshot(&workspace).unwrap();
+    let snapshot = world.backend.snapshot(&workspace, &[]).unwrap();
     for _ in 0..2 {
         world.end(&workspace, &snapshot, "t");
     }

@@ -220,7 +220,7 @@ impl World {
         for (name, text) in files {
             fs_err::write(workspace.path.join(name), text).unwrap();
         }
-        let snapshot = self.backend.snapshot(&workspace).unwrap();
+        let snapshot = self.backend.snapshot(&workspace, &[]).unwrap();
         self.end(&workspace, &snapshot, task);
         snapshot.commit
     }

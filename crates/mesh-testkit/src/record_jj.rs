@@ -280,11 +280,11 @@ fn work(
     fs_err::write(workspace.path.join(file.0), file.1).expect("a file");
     let step = format!("snapshot {task}");
     said.step(&step);
-    let snapshot = backend.snapshot(&workspace);
+    let snapshot = backend.snapshot(&workspace, &[]);
     let snapshot = said.note(&step, snapshot)?;
     said.step(&format!("proof {task}"));
     fs_err::write(workspace.path.join("a.txt"), "changed by the proof\n").expect("a file");
-    let discarded = backend.discard_changes_since(&workspace, &snapshot);
+    let discarded = backend.discard_changes_since(&workspace, &snapshot.commit);
     said.note(&format!("proof {task}"), discarded);
     said.step(&format!("end {task}"));
     said.note("keep", backend.keep(&snapshot.commit, RUN, task, 1));

@@ -175,20 +175,34 @@ pub trait Repository: Send + Sync {
         folder: &Path,
     ) -> Result<Vec<(String, String)>, VcsError>;
 
-    /// Records what an attempt left. To be called when its whole process tree is dead; calling it again gives the same.
+    /// Records what an attempt left. To be called when its whole process tree is dead; calling it again gives the same. `claimed`
+    /// are the paths that the agent says it changed, in any form an agent may write; what of them is there and cannot be recorded
+    /// is named in [`Snapshot::unrecorded`]. Text that names nothing in the workspace is passed over.
     ///
     /// # Errors
     /// The workspace is gone or broken, the program failed.
-    fn snapshot(&self, workspace: &Workspace) -> Result<Snapshot, VcsError>;
+    fn snapshot(&self, workspace: &Workspace, claimed: &[String]) -> Result<Snapshot, VcsError>;
 
-    /// Sets the workspace back to `snapshot` and says which paths had changed since (what a proof did). Ignored files stay.
+    /// Those of `words` that name something which is in the workspace and not in `commit`: what a proof that names them reads from
+    /// an ignored file, and nobody else has.
+    ///
+    /// # Errors
+    /// The commit is unknown, the program failed.
+    fn not_in_commit(
+        &self,
+        workspace: &Workspace,
+        commit: &CommitId,
+        words: &[String],
+    ) -> Result<Vec<String>, VcsError>;
+
+    /// Sets the workspace back to the recorded `commit` and says which paths had changed since (what a proof did). Ignored files stay.
     ///
     /// # Errors
     /// The workspace is gone or broken, the program failed.
     fn discard_changes_since(
         &self,
         workspace: &Workspace,
-        snapshot: &Snapshot,
+        commit: &CommitId,
     ) -> Result<Vec<PathBuf>, VcsError>;
 
     /// Keeps `commit` from being collected: git: as `refs/mesh/<run>/<task>/<attempt>`; jj keeps what is visible by itself, which

@@ -348,16 +348,25 @@ impl Repository for Git {
         ])
     }
 
-    fn snapshot(&self, workspace: &Workspace) -> Result<Snapshot, VcsError> {
-        snapshot::snapshot(self, workspace)
+    fn snapshot(&self, workspace: &Workspace, claimed: &[String]) -> Result<Snapshot, VcsError> {
+        snapshot::snapshot(self, workspace, claimed)
+    }
+
+    fn not_in_commit(
+        &self,
+        workspace: &Workspace,
+        commit: &CommitId,
+        words: &[String],
+    ) -> Result<Vec<String>, VcsError> {
+        snapshot::not_in_commit(self, workspace, commit, words)
     }
 
     fn discard_changes_since(
         &self,
         workspace: &Workspace,
-        snapshot: &Snapshot,
+        commit: &CommitId,
     ) -> Result<Vec<PathBuf>, VcsError> {
-        snapshot::discard(self, workspace, &snapshot.commit)
+        snapshot::discard(self, workspace, commit)
     }
 
     fn keep(&self, commit: &CommitId, run: &str, task: &str, attempt: u32) -> Result<(), VcsError> {

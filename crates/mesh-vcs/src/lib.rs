@@ -21,5 +21,5 @@ pub use call::CallLimits;
 pub use error::VcsError;
 pub use model::{
     ChangeKind, Changed, CommitId, Integrated, Kind, Landed, Landing, Listed, NewWorkspace, Prove,
-    Snapshot, Tools, Version, Workspace,
+    Snapshot, Tools, Unrecorded, Version, Workspace,
 };

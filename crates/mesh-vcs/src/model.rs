@@ -176,6 +176,23 @@ pub struct Snapshot {
     pub strays: Vec<CommitId>,
     /// Parents of the workspace that are not ancestors of the result.
     pub missing_needs: Vec<CommitId>,
+    /// What is in the workspace and not in the result, although somebody would look for it there. Sorted by path.
+    pub unrecorded: Vec<Unrecorded>,
+}
+
+/// Something in a workspace that its result does not hold, and that goes with the workspace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Unrecorded {
+    /// The path, relative to the workspace.
+    pub path: PathBuf,
+    /// Why it is not in the result, as an end of the sentence "PATH …", for people.
+    pub why: String,
+}
+
+impl fmt::Display for Unrecorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.path.display(), self.why)
+    }
 }
 
 /// One result to be put onto a target.

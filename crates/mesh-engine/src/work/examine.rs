@@ -6,7 +6,9 @@ use std::sync::Arc;
 use mesh_agent::evidence::{Evidence, FailureRecord, ProofRecord, Times, VERSION};
 use mesh_agent::proof::{self, ProofSources};
 use mesh_core::event::Event;
-use mesh_core::findings::{BlockReading, ChangeSet, Ending, Failure, FailureClass, Findings};
+use mesh_core::findings::{
+    BlockReading, ChangeSet, ChangedClaim, Ending, Failure, FailureClass, FinalBlock, Findings,
+};
 use mesh_core::id::AttemptId;
 use mesh_core::task::Commit;
 use mesh_proc::shim;
@@ -35,8 +37,20 @@ fn find(host: &Host, attempt: &AttemptId) -> Result<Findings, Failure> {
     let workspace =
         folder::recall(&folder).map_err(|error| failed("its workspace's record", &error))?;
     let workspace = workspace.ok_or_else(|| failed("its workspace", &"it has none"))?;
+    let block = host
+        .profile
+        .protocol
+        .read_block(&folder.join("stdout"))
+        .map_err(|error| failed("its output", &error))?;
+    let claimed = match &block {
+        BlockReading::Read(FinalBlock {
+            changed: ChangedClaim::Paths(paths),
+            ..
+        }) => paths.as_slice(),
+        BlockReading::Read(_) | BlockReading::Missing(_) => &[],
+    };
     let snapshot = host.vcs_gate.pass(|| {
-        let snapshot = host.vcs.snapshot(&workspace)?;
+        let snapshot = host.vcs.snapshot(&workspace, claimed)?;
         host.vcs.keep(
             &snapshot.commit,
             &host.run,
@@ -55,12 +69,6 @@ fn find(host: &Host, attempt: &AttemptId) -> Result<Findings, Failure> {
         .groups
         .check(&paths, &host.source.locks_of(host, &attempt.task));
     let changes = change_set(&snapshot, paths, scope.breaches().to_vec());
-    let stdout = folder.join("stdout");
-    let block = host
-        .profile
-        .protocol
-        .read_block(&stdout)
-        .map_err(|error| failed("its output", &error))?;
     let sheet = host.sheet(&attempt.task);
     let proof = proof::choose(&ProofSources {
         task: sheet

@@ -11,7 +11,7 @@ use mesh_core::findings::{Ending, ProofChoice, ProofEnd};
 use mesh_core::id::AttemptId;
 use mesh_core::time::Span;
 use mesh_proc::shim::{self, Live};
-use mesh_vcs::{CommitId, Snapshot};
+use mesh_vcs::CommitId;
 
 use crate::host::Host;
 use crate::inbox::{Process, Role};
@@ -134,18 +134,9 @@ fn discard(host: &Host, attempt: &AttemptId, folder: &Path, commit: Option<&str>
     else {
         return;
     };
-    // Only the commit matters here; the rest of the snapshot was used when it was made.
-    let snapshot = Snapshot {
-        commit,
-        changed: Vec::new(),
-        conflicted: Vec::new(),
-        no_change: false,
-        strays: Vec::new(),
-        missing_needs: Vec::new(),
-    };
     match host
         .vcs_gate
-        .pass(|| host.vcs.discard_changes_since(&workspace, &snapshot))
+        .pass(|| host.vcs.discard_changes_since(&workspace, &commit))
     {
         Ok(paths) if paths.is_empty() => {}
         Ok(paths) => {

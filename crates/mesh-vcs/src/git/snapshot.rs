@@ -20,7 +20,11 @@ const MAKING: &[&str] = &[
 ];
 
 /// See [`crate::Repository::snapshot`].
-pub(super) fn snapshot(git: &Git, workspace: &Workspace) -> Result<Snapshot, VcsError> {
+pub(super) fn snapshot(
+    git: &Git,
+    workspace: &Workspace,
+    _claimed: &[String],
+) -> Result<Snapshot, VcsError> {
     let administrative = open(git, workspace)?;
     let unmerged = git
         .run_at(&workspace.path, args!["ls-files", "--unmerged", "-z"])
@@ -64,6 +68,7 @@ pub(super) fn snapshot(git: &Git, workspace: &Workspace) -> Result<Snapshot, Vcs
         changed,
         conflicted: conflicted.into_iter().collect(),
         missing_needs,
+        unrecorded: Vec::new(),
         commit,
     })
 }
@@ -204,6 +209,16 @@ fn left_behind(moves: &[parse::Move]) -> BTreeSet<CommitId> {
         }
     }
     left
+}
+
+/// See [`crate::Repository::not_in_commit`].
+pub(super) fn not_in_commit(
+    _: &Git,
+    _: &Workspace,
+    _: &CommitId,
+    _: &[String],
+) -> Result<Vec<String>, VcsError> {
+    Ok(Vec::new())
 }
 
 /// See [`crate::Repository::discard_changes_since`].

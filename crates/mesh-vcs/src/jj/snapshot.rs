@@ -19,7 +19,11 @@ const FIRST_OPERATIONS: u32 = 256;
 const OPERATIONS_A_QUERY: usize = 64;
 
 /// See [`crate::Repository::snapshot`].
-pub(super) fn snapshot(jj: &Jj, workspace: &Workspace) -> Result<Snapshot, VcsError> {
+pub(super) fn snapshot(
+    jj: &Jj,
+    workspace: &Workspace,
+    _claimed: &[String],
+) -> Result<Snapshot, VcsError> {
     record_files(jj, workspace)?;
     let at = working_copy(jj, workspace)?;
     let tip = find_tip(jj, workspace, at.clone())?;
@@ -47,6 +51,7 @@ pub(super) fn snapshot(jj: &Jj, workspace: &Workspace) -> Result<Snapshot, VcsEr
             .filter(|parent| missing.contains(parent))
             .cloned()
             .collect(),
+        unrecorded: Vec::new(),
     })
 }
 
@@ -191,6 +196,16 @@ fn operations_of(jj: &Jj, name: &str) -> Result<Vec<Operation>, VcsError> {
             .and_then(|most| most.checked_mul(8))
             .filter(|most| *most < 1 << 20);
     }
+}
+
+/// See [`crate::Repository::not_in_commit`].
+pub(super) fn not_in_commit(
+    _: &Jj,
+    _: &Workspace,
+    _: &CommitId,
+    _: &[String],
+) -> Result<Vec<String>, VcsError> {
+    Ok(Vec::new())
 }
 
 /// See [`crate::Repository::discard_changes_since`].
