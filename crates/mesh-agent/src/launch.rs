@@ -304,7 +304,7 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 }
 
 /// Those of `ours` that the common list or `more` names.
-fn kept(ours: &Env, more: &[String]) -> Env {
+pub(crate) fn kept(ours: &Env, more: &[String]) -> Env {
     let common = COMMON_KEEP.iter().copied();
     let patterns: Vec<&str> = common.chain(more.iter().map(String::as_str)).collect();
     let mut env: Env = ours

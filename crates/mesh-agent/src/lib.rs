@@ -18,5 +18,6 @@ pub mod profile;
 pub mod proof;
 pub mod protocol;
 pub mod scope;
+pub mod secrets;
 
 mod shell;

@@ -5,7 +5,7 @@ use crate::decision::{Action, Decision, SkipReason, StopCause};
 use crate::enact::is_start_failure;
 use crate::event::{Event, Request, StartFailure};
 use crate::findings::{
-    Ending, Failure, FailureClass, Findings, ProofEnd, Ruling, judge, judge_ending,
+    Ending, Failure, FailureClass, Findings, ProofEnd, Ruling, judge, judge_ending, quoting,
 };
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
@@ -64,7 +64,11 @@ impl Desk<'_> {
             Event::Started { attempt } => self.on_started(attempt),
             Event::StartFailed { attempt, cause } => self.on_start_failed(attempt, cause),
             Event::Looked { attempt, .. } => self.on_looked(attempt),
-            Event::Ended { attempt, ending } => self.on_ended(attempt, ending),
+            Event::Ended {
+                attempt,
+                ending,
+                tail,
+            } => self.on_ended(attempt, ending, tail),
             Event::Examined { attempt, findings } => self.on_examined(attempt, findings),
             Event::Proved { attempt, proof } => self.on_proved(attempt, proof),
             Event::ClaimLost { task, .. } => self.stop_task(task, StopCause::ClaimLost),
@@ -157,7 +161,7 @@ impl Desk<'_> {
             return;
         };
         if let Some(stop) = stopping {
-            return self.resolve_stopped(attempt, stop);
+            return self.resolve_stopped(attempt, stop, "");
         }
         match cause {
             StartFailure::Taken { holder } => {
@@ -183,15 +187,15 @@ impl Desk<'_> {
         }
     }
 
-    fn on_ended(&mut self, attempt: &AttemptId, ending: &Ending) {
+    fn on_ended(&mut self, attempt: &AttemptId, ending: &Ending, tail: &str) {
         // A start can be lost in a crash of the coordinator: then the end is the first that is heard of the agent.
         let Some((_, Stage::Starting | Stage::Running(_), stopping)) = self.stage(attempt) else {
             return;
         };
         if let Some(stop) = stopping {
-            return self.resolve_stopped(attempt, stop);
+            return self.resolve_stopped(attempt, stop, tail);
         }
-        match judge_ending(ending) {
+        match judge_ending(ending, tail) {
             None => self.take(Decision::Examine {
                 attempt: attempt.clone(),
             }),
@@ -204,7 +208,7 @@ impl Desk<'_> {
             return;
         };
         if let Some(stop) = stopping {
-            return self.resolve_stopped(attempt, stop);
+            return self.resolve_stopped(attempt, stop, "");
         }
         let findings = match findings {
             Ok(findings) => findings,
@@ -246,7 +250,7 @@ impl Desk<'_> {
             return;
         };
         if let Some(stop) = stopping {
-            return self.resolve_stopped(attempt, stop);
+            return self.resolve_stopped(attempt, stop, "");
         }
         if proof.passed() {
             return self.take(Decision::Accept {
@@ -255,23 +259,21 @@ impl Desk<'_> {
                 self_checked,
             });
         }
-        let detail = format!("the proof `{command}` {}\n{}", proof.ending, proof.tail);
-        self.rule(
-            attempt,
-            &Failure::new(FailureClass::VerifyFailed, detail.trim_end()),
+        let detail = quoting(
+            format!("the proof `{command}` {}", proof.ending),
+            &proof.tail,
         );
+        self.rule(attempt, &Failure::new(FailureClass::VerifyFailed, detail));
     }
 
-    /// An attempt that was told to end has ended.
-    fn resolve_stopped(&mut self, attempt: &AttemptId, cause: StopCause) {
+    /// An attempt that was told to end has ended; `tail` is what its agent wrote last.
+    fn resolve_stopped(&mut self, attempt: &AttemptId, cause: StopCause, tail: &str) {
         let task = attempt.task.clone();
         match cause {
             StopCause::Hung => {
                 let limit = self.state.policy().silence_limit;
-                self.rule(
-                    attempt,
-                    &Failure::new(FailureClass::Hung, format!("no sign of life for {limit}")),
-                );
+                let detail = quoting(format!("no sign of life for {limit}"), tail);
+                self.rule(attempt, &Failure::new(FailureClass::Hung, detail));
             }
             StopCause::ClaimLost => {
                 let detail = "the tracker gave the task to somebody else; the workspace is kept";

@@ -100,6 +100,7 @@ impl Story {
         self.tell(Event::Ended {
             attempt: attempt(name),
             ending,
+            tail: String::new(),
         })
     }
 

@@ -51,6 +51,9 @@ pub enum Event {
         attempt: AttemptId,
         /// How.
         ending: Ending,
+        /// The last lines of what it wrote, for people and for the prompt of a retry; empty when it wrote nothing or ended with
+        /// exit code 0.
+        tail: String,
     },
     /// What the attempt left has been recorded.
     Examined {

@@ -292,9 +292,9 @@ pub enum Ruling {
     Fail(Failure),
 }
 
-/// Judges how the agent's process ended. `None` means that the findings decide.
+/// Judges how the agent's process ended; `tail` is what it wrote last. `None` means that the findings decide.
 #[must_use]
-pub fn judge_ending(ending: &Ending) -> Option<Failure> {
+pub fn judge_ending(ending: &Ending, tail: &str) -> Option<Failure> {
     let class = match ending {
         Ending::Exited(0) => return None,
         Ending::CouldNotStart(_) => FailureClass::CouldNotStart,
@@ -308,7 +308,19 @@ pub fn judge_ending(ending: &Ending) -> Option<Failure> {
         Ending::CouldNotStart(cause) => cause.clone(),
         _ => format!("the agent {ending}"),
     };
-    Some(Failure { class, detail })
+    Some(Failure::new(class, quoting(detail, tail)))
+}
+
+/// `what` happened, and below it what the process wrote last, if anything.
+#[must_use]
+pub fn quoting(what: impl Into<String>, tail: &str) -> String {
+    let mut text = what.into();
+    let tail = tail.trim_end();
+    if !tail.is_empty() {
+        text.push('\n');
+        text.push_str(tail);
+    }
+    text
 }
 
 /// Judges what an attempt with exit code 0 left behind.

@@ -100,7 +100,7 @@ fn words_of_the_classes_go_both_ways() {
 
 #[test]
 fn only_exit_code_zero_leaves_the_verdict_to_the_findings() {
-    assert_eq!(judge_ending(&Ending::Exited(0)), None);
+    assert_eq!(judge_ending(&Ending::Exited(0), ""), None);
     for ending in [
         Ending::Exited(1),
         Ending::Signaled(9),
@@ -109,6 +109,19 @@ fn only_exit_code_zero_leaves_the_verdict_to_the_findings() {
         Ending::Stopped,
         Ending::NoReport,
     ] {
-        assert!(judge_ending(&ending).is_some(), "{ending:?}");
+        assert!(judge_ending(&ending, "").is_some(), "{ending:?}");
     }
+}
+
+#[test]
+fn a_failure_quotes_what_the_agent_wrote_last() {
+    let detail = |ending, tail| judge_ending(&ending, tail).unwrap().detail;
+    assert_eq!(
+        detail(Ending::Exited(1), "starting\nauthentication failed\n"),
+        "the agent ended with exit code 1\nstarting\nauthentication failed"
+    );
+    assert_eq!(
+        detail(Ending::Signaled(9), " \n"),
+        "the agent was ended by signal 9"
+    );
 }

@@ -4,7 +4,6 @@
 //! journal that cannot be written, because then nothing may be done any more.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -185,14 +184,7 @@ impl Engine {
     fn process_ended(&self, ended: Process) {
         let host = Arc::clone(&self.host);
         spawn("ended", move || match ended.role {
-            Role::Agent => {
-                let folder: PathBuf = host.run_dir.attempt(&ended.attempt).path().to_path_buf();
-                let ending = process::ending(&host, &ended.attempt, &folder);
-                host.tell(Event::Ended {
-                    attempt: ended.attempt,
-                    ending,
-                });
-            }
+            Role::Agent => host.tell(process::ended(&host, &ended.attempt)),
             Role::Proof => prove::proved(&host, &ended.attempt),
         });
     }

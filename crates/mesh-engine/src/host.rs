@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use mesh_agent::profile::Profile;
 use mesh_agent::scope::GroupMap;
+use mesh_agent::secrets::Secrets;
 use mesh_core::event::Event;
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_journal::layout::{MeshDir, RunDir};
@@ -34,6 +35,8 @@ pub(crate) struct Host {
     pub agent_program: PathBuf,
     pub groups: GroupMap,
     pub ours: Env,
+    /// What must not be shown of what a process wrote.
+    pub secrets: Secrets,
     pub launcher: Launcher,
     pub clock: Clock,
     pub inbox: Sender<Input>,

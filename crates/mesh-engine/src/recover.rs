@@ -116,12 +116,8 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
 }
 
 fn ended(engine: &mut Engine, attempt: &AttemptId) -> Result<(), JournalError> {
-    let folder = engine.host.run_dir.attempt(attempt).path().to_path_buf();
-    let ending = process::ending(&engine.host, attempt, &folder);
-    engine.take(&Event::Ended {
-        attempt: attempt.clone(),
-        ending,
-    })
+    let event = process::ended(&engine.host, attempt);
+    engine.take(&event)
 }
 
 /// A start that nobody reported: the agent may execute, may have ended, or may never have been.

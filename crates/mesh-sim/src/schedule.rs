@@ -169,6 +169,7 @@ pub fn zero_overhead_makespan(plan: &Plan, policy: &Policy, durations: &[u64]) -
             bench.inbox.push(Event::Ended {
                 attempt,
                 ending: Ending::Exited(0),
+                tail: String::new(),
             });
         } else {
             return bench.last_end;

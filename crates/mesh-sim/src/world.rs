@@ -730,6 +730,7 @@ pub fn ended_event(attempt: &AttemptId, role: Role, ending: Ending) -> Event {
         Role::Agent => Event::Ended {
             attempt: attempt.clone(),
             ending,
+            tail: String::new(),
         },
         Role::Proof => Event::Proved {
             attempt: attempt.clone(),

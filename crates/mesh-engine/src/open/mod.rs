@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use mesh_agent::scope::GroupMap;
+use mesh_agent::secrets::Secrets;
 use mesh_bd::Client;
 use mesh_core::event::{Event, Request};
 use mesh_core::id::TaskId;
@@ -328,6 +329,7 @@ fn assemble(
         vcs: parts.vcs,
         base,
         source: parts.source,
+        secrets: Secrets::of(&profile, &world.ours),
         profile,
         agent_program,
         groups,

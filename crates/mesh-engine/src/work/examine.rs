@@ -8,6 +8,7 @@ use mesh_agent::proof::{self, ProofSources};
 use mesh_core::event::Event;
 use mesh_core::findings::{
     BlockReading, ChangeSet, ChangedClaim, Ending, Failure, FailureClass, FinalBlock, Findings,
+    quoting,
 };
 use mesh_core::id::AttemptId;
 use mesh_core::task::Commit;
@@ -15,7 +16,7 @@ use mesh_proc::shim;
 use mesh_vcs::Snapshot;
 
 use crate::host::{Host, lock};
-use crate::work::{folder, process};
+use crate::work::{folder, output, process};
 
 /// Records what the attempt left. Its process tree is dead.
 pub(crate) fn examine(host: &Arc<Host>, attempt: &AttemptId) {
@@ -42,6 +43,12 @@ fn find(host: &Host, attempt: &AttemptId) -> Result<Findings, Failure> {
         .protocol
         .read_block(&folder.join("stdout"))
         .map_err(|error| failed("its output", &error))?;
+    let block = match block {
+        BlockReading::Missing(why) => {
+            BlockReading::Missing(quoting(why, &output::of_agent(host, &folder)))
+        }
+        read @ BlockReading::Read(_) => read,
+    };
     let claimed = match &block {
         BlockReading::Read(FinalBlock {
             changed: ChangedClaim::Paths(paths),

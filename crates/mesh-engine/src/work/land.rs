@@ -11,7 +11,7 @@ use mesh_core::task::Commit;
 use mesh_vcs::{CommitId, Integrated, Landed, Landing, Workspace, name};
 
 use crate::host::{Host, lock};
-use crate::work::{process, prove, start};
+use crate::work::{output, process, prove, start};
 
 /// How often a landing is tried anew when somebody else moved the target meanwhile.
 const TRIES: u32 = 3;
@@ -129,6 +129,6 @@ fn prove_integrated(
     }
     match process::ending(host, attempt, &folder) {
         Ending::Exited(0) => Ok(()),
-        _ => Err(prove::tail(&folder)),
+        _ => Err(output::of_command(host, &folder)),
     }
 }

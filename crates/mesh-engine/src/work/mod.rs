@@ -6,6 +6,7 @@ pub(crate) mod examine;
 pub(crate) mod folder;
 pub(crate) mod land;
 pub(crate) mod look;
+pub(crate) mod output;
 pub(crate) mod process;
 pub(crate) mod prompt;
 pub(crate) mod prove;

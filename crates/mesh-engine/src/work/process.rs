@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use mesh_agent::launch::Launch;
 use mesh_agent::profile::Limits;
+use mesh_core::event::Event;
 use mesh_core::findings::Ending;
 use mesh_core::id::AttemptId;
 use mesh_proc::shim::{self, Cause, Live, lock_attempt};
 use mesh_proc::stray::{self, Marked, Search};
 
 use crate::host::Host;
+use crate::work::output;
 
 /// How long strays may resist before it is reported that they do.
 const STRAY_PATIENCE: Duration = Duration::from_secs(30);
@@ -57,6 +59,21 @@ pub(crate) fn ending(host: &Host, attempt: &AttemptId, folder: &Path) -> Ending 
             end_strays(host, attempt, folder);
             Ending::NoReport
         }
+    }
+}
+
+/// The fact that the agent's tree has ended, once its shim is gone.
+pub(crate) fn ended(host: &Host, attempt: &AttemptId) -> Event {
+    let folder = host.run_dir.attempt(attempt).path().to_path_buf();
+    let ending = ending(host, attempt, &folder);
+    let tail = match ending {
+        Ending::Exited(0) | Ending::CouldNotStart(_) => String::new(),
+        _ => output::of_agent(host, &folder),
+    };
+    Event::Ended {
+        attempt: attempt.clone(),
+        ending,
+        tail,
     }
 }
 

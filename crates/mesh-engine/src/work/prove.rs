@@ -15,11 +15,7 @@ use mesh_vcs::CommitId;
 
 use crate::host::Host;
 use crate::inbox::{Process, Role};
-use crate::work::{examine, folder, process, start};
-
-/// Lines of a failed proof's output that the next attempt sees.
-const TAIL_LINES: usize = 40;
-const TAIL_BYTES: u64 = 8 * 1024;
+use crate::work::{examine, folder, output, process, start};
 
 /// Starts the proof. Its end is told by [`proved`].
 pub(crate) fn prove(host: &Arc<Host>, attempt: &AttemptId, command: &str) {
@@ -81,7 +77,7 @@ pub(crate) fn proved(host: &Arc<Host>, attempt: &AttemptId) {
     let ending = process::ending(host, attempt, &proof_folder);
     let proof = ProofEnd {
         ending,
-        tail: tail(&proof_folder),
+        tail: output::of_command(host, &proof_folder),
     };
     let mut evidence = examine::evidence_of(host, attempt, &attempt_folder);
     if let Ok(Some(report)) = shim::read_report(&proof_folder.join("exit.json")) {
@@ -111,20 +107,6 @@ pub(crate) fn proved(host: &Arc<Host>, attempt: &AttemptId) {
         attempt: attempt.clone(),
         proof,
     });
-}
-
-/// The end of what a command wrote, both streams.
-pub(crate) fn tail(folder: &Path) -> String {
-    let of = |name: &str| {
-        mesh_agent::protocol::plain::tail(&folder.join(name), TAIL_LINES, TAIL_BYTES)
-            .unwrap_or_default()
-    };
-    let (stdout, stderr) = (of("stdout"), of("stderr"));
-    match (stdout.trim().is_empty(), stderr.trim().is_empty()) {
-        (_, true) => stdout.trim_end().to_owned(),
-        (true, false) => stderr.trim_end().to_owned(),
-        (false, false) => format!("{}\n{}", stdout.trim_end(), stderr.trim_end()),
-    }
 }
 
 /// A proof shows what is there; what it writes into tracked files is not part of the result.

@@ -8,7 +8,7 @@ use mesh_agent::launch::{self, AttemptFacts, CommandKind};
 use mesh_agent::profile::Limits;
 use mesh_core::decision::StartOrder;
 use mesh_core::event::{Event, StartFailure};
-use mesh_core::findings::{Ending, Failure, FailureClass};
+use mesh_core::findings::{Ending, Failure, FailureClass, quoting};
 use mesh_core::id::AttemptId;
 use mesh_core::time::Span;
 use mesh_proc::shim::Live;
@@ -18,7 +18,7 @@ use crate::host::{Host, lock};
 use crate::inbox::{Process, Role};
 use crate::setup::BaseConflict;
 use crate::source::ClaimRefusal;
-use crate::work::{folder, process, prompt, prove};
+use crate::work::{folder, output, process, prompt};
 
 /// Starts the attempt, or says why not. At the end of this exactly one of `Started` and `StartFailed` has been told.
 pub(crate) fn start(host: &Arc<Host>, order: &StartOrder) {
@@ -224,9 +224,8 @@ fn run_setup(host: &Host, facts: &AttemptFacts, folder: &Path) -> Result<(), Sta
     match process::ending(host, &facts.attempt, &folder) {
         Ending::Exited(0) => Ok(()),
         ending => {
-            let tail = prove::tail(&folder);
-            let text = format!("the setup command `{command}` {ending}\n{tail}");
-            Err(failed(text.trim_end().to_owned()))
+            let what = format!("the setup command `{command}` {ending}");
+            Err(failed(quoting(what, &output::of_command(host, &folder))))
         }
     }
 }

@@ -89,6 +89,7 @@ fn events_with_variants() -> Vec<Event> {
         events.push(Event::Ended {
             attempt: one(),
             ending: ending.clone(),
+            tail: "line\nline\u{7}".to_owned(),
         });
         events.push(Event::Proved {
             attempt: one(),

@@ -56,7 +56,14 @@ impl Script {
 
     pub(crate) fn ended(&mut self, at: u64, task: &str, number: u32, ending: Ending) {
         let attempt = attempt(task, number);
-        self.tell(at, Event::Ended { attempt, ending });
+        self.tell(
+            at,
+            Event::Ended {
+                attempt,
+                ending,
+                tail: String::new(),
+            },
+        );
     }
 
     /// Examined at once, proved half a second later.

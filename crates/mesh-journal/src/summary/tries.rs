@@ -117,7 +117,9 @@ fn take_event(tries: &mut BTreeMap<AttemptId, Try>, now: Moment, event: &Event) 
                 found.ended.get_or_insert(now);
             }
         }
-        Event::Ended { attempt, ending } => {
+        Event::Ended {
+            attempt, ending, ..
+        } => {
             if let Some(found) = tries.get_mut(attempt).filter(|found| found.ended.is_none()) {
                 found.ended = Some(now);
                 found.exit_code = exit_code(ending);

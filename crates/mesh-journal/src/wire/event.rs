@@ -41,6 +41,8 @@ pub(super) enum EventWire {
     Ended {
         attempt: AttemptWire,
         ending: EndingWire,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        tail: String,
     },
     Examined {
         attempt: AttemptWire,
@@ -248,9 +250,14 @@ impl From<&Event> for EventWire {
                 attempt: attempt.into(),
                 last_sign: last_sign.0,
             },
-            Event::Ended { attempt, ending } => EventWire::Ended {
+            Event::Ended {
+                attempt,
+                ending,
+                tail,
+            } => EventWire::Ended {
                 attempt: attempt.into(),
                 ending: ending.into(),
+                tail: tail.clone(),
             },
             Event::Examined { attempt, findings } => EventWire::Examined {
                 attempt: attempt.into(),
@@ -317,9 +324,14 @@ impl TryFrom<EventWire> for Event {
                 attempt: attempt.try_into()?,
                 last_sign: Millis(last_sign),
             },
-            EventWire::Ended { attempt, ending } => Event::Ended {
+            EventWire::Ended {
+                attempt,
+                ending,
+                tail,
+            } => Event::Ended {
                 attempt: attempt.try_into()?,
                 ending: ending.into(),
+                tail,
             },
             EventWire::Examined {
                 attempt,

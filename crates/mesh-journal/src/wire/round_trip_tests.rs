@@ -232,9 +232,14 @@ mod texts {
                         StartFailure::Failed(failure) => failure.detail = self.text(),
                     }
                 }
-                Event::Ended { attempt, ending } => {
+                Event::Ended {
+                    attempt,
+                    ending,
+                    tail,
+                } => {
                     *attempt = id;
                     self.ending(ending);
+                    *tail = self.text();
                 }
                 Event::Examined { attempt, findings } => {
                     *attempt = id;

@@ -119,6 +119,7 @@ fn measure(tasks: u64) -> Outcome<Measured> {
                 Some(attempt) => Event::Ended {
                     attempt,
                     ending: Ending::Exited(0),
+                    tail: String::new(),
                 },
                 None => break,
             },
