@@ -20,6 +20,15 @@ pub struct Coordinator {
 impl Coordinator {
     /// Starts `mesh` with these arguments in the repository.
     pub fn start(scene: &Scene, args: &[String]) -> Coordinator {
+        Coordinator::start_with(scene, args, &[])
+    }
+
+    /// The same with some variables changed.
+    pub fn start_with(
+        scene: &Scene,
+        args: &[String],
+        variables: &[(&'static str, PathBuf)],
+    ) -> Coordinator {
         let count = scene.fresh_name();
         let stdout = scene.env.dir().join(format!("mesh-{count}.stdout"));
         let stderr = scene.env.dir().join(format!("mesh-{count}.stderr"));
@@ -28,6 +37,7 @@ impl Coordinator {
         let mut command = scene.env.command(crate::stage::MESH, &scene.repo);
         command
             .args(args)
+            .envs(variables.iter().cloned())
             .stdout(open(&stdout))
             .stderr(open(&stderr));
         let child = command.spawn().expect("mesh starts");
@@ -37,6 +47,11 @@ impl Coordinator {
             stderr,
             ended: None,
         }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn signal(&self, signal: Signal) {

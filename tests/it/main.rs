@@ -13,6 +13,7 @@ mod coordinator;
 mod demo;
 mod disk;
 mod epic;
+mod exclusion;
 mod ids;
 mod interrupts;
 mod json;

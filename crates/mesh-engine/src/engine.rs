@@ -19,6 +19,7 @@ use mesh_proc::signal::OurSignal;
 use crate::control;
 use crate::host::{Host, lock};
 use crate::inbox::{Input, Process, Role};
+use crate::open::Locks;
 use crate::turns::{Turn, Turns};
 use crate::words;
 use crate::work::{examine, look, process, prove, settle, start, stop};
@@ -42,6 +43,8 @@ pub struct Finished {
     pub left: bool,
     /// What went wrong without changing a verdict.
     pub notes: Vec<String>,
+    /// Held until this is dropped: nobody takes the run up while its end is being told.
+    pub locks: Locks,
 }
 
 pub(crate) struct Engine {
@@ -87,6 +90,7 @@ impl Engine {
             interrupted: self.interrupted,
             left,
             notes,
+            locks: Locks::default(),
         }
     }
 

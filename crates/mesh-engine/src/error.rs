@@ -24,7 +24,7 @@ pub enum EngineError {
     /// The tracker.
     #[error(transparent)]
     Tracker(#[from] BdError),
-    /// Another coordinator, or a lock file that cannot be made.
+    /// Another coordinator, or something that cannot be locked.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The record of results.

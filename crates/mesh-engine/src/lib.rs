@@ -21,7 +21,10 @@ mod work;
 pub use clock::unix_ms;
 pub use engine::{Finished, Watch};
 pub use error::EngineError;
-pub use open::{NewRun, Resumed, World, begin, end, read_setup, resume, unfinished};
+pub use open::{
+    Locks, NewRun, Resumed, World, begin, end, locked_things, read_setup, refuse_beside_unfinished,
+    resume, unfinished,
+};
 pub use prepare::{apply_results, source_key};
 pub use recover::Recovered;
 pub use setup::{

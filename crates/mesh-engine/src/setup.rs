@@ -3,7 +3,7 @@
 //! It names programs, paths and choices, never secrets.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mesh_agent::profile::{COMMAND_PROFILE, Profile, ProfileConfig, ProfileError};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,9 @@ pub struct RunSetup {
     pub repository: PathBuf,
     /// `jj` or `git`.
     pub vcs: String,
+    /// The folder of the version-control store; runs of the time before it was written down have it where `vcs` usually does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<PathBuf>,
     /// Commits the run starts from, resolved once.
     pub base: Vec<String>,
     /// The agent.
@@ -56,6 +59,19 @@ pub struct RunSetup {
     pub view: TrackerView,
 }
 
+impl RunSetup {
+    /// The folder of the version-control store.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        let usual = match self.vcs.as_str() {
+            "jj" => ".jj/repo",
+            _ => ".git",
+        };
+        let store = self.store.clone();
+        store.unwrap_or_else(|| self.repository.join(usual))
+    }
+}
+
 /// Where the tasks come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -86,6 +102,15 @@ pub enum SourceSetup {
 }
 
 impl SourceSetup {
+    /// What it is read from and written to: the plan file, or the tracker's folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            SourceSetup::St { path, .. } => path,
+            SourceSetup::Bd { beads_dir, .. } => beads_dir,
+        }
+    }
+
     /// The word for the kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -5,11 +5,15 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::locks::LockError;
 use crate::wire::WireError;
 
 /// A journal that cannot be written or read.
 #[derive(Debug, Error)]
 pub enum JournalError {
+    /// Another coordinator has it, or it cannot be locked.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// A record could not be made durable. Nothing that it would have allowed has been done, so the run stops cleanly here.
     #[error(
         "cannot write the journal {}: {source}; nothing was done that it does not hold, the run stopped cleanly; \

@@ -7,6 +7,7 @@
 //!       runs/<run>/journal.jsonl        facts and decisions
 //!                  plan.json            the plan as started
 //!                  calls.jsonl          calls of outside programs
+//!                  coordinator.json     who coordinates the run, or did so last
 //!                  control/             requests of other mesh commands
 //!                  bin/                 first on the agents' PATH: `bd` is the read-only wrapper there
 //!                  view/                copies of the tracker that agents read
@@ -200,6 +201,12 @@ impl RunDir {
     #[must_use]
     pub fn call_log(&self) -> PathBuf {
         self.path.join("calls.jsonl")
+    }
+
+    /// Who coordinates the run, or did so last. Only for people: the journal's lock says whether anybody does.
+    #[must_use]
+    pub fn coordinator(&self) -> PathBuf {
+        self.path.join("coordinator.json")
     }
 
     /// Requests of other mesh commands.

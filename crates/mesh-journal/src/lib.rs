@@ -24,7 +24,7 @@ mod sample;
 
 pub use error::JournalError;
 pub use layout::{AttemptDir, MeshDir, ProcessDir, RunDir};
-pub use reader::{Tail, read};
+pub use reader::{Tail, read, read_header};
 pub use replay::{Mismatch, ReplayError, replay, verify};
 pub use run_id::RunId;
 pub use wall::WallTime;

@@ -1,199 +1,305 @@
-//! One coordinator per tracker and per version-control store.
+//! One coordinator per journal, per tracker and per version-control store.
 //!
-//! The kernel holds the lock, so it ends with the process however that ends. What stands in the file only says who it is, for the
-//! message to a second one; it is never believed. A lock file is never deleted: somebody could be about to lock it.
+//! The lock is `flock` on the thing itself: the journal's file, the tracker's folder, the store's folder. Nothing is written
+//! there, and because the kernel keeps the lock with the inode, neither a variable of the environment nor another spelling of the
+//! path, a link or a bind mount can make two locks out of one (measured on ext4, tmpfs and overlayfs). It ends with the process
+//! that took it, however that ends.
+//!
+//! Who holds a lock is found out afterwards and is only ever shown: the process from `/proc/locks`, its run from the journal that
+//! it has open, the rest from the [`Coordinator`] file in that run's folder. No decision may rest on it.
 
-use std::ffi::OsString;
-use std::fs::TryLockError;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::fs::{File, Metadata, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
-use fs_err::{File, OpenOptions};
-use mesh_core::filename::{safe_file_name, stable_hash};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::append::write_temporary;
+use crate::layout::RunDir;
+use crate::run_id::RunId;
 use crate::wall::WallTime;
 
-/// Who only asks ([`held_by`]) holds a shared lock for an instant; a coordinator is not turned away by that.
-const LOCK_TRIES: u32 = 10;
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// How long a lock is asked for again while a living process has it. Who only asks ([`is_held`]) holds a shared lock for an
+/// instant, and a coordinator is not turned away by that.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// The same while no living process can be seen that has it: a child that a killed coordinator was just starting has a copy of
+/// the open file until it executes its program, which can take a while on a busy machine.
+const UNSEEN_PATIENCE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(10);
 
-/// Who holds a lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Who holds a lock, as far as it shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Holder {
     /// Its process.
+    pub pid: Option<u32>,
+    /// Its run; none for a command that holds the lock without a run.
+    pub run: Option<String>,
+    /// The repository that run belongs to.
+    pub repository: Option<PathBuf>,
+    /// Since when it coordinates.
+    pub since: Option<WallTime>,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut parts = Vec::new();
+        match (&self.run, &self.repository) {
+            (Some(run), Some(repository)) => {
+                parts.push(format!("run {run} in {}", repository.display()));
+            }
+            (Some(run), None) => parts.push(format!("run {run}")),
+            _ => {}
+        }
+        parts.extend(self.pid.map(|pid| format!("process {pid}")));
+        parts.extend(self.since.map(|since| format!("since {since}")));
+        if parts.is_empty() {
+            return f.write_str("a process that cannot be seen from here");
+        }
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// What a coordinator says about itself in its run's folder, for the message to a second one.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Coordinator {
+    /// Its process.
     pub pid: u32,
-    /// Its run.
-    pub run: String,
-    /// The repository it works in.
-    pub repository: String,
-    /// Since when.
+    /// Since when it coordinates.
     pub since: WallTime,
+}
+
+impl Coordinator {
+    /// Leaves word in the run's folder. Whether that succeeds changes no lock.
+    ///
+    /// # Errors
+    /// Whatever the file system says, with the file named.
+    pub fn write(&self, run_dir: &RunDir) -> io::Result<()> {
+        let text = serde_json::to_vec(self)?;
+        let temporary = write_temporary(run_dir.path(), &text)?;
+        fs_err::rename(temporary, run_dir.coordinator())
+    }
+
+    fn read(run_dir: &RunDir) -> Option<Coordinator> {
+        let text = fs_err::read(run_dir.coordinator()).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
 }
 
 /// A lock that is held until this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Guard {
     file: File,
-    path: PathBuf,
-}
-
-impl Guard {
-    /// The lock file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 impl Drop for Guard {
     /// Closing would not do: a child that another thread is just starting has a copy of the file until it executes its program,
     /// and the lock would live as long.
     fn drop(&mut self) {
-        let _ = self.file.file().unlock();
+        let _ = self.file.unlock();
     }
 }
 
 /// Why there is no lock.
 #[derive(Debug, Error)]
 pub enum LockError {
-    /// Somebody else coordinates.
-    #[error("{} is worked on by another mesh: {}", key.display(), shown(holder.as_ref()))]
+    /// Somebody else has it.
+    #[error("{} is in use by another mesh: {holder}", key.display())]
     Held {
         /// What is locked.
         key: PathBuf,
-        /// Who it is, when the file says so.
-        holder: Option<Holder>,
+        /// Who it is.
+        holder: Holder,
     },
-    /// The lock file cannot be had.
-    #[error("cannot lock {} with {}: {source}", key.display(), path.display())]
+    /// The file system has no such locks.
+    #[error(
+        "{} cannot be locked: {source}; its file system has no locks for this (NFS has none for folders), and without one a \
+         second mesh could not be kept out; move it to a local disk, or mount it with local_lock=flock on the only machine that uses it",
+        key.display()
+    )]
+    Unsupported {
+        /// What was to be locked.
+        key: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The thing cannot be opened or locked.
+    #[error("cannot lock {}: {source}", key.display())]
     Unavailable {
         /// What was to be locked.
         key: PathBuf,
-        /// The lock file.
-        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
 }
 
-fn shown(holder: Option<&Holder>) -> String {
-    holder.map_or_else(
-        || "it does not say who it is".to_owned(),
-        |holder| {
-            let Holder {
-                pid,
-                run,
-                repository,
-                since,
-            } = holder;
-            format!("run {run} in {repository}, process {pid}, since {since}")
-        },
-    )
-}
-
-/// The folder for a user's state, from `XDG_STATE_HOME` and `HOME` as `variable` gives them; a relative one counts as unset.
-#[must_use]
-pub fn state_home(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        variable(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local").join("state")))
-}
-
-/// Where the lock of `key` lies: the name of its last component for people, and a hash of the whole path, because that may be
-/// longer than a file name may be. The hash need not withstand an author of clashes: a clash refuses a run that could have been,
-/// and the message names the other repository.
-#[must_use]
-pub fn lock_path(state_home: &Path, key: &Path) -> PathBuf {
-    let last = key.file_name().unwrap_or_default().to_string_lossy();
-    let hash = stable_hash(key.as_os_str().as_bytes());
-    state_home
-        .join("mesh")
-        .join("locks")
-        .join(format!("{}-{hash:016x}", safe_file_name(&last)))
-}
-
-/// Takes the lock of `key`, a folder that must exist and whose canonical path counts, so that no two ways to it are two keys.
+/// Takes the lock of `key`, a file or folder that must exist.
 ///
 /// # Errors
 /// [`LockError::Held`] within a moment when somebody has it, whoever that is, this process included.
-pub fn acquire(state_home: &Path, key: &Path, holder: &Holder) -> Result<Guard, LockError> {
-    let canonical = fs_err::canonicalize(key);
-    let canonical = canonical.map_err(|source| LockError::Unavailable {
-        key: key.to_owned(),
-        path: lock_path(state_home, key),
-        source,
-    })?;
-    let path = lock_path(state_home, &canonical);
-    let unavailable = |source| LockError::Unavailable {
-        key: canonical.clone(),
-        path: path.clone(),
-        source,
-    };
-    if let Some(folder) = path.parent() {
-        fs_err::create_dir_all(folder).map_err(unavailable)?;
-    }
-    let open = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path);
-    let mut file = open.map_err(unavailable)?;
-    let mut tries_left = LOCK_TRIES;
-    loop {
-        match file.file().try_lock() {
-            Ok(()) => break,
-            Err(TryLockError::WouldBlock) if tries_left > 0 => std::thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::WouldBlock) => {
-                return Err(LockError::Held {
-                    key: canonical,
-                    holder: read_holder(file),
-                });
-            }
-            Err(TryLockError::Error(source)) => return Err(unavailable(source)),
-        }
-        tries_left -= 1;
-    }
-    let text = serde_json::to_vec(holder)
-        .map_err(io::Error::from)
-        .map_err(unavailable)?;
-    // Only information: with a full disk the lock is still a lock.
-    let _ = file
-        .set_len(0)
-        .and_then(|()| file.seek(SeekFrom::Start(0)))
-        .and_then(|_| file.write_all(&text));
-    Ok(Guard { file, path })
+pub fn acquire(key: &Path) -> Result<Guard, LockError> {
+    let file = open(key).map_err(|source| unavailable(key, source))?;
+    acquire_open(file, key)
 }
 
-/// Who holds the lock of `key` now; nothing when nobody does. For `status`, which must not take it.
+/// As [`acquire`], with the lock on `file`, which was opened as `key`.
 ///
 /// # Errors
-/// When the file is there and cannot be asked.
-pub fn held_by(state_home: &Path, key: &Path) -> io::Result<Option<Option<Holder>>> {
-    let path = lock_path(state_home, &fs_err::canonicalize(key)?);
-    let file = match File::open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    // Shared, so that two who ask do not take each other for a holder.
-    match file.file().try_lock_shared() {
-        Ok(()) => file.file().unlock().map(|()| None),
-        Err(TryLockError::WouldBlock) => Ok(Some(read_holder(file))),
-        Err(TryLockError::Error(error)) => Err(error),
+/// Those of [`acquire`].
+pub(crate) fn acquire_open(file: File, key: &Path) -> Result<Guard, LockError> {
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Guard { file }),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(source)) => return Err(unavailable(key, source)),
+        }
+        let waited = start.elapsed();
+        if waited >= PATIENCE {
+            let seen = file.metadata().ok().and_then(|stat| locker(&stat));
+            if seen.is_some() || waited >= UNSEEN_PATIENCE {
+                return Err(LockError::Held {
+                    key: key.to_owned(),
+                    holder: holder_of(key).unwrap_or_default(),
+                });
+            }
+        }
+        std::thread::sleep(PAUSE);
     }
 }
 
-fn read_holder(file: File) -> Option<Holder> {
-    let mut text = Vec::new();
-    file.take(64 << 10).read_to_end(&mut text).ok()?;
-    serde_json::from_slice(&text).ok()
+fn open(key: &Path) -> io::Result<File> {
+    Ok(fs_err::File::open(key)?.into_parts().0)
+}
+
+fn unavailable(key: &Path, source: io::Error) -> LockError {
+    // A network file system that makes locks of its own out of `flock` wants the file open for writing, which no folder can be.
+    const EBADF: i32 = 9;
+    const ENOLCK: i32 = 37;
+    let key = key.to_owned();
+    let is_unsupported = source.kind() == io::ErrorKind::Unsupported
+        || matches!(source.raw_os_error(), Some(EBADF | ENOLCK));
+    if is_unsupported {
+        LockError::Unsupported { key, source }
+    } else {
+        LockError::Unavailable { key, source }
+    }
+}
+
+/// Whether somebody holds the lock of `key` now. For those who must not take it.
+///
+/// # Errors
+/// When it is there and cannot be asked; then nobody may be taken for dead.
+pub fn is_held(key: &Path) -> Result<bool, LockError> {
+    let file = match open(key) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file.map_err(|source| unavailable(key, source))?,
+    };
+    // Shared, so that two who ask do not take each other for a holder.
+    match file.try_lock_shared() {
+        Ok(()) => drop(Guard { file }),
+        Err(TryLockError::WouldBlock) => return Ok(true),
+        Err(TryLockError::Error(source)) => return Err(unavailable(key, source)),
+    }
+    Ok(false)
+}
+
+/// Waits until nobody holds the lock of `key`, for at most `patience`. Says whether it is free. Costs nothing while it waits.
+///
+/// # Errors
+/// Those of [`is_held`].
+pub fn wait_until_free(key: &Path, patience: Duration) -> Result<bool, LockError> {
+    let file = match open(key) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        file => file.map_err(|source| unavailable(key, source))?,
+    };
+    let (tell, told) = mpsc::channel();
+    // When time runs out the thread is left behind; it ends with the process of the command, or with the lock.
+    std::thread::spawn(move || {
+        let locked = file.lock_shared().map(|()| drop(Guard { file }));
+        let _ = tell.send(locked);
+    });
+    match told.recv_timeout(patience) {
+        Ok(locked) => locked
+            .map(|()| true)
+            .map_err(|source| unavailable(key, source)),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Who holds the lock of `key`, as far as it shows; nothing when nobody does or it cannot be opened.
+#[must_use]
+pub fn holder_of(key: &Path) -> Option<Holder> {
+    if !is_held(key).unwrap_or(true) {
+        return None;
+    }
+    let pid = fs_err::metadata(key).ok().and_then(|stat| locker(&stat));
+    // From another process namespace no process shows; a journal still says whose it is by where it lies.
+    let run_dir = pid.and_then(run_dir_of).or_else(|| {
+        let is_journal = RunDir::at(key.parent()?).journal() == key;
+        is_journal.then(|| RunDir::at(key.parent().unwrap_or(key)))
+    });
+    let Some(run_dir) = run_dir else {
+        return Some(Holder {
+            pid,
+            ..Holder::default()
+        });
+    };
+    let said = Coordinator::read(&run_dir).filter(|said| pid.is_none_or(|pid| pid == said.pid));
+    Some(Holder {
+        pid: pid.or(said.as_ref().map(|said| said.pid)),
+        run: run_dir
+            .path()
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned()),
+        repository: run_dir.path().ancestors().nth(3).map(Path::to_path_buf),
+        since: said.map(|said| said.since),
+    })
+}
+
+/// The process that holds an exclusive `flock` on the file, from `/proc/locks`. That names a device by its number in the kernel,
+/// which on some file systems is not the one that a file shows, so an inode that stands there once is enough.
+fn locker(stat: &Metadata) -> Option<u32> {
+    let text = fs_err::read_to_string("/proc/locks").ok()?;
+    let found: Vec<(u32, bool)> = text.lines().filter_map(|line| parse(line, stat)).collect();
+    match found.as_slice() {
+        [(pid, _)] => Some(*pid),
+        many => many.iter().find(|(_, same)| *same).map(|(pid, _)| *pid),
+    }
+}
+
+/// `1: FLOCK  ADVISORY  WRITE 714 fe:00:1036 0 EOF`: the process, when the line is about this inode, and whether the device is
+/// the same too.
+fn parse(line: &str, stat: &Metadata) -> Option<(u32, bool)> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [_, "FLOCK", _, "WRITE", pid, place, ..] = words.as_slice() else {
+        return None;
+    };
+    let mut parts = place.split(':');
+    let mut hex = || u64::from_str_radix(parts.next()?, 16).ok();
+    let (major, minor) = (hex()?, hex()?);
+    let inode: u64 = place.rsplit(':').next()?.parse().ok()?;
+    let dev = stat.dev();
+    let same = major == ((dev >> 8) & 0xfff) && minor == ((dev & 0xff) | ((dev >> 12) & 0xfff00));
+    let pid = pid.parse().ok().filter(|pid| *pid > 0)?;
+    (inode == stat.ino()).then_some((pid, same))
+}
+
+/// The run that a process coordinates: the one whose journal it has open.
+fn run_dir_of(pid: u32) -> Option<RunDir> {
+    let entries = fs_err::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    entries.flatten().find_map(|entry| {
+        let target = fs_err::read_link(entry.path()).ok()?;
+        let folder = target.parent()?;
+        let name = target.file_name()?.to_str()?;
+        // A journal that was deleted under its coordinator is still its own.
+        let is_journal = name.strip_suffix(" (deleted)").unwrap_or(name) == "journal.jsonl";
+        let run = folder.file_name()?.to_str()?;
+        (is_journal && RunId::parse(run).is_ok()).then(|| RunDir::at(folder))
+    })
 }
 
 #[cfg(test)]

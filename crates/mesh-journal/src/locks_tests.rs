@@ -1,101 +1,150 @@
 use super::*;
+use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
 const CHILD: &str = "MESH_JOURNAL_LOCK_CHILD";
 
-fn holder(run: &str) -> Holder {
-    Holder {
-        pid: std::process::id(),
-        run: run.to_owned(),
-        repository: "/repo".to_owned(),
-        since: WallTime(1000),
-    }
-}
-
-fn folders() -> (tempfile::TempDir, PathBuf, PathBuf) {
+fn store() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let (state, key) = (folder.path().join("state"), folder.path().join("store"));
+    let key = folder.path().join("store");
     fs_err::create_dir(&key).unwrap();
-    (folder, state, key)
+    (folder, key)
 }
 
 #[test]
-fn a_second_one_is_told_who_holds_the_lock() {
-    let (folder, state, key) = folders();
-    let first = acquire(&state, &key, &holder("run-1")).unwrap();
-    let other_way = folder.path().join("state").join("..").join("store");
-    match acquire(&state, &other_way, &holder("run-2")) {
-        Err(LockError::Held {
-            holder: Some(found),
-            ..
-        }) => assert_eq!(found, holder("run-1")),
-        other => panic!("{other:?}"),
+fn every_way_to_a_thing_is_one_lock_and_nothing_is_written_there() {
+    let (folder, key) = store();
+    let stat = || fs_err::metadata(&key).unwrap();
+    let before = (stat().mtime_nsec(), stat().ctime_nsec());
+    symlink(&key, folder.path().join("link")).unwrap();
+    fs_err::create_dir(folder.path().join("below")).unwrap();
+    let first = acquire(&key).unwrap();
+    for other in ["store", "link", "below/../store", "./store"] {
+        let error = acquire(&folder.path().join(other)).unwrap_err();
+        let LockError::Held { holder, .. } = &error else {
+            panic!("{other}: {error:?}")
+        };
+        assert_eq!(holder.pid, Some(std::process::id()), "{other}");
+        assert!(is_held(&folder.path().join(other)).unwrap(), "{other}");
     }
-    let error = acquire(&state, &key, &holder("run-2"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("run run-1 in /repo") && error.contains("since 1970"),
-        "{error}"
-    );
-    assert_eq!(held_by(&state, &key).unwrap(), Some(Some(holder("run-1"))));
+    acquire(&folder.path().join("below")).expect("another thing is another lock");
     drop(first);
-    assert_eq!(held_by(&state, &key).unwrap(), None);
-    acquire(&state, &key, &holder("run-2")).unwrap();
+    assert!(!is_held(&key).unwrap());
+    assert_eq!(holder_of(&key), None);
+    acquire(&key).unwrap();
+    assert_eq!(before, (stat().mtime_nsec(), stat().ctime_nsec()));
+    assert_eq!(fs_err::read_dir(&key).unwrap().count(), 0);
+}
+
+/// Whoever asks takes the lock for an instant; somebody who wants it must get it all the same.
+#[test]
+fn those_who_ask_turn_nobody_away() {
+    let (_folder, key) = store();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    is_held(&key).unwrap();
+                }
+            });
+        }
+        for _ in 0..50 {
+            let taken = acquire(&key);
+            if taken.is_err() {
+                done.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+            taken.unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
 }
 
 #[test]
-fn two_keys_are_two_locks_and_long_names_are_no_obstacle() {
-    let (folder, state, key) = folders();
-    let long = folder.path().join("x".repeat(255));
-    fs_err::create_dir(&long).unwrap();
-    let _one = acquire(&state, &key, &holder("run-1")).unwrap();
-    let _two = acquire(&state, &long, &holder("run-1")).unwrap();
-    assert_ne!(
-        lock_path(&state, Path::new("/a/store")),
-        lock_path(&state, Path::new("/b/store"))
-    );
-}
-
-#[test]
-fn what_stands_in_the_file_is_never_believed() {
-    let (_folder, state, key) = folders();
-    let path = acquire(&state, &key, &holder("run-1"))
-        .unwrap()
-        .path()
-        .to_owned();
-    acquire(&state, &key, &holder("run-2")).expect("a file that names a holder is no lock");
-    fs_err::write(&path, "not json").unwrap();
-    let guard = acquire(&state, &key, &holder("run-3")).unwrap();
-    fs_err::write(guard.path(), "garbage").unwrap();
-    assert!(matches!(
-        acquire(&state, &key, &holder("run-4")),
-        Err(LockError::Held { holder: None, .. })
-    ));
-}
-
-#[test]
-fn a_missing_key_is_an_error_that_names_it() {
-    let (_folder, state, key) = folders();
-    let error = acquire(&state, &key.join("none"), &holder("r")).unwrap_err();
+fn what_is_not_there_is_named_and_held_by_nobody() {
+    let (_folder, key) = store();
+    let error = acquire(&key.join("none")).unwrap_err();
     assert!(error.to_string().contains("none"), "{error}");
+    assert!(!is_held(&key.join("none")).unwrap());
+    assert!(wait_until_free(&key.join("none"), Duration::ZERO).unwrap());
 }
 
-/// The other half of the next test: a process that takes a lock, says so, and lives until its stdin ends.
+/// As NFS answers: EBADF, because it wants a file that is open for writing and a folder never is.
+#[test]
+fn a_file_system_without_such_locks_is_said_with_a_way_out() {
+    for code in [9, 37, 38, 95] {
+        let error = unavailable(
+            Path::new("/net/repo/.git"),
+            io::Error::from_raw_os_error(code),
+        );
+        assert!(matches!(error, LockError::Unsupported { .. }), "{error:?}");
+        let said = error.to_string();
+        assert!(
+            said.contains("/net/repo/.git") && said.contains("local disk"),
+            "{said}"
+        );
+    }
+    let error = unavailable(Path::new("/x"), io::Error::from_raw_os_error(13));
+    assert!(matches!(error, LockError::Unavailable { .. }), "{error:?}");
+}
+
+#[test]
+fn lines_of_the_kernel_are_read_and_strange_ones_passed_over() {
+    let (_folder, key) = store();
+    let stat = fs_err::metadata(&key).unwrap();
+    let (ino, dev) = (stat.ino(), stat.dev());
+    let major = (dev >> 8) & 0xfff;
+    let minor = (dev & 0xff) | ((dev >> 12) & 0xfff00);
+    let line = |kind: &str, pid: &str, major: u64, ino: u64| {
+        format!("7: {kind} {pid} {major:02x}:{minor:02x}:{ino} 0 EOF")
+    };
+    let write = "FLOCK  ADVISORY  WRITE";
+    assert_eq!(
+        parse(&line(write, "714", major, ino), &stat),
+        Some((714, true))
+    );
+    assert_eq!(
+        parse(&line(write, "714", major + 1, ino), &stat),
+        Some((714, false))
+    );
+    for strange in [
+        line(write, "714", major, ino + 1),
+        line(write, "0", major, ino),
+        line(write, "-1", major, ino),
+        line("FLOCK  ADVISORY  READ", "714", major, ino),
+        line("POSIX  ADVISORY  WRITE", "714", major, ino),
+        line("-> FLOCK  ADVISORY  WRITE", "714", major, ino),
+        String::new(),
+        "1: FLOCK ADVISORY WRITE 1 zz 0 EOF".to_owned(),
+    ] {
+        assert_eq!(parse(&strange, &stat), None, "{strange}");
+    }
+}
+
+/// The other half of the next test: a process that coordinates a run, says so, and lives until its stdin ends.
 #[test]
 fn child_that_holds_a_lock() {
     let Some(paths) = std::env::var_os(CHILD) else {
         return;
     };
     let paths: Vec<PathBuf> = std::env::split_paths(&paths).collect();
-    let _guard = acquire(&paths[0], &paths[1], &holder("run-child")).unwrap();
+    let run_dir = RunDir::at(&paths[1]);
+    let _store = acquire(&paths[0]).unwrap();
+    let _journal = crate::Journal::create(&run_dir.journal(), &crate::sample::header()).unwrap();
+    let said = Coordinator {
+        pid: std::process::id(),
+        since: WallTime(1000),
+    };
+    said.write(&run_dir).unwrap();
     fs_err::write(&paths[2], "held").unwrap();
     io::copy(&mut io::stdin(), &mut io::sink()).unwrap();
 }
 
 #[test]
-fn the_lock_of_a_killed_process_is_free() {
-    let (folder, state, key) = folders();
+fn a_second_one_is_told_who_holds_the_lock_and_a_killed_one_holds_none() {
+    let (folder, key) = store();
+    let run = folder.path().join("repo/.mesh/runs/20260301-081530-4f2a");
+    fs_err::create_dir_all(&run).unwrap();
     let said = folder.path().join("said");
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
@@ -103,7 +152,7 @@ fn the_lock_of_a_killed_process_is_free() {
             "locks::tests::child_that_holds_a_lock",
             "--test-threads=1",
         ])
-        .env(CHILD, std::env::join_paths([&state, &key, &said]).unwrap())
+        .env(CHILD, std::env::join_paths([&key, &run, &said]).unwrap())
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -122,46 +171,37 @@ fn the_lock_of_a_killed_process_is_free() {
         );
         std::thread::sleep(Duration::from_millis(5));
     }
-    match acquire(&state, &key, &holder("run-1")) {
-        Err(LockError::Held {
-            holder: Some(found),
-            ..
-        }) => assert_eq!((found.pid, found.run.as_str()), (child.id(), "run-child")),
-        other => panic!("{other:?}"),
+    let wanted = Holder {
+        pid: Some(child.id()),
+        run: Some("20260301-081530-4f2a".to_owned()),
+        repository: Some(fs_err::canonicalize(folder.path().join("repo")).unwrap()),
+        since: Some(WallTime(1000)),
+    };
+    let journal = RunDir::at(&run).journal();
+    for locked in [&key, &journal] {
+        assert_eq!(holder_of(locked).as_ref(), Some(&wanted));
+        assert!(!wait_until_free(locked, Duration::ZERO).unwrap());
     }
+    let error = acquire(&key).unwrap_err().to_string();
+    for part in ["run 20260301-081530-4f2a in ", "since 1970", "process "] {
+        assert!(error.contains(part), "{error}");
+    }
+    // The run shows also when its journal is gone.
+    fs_err::remove_file(&journal).unwrap();
+    assert_eq!(holder_of(&key), Some(wanted));
     child.kill().unwrap();
     child.wait().unwrap();
-    acquire(&state, &key, &holder("run-1")).unwrap();
-}
-
-#[test]
-fn the_state_folder_follows_the_environment() {
-    let home = |pairs: &'static [(&str, &str)]| {
-        state_home(move |name| {
-            pairs
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| OsString::from(value))
-        })
-    };
-    assert_eq!(
-        home(&[("XDG_STATE_HOME", "/s"), ("HOME", "/h")]),
-        Some("/s".into())
-    );
-    assert_eq!(
-        home(&[("XDG_STATE_HOME", ""), ("HOME", "/h")]),
-        Some("/h/.local/state".into())
-    );
-    assert_eq!(home(&[("XDG_STATE_HOME", "relative")]), None);
+    assert!(wait_until_free(&key, Duration::from_secs(60)).unwrap());
+    acquire(&key).unwrap();
 }
 
 /// A child between its birth and its program has such a copy.
 #[test]
 fn a_copy_of_the_open_file_does_not_keep_the_lock() {
-    let (_folder, state, key) = folders();
-    let guard = acquire(&state, &key, &holder("run-1")).unwrap();
+    let (_folder, key) = store();
+    let guard = acquire(&key).unwrap();
     let _copy = guard.file.try_clone().unwrap();
     drop(guard);
-    assert_eq!(held_by(&state, &key).unwrap(), None);
-    acquire(&state, &key, &holder("run-2")).unwrap();
+    assert!(!is_held(&key).unwrap());
+    acquire(&key).unwrap();
 }

@@ -1,7 +1,11 @@
 //! Writing a journal: one record, one line, one write, then durable. It must never allow an act that a crash could make it forget.
+//!
+//! Whoever writes a journal holds its lock, from before anybody else can see the file until the [`Journal`] and all copies of its
+//! [`Journal::lock`] are dropped.
 
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fs_err::{File, OpenOptions};
 use mesh_core::decision::Decision;
@@ -10,14 +14,16 @@ use mesh_core::time::Millis;
 
 use crate::append::sync_folder;
 use crate::error::JournalError;
+use crate::locks::{self, Guard};
 use crate::reader::{self, Tail};
 use crate::wall::WallTime;
 use crate::wire::{Header, encode_header, encode_record};
 
-/// An open journal. Whoever has one holds the run's coordinator lock; there is one writer.
+/// An open journal. Whoever has one holds its lock: there is one writer.
 #[derive(Debug)]
 pub struct Journal {
     file: File,
+    lock: Arc<Guard>,
     path: PathBuf,
     next: u64,
     broken: bool,
@@ -46,50 +52,72 @@ impl Journal {
             path: path.to_owned(),
             source,
         };
-        let file = OpenOptions::new().append(true).create_new(true).open(path);
-        let mut file = file.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => JournalError::Exists {
+        if fs_err::symlink_metadata(path).is_ok() {
+            return Err(JournalError::Exists {
                 path: path.to_owned(),
-            },
-            _ => disk(error),
-        })?;
+            });
+        }
+        // Nobody may see it without its header, or before it is locked.
+        let temporary = path.with_extension("new");
+        let begun = Journal::begin(&temporary, path, header).and_then(|journal| {
+            fs_err::rename(&temporary, path)
+                .and_then(|()| path.parent().map_or(Ok(()), sync_folder))
+                .map_err(disk)?;
+            Ok(journal)
+        });
+        if begun.is_err() {
+            // A run that never began must not be taken for the latest one.
+            for leftover in [&temporary, path] {
+                let _ = fs_err::remove_file(leftover);
+            }
+        }
+        begun
+    }
+
+    /// A locked file with the header, at `temporary`, that is to become `path`.
+    fn begin(temporary: &Path, path: &Path, header: &Header) -> Result<Journal, JournalError> {
+        let disk = |source| JournalError::Disk {
+            path: path.to_owned(),
+            source,
+        };
         let mut line = encode_header(header);
         line.push('\n');
-        let mut write = || {
-            file.write_all(line.as_bytes())?;
-            file.sync_all()?;
-            path.parent().map_or(Ok(()), sync_folder)
-        };
-        if let Err(error) = write() {
-            // A run that never began must not be taken for the latest one.
-            let _ = fs_err::remove_file(path);
-            return Err(disk(error));
-        }
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(temporary)
+            .map_err(disk)?;
+        let lock = lock_of(&file, path)?;
+        file.write_all(line.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(disk)?;
         Ok(Journal {
             file,
+            lock,
             path: path.to_owned(),
             next: 1,
             broken: false,
         })
     }
 
-    /// Opens a journal to go on with it: reads it, cuts a torn last line, and gives back what it holds.
+    /// Opens a journal to go on with it: locks it, reads it, cuts a torn last line, and gives back what it holds.
     ///
     /// # Errors
-    /// Those of [`reader::read`], and [`JournalError::Disk`].
+    /// [`JournalError::Lock`] when a coordinator lives; then nothing was changed. Those of [`reader::read`], and
+    /// [`JournalError::Disk`].
     pub fn open_to_append(path: &Path) -> Result<(Journal, reader::Contents), JournalError> {
-        let contents = reader::read_contents(path)?;
         let disk = |source| JournalError::Disk {
             path: path.to_owned(),
             source,
         };
-        let mut file = OpenOptions::new().write(true).open(path).map_err(disk)?;
+        let file = OpenOptions::new().append(true).open(path).map_err(disk)?;
+        let lock = lock_of(&file, path)?;
+        let contents = reader::read_contents(path)?;
         if let Tail::Torn { offset, .. } = contents.tail {
             file.set_len(offset)
                 .and_then(|()| file.sync_all())
                 .map_err(disk)?;
         }
-        file.seek(SeekFrom::End(0)).map_err(disk)?;
         let next = contents
             .records
             .last()
@@ -97,12 +125,19 @@ impl Journal {
         Ok((
             Journal {
                 file,
+                lock,
                 path: path.to_owned(),
                 next,
                 broken: false,
             },
             contents,
         ))
+    }
+
+    /// The lock, for whoever must go on holding it when the journal is closed.
+    #[must_use]
+    pub fn lock(&self) -> Arc<Guard> {
+        Arc::clone(&self.lock)
     }
 
     /// Where the journal lies.
@@ -177,6 +212,16 @@ impl Journal {
         self.next = number;
         Ok(())
     }
+}
+
+/// The lock of an open journal; it belongs to every copy of the open file.
+fn lock_of(file: &File, path: &Path) -> Result<Arc<Guard>, JournalError> {
+    let copy = file.file().try_clone();
+    let copy = copy.map_err(|source| JournalError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(Arc::new(locks::acquire_open(copy, path)?))
 }
 
 #[cfg(test)]

@@ -53,8 +53,10 @@ fn a_journal_torn_at_any_byte_is_cut_and_goes_on() {
 
 #[test]
 fn a_full_disk_stops_the_journal_and_the_message_says_so() {
+    let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal {
         file: OpenOptions::new().write(true).open("/dev/full").unwrap(),
+        lock: Arc::new(locks::acquire(folder.path()).unwrap()),
         path: "/dev/full".into(),
         next: 1,
         broken: false,
@@ -62,7 +64,7 @@ fn a_full_disk_stops_the_journal_and_the_message_says_so() {
     let record = &sample::small_run()[0];
     let error = append_record(&mut journal, record).unwrap_err();
     assert!(
-        matches!(&error, JournalError::Disk { source, .. } if source.kind() == io::ErrorKind::StorageFull),
+        matches!(&error, JournalError::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull),
         "{error:?}"
     );
     assert!(
@@ -82,4 +84,35 @@ fn a_missing_folder_is_an_error_that_names_the_journal() {
     let path = folder.path().join("missing").join("journal.jsonl");
     let error = Journal::create(&path, &sample::header()).unwrap_err();
     assert!(error.to_string().contains("missing"), "{error}");
+}
+
+/// A second one, and whoever ends a run that it takes for dead, must not so much as cut the last line of a living one.
+#[test]
+fn a_journal_in_use_is_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let mut journal = Journal::create(&path, &sample::header()).unwrap();
+    append_record(&mut journal, &sample::small_run()[0]).unwrap();
+    let torn = [&fs_err::read(&path).unwrap()[..], b"{\"half"].concat();
+    fs_err::write(&path, &torn).unwrap();
+    let error = Journal::open_to_append(&path).unwrap_err();
+    assert!(
+        matches!(&error, JournalError::Lock(locks::LockError::Held { holder, .. }) if holder.pid == Some(std::process::id())),
+        "{error:?}"
+    );
+    assert_eq!(fs_err::read(&path).unwrap(), torn);
+    let lock = journal.lock();
+    drop(journal);
+    Journal::open_to_append(&path).unwrap_err();
+    drop(lock);
+    Journal::open_to_append(&path).unwrap();
+}
+
+#[test]
+fn a_journal_that_cannot_be_begun_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    fs_err::write(folder.path().join("journal.new"), "in the way").unwrap();
+    Journal::create(&path, &sample::header()).unwrap_err();
+    assert!(!path.exists());
 }

@@ -3,6 +3,7 @@
 use mesh_bd::BdError;
 use mesh_engine::EngineError;
 use mesh_journal::JournalError;
+use mesh_journal::locks::LockError;
 use mesh_vcs::VcsError;
 
 use crate::exit_code;
@@ -69,7 +70,20 @@ impl From<std::io::Error> for CommandError {
 
 impl From<JournalError> for CommandError {
     fn from(error: JournalError) -> CommandError {
-        CommandError::new(Kind::Environment, error.to_string())
+        match error {
+            JournalError::Lock(error) => error.into(),
+            error => CommandError::new(Kind::Environment, error.to_string()),
+        }
+    }
+}
+
+impl From<LockError> for CommandError {
+    fn from(error: LockError) -> CommandError {
+        let kind = match &error {
+            LockError::Held { .. } => Kind::Held,
+            LockError::Unsupported { .. } | LockError::Unavailable { .. } => Kind::Environment,
+        };
+        CommandError::new(kind, error.to_string())
     }
 }
 
@@ -105,8 +119,8 @@ impl From<EngineError> for CommandError {
             EngineError::Journal(error) => error.into(),
             EngineError::Vcs(error) => error.into(),
             EngineError::Tracker(error) => error.into(),
-            EngineError::Lock(mesh_journal::locks::LockError::Held { .. })
-            | EngineError::Unfinished { .. } => CommandError::new(Kind::Held, error.to_string()),
+            EngineError::Lock(error) => error.into(),
+            EngineError::Unfinished { .. } => CommandError::new(Kind::Held, error.to_string()),
             EngineError::Profile(_) | EngineError::Groups { .. } => {
                 CommandError::new(Kind::ConfigInvalid, error.to_string())
             }
@@ -114,8 +128,7 @@ impl From<EngineError> for CommandError {
                 CommandError::new(Kind::ToolMissing, error.to_string())
             }
             EngineError::Source { .. } => CommandError::new(Kind::PlanInvalid, error.to_string()),
-            EngineError::Lock(_)
-            | EngineError::Replay(_)
+            EngineError::Replay(_)
             | EngineError::Results(_)
             | EngineError::Folder { .. }
             | EngineError::System { .. }

@@ -14,6 +14,7 @@ use mesh_journal::summary::{RunState, Summary, Surroundings, TaskSummary, summar
 use mesh_journal::{RunId, locks};
 use mesh_proc::signal::OurSignal;
 
+use crate::commands::target::{self, Coordinator};
 use crate::error::{CommandError, Kind};
 use crate::exit_code;
 use crate::scope::Scope;
@@ -22,12 +23,23 @@ use crate::ui::timeline;
 
 /// Reads a run's journal and sums it up.
 pub(crate) fn summary(mesh_dir: &MeshDir, run: &RunId) -> Result<Summary, CommandError> {
+    sum_up(mesh_dir, run, None)
+}
+
+/// As [`summary`], for one who knows whether anybody coordinates the run.
+fn sum_up(
+    mesh_dir: &MeshDir,
+    run: &RunId,
+    coordinated: Option<bool>,
+) -> Result<Summary, CommandError> {
     let run_dir = mesh_dir.run(run);
     let (header, records, _) = mesh_journal::read(&run_dir.journal())?;
     let setup = mesh_engine::read_setup(&header).ok();
-    let coordinated = setup
-        .as_ref()
-        .is_some_and(|setup| is_coordinated(setup, run));
+    let coordinated = match (coordinated, &setup) {
+        (Some(known), _) => known,
+        (None, Some(setup)) => target::coordinator(setup, run, &run_dir)? == Coordinator::Ours,
+        (None, None) => locks::is_held(&run_dir.journal())?,
+    };
     let now = coordinated.then(|| Millis(unix_ms().saturating_sub(header.started_unix_ms)));
     let tracker_calls = match setup.as_ref().and_then(|setup| setup.programs.bd.clone()) {
         Some(bd) => call_log::count(&run_dir.call_log(), &program_name(&bd)).unwrap_or_default(),
@@ -60,21 +72,6 @@ fn workspace_of(run_dir: &RunDir, attempt: &AttemptId) -> Option<PathBuf> {
     path.is_dir().then_some(path)
 }
 
-fn is_coordinated(setup: &mesh_engine::RunSetup, run: &RunId) -> bool {
-    let key = match &setup.source {
-        mesh_engine::SourceSetup::St { path, .. } => path,
-        mesh_engine::SourceSetup::Bd { beads_dir, .. } => beads_dir,
-    };
-    let Some(state_home) = locks::state_home(|name| std::env::var_os(name)) else {
-        return false;
-    };
-    match locks::held_by(&state_home, key) {
-        Ok(Some(Some(holder))) => holder.run == run.as_str(),
-        Ok(Some(None)) => true,
-        Ok(None) | Err(_) => false,
-    }
-}
-
 /// The end of `run`, `resume` and `demo`: the report, and the exit code.
 pub(crate) fn finish(
     mesh_dir: &MeshDir,
@@ -82,7 +79,8 @@ pub(crate) fn finish(
     finished: &Finished,
     shell: &mut Shell,
 ) -> Result<u8, CommandError> {
-    let summary = summary(mesh_dir, run)?;
+    // Whoever coordinated it is done with it and only tells how it ended.
+    let summary = sum_up(mesh_dir, run, Some(false))?;
     let run_dir = mesh_dir.run(run);
     let lines = report_lines(&summary, &run_dir);
     let text = format!("# mesh run {run}\n\n```text\n{}\n```\n", lines.join("\n"));

@@ -79,6 +79,7 @@ impl Scope {
             title: self.loaded.source.title.clone(),
             repository: self.root.clone(),
             vcs: self.vcs.kind().as_str().to_owned(),
+            store: Some(self.vcs.store_path().to_path_buf()),
             base: self.base.clone(),
             agent,
             programs: Programs {

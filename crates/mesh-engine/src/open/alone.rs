@@ -1,47 +1,85 @@
 //! One coordinator at a time: for a store, for a tracker, and for a repository with a run that has not ended.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use mesh_core::state::RunEnd;
-use mesh_journal::layout::MeshDir;
-use mesh_journal::locks::{self, Guard, Holder};
-use mesh_journal::{RunId, WallTime, replay};
+use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_journal::locks::{self, Coordinator, Guard, LockError};
+use mesh_journal::{Journal, RunId, WallTime, replay};
 use mesh_vcs::Backend;
 
-use super::World;
 use crate::clock::unix_ms;
 use crate::error::EngineError;
-use crate::setup::{RunSetup, SourceSetup};
+use crate::setup::RunSetup;
 
-/// One coordinator for each store and each tracker. The kernel gives the locks back when we die.
-pub(super) fn hold(
-    world: &World,
-    setup: &RunSetup,
-    run: &RunId,
-    vcs: &Backend,
-) -> Result<Vec<Guard>, EngineError> {
-    let holder = Holder {
-        pid: std::process::id(),
-        run: run.to_string(),
-        repository: setup.repository.display().to_string(),
-        since: WallTime(unix_ms()),
-    };
-    let tracker = match &setup.source {
-        SourceSetup::St { path, .. } => path.clone(),
-        SourceSetup::Bd { beads_dir, .. } => beads_dir.clone(),
-    };
-    let mut guards = Vec::new();
-    for key in [vcs.store_path().to_path_buf(), tracker] {
-        guards.push(locks::acquire(&world.state_home, &key, &holder)?);
+/// What a coordinator holds while it works, and a little longer: until what it leaves in the run's folder is written. The kernel
+/// gives it all back when the process dies.
+#[derive(Debug, Default)]
+pub struct Locks {
+    things: Vec<Guard>,
+    journal: Option<Arc<Guard>>,
+}
+
+impl Locks {
+    /// Takes the locks of store and source, always in this order, so that of two who begin at once one goes on.
+    pub(super) fn take(setup: &RunSetup, vcs: &Backend) -> Result<Locks, LockError> {
+        let mut locks = Locks::default();
+        for key in locked_things(vcs.store_path(), setup) {
+            locks.things.push(locks::acquire(&key)?);
+        }
+        Ok(locks)
     }
-    Ok(guards)
+
+    /// Keeps the journal's lock too, and leaves word of who we are.
+    pub(super) fn with_journal(mut self, journal: &Journal, run_dir: &RunDir) -> Locks {
+        self.journal = Some(journal.lock());
+        let coordinator = Coordinator {
+            pid: std::process::id(),
+            since: WallTime(unix_ms()),
+        };
+        if let Err(error) = coordinator.write(run_dir) {
+            tracing::warn!(%error, "who coordinates the run is not written down");
+        }
+        self
+    }
+}
+
+/// What the coordinator of a run holds the locks of, apart from its journal: the store, for jj also the git repository that it
+/// keeps its commits in (a linked worktree of that is a way to it that knows nothing of jj), and the source.
+#[must_use]
+pub fn locked_things(store: &Path, setup: &RunSetup) -> Vec<PathBuf> {
+    let mut things = vec![store.to_path_buf()];
+    things.extend(git_of_jj(store));
+    things.push(setup.source.path().to_path_buf());
+    things
+}
+
+/// `.jj/repo/store/git_target` holds the path of the git repository, relative to its own folder (measured on jj 0.45.1).
+fn git_of_jj(store: &Path) -> Option<PathBuf> {
+    let folder = store.join("store");
+    let target = fs_err::read_to_string(folder.join("git_target")).ok()?;
+    fs_err::canonicalize(folder.join(target.trim_end_matches('\n'))).ok()
 }
 
 /// A run that has not ended may still have agents at work; a second one beside it would be blind to them.
-pub(super) fn refuse_beside_unfinished(mesh_dir: &MeshDir) -> Result<(), EngineError> {
-    match unfinished(mesh_dir)? {
-        Some(run) => Err(EngineError::Unfinished {
+///
+/// # Errors
+/// There is one; the message says who works on it, if anybody does.
+pub fn refuse_beside_unfinished(mesh_dir: &MeshDir) -> Result<(), EngineError> {
+    let Some(run) = unfinished(mesh_dir)? else {
+        return Ok(());
+    };
+    let journal = mesh_dir.run(&run).journal();
+    match locks::holder_of(&journal) {
+        Some(holder) => Err(LockError::Held {
+            key: journal,
+            holder,
+        }
+        .into()),
+        None => Err(EngineError::Unfinished {
             run: run.to_string(),
         }),
-        None => Ok(()),
     }
 }
 

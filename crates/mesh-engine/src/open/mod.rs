@@ -5,7 +5,7 @@ mod calls;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
@@ -30,8 +30,7 @@ use mesh_proc::signal::Listener;
 use mesh_proc::watch::Watcher;
 use mesh_vcs::{Backend, CommitId, Tools};
 
-pub use alone::unfinished;
-use alone::{hold, refuse_beside_unfinished};
+pub use alone::{Locks, locked_things, refuse_beside_unfinished, unfinished};
 use calls::{log_call, open_call_log};
 use source::{difference, open_source, read_source};
 
@@ -54,8 +53,6 @@ pub struct World {
     pub launcher: Launcher,
     /// Who is shown what happens.
     pub watch: Box<dyn Watch>,
-    /// Folder of the lock files that keep a second coordinator out.
-    pub state_home: PathBuf,
     /// The version that is written into the journal.
     pub mesh_version: String,
 }
@@ -96,7 +93,7 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
     mesh_dir.create().map_err(EngineError::folder)?;
     let run_dir = mesh_dir.run(&new.run);
     let vcs = open_vcs(&new.setup, &new.run, &world.ours, None)?;
-    let locks = hold(&world, &new.setup, &new.run, &vcs)?;
+    let locks = Locks::take(&new.setup, &vcs)?;
     refuse_beside_unfinished(&mesh_dir)?;
     fs_err::create_dir_all(run_dir.control()).map_err(EngineError::folder)?;
     fs_err::create_dir_all(run_dir.attempts()).map_err(EngineError::folder)?;
@@ -126,6 +123,7 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
             return Err(error.into());
         }
     };
+    let locks = locks.with_journal(&journal, &run_dir);
     let clock = Clock::new(started, Millis(0));
     let parts = Parts {
         run: new.run,
@@ -142,9 +140,10 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
         policy: new.policy,
     })?;
     engine.take_requests()?;
-    let finished = engine.run()?;
-    drop(locks);
-    Ok(finished)
+    Ok(Finished {
+        locks,
+        ..engine.run()?
+    })
 }
 
 /// Takes a run up again and works it until it ends or is left.
@@ -172,10 +171,11 @@ enum Aim {
 
 fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resumed, EngineError> {
     let run_dir = mesh_dir.run(&run);
-    let (journal, contents) = Journal::open_to_append(&run_dir.journal())?;
-    let setup = read_setup(&contents.header)?;
+    let setup = read_setup(&mesh_journal::read_header(&run_dir.journal())?)?;
     let vcs = open_vcs(&setup, &run, &world.ours, None)?;
-    let _locks = hold(&world, &setup, &run, &vcs)?;
+    let locks = Locks::take(&setup, &vcs)?;
+    let (journal, contents) = Journal::open_to_append(&run_dir.journal())?;
+    let locks = locks.with_journal(&journal, &run_dir);
     let state = replay(&contents.records)?;
     let latest = contents
         .records
@@ -191,6 +191,7 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
             interrupted: None,
             left: false,
             notes: Vec::new(),
+            locks,
         };
         return Ok(Resumed {
             finished,
@@ -234,7 +235,7 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
     engine.resumed = false;
     let finished = engine.run()?;
     Ok(Resumed {
-        finished,
+        finished: Finished { locks, ..finished },
         recovered,
         nothing: false,
     })

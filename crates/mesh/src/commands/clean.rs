@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use mesh_journal::layout::MeshDir;
+use mesh_journal::locks::LockError;
 use mesh_journal::{RunId, locks};
 use mesh_vcs::{Backend, Workspace};
 
-use crate::commands::target::{self, RunArgs};
-use crate::commands::workspaces::{Found, Owner, Standing, inventory};
+use crate::commands::target::RunArgs;
+use crate::commands::workspaces::{Found, Held, Owner, Standing, inventory};
 use crate::error::{CommandError, Kind};
 use crate::exit_code;
 use crate::scope;
@@ -34,15 +36,20 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         false => Some(args.run.find(folder)?.1),
     };
     let (vcs, ..) = scope::open_repository(folder)?;
-    let asked: Vec<Found> = inventory(&vcs)?
+    let asked: Vec<Found> = inventory(&vcs, &Held::default())?
         .into_iter()
         .filter(|found| is_asked(found, run.as_ref(), &args.tasks))
         .collect();
     check_tasks(&asked, &args.tasks)?;
-    let unknown_may_go = args.all && !is_store_held(&vcs)?;
-    let (goes, stays): (Vec<Found>, Vec<Found>) = asked.into_iter().partition(|found| {
-        found.standing == Standing::Kept || (found.standing == Standing::Unknown && unknown_may_go)
-    });
+    let may_go = |found: &Found, is_store_free: bool| match found.standing {
+        Standing::Kept => true,
+        Standing::Unknown => args.all && is_store_free,
+        Standing::Live | Standing::Owed => false,
+    };
+    let is_store_free = !locks::is_held(vcs.store_path())?;
+    let (mut goes, stays): (Vec<Found>, Vec<Found>) = asked
+        .into_iter()
+        .partition(|found| may_go(found, is_store_free));
     for found in &stays {
         shell.line(format!("stays: {found}"));
     }
@@ -51,7 +58,34 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         return Ok(exit_code::OK);
     }
     confirm(&goes, args.yes, shell)?;
+    let held = hold(&vcs, &goes)?;
+    // A person may take their time, and a run may have been taken up and left again meanwhile.
+    let still: Vec<Found> = inventory(&vcs, &held)?;
+    goes.retain(|found| {
+        let mut now = still.iter().filter(|now| may_go(now, held.store.is_some()));
+        now.any(|now| now.listed.name == found.listed.name)
+    });
     remove_all(&vcs, goes, shell)
+}
+
+/// Takes the locks under which workspaces may be removed: that of the store, so that no run begins or is taken up. Beside a living
+/// coordinator, who keeps others out anyway, those of the runs that are not its own are enough.
+fn hold(vcs: &Backend, goes: &[Found]) -> Result<Held, CommandError> {
+    let mut held = Held::default();
+    match locks::acquire(vcs.store_path()) {
+        Ok(lock) => held.store = Some(lock),
+        Err(LockError::Held { .. }) => {
+            let mesh_dir = MeshDir::of(vcs.main_root());
+            for run in goes.iter().filter_map(|found| found.owner.run()) {
+                if !held.runs.contains_key(run) {
+                    let lock = locks::acquire(&mesh_dir.run(run).journal())?;
+                    held.runs.insert(run.clone(), lock);
+                }
+            }
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(held)
 }
 
 fn is_asked(found: &Found, run: Option<&RunId>, tasks: &[String]) -> bool {
@@ -73,14 +107,6 @@ fn check_tasks(asked: &[Found], tasks: &[String]) -> Result<(), CommandError> {
         }
     }
     Ok(())
-}
-
-/// Whether any coordinator works on this repository.
-fn is_store_held(vcs: &Backend) -> Result<bool, CommandError> {
-    let Some(state_home) = locks::state_home(target::variable) else {
-        return Ok(true);
-    };
-    Ok(locks::held_by(&state_home, vcs.store_path())?.is_some())
 }
 
 fn confirm(goes: &[Found], yes: bool, shell: &mut Shell) -> Result<(), CommandError> {

@@ -193,10 +193,7 @@ fn lines(findings: &Findings) -> Vec<String> {
         lines.push(tracker_line(tracker));
     }
     for lock in findings.locks.iter().filter(|lock| lock.held) {
-        let by = lock.by.as_ref().map_or_else(
-            || "somebody who does not say who".to_owned(),
-            |by| format!("run {}, process {}, since {}", by.run, by.pid, by.since),
-        );
+        let by = lock.by.clone().unwrap_or_default();
         lines.push(format!("lock: {} is held by {by}", lock.key.display()));
     }
     if let Some(run) = &findings.unfinished_run {

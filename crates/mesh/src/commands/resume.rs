@@ -23,7 +23,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let (mesh_dir, run, _) = args.run.find(folder)?;
     let ours: Env = std::env::vars_os().collect();
-    let resumed = mesh_engine::resume(mesh_dir.clone(), run.clone(), world(ours, shell)?)?;
+    let resumed = mesh_engine::resume(mesh_dir.clone(), run.clone(), world(ours, shell))?;
     if resumed.nothing {
         shell.line(format!(
             "nothing to do: run {run} has ended, and none of its tasks can be started"

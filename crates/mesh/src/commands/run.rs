@@ -5,12 +5,12 @@ use std::path::Path;
 use mesh_core::task::Standing;
 use mesh_engine::{NewRun, World};
 use mesh_journal::layout::MeshDir;
-use mesh_journal::{RunId, WallTime, locks};
+use mesh_journal::{RunId, WallTime};
 use mesh_plan::epic::Target;
 use mesh_proc::env::Env;
 use mesh_proc::shim::Launcher;
 
-use crate::error::{CommandError, Kind};
+use crate::error::CommandError;
 use crate::exit_code;
 use crate::report;
 use crate::run_setup;
@@ -34,12 +34,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let run = RunId::generate(WallTime(mesh_engine::unix_ms()));
     let mut scope = scope::read(&args.scope, folder, run.clone())?;
-    if let Some(unfinished) = mesh_engine::unfinished(&MeshDir::of(&scope.root))? {
-        return Err(mesh_engine::EngineError::Unfinished {
-            run: unfinished.to_string(),
-        }
-        .into());
-    }
+    mesh_engine::refuse_beside_unfinished(&MeshDir::of(&scope.root))?;
     if scope.has_tasks() && scope.open_tasks() == 0 {
         return nothing_to_do(&scope, args, shell);
     }
@@ -61,7 +56,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         ..scope.policy.clone()
     };
     let root = scope.root.clone();
-    let world = world(scope.ours.clone(), shell)?;
+    let world = world(scope.ours.clone(), shell);
     let new = NewRun {
         run: run.clone(),
         setup,
@@ -75,20 +70,13 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
 }
 
 /// What every run gets from this process.
-pub(crate) fn world(ours: Env, shell: &Shell) -> Result<World, CommandError> {
-    let Some(state_home) = locks::state_home(|name| std::env::var_os(name)) else {
-        return Err(
-            CommandError::new(Kind::Environment, "neither XDG_STATE_HOME nor HOME is set")
-                .hint("the lock files that keep a second coordinator out need a place"),
-        );
-    };
-    Ok(World {
+pub(crate) fn world(ours: Env, shell: &Shell) -> World {
+    World {
         ours,
         launcher: Launcher::default(),
         watch: Box::new(Progress::new(shell.is_json())),
-        state_home,
         mesh_version: env!("CARGO_PKG_VERSION").to_owned(),
-    })
+    }
 }
 
 fn nothing_to_do(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<u8, CommandError> {

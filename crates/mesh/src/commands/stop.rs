@@ -3,7 +3,6 @@
 //! A living coordinator is asked. Without one this command takes the run up itself, only to end it: agents are stopped, what ended
 //! is recorded, claims are given back. When even that cannot be done, the agents are ended all the same.
 
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,11 +10,11 @@ use mesh_core::event::Request;
 use mesh_core::state::RunEnd;
 use mesh_journal::RunId;
 use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_journal::locks::{self, Holder};
 use mesh_proc::env::Env;
 use mesh_proc::shim::{self, Live};
 use mesh_proc::stray::{self, Marked, Search};
 use mesh_proc::tree::Identity;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::commands::run::world;
 use crate::commands::target::{self, Coordinator, RunArgs, RunState};
@@ -25,6 +24,9 @@ use crate::ui::shell::Shell;
 
 /// How long a coordinator may take to stop its agents and give its claims back before this command no longer waits.
 const COORDINATOR_PATIENCE: Duration = Duration::from_secs(300);
+/// How long it may stay unclear whether somebody takes the run up.
+const TAKEOVER_PATIENCE: Duration = Duration::from_secs(30);
+const TAKEOVER_PAUSE: Duration = Duration::from_millis(50);
 /// How long a shim may take to end its tree after it was asked to kill it.
 const KILL_PATIENCE: Duration = Duration::from_secs(30);
 /// Grace of a shim whose spec cannot be read.
@@ -42,44 +44,61 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let (mesh_dir, run, run_dir) = args.run.find(folder)?;
-    let read = target::read_run(&run_dir)?;
-    match target::coordinator(&read.setup, &run, &target::variable)? {
-        Coordinator::Ours(holder) => {
-            let pid = holder.map(|holder| holder.pid);
-            ask(args.now, pid, &read, &run, &run_dir, shell)
+    let deadline = Instant::now() + TAKEOVER_PATIENCE;
+    loop {
+        let read = target::read_run(&run_dir)?;
+        let held = match target::coordinator(&read.setup, &run, &run_dir)? {
+            Coordinator::Ours => return ask(args.now, &read, &run, &run_dir, shell),
+            Coordinator::Another(_) | Coordinator::Nobody
+                if read.state.run_end() == RunEnd::Concluded =>
+            {
+                shell.line(format!("run {run} has ended already"));
+                return Ok(exit_code::OK);
+            }
+            Coordinator::Another(holder) => {
+                let is_run = holder.run.is_some();
+                let error = another(&run, &holder);
+                if is_run {
+                    return Err(error);
+                }
+                error
+            }
+            Coordinator::Nobody => match end_ourselves(&mesh_dir, &run, &run_dir, shell) {
+                Err(error) if error.kind == Kind::Held => error,
+                ended => return ended,
+            },
+        };
+        // Somebody takes this run up, or ends it, at this very moment: soon it shows whom to ask.
+        if Instant::now() >= deadline {
+            return Err(held);
         }
-        Coordinator::Another(_) | Coordinator::Nobody
-            if read.state.run_end() == RunEnd::Concluded =>
-        {
-            shell.line(format!("run {run} has ended already"));
-            Ok(exit_code::OK)
-        }
-        Coordinator::Another(holder) => Err(CommandError::new(
-            Kind::Held,
-            format!(
-                "run {run} has not ended, and run {} works on the same source",
-                holder.run
-            ),
-        )
-        .hint(format!(
-            "stop that one first: `mesh stop --run {}`",
-            holder.run
-        ))),
-        Coordinator::Nobody => end_ourselves(&mesh_dir, &run, &run_dir, shell),
+        std::thread::sleep(TAKEOVER_PAUSE);
+    }
+}
+
+/// Somebody else works on the store or the source of the run.
+fn another(run: &RunId, holder: &Holder) -> CommandError {
+    let error = CommandError::new(
+        Kind::Held,
+        format!("run {run} has not ended, and its store or source is in use by {holder}"),
+    );
+    match (&holder.run, &holder.repository) {
+        (Some(other), Some(repository)) => error.hint(format!(
+            "stop that one first: `mesh -C {} stop --run {other}`",
+            mesh_proc::show::word(repository)
+        )),
+        _ => error.hint("try again when it has ended"),
     }
 }
 
 /// Asks the living coordinator; with `now`, waits until it has done so.
 fn ask(
     now: bool,
-    pid: Option<u32>,
     read: &RunState,
     run: &RunId,
     run_dir: &RunDir,
     shell: &mut Shell,
 ) -> Result<u8, CommandError> {
-    // Before the request, so that a number that is given to somebody else afterwards cannot be meant.
-    let coordinator = pid.and_then(Identity::of);
     target::write(run_dir, &Request::Stop { now })?;
     if !now {
         shell.line(format!(
@@ -90,18 +109,18 @@ fn ask(
     shell.note(format!(
         "run {run} stops its agents and gives its claims back"
     ));
-    if let Some(pidfd) = coordinator.and_then(mesh_proc::tree::open_same) {
-        wait_for(&pidfd, COORDINATOR_PATIENCE);
-    }
-    match target::coordinator(&read.setup, run, &target::variable)? {
-        Coordinator::Nobody | Coordinator::Another(_) => {}
-        Coordinator::Ours(_) => {
-            return Err(CommandError::new(
-                Kind::Environment,
-                format!("the coordinator of run {run} does not end"),
-            )
-            .hint("end it with Ctrl-C in its terminal, or kill it, then `mesh stop --now` again"));
+    // The store too: of a journal that was replaced the coordinator holds the old file.
+    for key in [run_dir.journal(), read.setup.store()] {
+        if target::coordinator(&read.setup, run, run_dir)? == Coordinator::Ours {
+            locks::wait_until_free(&key, COORDINATOR_PATIENCE)?;
         }
+    }
+    if target::coordinator(&read.setup, run, run_dir)? == Coordinator::Ours {
+        return Err(CommandError::new(
+            Kind::Environment,
+            format!("the coordinator of run {run} does not end"),
+        )
+        .hint("end it with Ctrl-C in its terminal, or kill it, then `mesh stop --now` again"));
     }
     end_trees(run, run_dir)?;
     shell.line(format!("run {run} has ended; no agent is left"));
@@ -116,10 +135,8 @@ fn end_ourselves(
     shell: &mut Shell,
 ) -> Result<u8, CommandError> {
     let ours: Env = std::env::vars_os().collect();
-    let ended = world(ours, shell).and_then(|world| {
-        mesh_engine::end(mesh_dir.clone(), run.clone(), world).map_err(CommandError::from)
-    });
-    match ended {
+    let ended = mesh_engine::end(mesh_dir.clone(), run.clone(), world(ours, shell));
+    match ended.map_err(CommandError::from) {
         Ok(resumed) => {
             for note in &resumed.finished.notes {
                 shell.note(format!("note: {note}"));
@@ -133,6 +150,8 @@ fn end_ourselves(
         // Somebody took it up between the question and now; it is theirs.
         Err(error) if error.kind == Kind::Held => Err(error),
         Err(error) => {
+            // Nobody may take it up while its agents are ended.
+            let _lock = locks::acquire(&run_dir.journal())?;
             end_trees(run, run_dir)?;
             Err(CommandError {
                 message: format!(
@@ -219,20 +238,4 @@ fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
     }
     folders.sort();
     Ok(folders)
-}
-
-/// Until the process has ended or the time is over.
-fn wait_for(pidfd: &OwnedFd, patience: Duration) {
-    let deadline = Instant::now() + patience;
-    loop {
-        let rest = deadline.saturating_duration_since(Instant::now());
-        let Ok(timeout) = Timespec::try_from(rest) else {
-            return;
-        };
-        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
-        let result = poll(&mut fds, Some(&timeout));
-        if rest.is_zero() || !matches!(result, Err(rustix::io::Errno::INTR)) {
-            return;
-        }
-    }
 }

@@ -11,7 +11,7 @@ use mesh_core::time::Millis;
 use mesh_engine::RunSetup;
 use mesh_journal::control::{read_requests, write_request};
 use mesh_journal::layout::{MeshDir, RunDir};
-use mesh_journal::locks::{self, Holder};
+use mesh_journal::locks::{self, Holder, LockError};
 use mesh_journal::{RunId, WallTime};
 
 use crate::error::{CommandError, Kind};
@@ -103,60 +103,45 @@ fn jj_main_root(folder: &Path) -> Option<PathBuf> {
     Some(store.parent()?.parent()?.to_path_buf())
 }
 
-/// What the coordinator of a run holds locks of: the store and the source, as far as they are there. The store is where the main
-/// working copy has it; one that lies elsewhere (a submodule's) is left to the source's lock.
-fn locked_things(setup: &RunSetup) -> Vec<PathBuf> {
-    let store = match setup.vcs.as_str() {
-        "jj" => setup.repository.join(".jj").join("repo"),
-        _ => setup.repository.join(".git"),
-    };
-    let source = match &setup.source {
-        mesh_engine::SourceSetup::St { path, .. } => path.clone(),
-        mesh_engine::SourceSetup::Bd { beads_dir, .. } => beads_dir.clone(),
-    };
-    [store, source]
-        .into_iter()
-        .filter(|path| path.exists())
-        .collect()
-}
-
 /// Who coordinates a run at this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Coordinator {
     /// Nobody.
     Nobody,
     /// This run's own.
-    Ours(Option<Holder>),
-    /// That of another run on the same store or source.
+    Ours,
+    /// Somebody else who works on the same store or source.
     Another(Holder),
 }
 
 /// Whether somebody coordinates `run`, from the locks that its coordinator would hold.
 ///
 /// # Errors
-/// The lock cannot be asked; then nothing may be taken for dead.
+/// A lock cannot be asked; then nothing may be taken for dead.
 pub(crate) fn coordinator(
     setup: &RunSetup,
     run: &RunId,
-    variable: &dyn Fn(&str) -> Option<OsString>,
+    run_dir: &RunDir,
 ) -> Result<Coordinator, CommandError> {
-    let Some(state_home) = locks::state_home(variable) else {
-        return Err(CommandError::new(
-            Kind::Environment,
-            "neither XDG_STATE_HOME nor HOME is set, so nobody can tell whether the run is being coordinated",
-        ));
-    };
-    let mut found = Coordinator::Nobody;
-    for key in locked_things(setup) {
-        match locks::held_by(&state_home, &key)? {
-            None => {}
-            Some(Some(holder)) if holder.run != run.as_str() => {
-                found = Coordinator::Another(holder);
-            }
-            Some(holder) => return Ok(Coordinator::Ours(holder)),
+    if locks::is_held(&run_dir.journal())? {
+        return Ok(Coordinator::Ours);
+    }
+    for key in mesh_engine::locked_things(&setup.store(), setup) {
+        let is_held = match locks::is_held(&key) {
+            // There nobody can coordinate.
+            Err(LockError::Unsupported { .. }) => false,
+            held => held?,
+        };
+        if is_held {
+            let holder = locks::holder_of(&key).unwrap_or_default();
+            // Its journal may have been replaced under it.
+            return Ok(match &holder.run {
+                Some(held) if held == run.as_str() => Coordinator::Ours,
+                _ => Coordinator::Another(holder),
+            });
         }
     }
-    Ok(found)
+    Ok(Coordinator::Nobody)
 }
 
 /// A run's choices and the state its journal leads to.
@@ -213,10 +198,10 @@ pub(crate) fn ask(
     request: &Request,
 ) -> Result<String, CommandError> {
     decisions(read, run_dir, request)?;
-    let coordinator = coordinator(&read.setup, run, &variable)?;
     write(run_dir, request)?;
-    Ok(match coordinator {
-        Coordinator::Ours(_) => {
+    // Asked afterwards: a coordinator that lives now has it before it ends.
+    Ok(match coordinator(&read.setup, run, run_dir)? {
+        Coordinator::Ours => {
             format!("passed to run {run}; `mesh status` shows what comes of it")
         }
         Coordinator::Nobody | Coordinator::Another(_) => {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use mesh_journal::RunId;
 use serde::Serialize;
 
-pub(crate) use inventory::{Found, Owner, Standing, inventory};
+pub(crate) use inventory::{Found, Held, Owner, Standing, inventory};
 
 use crate::error::CommandError;
 use crate::exit_code;
@@ -49,7 +49,7 @@ struct Entry<'a> {
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let (vcs, ..) = scope::open_repository(folder)?;
-    let found = inventory(&vcs)?;
+    let found = inventory(&vcs, &Held::default())?;
     let bytes = |found: &Found| {
         let path = found.listed.path.as_ref().filter(|_| args.size)?;
         Some(bytes_in(path))

@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
             .vcs
             .create_target(BRANCH, &CommitId::new(base.clone())?)?;
     }
-    let world = world(scope.ours.clone(), shell)?;
+    let world = world(scope.ours.clone(), shell);
     let new = NewRun {
         run: run.clone(),
         setup,

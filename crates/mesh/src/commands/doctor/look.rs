@@ -182,12 +182,6 @@ fn not_writable(folder: &Path) -> Option<String> {
 }
 
 fn locks_and_runs(vcs: &Backend, findings: &mut Findings) {
-    let Some(state_home) = locks::state_home(variable) else {
-        return findings.error(CommandError::new(
-            Kind::Environment,
-            "neither XDG_STATE_HOME nor HOME is set, and lock files need a place",
-        ));
-    };
     let tracker = findings
         .tracker
         .as_ref()
@@ -196,9 +190,10 @@ fn locks_and_runs(vcs: &Backend, findings: &mut Findings) {
         .chain(tracker)
         .collect();
     for key in keys {
-        match locks::held_by(&state_home, &key) {
+        match locks::is_held(&key) {
             Ok(held) => {
-                if held.is_some() {
+                let by = locks::holder_of(&key).filter(|_| held);
+                if held {
                     findings.error(
                         CommandError::new(
                             Kind::Held,
@@ -207,11 +202,7 @@ fn locks_and_runs(vcs: &Backend, findings: &mut Findings) {
                         .hint("wait for it, or `mesh stop`"),
                     );
                 }
-                findings.locks.push(LockFacts {
-                    key,
-                    held: held.is_some(),
-                    by: held.flatten(),
-                });
+                findings.locks.push(LockFacts { key, held, by });
             }
             Err(error) => findings.error(error.into()),
         }

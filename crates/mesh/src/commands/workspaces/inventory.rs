@@ -8,6 +8,7 @@ use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::state::{Phase, RunEnd};
 use mesh_journal::RunId;
 use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_journal::locks::Guard;
 use mesh_proc::shim;
 use mesh_vcs::{Backend, Listed, name};
 
@@ -92,11 +93,20 @@ impl std::fmt::Display for Found {
     }
 }
 
+/// Locks that this command itself holds, so that they are not taken for a coordinator's.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    /// Of the journals of these runs.
+    pub runs: BTreeMap<RunId, Guard>,
+    /// Of the store.
+    pub store: Option<Guard>,
+}
+
 /// All workspaces of mesh in the repository.
 ///
 /// # Errors
 /// Version control failed; a coordinator's lock cannot be asked.
-pub(crate) fn inventory(vcs: &Backend) -> Result<Vec<Found>, CommandError> {
+pub(crate) fn inventory(vcs: &Backend, held: &Held) -> Result<Vec<Found>, CommandError> {
     let mesh_dir = MeshDir::of(vcs.main_root());
     let mut runs: BTreeMap<RunId, Option<RunFacts>> = BTreeMap::new();
     let mut found = Vec::new();
@@ -106,7 +116,7 @@ pub(crate) fn inventory(vcs: &Backend) -> Result<Vec<Found>, CommandError> {
             None => None,
             Some(parsed) => {
                 if !runs.contains_key(&parsed.run) {
-                    let facts = RunFacts::read(&mesh_dir, &parsed.run)?;
+                    let facts = RunFacts::read(&mesh_dir, &parsed.run, held)?;
                     runs.insert(parsed.run.clone(), facts);
                 }
                 runs.get(&parsed.run).and_then(Option::as_ref)
@@ -181,13 +191,18 @@ struct RunFacts {
 
 impl RunFacts {
     /// Nothing when the run is not there or cannot be read: then nobody can tell whose its workspaces are.
-    fn read(mesh_dir: &MeshDir, run: &RunId) -> Result<Option<RunFacts>, CommandError> {
+    fn read(
+        mesh_dir: &MeshDir,
+        run: &RunId,
+        held: &Held,
+    ) -> Result<Option<RunFacts>, CommandError> {
         let run_dir = mesh_dir.run(run);
         let (Ok(read), Ok(summary)) = (target::read_run(&run_dir), report::summary(mesh_dir, run))
         else {
             return Ok(None);
         };
-        let coordinator = target::coordinator(&read.setup, run, &target::variable)?;
+        let is_coordinated = !held.runs.contains_key(run)
+            && target::coordinator(&read.setup, run, &run_dir)? == Coordinator::Ours;
         let mut outcomes = BTreeMap::new();
         for task in summary.tasks {
             for attempt in task.attempts {
@@ -200,7 +215,7 @@ impl RunFacts {
         Ok(Some(RunFacts {
             read,
             run_dir,
-            is_coordinated: matches!(coordinator, Coordinator::Ours(_)),
+            is_coordinated,
             outcomes,
         }))
     }
@@ -289,6 +304,10 @@ fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Standing, String) {
             }
         }
     };
+    if facts.is_coordinated {
+        // Its coordinator may go on from it, or remove it itself.
+        return (Standing::Live, format!("{reason}; its run goes on"));
+    }
     (Standing::Kept, reason)
 }
 
