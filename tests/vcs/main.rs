@@ -3,6 +3,7 @@
 //! Each behaviour is one function over a [`world::World`]; [`on_both`] makes a test of it for either program.
 
 mod detect;
+mod kept;
 mod landing;
 mod snapshots;
 mod trouble;

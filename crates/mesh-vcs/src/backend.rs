@@ -47,6 +47,7 @@ impl Setup {
 
     pub(crate) fn program(&self, path: &Path) -> Program {
         Program {
+            guard: None,
             path: path.to_path_buf(),
             env: call_env(&self.env),
             limits: self.limits,

@@ -83,9 +83,16 @@ pub(crate) enum Span {
     Long,
 }
 
+/// What has to hold before a call is made.
+pub(crate) trait Guard: Send + Sync {
+    /// `Err` is why no call may be made.
+    fn check(&self) -> Result<(), VcsError>;
+}
+
 /// A program with all that is the same for each of its calls.
 #[derive(Clone)]
 pub(crate) struct Program {
+    pub guard: Option<Arc<dyn Guard>>,
     pub path: PathBuf,
     pub env: Env,
     pub limits: CallLimits,
@@ -129,7 +136,25 @@ impl Program {
         span: Span,
         extra: &[(&str, &OsStr)],
     ) -> Result<Answer, VcsError> {
-        let command = self.command(cwd, args, span, extra);
+        self.ask_with(cwd, args, span, extra, &[])
+    }
+
+    /// As [`Program::ask`], with something to read on standard input.
+    pub fn ask_with(
+        &self,
+        cwd: &Path,
+        args: &[OsString],
+        span: Span,
+        extra: &[(&str, &OsStr)],
+        input: &[u8],
+    ) -> Result<Answer, VcsError> {
+        if let Some(guard) = &self.guard {
+            guard.check()?;
+        }
+        let mut command = self.command(cwd, args, span, extra);
+        if !input.is_empty() {
+            command = command.stdin_bytes(input);
+        }
         let shown = command.shown();
         tracing::debug!(command = %shown, cwd = %cwd.display(), "call");
         match self.runner.run(&command) {

@@ -137,6 +137,17 @@ pub enum VcsError {
         /// What is missing.
         reason: String,
     },
+    /// Something that decides what our calls do is not what it was when the run began.
+    #[error(
+        "{} changed while the run was on ({what}), and mesh runs nothing with it: look at it, undo it or leave it, then `mesh resume`",
+        .file.display()
+    )]
+    StoreChanged {
+        /// The file.
+        file: PathBuf,
+        /// What is different in it.
+        what: String,
+    },
     /// The hub is not open.
     #[error("the coordinator's hub is not open")]
     NoHub,

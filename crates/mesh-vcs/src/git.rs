@@ -2,13 +2,16 @@
 //!
 //! * Every attempt gets a detached worktree. `worktree add` is racy (measured: 14 of 640 failed at 8 to 16 at once, 2.47 on ext4),
 //!   so it is serialised, and tried once more.
-//! * Hooks, editors, signing, pagers and file system monitors of the user's configuration do not run in our calls.
+//! * No setting of the user changes what our calls do: `settings` has the table.
 //! * Parents are joined, and results put onto a target, without any working copy: `merge-tree --write-tree`, which is there since
 //!   2.38, and `commit-tree`. A branch moves by `update-ref` with the old value, which is a compare-and-swap.
 
+pub(crate) mod guard;
 mod land;
 mod merge;
-mod parse;
+pub(crate) mod parse;
+mod record;
+pub(crate) mod settings;
 mod snapshot;
 mod worktree;
 
@@ -21,7 +24,7 @@ use crate::model::{
 use crate::name::safe_name;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The oldest git that will do.
@@ -56,23 +59,6 @@ const RACE_PAUSE: Duration = Duration::from_millis(20);
 fn is_worktree_race(error: &VcsError) -> bool {
     matches!(error, VcsError::Failed { stderr, .. }
         if stderr.contains("failed to read") && stderr.contains("commondir"))
-}
-
-/// Options that every call has.
-fn common() -> Vec<OsString> {
-    let mut args = args!["--no-pager", "--literal-pathspecs"];
-    for setting in [
-        "core.hooksPath=/dev/null",
-        "core.fsmonitor=false",
-        "core.quotePath=false",
-        "advice.detachedHead=false",
-        "i18n.commitEncoding=UTF-8",
-        "gc.auto=0",
-        "maintenance.auto=false",
-    ] {
-        args.extend(args!["-c", setting]);
-    }
-    args
 }
 
 impl Git {
@@ -120,6 +106,8 @@ impl Git {
             return Err(VcsError::Bare { store: git.store });
         }
         git.main_root = fs_err::canonicalize(&main.path)?;
+        let guard = guard::StoreGuard::new(git.program.clone(), &git.store)?;
+        git.program.guard = Some(Arc::new(guard));
         git.workspaces_root =
             crate::folder::root_of(&git.main_root, setup.workspaces_root.as_deref());
         let identity = args![
@@ -143,12 +131,24 @@ impl Git {
         span: Span,
         extra: &[(&str, &OsStr)],
     ) -> Result<Answer, VcsError> {
-        let mut args = common();
-        args.extend(command);
-        // A few words of stderr are looked for, so they are asked for in one language.
-        let mut env = vec![("LC_ALL", OsStr::new("C"))];
-        env.extend_from_slice(extra);
-        self.program.ask(at, &args, span, &env)
+        settings::ask(&self.program, at, command, span, extra, &[])
+    }
+
+    /// As [`Git::run_at`], with something to read on standard input.
+    fn run_with_input(
+        &self,
+        at: &Path,
+        command: Vec<OsString>,
+        input: &[u8],
+    ) -> Result<Answer, VcsError> {
+        succeeded(settings::ask(
+            &self.program,
+            at,
+            command,
+            Span::Long,
+            &[],
+            input,
+        )?)
     }
 
     fn run_at(&self, at: &Path, command: Vec<OsString>) -> Result<Answer, VcsError> {
@@ -232,7 +232,7 @@ impl Git {
     }
 }
 
-fn succeeded(answer: Answer) -> Result<Answer, VcsError> {
+pub(crate) fn succeeded(answer: Answer) -> Result<Answer, VcsError> {
     if answer.output.status.is_success() {
         Ok(answer)
     } else {

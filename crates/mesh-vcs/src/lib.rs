@@ -12,9 +12,11 @@ pub mod name;
 
 mod backend;
 mod call;
+mod claim;
 mod folder;
 mod git;
 mod jj;
+mod submodule;
 
 pub use backend::{Backend, Repository, Setup};
 pub use call::CallLimits;

@@ -1,6 +1,7 @@
 //! Parsers of what git writes: bytes in, data or the reason why not. Lists of paths are asked for with `-z`, so any name is safe.
 
 use crate::model::{ChangeKind, Changed, CommitId};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -187,21 +188,6 @@ pub(crate) fn merged_tree(bytes: &[u8]) -> Result<MergedTree, String> {
     })
 }
 
-/// `ls-files --unmerged -z`: each path once.
-pub(crate) fn unmerged(bytes: &[u8]) -> Result<Vec<PathBuf>, String> {
-    let mut paths = Vec::new();
-    for field in fields(bytes)? {
-        let tab = field
-            .iter()
-            .position(|b| *b == b'\t')
-            .ok_or("an entry has no path")?;
-        paths.push(path(&field[tab + 1..]));
-    }
-    paths.sort();
-    paths.dedup();
-    Ok(paths)
-}
-
 /// `rev-list --parents`.
 pub(crate) fn with_parents(bytes: &[u8]) -> Result<Vec<WithParents>, String> {
     text(bytes)?
@@ -215,6 +201,164 @@ pub(crate) fn with_parents(bytes: &[u8]) -> Result<Vec<WithParents>, String> {
             })
         })
         .collect()
+}
+
+/// One entry of `ls-files --cached --others --exclude-standard --stage -v -z`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub path: PathBuf,
+    pub state: Listing,
+}
+
+/// What the index has of a listed path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// Nothing, and what lies there is a repository of its own.
+    Repository,
+    /// Nothing.
+    New,
+    /// One side of a conflict.
+    Unmerged,
+    /// A submodule, at this commit.
+    Gitlink(CommitId),
+    /// A file. `taken_as_unchanged`: whoever marked it so wants git not to look at it.
+    File { taken_as_unchanged: bool },
+}
+
+/// `ls-files --cached --others --exclude-standard --stage -v -z`.
+pub(crate) fn listing(bytes: &[u8]) -> Result<Vec<Listed>, String> {
+    let one = |field: &[u8]| {
+        let no_entry = || format!("{:?} is no entry", String::from_utf8_lossy(field));
+        let (tag, rest) = match field {
+            [tag, b' ', rest @ ..] if !rest.is_empty() => (*tag, rest),
+            _ => return Err(no_entry()),
+        };
+        if tag == b'?' {
+            let state = if rest.ends_with(b"/") {
+                Listing::Repository
+            } else {
+                Listing::New
+            };
+            return Ok(Listed {
+                path: path(rest.strip_suffix(b"/").unwrap_or(rest)),
+                state,
+            });
+        }
+        let tab = rest.iter().position(|b| *b == b'\t').ok_or_else(no_entry)?;
+        let mut words = rest[..tab].split(|b| *b == b' ');
+        let (Some(mode), Some(object), Some(stage)) = (words.next(), words.next(), words.next())
+        else {
+            return Err(no_entry());
+        };
+        let state = if stage != b"0" {
+            Listing::Unmerged
+        } else if mode == GITLINK {
+            Listing::Gitlink(id(object)?)
+        } else {
+            Listing::File {
+                taken_as_unchanged: tag.is_ascii_lowercase(),
+            }
+        };
+        Ok(Listed {
+            path: path(&rest[tab + 1..]),
+            state,
+        })
+    };
+    fields(bytes)?.into_iter().map(one).collect()
+}
+
+/// The mode of a submodule in trees and indexes.
+const GITLINK: &[u8] = b"160000";
+
+/// The submodules in `ls-tree -z`, with their commits.
+pub(crate) fn gitlinks(bytes: &[u8]) -> Result<Vec<(PathBuf, CommitId)>, String> {
+    let mut links = Vec::new();
+    for field in fields(bytes)? {
+        let tab = field
+            .iter()
+            .position(|b| *b == b'\t')
+            .ok_or("an entry has no path")?;
+        if let Some(rest) = field[..tab].strip_prefix(b"160000 commit ") {
+            links.push((path(&field[tab + 1..]), id(rest)?));
+        }
+    }
+    Ok(links)
+}
+
+/// Paths, as `-z --name-only` lists them.
+pub(crate) fn paths(bytes: &[u8]) -> Result<Vec<PathBuf>, String> {
+    Ok(fields(bytes)?.into_iter().map(path).collect())
+}
+
+/// `config --list --null`: names and values.
+pub(crate) fn config(bytes: &[u8]) -> Result<Vec<(String, String)>, String> {
+    Ok(fields(bytes)?.into_iter().map(setting).collect())
+}
+
+fn setting(field: &[u8]) -> (String, String) {
+    let text = String::from_utf8_lossy(field);
+    // A name alone is a setting that is true.
+    let (name, value) = text.split_once('\n').unwrap_or((&text, ""));
+    (name.to_owned(), value.to_owned())
+}
+
+/// `config --list --null --show-origin`: the file, the name, the value.
+pub(crate) fn config_with_origin(bytes: &[u8]) -> Result<Vec<(PathBuf, String, String)>, String> {
+    let fields = fields(bytes)?;
+    let (pairs, rest) = fields.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err("an origin has no setting".to_owned());
+    }
+    let one = |[origin, field]: &[&[u8]; 2]| {
+        let file = origin
+            .strip_prefix(b"file:")
+            .ok_or("a setting comes from no file")?;
+        let (name, value) = setting(field);
+        Ok((path(file), name, value))
+    };
+    pairs.iter().map(one).collect()
+}
+
+/// The names of submodules by their paths, from `config --list --null` of a `.gitmodules`.
+pub(crate) fn submodules(bytes: &[u8]) -> BTreeMap<PathBuf, String> {
+    let entries = config(bytes).unwrap_or_default();
+    let named = entries.into_iter().filter_map(|(name, value)| {
+        let name = name.strip_prefix("submodule.")?.strip_suffix(".path")?;
+        Some((PathBuf::from(value), name.to_owned()))
+    });
+    named.collect()
+}
+
+/// Where a submodule stands, and what is changed in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SubmoduleState {
+    pub head: Option<CommitId>,
+    pub changed: Vec<PathBuf>,
+}
+
+/// `status --porcelain=v2 --branch -z --no-renames`.
+pub(crate) fn submodule_state(bytes: &[u8]) -> Result<SubmoduleState, String> {
+    let mut state = SubmoduleState {
+        head: None,
+        changed: Vec::new(),
+    };
+    for field in fields(bytes)? {
+        if let Some(oid) = field.strip_prefix(b"# branch.oid ") {
+            state.head = id(oid).ok();
+            continue;
+        }
+        // How many words stand in front of the path.
+        let words = match field.first() {
+            Some(b'#') => continue,
+            Some(b'1') => 8,
+            Some(b'u') => 10,
+            Some(b'?') => 1,
+            _ => return Err(format!("{:?} is no entry", String::from_utf8_lossy(field))),
+        };
+        let at = field.splitn(words + 1, |b| *b == b' ').nth(words);
+        state.changed.push(path(at.ok_or("an entry has no path")?));
+    }
+    Ok(state)
 }
 
 /// A reflog file, oldest first; lines that cannot be read are left out, because it is a help and no record.
@@ -307,17 +451,70 @@ mod tests {
         assert!(status(b"M\0").is_err() && status(b" M \0").is_err());
     }
 
+    /// Captured from git 2.39.5.
     #[test]
-    fn unmerged_paths_come_once() {
-        let text = format!("100644 {A} 1\tf g\0100644 {A} 2\tf g\0100644 {B} 3\tf g\0");
-        assert_eq!(unmerged(text.as_bytes()).unwrap(), [Path::new("f g")]);
-        assert!(unmerged(b"no path\0").is_err());
+    fn a_listing_of_all_there_is() {
+        let text = format!(
+            "? app/\0? new\0H 100644 {A} 0\ta b\0h 100644 {A} 0\tc\nd\0H 160000 {B} 0\tlib\0M 100644 {A} 1\tx\0S 100755 {A} 0\ts\0"
+        );
+        let file = |taken_as_unchanged| Listing::File { taken_as_unchanged };
+        let found: Vec<(String, Listing)> = listing(text.as_bytes())
+            .unwrap()
+            .into_iter()
+            .map(|one| (one.path.display().to_string(), one.state))
+            .collect();
+        let expected = [
+            ("app", Listing::Repository),
+            ("new", Listing::New),
+            ("a b", file(false)),
+            ("c\nd", file(true)),
+            ("lib", Listing::Gitlink(CommitId::new(B).unwrap())),
+            ("x", Listing::Unmerged),
+            ("s", file(false)),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(path, state)| (path.to_owned(), state))
+        );
+        assert!(listing(b"H 100644\0").is_err() && listing(b"rubbish\0").is_err());
+    }
+
+    #[test]
+    fn the_state_of_a_submodule() {
+        let text = format!(
+            "# branch.oid {A}\0# branch.head (detached)\x001 .M N... 100644 100644 100644 {A} {A} a b\0? c d\0"
+        );
+        let state = submodule_state(text.as_bytes()).unwrap();
+        assert_eq!(state.head.as_ref().map(CommitId::as_str), Some(A));
+        assert_eq!(state.changed, [Path::new("a b"), Path::new("c d")]);
+        let unborn = submodule_state(b"# branch.oid (initial)\0").unwrap();
+        assert!(unborn.head.is_none() && submodule_state(b"x y\0").is_err());
+    }
+
+    #[test]
+    fn settings_and_where_they_come_from() {
+        let found = config_with_origin(b"file:a\0user.name\nA\nB\0file:b\0core.bare\0").unwrap();
+        assert_eq!(
+            found,
+            [
+                (
+                    PathBuf::from("a"),
+                    "user.name".to_owned(),
+                    "A\nB".to_owned()
+                ),
+                (PathBuf::from("b"), "core.bare".to_owned(), String::new())
+            ]
+        );
+        assert!(config_with_origin(b"blob:x\0a\0").is_err() && config_with_origin(b"a\0").is_err());
+        let named = submodules(b"submodule.a.b.path\nlib\0submodule.a.b.url\nx\0");
+        assert_eq!(named.get(Path::new("lib")).map(String::as_str), Some("a.b"));
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_a_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = (worktrees(&bytes), status(&bytes), changes(&bytes), merged_tree(&bytes), unmerged(&bytes));
+            let _ = (worktrees(&bytes), status(&bytes), changes(&bytes), merged_tree(&bytes), listing(&bytes), gitlinks(&bytes));
+            let _ = (paths(&bytes), config(&bytes), config_with_origin(&bytes), submodules(&bytes), submodule_state(&bytes));
             let _ = (with_parents(&bytes), reflog(&bytes), commits(&bytes), one_path(&bytes), one_commit(&bytes));
         }
     }

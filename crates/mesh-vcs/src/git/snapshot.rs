@@ -1,10 +1,14 @@
 //! What an attempt left: committed, compared with what it stood on, and set back after a proof.
 
+use super::record::{self, Recorded};
 use super::{Git, merge, parse, worktree};
 use crate::call::args;
+use crate::claim;
 use crate::error::VcsError;
-use crate::model::{CommitId, Snapshot, Workspace};
-use std::collections::BTreeSet;
+use crate::model::{CommitId, Snapshot, Unrecorded, Workspace};
+use crate::submodule::{self, Kept};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -23,13 +27,16 @@ const MAKING: &[&str] = &[
 pub(super) fn snapshot(
     git: &Git,
     workspace: &Workspace,
-    _claimed: &[String],
+    claimed: &[String],
 ) -> Result<Snapshot, VcsError> {
     let administrative = open(git, workspace)?;
-    let unmerged = git
-        .run_at(&workspace.path, args!["ls-files", "--unmerged", "-z"])
-        .and_then(|answer| answer.parse(parse::unmerged));
-    let tree = write_tree(git, workspace, &administrative)?;
+    let start = merge::join(git, &workspace.parents)?;
+    let Recorded {
+        tree,
+        unmerged,
+        mut unrecorded,
+        kept,
+    } = record::record(git, workspace, &administrative, &start.commit)?;
     let head = head_of(git, workspace)?;
     let commit = if git.tree_of(&head)? == tree {
         head
@@ -42,7 +49,6 @@ pub(super) fn snapshot(
         detach_at(git, workspace, &commit)?;
         commit
     };
-    let start = merge::join(git, &workspace.parents)?;
     let command = args![
         "diff-tree",
         "-r",
@@ -53,7 +59,7 @@ pub(super) fn snapshot(
         commit.as_str()
     ];
     let changed = git.run(command)?.parse(parse::changes)?;
-    let mut conflicted: BTreeSet<PathBuf> = unmerged.unwrap_or_default().into_iter().collect();
+    let mut conflicted: BTreeSet<PathBuf> = unmerged.into_iter().collect();
     conflicted.extend(start.conflicted);
     conflicted.retain(|path| has_markers(&workspace.path.join(path)));
     let mut missing_needs = Vec::new();
@@ -62,15 +68,94 @@ pub(super) fn snapshot(
             missing_needs.push(parent.clone());
         }
     }
+    let open = claim::unsettled(&workspace.path, claimed, &changed, &unrecorded);
+    unrecorded.extend(claims_left_out(git, workspace, &commit, &kept, open)?);
+    unrecorded.sort();
     Ok(Snapshot {
         strays: strays(git, &administrative, &commit)?,
         no_change: changed.is_empty(),
         changed,
         conflicted: conflicted.into_iter().collect(),
         missing_needs,
-        unrecorded: Vec::new(),
+        unrecorded,
         commit,
     })
+}
+
+/// Claims that are neither in the commit nor in a submodule that is kept.
+fn claims_left_out(
+    git: &Git,
+    workspace: &Workspace,
+    commit: &CommitId,
+    kept: &BTreeMap<PathBuf, Kept>,
+    claims: Vec<PathBuf>,
+) -> Result<Vec<Unrecorded>, VcsError> {
+    let mut here = Vec::new();
+    let mut inside: BTreeMap<&PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    for claim in claims {
+        let below = kept
+            .keys()
+            .find_map(|path| Some((path, claim.strip_prefix(path).ok()?.to_path_buf())));
+        match below {
+            Some((path, rest)) => inside.entry(path).or_default().push(rest),
+            None => here.push(claim),
+        }
+    }
+    let mut missing = not_in_tree(git, commit, here)?;
+    for (path, mut rests) in inside {
+        rests.retain(|rest| !rest.as_os_str().is_empty());
+        if let Some(kept) = kept.get(path).filter(|_| !rests.is_empty()) {
+            let folder = workspace.path.join(path);
+            let lost = git.submodules().missing(kept, &folder, &rests)?;
+            missing.extend(lost.into_iter().map(|rest| path.join(rest)));
+        }
+    }
+    Ok(missing
+        .into_iter()
+        .map(|path| claim::left_out(&workspace.path, path))
+        .collect())
+}
+
+/// Those of `paths` that `commit` has not.
+fn not_in_tree(
+    git: &Git,
+    commit: &CommitId,
+    paths: Vec<PathBuf>,
+) -> Result<Vec<PathBuf>, VcsError> {
+    if paths.is_empty() {
+        return Ok(paths);
+    }
+    let mut command = args![
+        "ls-tree",
+        "-z",
+        "--full-tree",
+        "--name-only",
+        commit.as_str(),
+        "--"
+    ];
+    command.extend(paths.iter().map(OsString::from));
+    let there: BTreeSet<PathBuf> = git.run(command)?.parse(parse::paths)?.into_iter().collect();
+    Ok(paths
+        .into_iter()
+        .filter(|path| !there.contains(path))
+        .collect())
+}
+
+/// See [`crate::Repository::not_in_commit`].
+pub(super) fn not_in_commit(
+    git: &Git,
+    workspace: &Workspace,
+    commit: &CommitId,
+    words: &[String],
+) -> Result<Vec<String>, VcsError> {
+    let claims = claim::named(&workspace.path, words);
+    let paths = claims.iter().map(|claim| claim.path.clone()).collect();
+    let missing = not_in_tree(git, commit, paths)?;
+    Ok(claims
+        .into_iter()
+        .filter(|claim| missing.contains(&claim.path))
+        .map(|claim| claim.word)
+        .collect())
 }
 
 /// Checks that the folder is still the worktree that was made, and removes what killed commands left locked. Measured: 38 of 60
@@ -88,17 +173,21 @@ fn open(git: &Git, workspace: &Workspace) -> Result<PathBuf, VcsError> {
             workspace.path.display()
         )));
     }
-    let answer = git.run_at(
-        &workspace.path,
-        args!["rev-parse", "--path-format=absolute", "--git-dir"],
-    )?;
-    let found = answer.parse(parse::one_path)?;
-    if fs_err::canonicalize(&found)? != fs_err::canonicalize(&administrative)? {
+    let store = fs_err::read_to_string(administrative.join("commondir"))?;
+    let is_ours = submodule::git_dir_of(&workspace.path) == administrative.canonicalize().ok()
+        && administrative
+            .join(store.trim_end())
+            .canonicalize()
+            .ok()
+            .as_ref()
+            == Some(&git.store);
+    if !is_ours {
         return Err(gone(format!(
             "{} belongs to another repository now",
             workspace.path.display()
         )));
     }
+    worktree::settle_config(&administrative)?;
     for lock in ["index.lock", "HEAD.lock"] {
         match fs_err::remove_file(administrative.join(lock)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
@@ -106,40 +195,6 @@ fn open(git: &Git, workspace: &Workspace) -> Result<PathBuf, VcsError> {
         }
     }
     Ok(administrative)
-}
-
-/// The tree of all files that are not ignored. An index that cannot be used is rebuilt from `HEAD`; a nested repository without a
-/// commit, which git cannot record, is left out.
-fn write_tree(
-    git: &Git,
-    workspace: &Workspace,
-    administrative: &Path,
-) -> Result<CommitId, VcsError> {
-    let add = || git.run_on_files(&workspace.path, args!["add", "--all"]);
-    if add().is_err() {
-        let whole = git.ask_at(
-            &workspace.path,
-            args!["ls-files", "--stage", "-z"],
-            crate::call::Span::Long,
-            &[],
-        )?;
-        if !whole.output.status.is_success() {
-            fs_err::remove_file(administrative.join("index"))?;
-            git.run_on_files(&workspace.path, args!["read-tree", "HEAD"])?;
-        }
-        if let Err(error) = add() {
-            let command = args!["add", "--all", "--ignore-errors"];
-            let answer = git.ask_at(&workspace.path, command, crate::call::Span::Long, &[])?;
-            if !answer
-                .stderr()
-                .contains("does not have a commit checked out")
-            {
-                return Err(error);
-            }
-        }
-    }
-    git.run_on_files(&workspace.path, args!["write-tree"])?
-        .parse(parse::one_commit)
 }
 
 fn head_of(git: &Git, workspace: &Workspace) -> Result<CommitId, VcsError> {
@@ -211,16 +266,6 @@ fn left_behind(moves: &[parse::Move]) -> BTreeSet<CommitId> {
     left
 }
 
-/// See [`crate::Repository::not_in_commit`].
-pub(super) fn not_in_commit(
-    _: &Git,
-    _: &Workspace,
-    _: &CommitId,
-    _: &[String],
-) -> Result<Vec<String>, VcsError> {
-    Ok(Vec::new())
-}
-
 /// See [`crate::Repository::discard_changes_since`].
 pub(super) fn discard(
     git: &Git,
@@ -234,7 +279,8 @@ pub(super) fn discard(
         "--porcelain=v1",
         "-z",
         "--no-renames",
-        "--untracked-files=all"
+        "--untracked-files=all",
+        "--ignore-submodules=all"
     ];
     let entries = git
         .run_on_files(&workspace.path, command)?

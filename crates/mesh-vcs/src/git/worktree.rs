@@ -188,7 +188,23 @@ fn try_add(git: &Git, new: &NewWorkspace, start: &CommitId) -> Result<PathBuf, V
     {
         return Err(answer.unreadable("the worktree is not what was asked for"));
     }
+    settle_config(&administrative)?;
     Ok(administrative)
+}
+
+/// What a worktree's own configuration holds, where there is one: git copies the user's, sparse patterns and all, and an agent may
+/// write what it likes into it.
+const OWN_CONFIG: &str = "[core]\n\tsparseCheckout = false\n\tsparseCheckoutCone = false\n";
+
+/// Puts the worktree's own configuration, if it has one, to what it was made with.
+pub(super) fn settle_config(administrative: &Path) -> Result<(), VcsError> {
+    let own = administrative.join("config.worktree");
+    if own.symlink_metadata().is_ok() {
+        let unfinished = administrative.join("mesh-config.tmp");
+        fs_err::write(&unfinished, OWN_CONFIG)?;
+        fs_err::rename(&unfinished, own)?;
+    }
+    Ok(())
 }
 
 /// Removes what an interrupted call of the same name left, and refuses what is not ours.
@@ -244,7 +260,7 @@ pub(super) fn describe(git: &Git, new: &NewWorkspace) -> Vec<Vec<String>> {
     let shown = |command: Vec<OsString>| {
         std::iter::once(git.program.path.to_string_lossy().into_owned())
             .chain(
-                super::common()
+                super::settings::common()
                     .iter()
                     .chain(&command)
                     .map(|arg| arg.to_string_lossy().into_owned()),
