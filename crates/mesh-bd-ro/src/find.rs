@@ -1,8 +1,8 @@
-//! The real `bd`: `MESH_BD`, else the first `bd` on `PATH` that is not this program.
+//! The real program behind a wrapper: the one that a variable names, else the first on `PATH` that is not this program.
 //!
-//! This program is often called `bd` itself, is first on an agent's `PATH`, and may be there several times: linked, hard
-//! linked, copied. None of these is ever started. Nor is a file that others may change, or one that depends on the current
-//! folder.
+//! A wrapper is often called like the program itself, is first on an agent's `PATH`, and may be there several times: linked, hard
+//! linked, copied. None of these is ever started. Nor is one that depends on the current folder, or, where that is asked, a file
+//! that others may change.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -15,32 +15,67 @@ const MISSING: &str = "is not there";
 /// Leads to this program, even when its path has gone.
 const OWN_PATH: &str = "/proc/self/exe";
 
+/// A program that is looked for.
+#[derive(Debug)]
+pub struct Wanted {
+    /// Its name on `PATH`.
+    pub name: &'static str,
+    /// The variable that names it by its absolute path.
+    pub variable: &'static str,
+    /// Whether a file that others may change is passed over.
+    pub alone_writable: bool,
+}
+
+/// The tracker's program.
+const BD: Wanted = Wanted {
+    name: "bd",
+    variable: MESH_BD,
+    alone_writable: true,
+};
+
 /// Finds the real `bd` from the values of `MESH_BD` and `PATH`.
 ///
 /// # Errors
-/// When there is none: one line with all that was passed over.
+/// As [`real`].
 pub fn real_bd(mesh_bd: Option<OsString>, path: Option<OsString>) -> Result<PathBuf, String> {
+    real(&BD, mesh_bd, path)
+}
+
+/// Finds the real program from the values of its variable and of `PATH`.
+///
+/// # Errors
+/// When there is none: one line with all that was passed over.
+pub fn real(
+    wanted: &Wanted,
+    named: Option<OsString>,
+    path: Option<OsString>,
+) -> Result<PathBuf, String> {
+    let Wanted { name, variable, .. } = wanted;
     let me = fs::metadata(OWN_PATH).ok();
     let path = path.unwrap_or_default();
-    let on_path = std::env::split_paths(&path).map(|entry| entry.join("bd"));
-    let (place, candidates) = match mesh_bd.filter(|value| !value.is_empty()) {
-        Some(program) => (MESH_BD, vec![PathBuf::from(program)]),
+    let on_path = std::env::split_paths(&path).map(|entry| entry.join(name));
+    let (place, candidates) = match named.filter(|value| !value.is_empty()) {
+        Some(program) => (*variable, vec![PathBuf::from(program)]),
         None => ("PATH", on_path.collect()),
     };
-    let mut none = format!("no usable bd in {place}");
+    let mut none = format!("no usable {name} in {place}");
     for candidate in candidates {
-        match judge(&candidate, me.as_ref()) {
+        match judge(&candidate, me.as_ref(), wanted.alone_writable) {
             Ok(()) => return Ok(candidate),
-            // An entry of PATH without a `bd` is nothing to speak of.
-            Err(MISSING) if place != MESH_BD => {}
+            // An entry of PATH without the program is nothing to speak of.
+            Err(MISSING) if place == "PATH" => {}
             Err(reason) => none += &format!("; {candidate:?} {reason}"),
         }
     }
-    Err(none + &format!("; set {MESH_BD} to the absolute path of the real bd"))
+    Err(none + &format!("; set {variable} to the absolute path of the real {name}"))
 }
 
-/// Whether it can be taken for the real `bd`, or why not.
-fn judge(candidate: &Path, me: Option<&Metadata>) -> Result<(), &'static str> {
+/// Whether it can be taken for the real program, or why not.
+fn judge(
+    candidate: &Path,
+    me: Option<&Metadata>,
+    alone_writable: bool,
+) -> Result<(), &'static str> {
     if !candidate.is_absolute() {
         return Err("is not absolute");
     }
@@ -54,7 +89,7 @@ fn judge(candidate: &Path, me: Option<&Metadata>) -> Result<(), &'static str> {
     }
     let is_open = |folder: &Path| fs::metadata(folder).is_ok_and(|it| it.mode() & 0o1002 == 0o0002);
     let mut folders = [candidate.parent(), real.parent()].into_iter().flatten();
-    if file.mode() & 0o022 != 0 || folders.any(is_open) {
+    if alone_writable && (file.mode() & 0o022 != 0 || folders.any(is_open)) {
         return Err("may be written by others (chmod go-w it and its folder)");
     }
     Ok(())

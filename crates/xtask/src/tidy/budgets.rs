@@ -39,6 +39,11 @@ pub const BUDGETS: &[Budget] = &[
         reason: "std only: it starts for every tracker read of every agent",
     },
     Budget {
+        name: "mesh-jj",
+        most: 0,
+        reason: "std only: it starts for every jj command of every agent",
+    },
+    Budget {
         name: "mesh-proc",
         most: 36,
         reason: "34 measured: exit reports are JSON by derive, which brings eight",

@@ -50,6 +50,12 @@ pub const EDGES: &[Row] = &[
         May::Use(&[]),
         "the agents' only door to the tracker; std only",
     ),
+    // Of the other wrapper it takes how the real program is found, and its exit codes.
+    row(
+        "mesh-jj",
+        May::Use(&["mesh-bd-ro"]),
+        "what agents find as jj; std only",
+    ),
     row(
         "mesh-plan",
         May::Use(&["mesh-core"]),
@@ -105,6 +111,7 @@ pub const EDGES: &[Row] = &[
             "mesh-agent",
             "mesh-engine",
             "mesh-bd-ro",
+            "mesh-jj",
         ]),
         "the programs",
     ),
