@@ -5,6 +5,7 @@ mod files;
 mod hostile;
 mod names;
 mod program;
+mod rail;
 mod real;
 mod support;
 mod table_walk;

@@ -5,6 +5,7 @@
 mod detect;
 mod kept;
 mod landing;
+mod rail;
 mod snapshots;
 mod trouble;
 mod workspaces;

@@ -88,7 +88,7 @@ pub const COMMON_KEEP: &[&str] = &[
 const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Names that belong to mesh; a profile can neither keep nor set them.
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 12] = [
     MESH_RUN,
     MESH_TASK,
     MESH_ATTEMPT,
@@ -98,6 +98,8 @@ const RESERVED: [&str; 10] = [
     "MESH_BD",
     "MESH_BD_RO",
     "MESH_BD_RO_LOG",
+    "MESH_JJ",
+    "MESH_JJ_RAIL",
     "BEADS_DIR",
 ];
 

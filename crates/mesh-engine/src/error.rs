@@ -84,12 +84,30 @@ pub enum EngineError {
         /// The epic.
         epic: String,
     },
-    /// The read-only door is missing.
-    #[error("mesh-bd-ro is not beside mesh; install both programs, or name it in MESH_BD_RO")]
-    NoWrapper,
+    /// What agents would find as `bd` or `jj` is missing.
+    #[error(
+        "{name} is not beside mesh; install all programs of mesh into one folder, or name it in {variable}"
+    )]
+    NoWrapper {
+        /// The wrapper's name.
+        name: &'static str,
+        /// The variable that may name it.
+        variable: &'static str,
+    },
 }
 
 impl EngineError {
+    /// What agents would find as `bd` is missing.
+    pub const NO_BD_RO: EngineError = EngineError::NoWrapper {
+        name: "mesh-bd-ro",
+        variable: "MESH_BD_RO",
+    };
+    /// What agents would find as `jj` is missing.
+    pub const NO_JJ_RAIL: EngineError = EngineError::NoWrapper {
+        name: "mesh-jj",
+        variable: "MESH_JJ_RAIL",
+    };
+
     pub(crate) fn folder(source: std::io::Error) -> EngineError {
         EngineError::Folder { source }
     }

@@ -60,6 +60,11 @@ impl Host {
         let _ = self.inbox.send(Input::Fact(Box::new(event)));
     }
 
+    /// The folder that goes in front of an agent's `PATH`, if there is anything in it.
+    pub fn path_front(&self) -> Option<PathBuf> {
+        Some(self.run_dir.bin()).filter(|bin| bin.is_dir())
+    }
+
     /// Remembers something for the last words.
     pub fn note(&self, text: String) {
         lock(&self.notes).push(text);

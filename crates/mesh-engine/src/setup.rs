@@ -168,6 +168,9 @@ pub struct Programs {
     /// The read-only door to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bd_ro: Option<PathBuf>,
+    /// What agents find as `jj`; runs of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jj_rail: Option<PathBuf>,
     /// Version control.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jj: Option<PathBuf>,

@@ -124,7 +124,9 @@ impl From<EngineError> for CommandError {
             EngineError::Profile(_) | EngineError::Groups { .. } => {
                 CommandError::new(Kind::ConfigInvalid, error.to_string())
             }
-            EngineError::Program(_) | EngineError::NoWrapper | EngineError::NoTracker { .. } => {
+            EngineError::Program(_)
+            | EngineError::NoWrapper { .. }
+            | EngineError::NoTracker { .. } => {
                 CommandError::new(Kind::ToolMissing, error.to_string())
             }
             EngineError::Source { .. } => CommandError::new(Kind::PlanInvalid, error.to_string()),

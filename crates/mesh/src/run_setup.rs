@@ -85,6 +85,7 @@ impl Scope {
             programs: Programs {
                 bd: self.tools.bd.clone(),
                 bd_ro: self.tools.bd_ro.clone(),
+                jj_rail: self.tools.jj_rail.clone(),
                 jj: self.tools.jj.clone(),
                 git: self.tools.git.clone(),
             },

@@ -1,7 +1,8 @@
 //! Where the programs are that a run uses. What is found is an absolute path, so that it can be shown and does not change later.
 //!
-//! The read-only wrapper is never taken from `PATH`: it is what keeps agents from the tracker, and a wrapper of somebody else's
-//! keeps nothing. And the tracker is never the wrapper: inside a workspace the first `bd` on `PATH` is a copy of it.
+//! The wrappers that agents find as `bd` and `jj` are never taken from `PATH`: they are what keeps agents from the tracker and from
+//! the workspaces of others, and a wrapper of somebody else's keeps nothing. And neither program is ever its wrapper: inside a
+//! workspace the first `bd` and `jj` on `PATH` are copies of them.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt;
@@ -11,10 +12,11 @@ use mesh_proc::find::find as find_program;
 
 use crate::config::ToolPaths;
 
-/// Names of the wrapper beside our own executable; the second is that of the test build.
-const WRAPPER: &str = "mesh-bd-ro";
+/// Names of the wrappers beside our own executable; those of the test build end like its program.
+const BD_RO: &str = "mesh-bd-ro";
+const JJ_RAIL: &str = "mesh-jj";
 const TEST_PROGRAM: &str = "mesh-dup";
-const TEST_WRAPPER: &str = "mesh-bd-ro-dup";
+const TEST_ENDING: &str = "-dup";
 
 /// Programs as they were found; absolute paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,8 +27,10 @@ pub(crate) struct Found {
     pub jj: Option<PathBuf>,
     /// Version control.
     pub git: Option<PathBuf>,
-    /// The read-only wrapper.
+    /// What agents find as `bd`.
     pub bd_ro: Option<PathBuf>,
+    /// What agents find as `jj`.
+    pub jj_rail: Option<PathBuf>,
 }
 
 /// A program, or why it was not found, as a fragment for people.
@@ -42,10 +46,11 @@ pub(crate) struct Searched {
     pub jj: Search,
     pub git: Search,
     pub bd_ro: Search,
+    pub jj_rail: Search,
 }
 
-/// Looks for all programs: where `MESH_BD`, `MESH_JJ`, `MESH_GIT` and `MESH_BD_RO` say, else where the configuration says, else
-/// on `PATH`, and the wrapper beside our own executable.
+/// Looks for all programs: where `MESH_BD`, `MESH_JJ`, `MESH_GIT`, `MESH_BD_RO` and `MESH_JJ_RAIL` say, else where the
+/// configuration says, else on `PATH`, and the wrappers beside our own executable.
 pub(crate) fn locate(config: &ToolPaths, variable: &dyn Fn(&str) -> Option<OsString>) -> Found {
     let searched = search(config, variable);
     Found {
@@ -53,6 +58,7 @@ pub(crate) fn locate(config: &ToolPaths, variable: &dyn Fn(&str) -> Option<OsStr
         jj: searched.jj.ok(),
         git: searched.git.ok(),
         bd_ro: searched.bd_ro.ok(),
+        jj_rail: searched.jj_rail.ok(),
     }
 }
 
@@ -64,61 +70,65 @@ pub(crate) fn search(config: &ToolPaths, variable: &dyn Fn(&str) -> Option<OsStr
             .filter(|value| !value.is_empty())
             .or_else(|| Some(configured.as_ref()?.clone().into_os_string()))
     };
-    let program = |name: &str, named: Option<OsString>| {
-        find(
-            named.as_deref().unwrap_or(OsStr::new(name)),
-            path.as_deref(),
-        )
-    };
-    let bd_ro = match named("MESH_BD_RO", &config.bd_ro) {
+    let wrapper = |variable: &str, configured: &Option<PathBuf>, name: &str| match named(
+        variable, configured,
+    ) {
         // A bare name would be looked up on PATH.
         Some(named) if !Path::new(&named).is_absolute() => Err(format!(
             "`{}` is not an absolute path",
             named.to_string_lossy()
         )),
         Some(named) => find(&named, None),
-        None => beside(std::env::current_exe().ok().as_deref()),
+        None => beside(std::env::current_exe().ok().as_deref(), name),
     };
-    let bd = match named("MESH_BD", &config.bd) {
-        Some(named) => find(&named, path.as_deref())
-            .and_then(|found| refuse_wrapper(found, bd_ro.as_deref().ok())),
-        None => first_bd(path.as_deref(), bd_ro.as_deref().ok()),
+    let bd_ro = wrapper("MESH_BD_RO", &config.bd_ro, BD_RO);
+    let jj_rail = wrapper("MESH_JJ_RAIL", &config.jj_rail, JJ_RAIL);
+    let wrapped = |name: &str, named: Option<OsString>, wrapper: &Search| {
+        let wrapper = wrapper.as_deref().ok();
+        match named {
+            Some(named) => {
+                find(&named, path.as_deref()).and_then(|found| refuse_wrapper(found, name, wrapper))
+            }
+            None => first_but(name, path.as_deref(), wrapper),
+        }
     };
+    let git = named("MESH_GIT", &config.git).unwrap_or_else(|| "git".into());
     Searched {
-        bd,
-        jj: program("jj", named("MESH_JJ", &config.jj)),
-        git: program("git", named("MESH_GIT", &config.git)),
+        bd: wrapped("bd", named("MESH_BD", &config.bd), &bd_ro),
+        jj: wrapped("jj", named("MESH_JJ", &config.jj), &jj_rail),
+        git: find(&git, path.as_deref()),
         bd_ro,
+        jj_rail,
     }
 }
 
-fn beside(exe: Option<&Path>) -> Search {
-    let name = match exe.and_then(Path::file_name) {
-        Some(name) if name == TEST_PROGRAM => TEST_WRAPPER,
-        _ => WRAPPER,
+fn beside(exe: Option<&Path>, name: &str) -> Search {
+    let ending = match exe.and_then(Path::file_name) {
+        Some(program) if program == TEST_PROGRAM => TEST_ENDING,
+        _ => "",
     };
     let folder = exe.and_then(Path::parent).unwrap_or(Path::new("/"));
-    find(folder.join(name).as_os_str(), None)
+    find(folder.join(format!("{name}{ending}")).as_os_str(), None)
 }
 
-/// The first `bd` on `path` that is not the wrapper.
-fn first_bd(path: Option<&OsStr>, wrapper: Option<&Path>) -> Search {
+/// The first `name` on `path` that is not the wrapper.
+fn first_but(name: &str, path: Option<&OsStr>, wrapper: Option<&Path>) -> Search {
     let folders = path.into_iter().flat_map(std::env::split_paths);
     for folder in folders.filter(|folder| folder.is_absolute()) {
-        let Ok(found) = find(OsStr::new("bd"), Some(folder.as_os_str())) else {
+        let Ok(found) = find(OsStr::new(name), Some(folder.as_os_str())) else {
             continue;
         };
         if !wrapper.is_some_and(|wrapper| is_same_program(&found, wrapper)) {
             return Ok(found);
         }
     }
-    find(OsStr::new("bd"), None)
+    find(OsStr::new(name), None)
 }
 
-fn refuse_wrapper(found: PathBuf, wrapper: Option<&Path>) -> Search {
+fn refuse_wrapper(found: PathBuf, name: &str, wrapper: Option<&Path>) -> Search {
     if wrapper.is_some_and(|wrapper| is_same_program(&found, wrapper)) {
         return Err(format!(
-            "{} is the read-only wrapper, not bd itself",
+            "{} is the wrapper for agents, not {name} itself",
             found.display()
         ));
     }
@@ -186,28 +196,37 @@ mod tests {
     }
 
     #[test]
-    fn the_tracker_is_never_the_wrapper_or_a_copy_of_it() {
-        let temp = tempfile::tempdir().unwrap();
-        let wrapper = program(&temp.path().join("lib/mesh-bd-ro"), "wrapper");
-        program(&temp.path().join("copy/bd"), "wrapper");
-        fs_err::create_dir_all(temp.path().join("link")).unwrap();
-        fs_err::os::unix::fs::symlink(&wrapper, temp.path().join("link/bd")).unwrap();
-        let real = program(&temp.path().join("real/bd"), "tracker");
-        let folders = ["copy", "link", "real"].map(|name| temp.path().join(name));
-        let ro = [("MESH_BD_RO", wrapper.as_os_str())];
-        let all = std::env::join_paths(&folders).unwrap();
-        let found = locate_with(&ToolPaths::default(), &[ro[0], ("PATH", &all)]);
-        assert_eq!(found.bd, Some(real));
-        assert_eq!(found.bd_ro, Some(wrapper.clone()));
-        let wrappers = std::env::join_paths(&folders[..2]).unwrap();
-        let found = locate_with(&ToolPaths::default(), &[ro[0], ("PATH", &wrappers)]);
-        assert_eq!(found.bd, None);
-        let copy = folders[0].join("bd");
-        let found = locate_with(
-            &ToolPaths::default(),
-            &[ro[0], ("MESH_BD", copy.as_os_str())],
-        );
-        assert_eq!(found.bd, None);
+    fn a_program_is_never_its_wrapper_or_a_copy_of_it() {
+        for (name, variable, wrapper_variable) in [
+            ("bd", "MESH_BD", "MESH_BD_RO"),
+            ("jj", "MESH_JJ", "MESH_JJ_RAIL"),
+        ] {
+            let temp = tempfile::tempdir().unwrap();
+            let wrapper = program(&temp.path().join("lib/wrapper"), "wrapper");
+            program(&temp.path().join("copy").join(name), "wrapper");
+            fs_err::create_dir_all(temp.path().join("link")).unwrap();
+            let link = temp.path().join("link").join(name);
+            fs_err::os::unix::fs::symlink(&wrapper, link).unwrap();
+            let real = program(&temp.path().join("real").join(name), "itself");
+            let folders = ["copy", "link", "real"].map(|name| temp.path().join(name));
+            let found = |variables: &[(&str, &OsStr)]| {
+                let found = locate_with(&ToolPaths::default(), variables);
+                match name {
+                    "bd" => (found.bd, found.bd_ro),
+                    _ => (found.jj, found.jj_rail),
+                }
+            };
+            let ro = (wrapper_variable, wrapper.as_os_str());
+            let all = std::env::join_paths(&folders).unwrap();
+            assert_eq!(
+                found(&[ro, ("PATH", &all)]),
+                (Some(real), Some(wrapper.clone()))
+            );
+            let wrappers = std::env::join_paths(&folders[..2]).unwrap();
+            assert_eq!(found(&[ro, ("PATH", &wrappers)]).0, None);
+            let copy = folders[0].join(name);
+            assert_eq!(found(&[ro, (variable, copy.as_os_str())]).0, None);
+        }
     }
 
     #[test]
@@ -215,7 +234,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let wrapper = program(&temp.path().join("mesh-bd-ro"), "1");
         let of_tests = program(&temp.path().join("mesh-bd-ro-dup"), "2");
-        let beside = |name: &str| super::beside(Some(&temp.path().join(name))).ok();
+        let beside = |name: &str| super::beside(Some(&temp.path().join(name)), BD_RO).ok();
         assert_eq!(beside("mesh"), Some(wrapper.clone()));
         assert_eq!(beside("mesh (deleted)"), Some(wrapper));
         assert_eq!(beside("mesh-dup"), Some(of_tests));

@@ -28,7 +28,7 @@ use mesh_proc::run::{Direct, Observed, Output, RunError};
 use mesh_proc::shim::Launcher;
 use mesh_proc::signal::Listener;
 use mesh_proc::watch::Watcher;
-use mesh_vcs::{Backend, CommitId, Tools};
+use mesh_vcs::{Backend, CommitId, Kind, Tools};
 
 pub use alone::{Locks, locked_things, refuse_beside_unfinished, unfinished};
 use calls::{log_call, open_call_log};
@@ -41,7 +41,7 @@ use crate::error::EngineError;
 use crate::host::{Gate, Host};
 use crate::inbox::Input;
 use crate::recover::{self, Recovered};
-use crate::setup::{RunSetup, SourceSetup};
+use crate::setup::{Programs, RunSetup, SourceSetup};
 use crate::source::Source;
 use crate::turns::Turns;
 
@@ -104,7 +104,7 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
         &world.ours,
         Some(Arc::clone(&log)),
     )?);
-    install_wrapper(&new.setup, &run_dir)?;
+    install_wrappers(&new.setup, &run_dir)?;
     vcs.open_hub(new.run.as_str())?;
     write_plan_json(&run_dir, &new)?;
     let (source, tracker) =
@@ -202,7 +202,7 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
     recover::end_calls_in_flight(run.as_str());
     let log = open_call_log(&run_dir)?;
     let vcs = Arc::new(open_vcs(&setup, &run, &world.ours, Some(Arc::clone(&log)))?);
-    install_wrapper(&setup, &run_dir)?;
+    install_wrappers(&setup, &run_dir)?;
     vcs.open_hub(run.as_str())?;
     let (loaded, tracker) = read_source(&setup, &run, &world.ours, &mesh_dir, &vcs)?;
     let change = difference(&state, &loaded);
@@ -385,15 +385,25 @@ fn open_vcs(
     Ok(Backend::detect(&setup.repository, &vcs)?)
 }
 
-/// Agents get the wrapper under the name `bd`, as a copy of the run's own: a rebuild in mid-run must not matter.
-fn install_wrapper(setup: &RunSetup, run_dir: &RunDir) -> Result<(), EngineError> {
-    let SourceSetup::Bd { .. } = setup.source else {
-        return Ok(());
-    };
-    let Some(wrapper) = &setup.programs.bd_ro else {
-        return Err(EngineError::NoWrapper);
-    };
-    let target = run_dir.bin().join("bd");
+/// Agents get the wrappers under the names `bd` and `jj`, as copies of the run's own: a rebuild in mid-run must not matter.
+fn install_wrappers(setup: &RunSetup, run_dir: &RunDir) -> Result<(), EngineError> {
+    let Programs { bd_ro, jj_rail, .. } = &setup.programs;
+    if let SourceSetup::Bd { .. } = setup.source {
+        let wrapper = bd_ro.as_deref().ok_or(EngineError::NO_BD_RO)?;
+        install_wrapper(wrapper, run_dir, "bd")?;
+    }
+    // A run of an earlier version was begun without it, and goes on without it.
+    if let Some(rail) = jj_rail
+        .as_deref()
+        .filter(|_| setup.vcs == Kind::Jj.as_str())
+    {
+        install_wrapper(rail, run_dir, "jj")?;
+    }
+    Ok(())
+}
+
+fn install_wrapper(wrapper: &Path, run_dir: &RunDir, name: &str) -> Result<(), EngineError> {
+    let target = run_dir.bin().join(name);
     if target.exists() {
         return Ok(());
     }

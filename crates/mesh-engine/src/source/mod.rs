@@ -6,7 +6,6 @@ pub(crate) mod renewals;
 pub(crate) mod st;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -158,14 +157,6 @@ impl Source {
         match self {
             Source::St(_) => Ok(Env::empty()),
             Source::Bd(source) => source.agent_environment(host, attempt),
-        }
-    }
-
-    /// The folder that goes in front of an agent's `PATH`.
-    pub fn path_front(&self, host: &Host) -> Option<PathBuf> {
-        match self {
-            Source::St(_) => None,
-            Source::Bd(_) => Some(host.run_dir.bin()),
         }
     }
 

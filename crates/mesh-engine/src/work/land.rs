@@ -98,7 +98,7 @@ fn prove_integrated(
         attempt: attempt.clone(),
         workspace: tree.path.to_path_buf(),
         prompt_file: host.run_dir.attempt(attempt).prompt(),
-        path_front: host.source.path_front(host),
+        path_front: host.path_front(),
         state_folder: None,
         extra_env: host
             .source

@@ -181,7 +181,7 @@ pub(crate) fn facts(
         attempt: attempt.clone(),
         workspace: workspace.path.clone(),
         prompt_file,
-        path_front: host.source.path_front(host),
+        path_front: host.path_front(),
         state_folder,
         extra_env,
     })

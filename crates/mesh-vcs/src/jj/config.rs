@@ -160,6 +160,11 @@ pub(super) fn agent_environment(
     Ok(vec![
         ("JJ_CONFIG".to_owned(), list),
         ("JJ_EDITOR".to_owned(), "false".to_owned()),
+        // What they find as `jj` asks for the real one here.
+        (
+            "MESH_JJ".to_owned(),
+            jj.program.path.to_string_lossy().into_owned(),
+        ),
         (
             "GIT_CEILING_DIRECTORIES".to_owned(),
             jj.workspaces_root.to_string_lossy().into_owned(),

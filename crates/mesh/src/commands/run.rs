@@ -42,7 +42,10 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let (agent, profile) = run_setup::agent(&args.scope, &scope.config)?;
     run_setup::locate_agent(&profile, &scope.root, &scope.ours)?;
     if scope.tracker.is_some() && scope.tools.bd_ro.is_none() {
-        return Err(mesh_engine::EngineError::NoWrapper.into());
+        return Err(mesh_engine::EngineError::NO_BD_RO.into());
+    }
+    if scope.vcs.kind() == mesh_vcs::Kind::Jj && scope.tools.jj_rail.is_none() {
+        return Err(mesh_engine::EngineError::NO_JJ_RAIL.into());
     }
     ask_concurrency(&mut scope, shell)?;
     scope.notes(shell);

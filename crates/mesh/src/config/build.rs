@@ -82,6 +82,7 @@ fn tools(layers: &Layers) -> ToolPaths {
         jj: path("jj"),
         git: path("git"),
         bd_ro: path("bd_ro"),
+        jj_rail: path("jj_rail"),
     }
 }
 

@@ -2,7 +2,7 @@
 //! from; an unknown key is an error with the nearest name.
 //!
 //! Variables and the keys they set are one column of the table of keys: MESH_CONCURRENCY, MESH_RANK, MESH_AGENT, MESH_VERIFY,
-//! MESH_AUDIT_LEVEL, MESH_LAND, MESH_BD, MESH_JJ, MESH_GIT, MESH_BD_RO. Flags are laid over by the commands that have them.
+//! MESH_AUDIT_LEVEL, MESH_LAND, MESH_BD, MESH_JJ, MESH_GIT, MESH_BD_RO, MESH_JJ_RAIL. Flags are laid over by the commands that have them.
 //! Nothing here looks at what a value means for a run; a file that is there is never changed.
 
 mod build;
@@ -110,8 +110,10 @@ pub struct ToolPaths {
     pub jj: Option<PathBuf>,
     /// Version control.
     pub git: Option<PathBuf>,
-    /// The read-only wrapper.
+    /// What agents find as `bd`.
     pub bd_ro: Option<PathBuf>,
+    /// What agents find as `jj`.
+    pub jj_rail: Option<PathBuf>,
 }
 
 /// A configuration, and where each value of it came from.

@@ -94,6 +94,7 @@ pub(super) const KEYS: &[Key] = &[
     with_variable(&["tools", "jj"], Kind::Text, "MESH_JJ"),
     with_variable(&["tools", "git"], Kind::Text, "MESH_GIT"),
     with_variable(&["tools", "bd_ro"], Kind::Text, "MESH_BD_RO"),
+    with_variable(&["tools", "jj_rail"], Kind::Text, "MESH_JJ_RAIL"),
     key(&["agents", "*", "command"], Kind::Loose),
     key(
         &["agents", "*", "prompt"],

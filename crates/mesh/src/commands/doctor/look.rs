@@ -48,6 +48,9 @@ pub(super) fn at_everything(folder: &Path, findings: &mut Findings) {
         Err(error) => return findings.error(error.into()),
     };
     repository(&vcs, findings);
+    if vcs.kind() == mesh_vcs::Kind::Jj && searched.jj_rail.is_err() {
+        findings.error(mesh_engine::EngineError::NO_JJ_RAIL.into());
+    }
     let allow_untested = loaded
         .as_ref()
         .is_some_and(|loaded| loaded.config.tracker.allow_untested);
@@ -93,17 +96,18 @@ fn config_facts(root: Option<&Path>, loaded: Option<&config::Loaded>, findings: 
 }
 
 fn programs(searched: &Searched, ours: &Env, findings: &mut Findings) {
-    let all: [(&'static str, &Search, Option<&str>); 4] = [
+    let all: [(&'static str, &Search, Option<&str>); 5] = [
         ("jj", &searched.jj, Some("--version")),
         ("git", &searched.git, Some("--version")),
         ("bd", &searched.bd, Some("version")),
         ("mesh-bd-ro", &searched.bd_ro, None),
+        ("mesh-jj", &searched.jj_rail, None),
     ];
     for (name, search, question) in all {
         let path = search.as_ref().ok().cloned();
         let version = match (&path, question) {
             (Some(path), Some(question)) => first_line(path, question, ours),
-            // The wrapper is built with us and says nothing of its own; beside us it is of our version.
+            // The wrappers are built with us and say nothing of their own; beside us they are of our version.
             _ => None,
         };
         findings.programs.push(ProgramFacts {

@@ -43,7 +43,7 @@ pub(super) fn look(
                         Kind::ToolMissing,
                         "mesh-bd-ro was not found beside mesh, and agents get no other way to the tracker",
                     )
-                    .hint("install both programs into one folder, or name it in MESH_BD_RO"),
+                    .hint("install all programs of mesh into one folder, or name it in MESH_BD_RO"),
                 );
             }
         }
