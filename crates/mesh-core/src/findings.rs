@@ -323,6 +323,25 @@ pub fn quoting(what: impl Into<String>, tail: &str) -> String {
     text
 }
 
+/// A text made by [`quoting`] in one line: what happened and, after a colon, the last line that is quoted.
+#[must_use]
+pub fn brief(detail: &str) -> String {
+    const QUOTED_CHARS: usize = 200;
+    let mut lines = detail.lines();
+    let what = lines.next().unwrap_or_default().to_owned();
+    match lines.rfind(|line| !line.trim().is_empty()) {
+        None => what,
+        Some(last) => {
+            let mut quoted: String = last.trim().chars().take(QUOTED_CHARS + 1).collect();
+            if let Some((end, _)) = quoted.char_indices().nth(QUOTED_CHARS) {
+                quoted.truncate(end);
+                quoted.push('…');
+            }
+            format!("{what}: {quoted}")
+        }
+    }
+}
+
 /// Judges what an attempt with exit code 0 left behind.
 #[must_use]
 pub fn judge(findings: &Findings, allow_no_validation: bool) -> Ruling {

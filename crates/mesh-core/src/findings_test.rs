@@ -125,3 +125,16 @@ fn a_failure_quotes_what_the_agent_wrote_last() {
         "the agent was ended by signal 9"
     );
 }
+
+#[test]
+fn a_quoted_failure_in_one_line_ends_with_the_last_line() {
+    assert_eq!(brief("the agent was stopped"), "the agent was stopped");
+    assert_eq!(
+        brief("the agent ended with exit code 1\ntrace\n  no API key \n\n"),
+        "the agent ended with exit code 1: no API key"
+    );
+    assert_eq!(
+        brief(&format!("x\n{}", "é".repeat(300))).chars().count(),
+        204
+    );
+}

@@ -23,6 +23,7 @@ pub mod rank;
 mod shortest;
 pub mod state;
 pub mod task;
+pub mod text;
 pub mod time;
 pub mod why;
 

@@ -147,6 +147,8 @@ pub struct AttemptSummary {
     pub exit_code: Option<i32>,
     /// `verified`, a failure class, `question`, `interrupted`, `skipped`; nothing while it goes on.
     pub outcome: Option<String>,
+    /// What was seen of its failure, first in one line, then the last lines of what the process wrote.
+    pub failure: Option<String>,
     /// Paths it changed.
     pub changed: Vec<String>,
     /// The proof; nothing when none ran.

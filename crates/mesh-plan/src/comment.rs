@@ -77,6 +77,7 @@ struct BeadFacts<'a> {
     verify: Option<&'a str>,
     verdict: &'static str,
     notes: String,
+    output: String,
     marker: String,
 }
 
@@ -98,6 +99,7 @@ pub fn marker_of_run(run: &str, what: &str) -> String {
 /// When the template is at fault.
 pub fn bead(comment: &BeadComment<'_>) -> Result<String, RenderError> {
     let mut notes: Vec<String> = Vec::new();
+    let mut output = String::new();
     let outcome = match &comment.outcome {
         AttemptOutcome::Verified {
             self_checked,
@@ -120,7 +122,10 @@ pub fn bead(comment: &BeadComment<'_>) -> Result<String, RenderError> {
                 }
                 .to_owned(),
             );
-            format!("failed: {failure}")
+            let text = failure.to_string();
+            let (what, quoted) = text.split_once('\n').unwrap_or((&text, ""));
+            quoted.clone_into(&mut output);
+            format!("failed: {what}")
         }
         AttemptOutcome::Question(question) => {
             notes.push("it waits for an answer".to_owned());
@@ -145,6 +150,7 @@ pub fn bead(comment: &BeadComment<'_>) -> Result<String, RenderError> {
         } else {
             notes.join("; ")
         },
+        output,
         marker: marker_of_attempt(comment.run, comment.attempt),
     };
     render(BEAD, facts)

@@ -88,7 +88,7 @@ fn the_comments_of_attempts_that_are_not_done() {
     };
     assert_eq!(
         said(&comment),
-        "Checkpoint: failed: verify-failed: exit code 1 of make\n- PR: none\n- Verify: make  # fail\n- Notes: it is tried again\n\
+        "Checkpoint: failed: verify-failed: exit code 1\n- PR: none\n- Verify: make  # fail\n- Notes: it is tried again\n- Last lines of its output:\n> of make\n\
          (mesh r-7 t-1#1)\n"
     );
     let notes = ["workspace kept at /w".to_owned()];

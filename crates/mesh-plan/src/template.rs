@@ -1,5 +1,7 @@
-//! Strict rendering of the compiled-in templates: an unknown name is an error, never an empty place.
+//! Strict rendering of the compiled-in templates: an unknown name is an error, never an empty place, and no control character of a
+//! text from outside gets through.
 
+use mesh_core::text::{one_line, visible};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
@@ -21,7 +23,12 @@ pub(crate) fn render(
     environment.set_syntax(syntax);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.add_filter("fenced", fenced);
-    environment.add_filter("one_line", one_line);
+    environment.add_filter("one_line", |text: &str| one_line(text));
+    environment.add_filter("quoted", quoted);
+    environment.set_formatter(|out, _, value| match value.as_str() {
+        Some(text) => Ok(out.write_str(&visible(text))?),
+        None => Ok(write!(out, "{value}")?),
+    });
     environment.add_template(name, source)?;
     let text = environment.get_template(name)?.render(Serde(facts))?;
     Ok(text)
@@ -43,9 +50,10 @@ fn fenced(text: &str, kwargs: Kwargs) -> Result<String, Error> {
     Ok(format!("{fence}{word}\n{text}{end}{fence}"))
 }
 
-/// A text from outside where one line is meant: white space becomes single spaces.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// A text from outside of which no line can be taken for one of ours.
+fn quoted(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("> {line}")).collect();
+    lines.join("\n")
 }
 
 fn longest_run(text: &str, letter: char) -> usize {
@@ -68,6 +76,29 @@ mod tests {
         let nothing: BTreeMap<&str, &str> = BTreeMap::new();
         assert!(render("t", "a {{ b }} c", &nothing).is_err());
         assert!(render("t", "{% if b %}c{% endif %}", &nothing).is_err());
+    }
+
+    #[test]
+    fn no_control_character_of_a_text_from_outside_gets_through() {
+        let facts = BTreeMap::from([("b", "x\u{1b}]0;t\u{7}\ty\r\n\u{202e}\u{c}z")]);
+        let render = |source| render("t", source, &facts).expect("the name is known");
+        let whole = "x\\u{1b}]0;t\\u{7}\ty\n\\u{202e}\\u{c}z";
+        assert_eq!(render("{{ b }}"), whole);
+        assert_eq!(render("{{ b | fenced }}"), format!("```\n{whole}\n```"));
+        assert_eq!(
+            render("{{ b | quoted }}"),
+            "> x\\u{1b}]0;t\\u{7}\ty\n> \\u{202e}\\u{c}z"
+        );
+        assert_eq!(
+            render("{{ b | one_line }}"),
+            "x\\u{1b}]0;t\\u{7} y \\u{202e} z"
+        );
+        assert_eq!(
+            render("{{ [b, b] | join(',') | one_line }}")
+                .matches('\n')
+                .count(),
+            0
+        );
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! What comes out of [`safe_name`] can be one component of a path, a jj workspace name that needs no quotes in a revset, and one
 //! component of a git ref. The rule is the core's, because the run folder follows it too.
 
+use mesh_core::id::TaskId;
+use mesh_core::text::one_line;
+
 pub use mesh_core::filename::{MAX_NAME_BYTES, safe_file_name as safe_name};
 
 /// What the names of all workspaces of mesh begin with.
@@ -27,6 +30,12 @@ pub fn workspace_folder(task: &str, attempt: u32) -> String {
     } else {
         format!("{name}+{attempt}")
     }
+}
+
+/// The first line of a task's commit. A title is any text; a line end in it would begin a message of its own.
+#[must_use]
+pub fn subject(task: &TaskId, title: &str) -> String {
+    one_line(&format!("{task}: {title}"))
 }
 
 /// The name of the hub's workspace of a run.
@@ -64,6 +73,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::path::{Component, Path};
+
+    #[test]
+    fn a_title_cannot_add_lines_to_a_commit_message() {
+        let task = TaskId::new("t-1").unwrap();
+        assert_eq!(
+            subject(&task, "Do it\r\n\nCo-authored-by: x\u{202e}\u{1b}[1m"),
+            "t-1: Do it Co-authored-by: x\\u{202e}\\u{1b}[1m"
+        );
+    }
 
     /// The rules of `git check-ref-format` for one component, and those of file names.
     fn assert_harmless(name: &str) {

@@ -3,14 +3,18 @@
 use std::path::PathBuf;
 
 use mesh_core::decision::SkipReason;
+use mesh_core::findings::brief;
 use mesh_core::id::AttemptId;
 use mesh_core::state::{Phase, State};
 use mesh_core::task::Standing;
+use mesh_core::text::{one_line, visible};
 use mesh_core::time::Millis;
 use mesh_engine::{Finished, unix_ms};
 use mesh_journal::call_log;
 use mesh_journal::layout::{MeshDir, RunDir};
-use mesh_journal::summary::{RunState, Summary, Surroundings, TaskSummary, summarize};
+use mesh_journal::summary::{
+    AttemptSummary, RunState, Summary, Surroundings, TaskSummary, summarize,
+};
 use mesh_journal::{RunId, locks};
 use mesh_proc::signal::OurSignal;
 
@@ -83,7 +87,10 @@ pub(crate) fn finish(
     let summary = sum_up(mesh_dir, run, Some(false))?;
     let run_dir = mesh_dir.run(run);
     let lines = report_lines(&summary, &run_dir);
-    let text = format!("# mesh run {run}\n\n```text\n{}\n```\n", lines.join("\n"));
+    let text = format!(
+        "# mesh run {run}\n\n```text\n{}\n```\n",
+        visible(&lines.join("\n"))
+    );
     if let Err(error) = fs_err::write(run_dir.report_md(), text) {
         shell.note(format!(
             "note: the report was not written to the run folder: {error}"
@@ -170,7 +177,7 @@ pub(crate) fn status_lines(summary: &Summary) -> Vec<String> {
             "{:width$}  {:10} {}",
             task.id,
             task.state,
-            first_line(&task.reason)
+            brief(&task.reason)
         ));
     }
     lines
@@ -195,10 +202,6 @@ fn headline(summary: &Summary) -> String {
 
 fn is_done(task: &TaskSummary) -> bool {
     matches!(task.state, "verified" | "landed" | "satisfied")
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }
 
 /// What a run did: who ran when, what came of it, where everything lies.
@@ -227,7 +230,7 @@ pub(crate) fn report_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
 }
 
 fn task_lines(task: &TaskSummary) -> Vec<String> {
-    let mut lines = vec![format!("{}  {}", task.id, first_line(&task.reason))];
+    let mut lines = vec![format!("{}  {}", task.id, brief(&task.reason))];
     for attempt in &task.attempts {
         let mut facts = vec![format!(
             "attempt {} on {}: {}",
@@ -243,7 +246,7 @@ fn task_lines(task: &TaskSummary) -> Vec<String> {
                 || "no exit code".to_owned(),
                 |code| format!("exit code {code}"),
             );
-            facts.push(format!("proof `{}`: {code}", first_line(&verify.command)));
+            facts.push(format!("proof `{}`: {code}", one_line(&verify.command)));
         }
         if let Some(commit) = &attempt.commit {
             facts.push(format!(
@@ -259,8 +262,20 @@ fn task_lines(task: &TaskSummary) -> Vec<String> {
             facts.push(format!("kept in {}", workspace.display()));
         }
         lines.push(format!("    {}", facts.join("; ")));
+        lines.extend(quoted(attempt));
     }
     lines
+}
+
+/// The last lines of what a failed attempt's process wrote.
+fn quoted(attempt: &AttemptSummary) -> Vec<String> {
+    const SHOWN: usize = 10;
+    let detail = attempt.failure.as_deref().unwrap_or_default();
+    let lines: Vec<&str> = detail.lines().skip(1).collect();
+    lines[lines.len().saturating_sub(SHOWN)..]
+        .iter()
+        .map(|line| format!("        {line}"))
+        .collect()
 }
 
 fn shortened(paths: &[String]) -> String {
@@ -268,7 +283,7 @@ fn shortened(paths: &[String]) -> String {
     let shown = paths
         .iter()
         .take(SHOWN)
-        .cloned()
+        .map(|path| one_line(path))
         .collect::<Vec<_>>()
         .join(", ");
     if paths.len() > SHOWN {

@@ -26,6 +26,7 @@ mod value;
 pub use value::{is_none, strip_comment};
 
 use mesh_core::findings::{BlockReading, FinalBlock};
+use mesh_core::text::is_control;
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -173,8 +174,8 @@ fn quoted(line: &str) -> String {
     }
 }
 
-/// `text` as a terminal would leave it to read: without escape sequences and control characters, and of a line that was overwritten
-/// only the last state.
+/// `text` as a terminal would leave it to read: without escape sequences, control characters and bidirectional controls, and of a
+/// line that was overwritten only the last state.
 #[must_use]
 pub fn without_terminal_sequences(text: &str) -> String {
     static SEQUENCES: LazyLock<Regex> = LazyLock::new(|| {
@@ -190,7 +191,7 @@ pub fn without_terminal_sequences(text: &str) -> String {
         }
         let line = line.trim_end_matches('\r');
         let shown = line.rsplit('\r').next().unwrap_or(line);
-        clean.extend(shown.chars().filter(|c| *c == '\t' || !c.is_control()));
+        clean.extend(shown.chars().filter(|c| *c == '\t' || !is_control(*c)));
     }
     clean
 }

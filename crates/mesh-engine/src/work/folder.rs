@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use mesh_core::decision::NeedCommit;
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::task::Commit;
+use mesh_core::text::one_line;
 use mesh_vcs::{CommitId, NewWorkspace, Workspace, name};
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +52,12 @@ pub(crate) fn new_workspace(
         }
     };
     let path = host.vcs.workspaces_root().join(folder);
-    let message = format!("{task}: {title}\n\nmesh: {} {attempt}", host.run);
+    let subject = name::subject(&attempt.task, title);
+    let message = format!(
+        "{subject}\n\nmesh: {} {}",
+        host.run,
+        one_line(&attempt.to_string())
+    );
     Ok(NewWorkspace {
         name,
         path,

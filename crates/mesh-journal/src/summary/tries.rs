@@ -31,6 +31,7 @@ pub(super) struct Try {
     pub(super) verified: Option<Moment>,
     exit_code: Option<i32>,
     outcome: Option<String>,
+    failure: Option<String>,
     changed: Vec<String>,
     verify: Option<VerifySummary>,
     commit: Option<String>,
@@ -46,6 +47,7 @@ impl Try {
             verified: None,
             exit_code: None,
             outcome: None,
+            failure: None,
             changed: Vec::new(),
             verify: None,
             commit: None,
@@ -66,6 +68,7 @@ impl Try {
             ended_at: self.ended.map(|moment| moment.wall),
             exit_code: self.exit_code,
             outcome: self.outcome.clone(),
+            failure: self.failure.clone(),
             changed: self.changed.clone(),
             verify: self.verify.clone(),
             workspace: (around.workspace)(id),
@@ -181,6 +184,9 @@ fn take_decision(tries: &mut BTreeMap<AttemptId, Try>, now: Moment, decision: &D
         }
         Decision::Retry { attempt, failure } | Decision::Fail { attempt, failure } => {
             outcome(attempt, failure.class.as_str());
+            if let Some(found) = tries.get_mut(attempt) {
+                found.failure.get_or_insert_with(|| failure.detail.clone());
+            }
         }
         Decision::Question { attempt, .. } => outcome(attempt, "question"),
         Decision::Interrupt { attempt } => outcome(attempt, "interrupted"),

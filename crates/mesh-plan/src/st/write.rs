@@ -1,6 +1,7 @@
 //! Bytes to append to a plan file, or to begin one with.
 
 use mesh_core::id::TaskId;
+use mesh_core::text::visible;
 use serde::Serialize;
 
 use super::{ItemStatus, StItem};
@@ -81,7 +82,7 @@ pub fn comment_text(progress: Progress, detail: &str, marker: &str) -> String {
     format!(
         "[mesh] {}: {}\n{marker}",
         progress.status().as_str(),
-        detail.trim()
+        visible(detail.trim())
     )
 }
 

@@ -1,5 +1,7 @@
 //! `mesh logs`: what an attempt's agent, its proof or its setup command wrote.
 //!
+//! A file or a pipe gets the exact bytes; a terminal gets them without escape sequences and other control characters.
+//!
 //! Following waits for the kernel to say that something changed; nothing is looked at in between.
 
 use std::io::{ErrorKind, Read};
@@ -7,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use fs_err::File;
+use mesh_agent::block::without_terminal_sequences;
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::state::State;
 use mesh_journal::RunId;
@@ -32,7 +35,10 @@ pub(crate) struct Args {
     /// Go on showing what is written until the process has ended.
     #[arg(short, long, conflicts_with = "prompt")]
     pub follow: bool,
-    /// Its messages (standard error) instead of its output.
+    /// Only its standard output.
+    #[arg(long, conflicts_with_all = ["stderr", "prompt"])]
+    pub stdout: bool,
+    /// Only its standard error.
     #[arg(long, conflicts_with = "prompt")]
     pub stderr: bool,
     /// The proof instead of the agent.
@@ -55,24 +61,28 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let attempt = choose_attempt(&state, &run, task, args.attempt)?;
     let attempt_dir = run_dir.attempt(&attempt);
     if args.prompt {
-        return show(&attempt_dir.prompt(), &attempt, shell);
+        let prompt = Stream::new("prompt", attempt_dir.prompt());
+        return Shown::new(vec![prompt], &attempt).all(shell);
     }
     let process = process_of(args, &attempt_dir);
-    let path = if args.stderr {
-        process.stderr()
-    } else {
-        process.stdout()
-    };
+    let mut streams = Vec::new();
+    if !args.stderr {
+        streams.push(Stream::new("stdout", process.stdout()));
+    }
+    if !args.stdout {
+        streams.push(Stream::new("stderr", process.stderr()));
+    }
+    let id = attempt.clone();
+    let mut shown = Shown::new(streams, &id);
     if !args.follow {
-        return show(&path, &attempt, shell);
+        return shown.all(shell);
     }
     let followed = Followed {
-        path,
         process,
         attempt,
         run_dir,
     };
-    followed.follow(shell)
+    followed.follow(&mut shown, shell)
 }
 
 fn choose_attempt(
@@ -105,68 +115,172 @@ fn process_of(args: &Args, attempt_dir: &AttemptDir) -> ProcessDir {
     }
 }
 
-/// All of a file, in pieces: a log may be larger than what anybody wants in memory.
-fn show(path: &Path, attempt: &AttemptId, shell: &mut Shell) -> Result<u8, CommandError> {
-    match File::open(path) {
-        Ok(mut file) => {
-            copy(&mut file, shell)?;
-            Ok(exit_code::OK)
+/// A file of which as much is shown as there is.
+struct Stream {
+    name: &'static str,
+    path: PathBuf,
+    file: Option<File>,
+    /// The beginning of a line whose end has not been read; only for a terminal.
+    pending: Vec<u8>,
+}
+
+impl Stream {
+    fn new(name: &'static str, path: PathBuf) -> Stream {
+        Stream {
+            name,
+            path,
+            file: None,
+            pending: Vec::new(),
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            Err(CommandError::usage(format!("{attempt} has no such file"))
-                .hint(format!("it would be {}", path.display())))
+    }
+
+    /// Opens the file, if it is there by now.
+    fn open(&mut self) -> Result<bool, CommandError> {
+        if self.file.is_none() {
+            self.file = match File::open(&self.path) {
+                Ok(file) => Some(file),
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                Err(error) => return Err(error.into()),
+            };
         }
-        Err(error) => Err(error.into()),
+        Ok(self.file.is_some())
+    }
+
+    fn is_empty(&self) -> bool {
+        fs_err::metadata(&self.path).map_or(true, |metadata| metadata.len() == 0)
+    }
+
+    /// The next piece: a log may be larger than what anybody wants in memory.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, CommandError> {
+        let Some(file) = &mut self.file else {
+            return Ok(0);
+        };
+        loop {
+            match file.read(buffer) {
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 
-/// Shows what `file` has from where it stands. Says whether anybody still reads it.
-fn copy(file: &mut File, shell: &mut Shell) -> Result<bool, CommandError> {
-    let mut buffer = vec![0_u8; 64 << 10];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(true),
-            Ok(count) => {
-                if shell.raw(&buffer[..count]).is_err() {
-                    return Ok(false);
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
+/// What is shown of an attempt, one stream after the other or as they grow. Where both streams have something, each part says of
+/// which it is.
+struct Shown<'a> {
+    streams: Vec<Stream>,
+    attempt: &'a AttemptId,
+    /// The stream that was shown last.
+    last: Option<usize>,
+    /// Whether the output stands at the beginning of a line.
+    at_line_start: bool,
+}
+
+impl Shown<'_> {
+    fn new(streams: Vec<Stream>, attempt: &AttemptId) -> Shown<'_> {
+        Shown {
+            streams,
+            attempt,
+            last: None,
+            at_line_start: true,
         }
     }
+
+    /// All that is there now.
+    fn all(&mut self, shell: &mut Shell) -> Result<u8, CommandError> {
+        let mut is_there = false;
+        for stream in &mut self.streams {
+            is_there |= stream.open()?;
+        }
+        if !is_there {
+            let place = self.streams.first().map(|stream| stream.path.display());
+            let error = CommandError::usage(format!("{} has no such log", self.attempt));
+            return Err(match place {
+                Some(place) => error.hint(format!("it would be {place}")),
+                None => error,
+            });
+        }
+        if self.copy(shell, true)? && self.last.is_none() {
+            shell.note(format!("note: {} has written nothing", self.attempt));
+        }
+        Ok(exit_code::OK)
+    }
+
+    /// Shows what there is of each stream from where it stands; `is_over` when nothing more can come. Says whether anybody still
+    /// reads it.
+    fn copy(&mut self, shell: &mut Shell, is_over: bool) -> Result<bool, CommandError> {
+        let mut buffer = vec![0_u8; 64 << 10];
+        for at in 0..self.streams.len() {
+            self.streams[at].open()?;
+            loop {
+                let count = self.streams[at].read(&mut buffer)?;
+                let bytes = if shell.shows_to_terminal() {
+                    safe_lines(&mut self.streams[at].pending, &buffer[..count], is_over)
+                } else {
+                    buffer[..count].to_vec()
+                };
+                if !bytes.is_empty() && !self.show(shell, at, &bytes) {
+                    return Ok(false);
+                }
+                if count == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn show(&mut self, shell: &mut Shell, at: usize, bytes: &[u8]) -> bool {
+        let is_only_one = self
+            .streams
+            .iter()
+            .enumerate()
+            .all(|(other, stream)| other == at || stream.is_empty());
+        let mut text = Vec::new();
+        if self.last != Some(at) && !is_only_one {
+            let line_end = if self.at_line_start { "" } else { "\n" };
+            text.extend(format!("{line_end}==> {} <==\n", self.streams[at].name).bytes());
+        }
+        text.extend(bytes);
+        self.last = Some(at);
+        self.at_line_start = bytes.ends_with(b"\n");
+        shell.raw(&text).is_ok()
+    }
+}
+
+/// The longest line that a terminal gets in one piece.
+const MAX_LINE_BYTES: usize = 64 << 10;
+
+/// What a terminal may get of `bytes`, which follow `pending`: whole lines, without what it would obey. What a line lacks stays in
+/// `pending` until it comes, or nothing more can.
+fn safe_lines(pending: &mut Vec<u8>, bytes: &[u8], is_over: bool) -> Vec<u8> {
+    pending.extend(bytes);
+    let end = if (is_over && bytes.is_empty()) || pending.len() > MAX_LINE_BYTES {
+        pending.len()
+    } else {
+        let line_end = pending.iter().rposition(|byte| *byte == b'\n');
+        line_end.map_or(0, |at| at + 1)
+    };
+    let lines: Vec<u8> = pending.drain(..end).collect();
+    without_terminal_sequences(&String::from_utf8_lossy(&lines)).into_bytes()
 }
 
 /// A log that is followed.
 struct Followed {
-    path: PathBuf,
     process: ProcessDir,
     attempt: AttemptId,
     run_dir: RunDir,
 }
 
 impl Followed {
-    fn follow(&self, shell: &mut Shell) -> Result<u8, CommandError> {
+    fn follow(&self, shown: &mut Shown<'_>, shell: &mut Shell) -> Result<u8, CommandError> {
         fs_err::create_dir_all(self.process.path())?;
         let watch = self.watch()?;
-        let mut file: Option<File> = None;
         loop {
-            // Asked before the file is read: what was written before the end is then shown as well.
+            // Asked before the files are read: what was written before the end is then shown as well.
             let live = Live::adopt(&self.process.shim_json());
             let is_over = self.is_over(live.as_ref())?;
-            if file.is_none() {
-                file = match File::open(&self.path) {
-                    Ok(file) => Some(file),
-                    Err(error) if error.kind() == ErrorKind::NotFound => None,
-                    Err(error) => return Err(error.into()),
-                };
-            }
-            if let Some(file) = &mut file
-                && !copy(file, shell)?
-            {
-                return Ok(exit_code::OK);
-            }
-            if is_over {
+            if !shown.copy(shell, is_over)? || is_over {
                 return Ok(exit_code::OK);
             }
             wait(&watch, live.as_ref())?;

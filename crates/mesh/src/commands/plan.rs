@@ -10,6 +10,7 @@ use mesh_core::policy::Unlabelled;
 use mesh_core::rank::Ranking;
 use mesh_core::state::State;
 use mesh_core::task::{Standing, Task};
+use mesh_core::text::one_line;
 use mesh_core::time::Millis;
 use mesh_engine::SourceSetup;
 use mesh_journal::{RunId, WallTime};
@@ -284,7 +285,7 @@ fn commands(scope: &Scope, args: &Args, runs: &[Ix]) -> Result<Vec<String>, Comm
                 .workspaces_root()
                 .join(name::workspace_folder(task.id.as_str(), 1)),
             parents,
-            message: format!("{}: {}", task.id, task.title),
+            message: name::subject(&task.id, &task.title),
         };
         lines.extend(
             scope
@@ -313,7 +314,9 @@ fn commands(scope: &Scope, args: &Args, runs: &[Ix]) -> Result<Vec<String>, Comm
 fn text(scope: &Scope, object: &PlanObject) -> Vec<String> {
     let mut lines = vec![format!(
         "{} ({} {})",
-        object.source.title, object.source.kind, object.source.id
+        one_line(&object.source.title),
+        object.source.kind,
+        object.source.id
     )];
     lines.push(format!(
         "{} tasks, {} to do; order: {}",
@@ -347,7 +350,7 @@ fn text(scope: &Scope, object: &PlanObject) -> Vec<String> {
             lines.push(format!(
                 "  {:width$}  {}  ({})",
                 task.id,
-                task.title,
+                one_line(&task.title),
                 facts.join("; ")
             ));
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use mesh_core::task::Standing;
+use mesh_core::text::one_line;
 use mesh_engine::{NewRun, World};
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, WallTime};
@@ -145,7 +146,7 @@ fn confirm(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<(), CommandE
     let widest = waves.iter().map(Vec::len).max().unwrap_or(0);
     shell.line(format!(
         "{}: {} of {} tasks to do, at most {} agents at once, expected parallelism {widest}",
-        scope.name(),
+        one_line(scope.name()),
         scope.open_tasks(),
         scope.plan.tasks().len(),
         scope.policy.concurrency
@@ -165,7 +166,7 @@ fn confirm(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<(), CommandE
         .iter()
         .filter(|task| task.standing == Standing::Open)
     {
-        shell.line(format!("  {}  {}", task.id, task.title));
+        shell.line(format!("  {}  {}", task.id, one_line(&task.title)));
     }
     if shell.confirm("Run these?") {
         Ok(())

@@ -1,4 +1,4 @@
-//! `mesh why`: one sentence on why a task is where it is.
+//! `mesh why`: one sentence on why a task is where it is, and for a failure the last lines that were written.
 
 use std::path::Path;
 
@@ -53,7 +53,17 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
             reason: &task.reason,
         })?;
     } else {
-        shell.line(format!("{} {}.", task.id, task.reason.trim_end()));
+        let mut lines = task.reason.trim_end().lines();
+        let reason = lines.next().unwrap_or_default();
+        shell.line(format!("{} {reason}.", task.id));
+        let mut is_quoted = false;
+        for line in lines {
+            is_quoted = true;
+            shell.line(format!("    {line}"));
+        }
+        if is_quoted {
+            shell.line(format!("`mesh logs {}` shows all that it wrote.", task.id));
+        }
     }
     Ok(exit_code::OK)
 }

@@ -5,8 +5,10 @@ use std::io::{IsTerminal, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 use mesh_core::decision::Decision;
 use mesh_core::event::Event;
+use mesh_core::findings::brief;
 use mesh_core::state::State;
 use mesh_core::task::Standing;
+use mesh_core::text::{one_line, visible};
 use mesh_core::time::Millis;
 use mesh_engine::Watch;
 
@@ -32,8 +34,9 @@ impl Progress {
     }
 
     fn line(&self, text: &str) {
+        let text = visible(text);
         match &self.bar {
-            Some(bar) => bar.println(text),
+            Some(bar) => bar.println(text.as_ref()),
             None if self.to_stderr => {
                 let _ = writeln!(std::io::stderr(), "{text}");
             }
@@ -52,7 +55,7 @@ impl Watch for Progress {
         {
             let title = state
                 .find(&attempt.task)
-                .map(|(task, _)| task.title.clone())
+                .map(|(task, _)| one_line(&task.title))
                 .unwrap_or_default();
             self.line(&format!(
                 "{time}  {attempt} runs on {}: {title}",
@@ -92,7 +95,6 @@ impl Drop for Progress {
 
 /// The decisions that people want to hear of.
 fn said(decision: &Decision) -> Option<String> {
-    let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
     Some(match decision {
         Decision::Accept {
             attempt,
@@ -102,12 +104,12 @@ fn said(decision: &Decision) -> Option<String> {
         Decision::Accept { attempt, .. } => format!("{attempt} verified"),
         Decision::Retry { attempt, failure } => format!(
             "{attempt} {}; it is tried again",
-            first(&failure.to_string())
+            brief(&failure.to_string())
         ),
         Decision::Fail { attempt, failure } => {
-            format!("{attempt} {}; given up", first(&failure.to_string()))
+            format!("{attempt} {}; given up", brief(&failure.to_string()))
         }
-        Decision::Question { attempt, text } => format!("{attempt} asks: {}", first(text)),
+        Decision::Question { attempt, text } => format!("{attempt} asks: {}", one_line(text)),
         Decision::Skip { task, reason } => format!("{task} left out: {reason}"),
         Decision::Stop { attempt, cause } => {
             format!("{attempt} is being ended: {}", cause.as_str())

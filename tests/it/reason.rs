@@ -1,0 +1,166 @@
+//! Why an attempt failed: what its processes wrote last is shown wherever somebody looks, and secrets in it are not.
+
+use serde_json::{Value, json};
+
+use crate::script;
+use crate::stage::{FAKE_BD_GIT, ST_GIT, Scene, Stage, Work, job, task};
+
+/// Two tasks; `steps` are those of `a`.
+fn two(stage: Stage, steps: impl Fn(&Scene) -> Value) -> (Scene, Work) {
+    let scene = stage.open().expect("git and fakes are there");
+    let work = scene.plan("Two", &[job("a", &[]).proof("echo proved"), job("b", &[])]);
+    scene.script(&work, |job| match job.key.as_str() {
+        "a" => steps(&scene),
+        _ => script::usual(&scene, job, &[]),
+    });
+    (scene, work)
+}
+
+fn the_reason_is_shown_everywhere(stage: Stage) {
+    let (scene, work) = two(stage, |scene| {
+        json!({
+            "1": [{"print": "working"}, {"print_err": "\u{1b}[31mno such model: o9\u{1b}[0m\r"}, {"exit": 1}],
+            "*": [{"copy_stdin": scene.env.dir().join("prompt")}, {"print_err": "authentication failed\u{202e}: run login"}, {"kill_self": 9}],
+        })
+    });
+    let said = scene.run(&work, 2, &[]).exits(20);
+    for live in [
+        "crashed: the agent ended with exit code 1: no such model: o9; it is tried again",
+        "crashed: the agent was ended by signal 9: authentication failed: run login; given up",
+    ] {
+        assert!(said.stderr.contains(live), "{}", said.stderr);
+    }
+    let a = task(&said.object(), work.id("a")).clone();
+    assert_eq!(
+        a["attempts"][0]["failure"],
+        "the agent ended with exit code 1\nno such model: o9"
+    );
+    let reason = a["reason"].as_str().expect("a text");
+    assert!(
+        reason.ends_with("signal 9\nauthentication failed: run login"),
+        "{reason}"
+    );
+    let prompt = fs_err::read_to_string(scene.env.dir().join("prompt")).expect("the prompt");
+    assert!(prompt.contains("\nno such model: o9\n"), "{prompt}");
+    let id = work.id("a");
+    let shown = |args: &[&str]| scene.mesh(args).exits(0).stdout;
+    let last = "authentication failed: run login";
+    for text in [
+        shown(&["why", id]),
+        shown(&["status"]),
+        shown(&["report"]),
+        scene.comments(&work, "a").join("\n"),
+    ] {
+        assert!(text.contains(last), "{text}");
+    }
+    let report = shown(&["report"]);
+    assert!(report.contains("        no such model: o9\n"), "{report}");
+}
+
+#[test]
+fn the_reason_is_shown_everywhere_st_git() {
+    the_reason_is_shown_everywhere(ST_GIT);
+}
+
+#[test]
+fn the_reason_is_shown_everywhere_fake_bd_1_3_0_git() {
+    the_reason_is_shown_everywhere(FAKE_BD_GIT);
+}
+
+#[test]
+fn without_a_final_block_the_last_words_are_shown_st_git() {
+    let (scene, work) = two(
+        ST_GIT,
+        |_| json!([{"print": "I may not do this.\nGood bye."}]),
+    );
+    let report = scene.run(&work, 2, &[]).exits(20).object();
+    let reason = task(&report, "a")["reason"].as_str().expect("a text");
+    assert!(
+        reason.ends_with("\nI may not do this.\nGood bye."),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_hung_agent_is_quoted_st_git() {
+    let (scene, work) = two(
+        ST_GIT,
+        |scene| json!([{"print_err": "waiting for a password"}, script::gate(scene)]),
+    );
+    let command = json!(scene.agent_command());
+    scene.configure(&format!(
+        "retries = 0\n[agents.fake]\ncommand = {command}\nsilence_limit = \"2s\"\n"
+    ));
+    let report = scene.run(&work, 2, &["--agent", "fake"]).exits(20).object();
+    let reason = task(&report, "a")["reason"].as_str().expect("a text");
+    assert!(
+        reason.contains("no sign of life") && reason.ends_with("\nwaiting for a password"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn only_the_end_of_much_output_is_quoted_st_git() {
+    let (scene, work) = two(ST_GIT, |_| {
+        let lines: Vec<String> = (0..500)
+            .map(|n| format!("line {n} {}", "x".repeat(300)))
+            .collect();
+        json!([{"print_err": lines.join("\n")}, {"exit": 1}])
+    });
+    let report = scene.run(&work, 2, &[]).exits(20).object();
+    let reason = task(&report, "a")["reason"].as_str().expect("a text");
+    assert!(reason.len() < 2300, "{} bytes", reason.len());
+    assert!(
+        reason.contains("\nline 499 xxx") && !reason.contains("line 480"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_secret_that_the_agent_was_given_is_not_quoted_st_git() {
+    let print =
+        json!({"run": ["sh", "-c", "echo \"refused: $SOME_TOKEN of $REGION\" >&2; exit 1"]});
+    let (scene, work) = two(ST_GIT, |_| json!([print]));
+    let command = json!(scene.agent_command());
+    scene.configure(&format!(
+        "[agents.fake]\ncommand = {command}\nenv_set = {{ SOME_TOKEN = \"open-sesame\", REGION = \"north\" }}\n"
+    ));
+    let said = scene.run(&work, 2, &["--agent", "fake"]).exits(20);
+    let why = scene.mesh(&["why", "a"]).exits(0).stdout;
+    assert!(why.contains("refused: [SOME_TOKEN] of north"), "{why}");
+    for text in [&said.stdout, &said.stderr, &why] {
+        assert!(!text.contains("open-sesame"), "{text}");
+    }
+}
+
+#[test]
+fn logs_show_both_streams_setup_and_proof_st_git() {
+    let (scene, work) = two(ST_GIT, |scene| {
+        script::then(
+            json!([{"print": "out"}, {"print_err": "err"}]),
+            &Value::Array(script::result(scene, "a")),
+        )
+    });
+    scene.configure("[workspace]\nsetup = \"echo prepared >&2\"\n");
+    let _ = scene.run(&work, 2, &[]).exits(0);
+    let logs = |more: &[&str]| {
+        let args = [&["logs", "a"][..], more].concat();
+        scene.mesh(&args).exits(0).stdout
+    };
+    let out = "out\nPR: none\nVerify: test -f a.txt  # pass\nChanged: a.txt\nBlockers: none\n";
+    assert_eq!(
+        logs(&[]),
+        format!("==> stdout <==\n{out}==> stderr <==\nerr\n")
+    );
+    assert_eq!(logs(&["-f"]), logs(&[]));
+    assert_eq!(logs(&["--stdout"]), out);
+    assert_eq!(logs(&["--stderr"]), "err\n");
+    assert_eq!(logs(&["--setup"]), "prepared\n");
+    assert_eq!(logs(&["--proof"]), "proved\n");
+    let nothing = scene.mesh(&["logs", "b", "--stderr"]).exits(0);
+    assert!(
+        nothing.stderr.contains("has written nothing"),
+        "{}",
+        nothing.stderr
+    );
+}
