@@ -2,6 +2,7 @@
 
 mod crowd;
 mod files;
+mod git_hooks;
 mod hostile;
 mod names;
 mod program;

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use crate::env::{KEPT, SET};
 use crate::help::{spelled, text, usage};
 use crate::parse::{MAX_ARGUMENTS, MAX_BYTES};
-use crate::table::{Absent, GLOBALS, GLOBALS_ABSENT, REFUSED_OUTRIGHT, RULES};
+use crate::table::{Absent, GIT_HOOKS, GLOBALS, GLOBALS_ABSENT, REFUSED_OUTRIGHT, RULES};
 use crate::view::{ASK_PATIENCE, SEAT_PATIENCE};
 
 fn markdown() -> String {
@@ -54,6 +54,11 @@ fn markdown() -> String {
         "\n## Other calls that are refused\n\n{}.",
         examples(REFUSED_OUTRIGHT)
     );
+    let hooks: Vec<String> = GIT_HOOKS
+        .iter()
+        .map(|hook| format!("`hooks run {hook} …`"))
+        .collect();
+    let _ = write!(out, "\n## Hooks of git\n\n{}: {HOOKS}", hooks.join(", "));
     let _ = write!(out, "\n## Form of a call\n\n{}", form());
     let kept: Vec<String> = KEPT.iter().map(|name| format!("`{name}`")).collect();
     let set: Vec<String> = SET
@@ -93,6 +98,12 @@ It is a rail for honest agents, which then cannot write by mistake, and a filter
 instead. It is not a wall: an agent that starts the real `bd` by its path, or writes to the tracker's files, walks around it.
 The wall is the sandbox that the agent runs in. And read-only is a promise about issues, not about files: every version of
 `bd` writes to its own files when it reads (see the table below), which is why agents read copies.
+";
+
+const HOOKS: &str = "\
+this is how the hooks that `bd init` puts into a repository call `bd`. Nothing is done and nothing
+is started, the exit code is 0, and the arguments and the input that git adds are not read: a refusal would fail every commit that
+an agent makes. What such a hook would have done for the tracker is the coordinator's. Other forms of `hooks` are refused.
 ";
 
 const SETTINGS: &str = "

@@ -60,6 +60,10 @@ pub fn main_impl(args: impl IntoIterator<Item = OsString>) -> u8 {
             let _ = io::stdout().lock().write_all(help::text().as_bytes());
             0
         }
+        Ok(Parsed::GitHook) => {
+            log.line("skipped", &log::as_written(&args));
+            0
+        }
         Ok(Parsed::Request(request)) => {
             let argv = canonical::argv(&request);
             log.line("allowed", &log::quoted(&argv));

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use crate::help::usage;
 use crate::refusal::{Refusal, no_rule, refuse, shown, unknown_flag, wants};
 use crate::table::kinds::has_hidden_characters;
-use crate::table::{self, Flag, RULES, Rule, Takes::*};
+use crate::table::{self, Flag, GIT_HOOKS, RULES, Rule, Takes::*};
 
 /// Most arguments in one call.
 pub const MAX_ARGUMENTS: usize = 64;
@@ -20,6 +20,8 @@ pub const MAX_BYTES: usize = 16 * 1024;
 pub enum Parsed {
     /// `mesh-bd-ro --help`: this program's own help.
     OwnHelp,
+    /// `hooks run NAME …`, as a hook of git calls it: nothing is done.
+    GitHook,
     /// A read for the real `bd`.
     Request(Request),
 }
@@ -40,6 +42,9 @@ pub struct Request {
 /// # Errors
 /// The first rule that forbids it.
 pub fn parse(args: &[OsString]) -> Result<Parsed, Refusal> {
+    if is_git_hook(args) {
+        return Ok(Parsed::GitHook);
+    }
     let words = as_text(args)?;
     let mut flags = Vec::new();
     for flag in words.iter().map_while(|word| table::global(word)) {
@@ -59,6 +64,15 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Refusal> {
     };
     request.read(&words[rule.path.len()..])?;
     Ok(Parsed::Request(request))
+}
+
+/// Whether git calls: what follows the hook's name are git's own arguments (paths, names of remotes, URLs), which may hold
+/// anything and which nobody reads.
+fn is_git_hook(args: &[OsString]) -> bool {
+    let [first, second, name, ..] = args else {
+        return false;
+    };
+    first == "hooks" && second == "run" && GIT_HOOKS.iter().any(|hook| name == hook)
 }
 
 fn as_text(args: &[OsString]) -> Result<Vec<&str>, Refusal> {

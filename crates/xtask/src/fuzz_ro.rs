@@ -95,6 +95,8 @@ enum Answer {
     Refused(String),
     /// Answered with the wrapper's own help.
     OwnHelp,
+    /// Answered with success, without doing anything: git called.
+    GitHook,
     /// Passed on.
     Accepted {
         /// Which command.
@@ -112,6 +114,7 @@ fn ask(call: &[OsString]) -> Answer {
     let request = match parse(call) {
         Err(refusal) => return Answer::Refused(refusal.rule.to_owned()),
         Ok(Parsed::OwnHelp) => return Answer::OwnHelp,
+        Ok(Parsed::GitHook) => return Answer::GitHook,
         Ok(Parsed::Request(request)) => request,
     };
     let argv = canonical::argv(&request);
@@ -134,6 +137,7 @@ struct Tally {
     calls: u64,
     accepted: u64,
     own_help: u64,
+    git_hooks: u64,
     commands: BTreeMap<String, u64>,
     refused: BTreeMap<String, u64>,
 }
@@ -143,8 +147,8 @@ impl fmt::Display for Tally {
         let share = 100.0 * self.accepted as f64 / self.calls.max(1) as f64;
         writeln!(
             f,
-            "  {} calls, {} accepted ({share:.1} %), {} answered with the wrapper's own help",
-            self.calls, self.accepted, self.own_help
+            "  {} calls, {} accepted ({share:.1} %), {} answered with the wrapper's own help, {} of git's hooks",
+            self.calls, self.accepted, self.own_help, self.git_hooks
         )?;
         let list = |counts: &BTreeMap<String, u64>| {
             let items: Vec<String> = counts
@@ -228,6 +232,7 @@ impl<Door: Fn(&[OsString]) -> Answer> Fuzz<Door> {
             match answer {
                 Answer::Refused(rule) => *tally.refused.entry(rule).or_default() += 1,
                 Answer::OwnHelp => tally.own_help += 1,
+                Answer::GitHook => tally.git_hooks += 1,
                 Answer::Accepted { command, .. } => {
                     tally.accepted += 1;
                     *tally.commands.entry(command).or_default() += 1;
@@ -242,6 +247,7 @@ impl<Door: Fn(&[OsString]) -> Answer> Fuzz<Door> {
         match answer {
             Answer::Refused(_) => None,
             Answer::OwnHelp => self.checker.check_own_help(call).err(),
+            Answer::GitHook => self.checker.check_git_hook(call).err(),
             Answer::Accepted {
                 argv, reads_back, ..
             } => match self.checker.check_call(call, argv) {
@@ -374,5 +380,6 @@ mod tests {
         };
         assert_eq!(found(deaf).len(), SHOWN);
         assert_eq!(found(|_| Some(Answer::OwnHelp)), [Vec::<String>::new()]);
+        assert_eq!(found(|_| Some(Answer::GitHook)), [Vec::<String>::new()]);
     }
 }

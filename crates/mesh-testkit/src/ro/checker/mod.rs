@@ -71,6 +71,28 @@ impl Checker {
         }
     }
 
+    /// Whether `call` may be answered with success although nothing is done: it is what a hook that `bd init` installed makes of
+    /// git's call, by its first three words. The rest is git's.
+    ///
+    /// # Errors
+    /// What it breaks.
+    pub fn check_git_hook(&self, call: &[OsString]) -> Result<(), String> {
+        let words: Vec<&str> = call
+            .iter()
+            .take(3)
+            .filter_map(|word| word.to_str())
+            .collect();
+        match words.as_slice() {
+            [
+                "hooks",
+                "run",
+                "pre-commit" | "prepare-commit-msg" | "post-checkout",
+            ]
+            | ["hooks", "run", "post-merge" | "pre-push"] => Ok(()),
+            _ => Err(format!("{words:?} is no call of a hook of git")),
+        }
+    }
+
     fn canonical(&self, argv: &[String]) -> Result<Reading, String> {
         let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
         let words = argv

@@ -242,6 +242,8 @@ pub const HARMFUL: &[&[&str]] = &[
     &["--html"],
     &["--search-path", "/tmp"],
     &["--config=/tmp/x"],
+    &["hooks", "run", "pre-commit"],
+    &["hooks", "install"],
 ];
 
 /// Names of commands that are no reads, second names of reads, and names that are nearly one.
