@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::id::LockGroup;
 use crate::task::Commit;
+use crate::text::shortened;
 
 /// How a process tree ended, from its exit report. The whole tree is dead when this is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -323,22 +324,15 @@ pub fn quoting(what: impl Into<String>, tail: &str) -> String {
     text
 }
 
-/// A text made by [`quoting`] in one line: what happened and, after a colon, the last line that is quoted.
+/// A text made by [`quoting`] in one line that is not too long: what happened and, after a colon, the last line that is quoted.
 #[must_use]
 pub fn brief(detail: &str) -> String {
-    const QUOTED_CHARS: usize = 200;
+    const SHOWN_CHARS: usize = 300;
     let mut lines = detail.lines();
-    let what = lines.next().unwrap_or_default().to_owned();
+    let what = shortened(lines.next().unwrap_or_default(), SHOWN_CHARS);
     match lines.rfind(|line| !line.trim().is_empty()) {
-        None => what,
-        Some(last) => {
-            let mut quoted: String = last.trim().chars().take(QUOTED_CHARS + 1).collect();
-            if let Some((end, _)) = quoted.char_indices().nth(QUOTED_CHARS) {
-                quoted.truncate(end);
-                quoted.push('…');
-            }
-            format!("{what}: {quoted}")
-        }
+        None => what.into_owned(),
+        Some(last) => format!("{what}: {}", shortened(last.trim(), SHOWN_CHARS)),
     }
 }
 

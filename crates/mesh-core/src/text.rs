@@ -42,6 +42,15 @@ pub fn one_line(text: &str) -> String {
     visible(&words.join(" ")).into_owned()
 }
 
+/// At most `chars` characters of `text`; a cut shows.
+#[must_use]
+pub fn shortened(text: &str, chars: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 fn stays(c: char) -> bool {
     matches!(c, '\n' | '\t') || !is_control(c)
 }

@@ -52,7 +52,11 @@ pub fn attempt(audit: &AttemptAudit<'_>) -> String {
         "workspace": audit.workspace,
         "base": audit.base,
     });
-    let output = json!({ "commit": audit.commit, "proof": proof, "changed": audit.changed });
+    let listed = listed(audit.changed);
+    let mut output = json!({ "commit": audit.commit, "proof": proof, "changed": listed });
+    if listed.len() < audit.changed.len() {
+        output["changed_count"] = json!(audit.changed.len());
+    }
     match audit.failure {
         None => payload_ok(input, output),
         Some(failure) => {
@@ -60,6 +64,18 @@ pub fn attempt(audit: &AttemptAudit<'_>) -> String {
             payload_failed(&failure.to_string(), input)
         }
     }
+}
+
+/// The first paths, as many as an entry has room for: the tracker gets it in one argument.
+fn listed(paths: &[String]) -> &[String] {
+    const MOST_BYTES: usize = 32 * 1024;
+    let mut bytes = 0;
+    let fits = |path: &&String| {
+        bytes += path.len() + 3;
+        bytes <= MOST_BYTES
+    };
+    let count = paths.iter().take_while(fits).count();
+    &paths[..count]
 }
 
 #[cfg(test)]
@@ -105,5 +121,11 @@ mod tests {
         assert_eq!(bad["error"], "scope: no \"no\"");
         assert_eq!(bad["output"], Value::Null);
         assert_eq!(bad["input"]["seen"]["changed"][0], "a");
+
+        let many = vec!["src/components/a.txt".to_owned(); 5000];
+        audit.changed = &many;
+        let text = attempt(&audit);
+        assert!(text.len() < 64 << 10, "{} bytes", text.len());
+        assert_eq!(read(text)["input"]["seen"]["changed_count"], 5000);
     }
 }

@@ -7,7 +7,7 @@ use mesh_core::findings::brief;
 use mesh_core::id::AttemptId;
 use mesh_core::state::{Phase, State};
 use mesh_core::task::Standing;
-use mesh_core::text::{one_line, visible};
+use mesh_core::text::{one_line, shortened, visible};
 use mesh_core::time::Millis;
 use mesh_engine::{Finished, unix_ms};
 use mesh_journal::call_log;
@@ -229,6 +229,9 @@ pub(crate) fn report_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
     lines
 }
 
+/// Most characters of a path or a command in a line of the report.
+const SHOWN_CHARS: usize = 200;
+
 fn task_lines(task: &TaskSummary) -> Vec<String> {
     let mut lines = vec![format!("{}  {}", task.id, brief(&task.reason))];
     for attempt in &task.attempts {
@@ -239,14 +242,17 @@ fn task_lines(task: &TaskSummary) -> Vec<String> {
             attempt.outcome.as_deref().unwrap_or("goes on")
         )];
         if !attempt.changed.is_empty() {
-            facts.push(format!("changed {}", shortened(&attempt.changed)));
+            facts.push(format!("changed {}", first_of(&attempt.changed)));
         }
         if let Some(verify) = &attempt.verify {
             let code = verify.exit_code.map_or_else(
                 || "no exit code".to_owned(),
                 |code| format!("exit code {code}"),
             );
-            facts.push(format!("proof `{}`: {code}", one_line(&verify.command)));
+            facts.push(format!(
+                "proof `{}`: {code}",
+                shortened(&one_line(&verify.command), SHOWN_CHARS)
+            ));
         }
         if let Some(commit) = &attempt.commit {
             facts.push(format!(
@@ -278,12 +284,12 @@ fn quoted(attempt: &AttemptSummary) -> Vec<String> {
         .collect()
 }
 
-fn shortened(paths: &[String]) -> String {
+fn first_of(paths: &[String]) -> String {
     const SHOWN: usize = 4;
     let shown = paths
         .iter()
         .take(SHOWN)
-        .map(|path| one_line(path))
+        .map(|path| shortened(&one_line(path), SHOWN_CHARS).into_owned())
         .collect::<Vec<_>>()
         .join(", ");
     if paths.len() > SHOWN {

@@ -197,8 +197,18 @@ fn what_is_no_block_says_why() {
     );
     check_missing(&GOOD.to_lowercase(), "does not end with the final block");
     check_missing(
-        &GOOD.replace("a.txt", &"a".repeat(MAX_LINE_BYTES)),
-        "at most 32768 are read",
+        &format!(
+            "PR: none\nVerify: {}\nChanged: a\nBlockers: none",
+            "a".repeat(40_000)
+        ),
+        "the line Verify of the final block has 40000 bytes; at most 32768 are allowed",
+    );
+    check_missing(
+        &format!(
+            "PR: none\nVerify: a\nChanged: NO_DIFF:{}\nBlockers: none",
+            "a".repeat(40_000)
+        ),
+        "the line Changed of the final block has 40008 bytes",
     );
     let long = "x".repeat(10_000);
     let BlockReading::Missing(why) = parse(&long) else {
@@ -400,5 +410,20 @@ proptest! {
         prop_assume!(!after.trim().is_empty());
         let text = format!("{GOOD}{after}\n");
         prop_assert!(matches!(parse(&text), BlockReading::Missing(_)));
+    }
+}
+
+#[test]
+fn line_ends_of_windows_and_blanks_behind_the_lines_change_nothing() {
+    let BlockReading::Read(plain) = parse(GOOD) else {
+        panic!("a block")
+    };
+    let windows = GOOD.replace('\n', " \t \r\n");
+    for text in [
+        windows.clone(),
+        format!("{windows}\r\n \r\n"),
+        GOOD.replace('\n', "\r\r\n"),
+    ] {
+        assert_eq!(parse(&text), BlockReading::Read(plain.clone()), "{text:?}");
     }
 }

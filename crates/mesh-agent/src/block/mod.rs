@@ -26,15 +26,16 @@ mod value;
 pub use value::{is_none, strip_comment};
 
 use mesh_core::findings::{BlockReading, FinalBlock};
-use mesh_core::text::is_control;
+use mesh_core::text::{is_control, shortened};
 use regex::Regex;
 use std::sync::LazyLock;
 
 /// The labels in their order.
 pub const LABELS: [&str; 4] = ["PR", "Verify", "Changed", "Blockers"];
 
-/// The longest line of a block, in bytes.
-const MAX_LINE_BYTES: usize = 32 * 1024;
+/// The longest value of a line of a block, in bytes. A command and a question have to fit into one argument of a program. Paths do not:
+/// what a large change names is bounded only by how much of the output is read.
+const MAX_VALUE_BYTES: usize = 32 * 1024;
 
 /// How much of a line a reason quotes, in characters.
 const QUOTED_CHARS: usize = 80;
@@ -66,13 +67,14 @@ fn read(text: &str) -> Result<FinalBlock, String> {
     if fence::is_open_at(&lines, last_four[0]) && wanted.len() == full.len() {
         return Err("the final block stands inside a code fence that is not closed".to_owned());
     }
-    if let Some(line) = found.iter().find(|line| line.len() > MAX_LINE_BYTES) {
-        let bytes = line.len();
-        return Err(format!(
-            "a line of the final block has {bytes} bytes, at most {MAX_LINE_BYTES} are read"
-        ));
-    }
     for (label, value) in LABELS.iter().zip(&values) {
+        let has_limit = *label != "Changed" || value::is_no_diff(value);
+        if has_limit && value.len() > MAX_VALUE_BYTES {
+            let bytes = value.len();
+            return Err(format!(
+                "the line {label} of the final block has {bytes} bytes; at most {MAX_VALUE_BYTES} are allowed"
+            ));
+        }
         if value::is_template(value) {
             return Err(format!(
                 "the final block is not filled in: its line {label} still says {}",
@@ -167,11 +169,7 @@ fn why_no_block(lines: &[&str], full: &[usize], found: &[&str]) -> String {
 }
 
 fn quoted(line: &str) -> String {
-    let line = line.trim();
-    match line.char_indices().nth(QUOTED_CHARS) {
-        Some((end, _)) => format!("`{}…`", &line[..end]),
-        None => format!("`{line}`"),
-    }
+    format!("`{}`", shortened(line.trim(), QUOTED_CHARS))
 }
 
 /// `text` as a terminal would leave it to read: without escape sequences, control characters and bidirectional controls, and of a

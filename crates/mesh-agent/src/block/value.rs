@@ -118,6 +118,11 @@ fn in_backticks(value: &str) -> Option<Vec<&str>> {
         .then(|| value.split('`').skip(1).step_by(2).map(str::trim).collect())
 }
 
+/// Whether a value of `Changed` gives a reason instead of paths.
+pub(super) fn is_no_diff(value: &str) -> bool {
+    value.starts_with("NO_DIFF")
+}
+
 /// The value of `Changed`.
 pub(super) fn changed(value: &str) -> ChangedClaim {
     let value = bare(value.trim());

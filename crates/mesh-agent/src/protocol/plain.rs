@@ -3,13 +3,13 @@
 //! Only the end of a file is ever read, so a log of any size costs the same. Bytes that are not UTF-8 are shown as the replacement
 //! character.
 
-use crate::block;
+use crate::block::{self, LABELS};
 use mesh_core::findings::BlockReading;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// How much of the end of an output is searched for the final block.
-pub const BLOCK_WINDOW_BYTES: u64 = 256 * 1024;
+/// How much of the end of an output is searched for the final block. It bounds the paths that a block can name: tens of thousands.
+pub const BLOCK_WINDOW_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The end of an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,14 @@ pub struct LastMessage {
 /// When the file cannot be read.
 pub fn read_block(stdout: &Path) -> io::Result<BlockReading> {
     let end = end_of(stdout, BLOCK_WINDOW_BYTES)?;
-    Ok(block::parse(&end.text))
+    let lines = end.text.lines().filter(|line| !line.trim().is_empty());
+    let is_cut = end.left_out_bytes > 0 && lines.take(LABELS.len() + 1).count() <= LABELS.len();
+    Ok(match block::parse(&end.text) {
+        BlockReading::Missing(why) if is_cut => BlockReading::Missing(format!(
+            "{why}; only the last {BLOCK_WINDOW_BYTES} bytes of the output are read"
+        )),
+        reading => reading,
+    })
 }
 
 /// The message in the file `stdout`: at most `limit` bytes from its end.

@@ -51,13 +51,31 @@ fn only_the_end_is_read_and_it_is_enough() {
     assert!(!is_block(&vec![b'x'; 1 << 20]));
 }
 
+fn with_paths(count: usize) -> Vec<u8> {
+    let paths = vec!["src/components/a.txt"; count].join(", ");
+    format!("PR: none\nVerify: make test\nChanged: {paths}\nBlockers: none\n").into_bytes()
+}
+
 #[test]
-fn a_block_that_the_window_cuts_is_none() {
-    let mut cut = b"PR: none\nVerify: make test\n".to_vec();
-    cut.extend_from_slice(
-        format!("Changed: {}\nBlockers: none\n", "a.txt ".repeat(60_000)).as_bytes(),
-    );
-    assert!(!is_block(&cut));
+fn many_paths_are_read() {
+    match read_block(&Output::new(&with_paths(50_000)).path()).unwrap() {
+        BlockReading::Read(FinalBlock {
+            changed: ChangedClaim::Paths(paths),
+            ..
+        }) => assert_eq!(paths.len(), 50_000),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_block_that_the_window_cuts_is_none_and_the_reason_says_so() {
+    match read_block(&Output::new(&with_paths(150_000)).path()).unwrap() {
+        BlockReading::Missing(why) => assert!(
+            why.ends_with("only the last 2097152 bytes of the output are read"),
+            "{why}"
+        ),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use mesh_core::event::Event;
 use mesh_core::findings::brief;
 use mesh_core::state::State;
 use mesh_core::task::Standing;
-use mesh_core::text::{one_line, visible};
+use mesh_core::text::{one_line, shortened, visible};
 use mesh_core::time::Millis;
 use mesh_engine::Watch;
 
@@ -109,7 +109,9 @@ fn said(decision: &Decision) -> Option<String> {
         Decision::Fail { attempt, failure } => {
             format!("{attempt} {}; given up", brief(&failure.to_string()))
         }
-        Decision::Question { attempt, text } => format!("{attempt} asks: {}", one_line(text)),
+        Decision::Question { attempt, text } => {
+            format!("{attempt} asks: {}", shortened(&one_line(text), 300))
+        }
         Decision::Skip { task, reason } => format!("{task} left out: {reason}"),
         Decision::Stop { attempt, cause } => {
             format!("{attempt} is being ended: {}", cause.as_str())
