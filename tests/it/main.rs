@@ -20,6 +20,7 @@ mod json;
 mod kill;
 mod left;
 mod log;
+mod mesh_log;
 mod picture;
 mod reason;
 mod script;

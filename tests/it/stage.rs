@@ -165,6 +165,25 @@ impl Scene {
         fs_err::write(self.gate(), "").expect("the gate");
     }
 
+    /// Folders of all runs, oldest first.
+    pub fn runs(&self) -> Vec<PathBuf> {
+        let entries = fs_err::read_dir(self.repo.join(".mesh/runs"));
+        let entries = entries.into_iter().flatten();
+        let mut runs: Vec<PathBuf> = entries
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        runs.sort();
+        runs
+    }
+
+    /// The folder of the only run.
+    #[track_caller]
+    pub fn only_run(&self) -> PathBuf {
+        let mut runs = self.runs();
+        assert_eq!(runs.len(), 1, "{runs:?}");
+        runs.remove(0)
+    }
+
     /// Where the agent of an attempt leaves its process id.
     pub fn pid_file(&self, attempt: &str) -> PathBuf {
         self.env.dir().join("pids").join(attempt)

@@ -156,7 +156,6 @@ impl Engine {
                 let words = words::last_words(&self.state);
                 spawn("conclude", move || {
                     for refused in host.source.conclude(&host, &words) {
-                        tracing::error!("{refused}");
                         host.note(refused);
                     }
                     if let Err(error) = host.vcs.close_hub(&host.run) {

@@ -65,8 +65,9 @@ impl Host {
         Some(self.run_dir.bin()).filter(|bin| bin.is_dir())
     }
 
-    /// Remembers something for the last words.
+    /// Remembers something for the last words, and writes it into the log.
     pub fn note(&self, text: String) {
+        tracing::warn!("{text}");
         lock(&self.notes).push(text);
     }
 

@@ -8,6 +8,7 @@
 //!                  plan.json            the plan as started
 //!                  calls.jsonl          calls of outside programs
 //!                  coordinator.json     who coordinates the run, or did so last
+//!                  mesh.log             what mesh did beside its decisions, for people
 //!                  control/             requests of other mesh commands
 //!                  bin/                 first on the agents' PATH: `bd` is the read-only wrapper there
 //!                  view/                copies of the tracker that agents read
@@ -201,6 +202,12 @@ impl RunDir {
     #[must_use]
     pub fn call_log(&self) -> PathBuf {
         self.path.join("calls.jsonl")
+    }
+
+    /// What mesh did beside its decisions, for people.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.path.join("mesh.log")
     }
 
     /// Who coordinates the run, or did so last. Only for people: the journal's lock says whether anybody does.

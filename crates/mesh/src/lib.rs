@@ -8,6 +8,7 @@ mod commands;
 pub mod config;
 mod error;
 pub mod exit_code;
+mod log;
 mod report;
 mod run_setup;
 mod scope;
@@ -47,7 +48,7 @@ pub fn main_impl() -> ExitCode {
         }
     };
     let mut shell = Shell::new(args.command.json());
-    let code = match commands::run(args, &mut shell) {
+    let code = match log::begin().and_then(|()| commands::run(args, &mut shell)) {
         Ok(code) => code,
         Err(error) => {
             shell.error(&error);

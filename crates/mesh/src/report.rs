@@ -163,7 +163,7 @@ pub(crate) fn nothing(scope: &Scope) -> serde_json::Value {
 }
 
 /// Where a run stands, a line a task.
-pub(crate) fn status_lines(summary: &Summary) -> Vec<String> {
+pub(crate) fn status_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
     let mut lines = vec![headline(summary)];
     let width = summary
         .tasks
@@ -180,7 +180,16 @@ pub(crate) fn status_lines(summary: &Summary) -> Vec<String> {
             brief(&task.reason)
         ));
     }
+    if !matches!(summary.state, RunState::Running | RunState::Done) {
+        lines.extend(log_line(run_dir));
+    }
     lines
+}
+
+/// Where mesh itself says more. A run of the time before there was a log has none.
+fn log_line(run_dir: &RunDir) -> Option<String> {
+    let log = run_dir.log();
+    log.exists().then(|| format!("log: {}", log.display()))
 }
 
 fn headline(summary: &Summary) -> String {
@@ -222,6 +231,7 @@ pub(crate) fn report_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
             summary.tracker.failures
         ));
     }
+    lines.extend(log_line(run_dir));
     lines.push(format!(
         "everything about this run: {}",
         run_dir.path().display()

@@ -135,6 +135,7 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
         clock,
     };
     let (mut engine, _signals) = assemble(parts, &new.loaded, State::new(), journal, world, false)?;
+    tracing::info!(pid = std::process::id(), "the run begins");
     engine.take(&Event::Begun {
         plan: new.plan,
         policy: new.policy,
@@ -226,6 +227,11 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
         engine.take(&Event::Asked { request })?;
     }
     let recovered = recover::recover(&mut engine)?;
+    tracing::info!(
+        pid = std::process::id(),
+        "the run is taken up: {}",
+        recovered.sentence()
+    );
     engine.watch.note(&recovered.sentence());
     engine.take(&Event::Refreshed { change: Ok(change) })?;
     engine.take_requests()?;

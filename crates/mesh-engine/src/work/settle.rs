@@ -59,8 +59,7 @@ pub(crate) fn settle(host: &Arc<Host>, attempt: &AttemptId, outcome: &Outcome, a
         again,
     );
     for refused in host.source.settle(host, &report) {
-        tracing::error!(%attempt, "{refused}");
-        host.note(format!("the tracker was not told: {refused}"));
+        host.note(format!("{attempt}: the tracker was not told: {refused}"));
     }
     host.tell(Event::Settled {
         attempt: attempt.clone(),
@@ -98,7 +97,6 @@ fn record(host: &Host, attempt: &AttemptId, commit: &Commit, self_checked: bool)
         at: WallTime(unix_ms()),
     };
     if let Err(error) = results::append(&path, &record) {
-        tracing::error!(%attempt, %error, "the result is not recorded for later runs");
         host.note(format!(
             "{attempt}: its result {commit} is not recorded for later runs: {error}"
         ));
@@ -112,7 +110,6 @@ fn remove(host: &Host, workspace: &Workspace) {
             .and_then(|()| host.vcs.remove(workspace))
     });
     if let Err(error) = removed {
-        tracing::warn!(workspace = workspace.name, %error, "the workspace was not removed");
         host.note(format!(
             "the workspace {} was not removed: {error}",
             workspace.path.display()

@@ -13,6 +13,7 @@ use mesh_proc::shim::Launcher;
 
 use crate::error::CommandError;
 use crate::exit_code;
+use crate::log;
 use crate::report;
 use crate::run_setup;
 use crate::scope::{self, Scope, ScopeArgs};
@@ -69,8 +70,10 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         loaded: scope.loaded,
         tracker: scope.tracker,
     };
+    let mesh_dir = MeshDir::of(&root);
+    log::of_run(&mesh_dir, &mesh_dir.run(&run));
     let finished = mesh_engine::begin(new, world)?;
-    report::finish(&MeshDir::of(&root), &run, &finished, shell)
+    report::finish(&mesh_dir, &run, &finished, shell)
 }
 
 /// What every run gets from this process.

@@ -15,7 +15,5 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
-    shown::show(&args.shown, folder, shell, |summary, _| {
-        report::status_lines(summary)
-    })
+    shown::show(&args.shown, folder, shell, report::status_lines)
 }

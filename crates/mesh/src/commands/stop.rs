@@ -20,6 +20,7 @@ use crate::commands::run::world;
 use crate::commands::target::{self, Coordinator, RunArgs, RunState};
 use crate::error::{CommandError, Kind};
 use crate::exit_code;
+use crate::log;
 use crate::ui::shell::Shell;
 
 /// How long a coordinator may take to stop its agents and give its claims back before this command no longer waits.
@@ -134,6 +135,7 @@ fn end_ourselves(
     run_dir: &RunDir,
     shell: &mut Shell,
 ) -> Result<u8, CommandError> {
+    log::of_run(mesh_dir, run_dir);
     let ours: Env = std::env::vars_os().collect();
     let ended = mesh_engine::end(mesh_dir.clone(), run.clone(), world(ours, shell));
     match ended.map_err(CommandError::from) {

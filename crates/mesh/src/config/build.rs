@@ -44,6 +44,7 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
         base_conflict: word(layers, &["base_conflict"])?,
         land: text(layers, &["land"]),
         audit_level: word(layers, &["audit_level"])?,
+        log: need(text(layers, &["log"]), "log")?,
         retries: count(layers, &["retries"])?,
         start_retries: count(layers, &["start_retries"])?,
         start_pause: span(layers, &["start_pause"])?,

@@ -2,7 +2,8 @@
 //! from; an unknown key is an error with the nearest name.
 //!
 //! Variables and the keys they set are one column of the table of keys: MESH_CONCURRENCY, MESH_RANK, MESH_AGENT, MESH_VERIFY,
-//! MESH_AUDIT_LEVEL, MESH_LAND, MESH_BD, MESH_JJ, MESH_GIT, MESH_BD_RO, MESH_JJ_RAIL. Flags are laid over by the commands that have them.
+//! MESH_AUDIT_LEVEL, MESH_LAND, MESH_LOG, MESH_BD, MESH_JJ, MESH_GIT, MESH_BD_RO, MESH_JJ_RAIL. Flags are laid over by the commands
+//! that have them.
 //! Nothing here looks at what a value means for a run; a file that is there is never changed.
 
 mod build;
@@ -50,6 +51,8 @@ pub struct Config {
     pub land: Option<String>,
     /// What goes into the tracker's audit.
     pub audit_level: AuditLevel,
+    /// What is written into a run's log.
+    pub log: String,
     /// Retries per task.
     pub retries: u32,
     /// Retries per task of starts that did not come to an agent.

@@ -11,6 +11,8 @@ pub(super) enum Kind {
     Text,
     /// A text that is looked at together with others, later.
     Loose,
+    /// What is logged: a level, or levels of modules.
+    LogFilter,
     /// A length of time, such as `"15m"`, longer than nothing.
     Span,
     /// A size, such as `"64MiB"`.
@@ -73,6 +75,7 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Choice(&["full", "minimal", "none"]),
         "MESH_AUDIT_LEVEL",
     ),
+    with_variable(&["log"], Kind::LogFilter, "MESH_LOG"),
     key(&["retries"], Kind::Count(0, 10)),
     key(&["start_retries"], Kind::Count(0, 10)),
     key(&["start_pause"], Kind::Span),
@@ -196,7 +199,7 @@ pub(super) fn dotted<'a>(path: impl IntoIterator<Item = &'a str>) -> String {
 /// A fragment that says what it must be.
 pub(super) fn check(kind: Kind, value: &DeValue<'_>) -> Result<toml::Value, String> {
     match kind {
-        Kind::Text | Kind::Loose | Kind::Span | Kind::Bytes | Kind::Choice(_) => {
+        Kind::Text | Kind::Loose | Kind::LogFilter | Kind::Span | Kind::Bytes | Kind::Choice(_) => {
             let text = text(value)?;
             check_text(kind, &text)?;
             Ok(toml::Value::String(text))
@@ -239,7 +242,7 @@ pub(super) fn check_word(kind: Kind, word: &str) -> Result<toml::Value, String> 
             "false" => Ok(toml::Value::Boolean(false)),
             _ => Err("it must be true or false".to_owned()),
         },
-        Kind::Text | Kind::Loose | Kind::Span | Kind::Bytes | Kind::Choice(_) => {
+        Kind::Text | Kind::Loose | Kind::LogFilter | Kind::Span | Kind::Bytes | Kind::Choice(_) => {
             check_text(kind, word).map(|()| toml::Value::String(word.to_owned()))
         }
         Kind::Texts | Kind::TextTable => Err("it cannot be set by a variable".to_owned()),
@@ -257,6 +260,7 @@ fn check_text(kind: Kind, text: &str) -> Result<(), String> {
             _ => Ok(()),
         },
         Kind::Bytes => parse_bytes(text).map(|_| ()),
+        Kind::LogFilter => crate::log::filter(text).map(|_| ()),
         Kind::Choice(words) if !words.contains(&text) => {
             let hint = nearest(text, words.iter().copied())
                 .map_or_else(String::new, |word| format!(" (did you mean \"{word}\"?)"));

@@ -15,6 +15,7 @@ use mesh_vcs::CommitId;
 
 use crate::commands::run::world;
 use crate::error::{CommandError, Kind};
+use crate::log;
 use crate::report;
 use crate::run_setup;
 use crate::scope::{self, ScopeArgs};
@@ -86,8 +87,10 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         loaded: scope.loaded,
         tracker: None,
     };
+    let mesh_dir = MeshDir::of(&scope.root);
+    log::of_run(&mesh_dir, &mesh_dir.run(&run));
     let finished = mesh_engine::begin(new, world)?;
-    let code = report::finish(&MeshDir::of(&scope.root), &run, &finished, shell)?;
+    let code = report::finish(&mesh_dir, &run, &finished, shell)?;
     shell.line(format!(
         "the work lies on the branch {BRANCH}: git -C {} log --stat {BRANCH}",
         mesh_proc::show::word(&repository)
