@@ -6,6 +6,7 @@ mod detect;
 mod kept;
 mod landing;
 mod rail;
+mod settings;
 mod snapshots;
 mod trouble;
 mod workspaces;

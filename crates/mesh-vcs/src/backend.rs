@@ -47,7 +47,7 @@ impl Setup {
 
     pub(crate) fn program(&self, path: &Path) -> Program {
         Program {
-            guard: None,
+            guard: Arc::default(),
             path: path.to_path_buf(),
             env: call_env(&self.env),
             limits: self.limits,

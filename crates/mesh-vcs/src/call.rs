@@ -8,7 +8,7 @@ use mesh_proc::env::Env;
 use mesh_proc::run::{Command, Limits, Output, RunError, Runner, Status};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How much time and output one call gets. A person's huge repository may need more: the whole is a field of the backend.
@@ -92,7 +92,8 @@ pub(crate) trait Guard: Send + Sync {
 /// A program with all that is the same for each of its calls.
 #[derive(Clone)]
 pub(crate) struct Program {
-    pub guard: Option<Arc<dyn Guard>>,
+    /// Set when a run begins to work with the repository; the same for all clones of this.
+    pub guard: Arc<OnceLock<Box<dyn Guard>>>,
     pub path: PathBuf,
     pub env: Env,
     pub limits: CallLimits,
@@ -148,19 +149,33 @@ impl Program {
         extra: &[(&str, &OsStr)],
         input: &[u8],
     ) -> Result<Answer, VcsError> {
-        if let Some(guard) = &self.guard {
+        if let Some(guard) = self.guard.get() {
             guard.check()?;
         }
         let mut command = self.command(cwd, args, span, extra);
         if !input.is_empty() {
             command = command.stdin_bytes(input);
         }
-        let shown = command.shown();
+        let shown = self.shown(args);
         tracing::debug!(command = %shown, cwd = %cwd.display(), "call");
         match self.runner.run(&command) {
             Ok(output) => Ok(Answer { shown, output }),
             Err(error) => Err(not_run(shown, timeout_of(&command), error)),
         }
+    }
+
+    /// The call for a message, without the settings that each call fixes: they would hide the rest.
+    fn shown(&self, args: &[OsString]) -> String {
+        let mut short: Vec<OsString> = Vec::new();
+        let mut rest = args.iter();
+        while let Some(arg) = rest.next() {
+            if arg == "--config" {
+                rest.next();
+            } else {
+                short.push(arg.clone());
+            }
+        }
+        Command::new(&self.path).args(short).shown()
     }
 
     /// Runs it; another exit code than 0 is an error.

@@ -1,7 +1,8 @@
 //! Words of an agent that may name paths in its workspace: what of them is there. Nothing here fails on text.
 
 use crate::model::{ChangeKind, Changed, Unrecorded};
-use std::collections::BTreeSet;
+use crate::submodule::Kept;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 /// A word that names something in a workspace.
@@ -67,6 +68,28 @@ pub(crate) fn unsettled(
         .filter(|path| !recorded.contains(path.as_path()))
         .filter(|path| !unrecorded.iter().any(|left| path.starts_with(&left.path)))
         .collect()
+}
+
+/// Which of the paths lie in a submodule that is kept, by the submodule and relative to it; the others come first. A claim of a
+/// whole submodule is settled.
+pub(crate) fn by_submodule(
+    kept: &BTreeMap<PathBuf, Kept>,
+    paths: Vec<PathBuf>,
+) -> (Vec<PathBuf>, BTreeMap<PathBuf, Vec<PathBuf>>) {
+    let mut here = Vec::new();
+    let mut inside: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    for path in paths {
+        let around = kept.keys().find(|submodule| path.starts_with(submodule));
+        match around.map(|submodule| (submodule, path.strip_prefix(submodule))) {
+            Some((submodule, Ok(rest))) if !rest.as_os_str().is_empty() => {
+                let rests = inside.entry(submodule.clone()).or_default();
+                rests.push(rest.to_path_buf());
+            }
+            Some(_) => {}
+            None => here.push(path),
+        }
+    }
+    (here, inside)
 }
 
 /// Why a path that is there was left out.

@@ -24,7 +24,7 @@ use crate::model::{
 use crate::name::safe_name;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The oldest git that will do.
@@ -106,8 +106,6 @@ impl Git {
             return Err(VcsError::Bare { store: git.store });
         }
         git.main_root = fs_err::canonicalize(&main.path)?;
-        let guard = guard::StoreGuard::new(git.program.clone(), &git.store)?;
-        git.program.guard = Some(Arc::new(guard));
         git.workspaces_root =
             crate::folder::root_of(&git.main_root, setup.workspaces_root.as_deref());
         let identity = args![
@@ -290,6 +288,10 @@ impl Repository for Git {
     }
 
     fn open_hub(&self, _run: &str) -> Result<(), VcsError> {
+        if self.program.guard.get().is_none() {
+            let guard = guard::StoreGuard::new(&self.program, &self.store)?;
+            self.program.guard.get_or_init(|| Box::new(guard));
+        }
         Ok(())
     }
 

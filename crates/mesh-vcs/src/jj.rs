@@ -11,9 +11,12 @@
 
 mod argv;
 mod config;
+mod guard;
 mod land;
 mod parse;
+mod settings;
 mod snapshot;
+mod unrecorded;
 mod workspace;
 
 use crate::backend::{Repository, Setup};
@@ -35,6 +38,8 @@ const LEAST_TEXT: &str = "0.41";
 /// A jj repository.
 pub(crate) struct Jj {
     program: Program,
+    /// git, for what jj does not tell of submodules and of what is ignored.
+    git: Option<Program>,
     version: Version,
     /// The workspace in which the user stands; its `@` is the user's.
     start_root: PathBuf,
@@ -84,8 +89,10 @@ impl Jj {
         }
         let workspaces_root = crate::folder::root_of(&main_root, setup.workspaces_root.as_deref());
         let identity = config::missing_identity(&program, folder)?;
+        let git = setup.tools.git.as_deref().map(|git| setup.program(git));
         Ok(Jj {
             program,
+            git,
             version,
             start_root: folder.to_path_buf(),
             main_root,
@@ -258,6 +265,10 @@ impl Repository for Jj {
     }
 
     fn open_hub(&self, run: &str) -> Result<(), VcsError> {
+        if self.program.guard.get().is_none() {
+            let guard = guard::JjGuard::new(self)?;
+            self.program.guard.get_or_init(|| Box::new(guard));
+        }
         let path = workspace::open_hub(self, run)?;
         *self.hub.write().unwrap_or_else(PoisonError::into_inner) = Some(path);
         Ok(())

@@ -189,6 +189,16 @@ pub struct Unrecorded {
     pub why: String,
 }
 
+impl Unrecorded {
+    /// A repository inside a workspace.
+    pub(crate) fn repository(path: &Path) -> Unrecorded {
+        Unrecorded {
+            path: path.to_path_buf(),
+            why: "is a repository of its own, whose files are not part of this one".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Unrecorded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.path.display(), self.why)

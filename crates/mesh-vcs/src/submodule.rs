@@ -187,22 +187,26 @@ impl Submodules<'_> {
         Ok(Ok(Kept { head, git_dir }))
     }
 
-    /// Those of `paths`, relative to the submodule `kept` at `folder`, that are not in its commit.
+    /// Those of the paths in submodules that their commits do not hold, relative to the workspace.
     pub fn missing(
         &self,
-        kept: &Kept,
-        folder: &Path,
-        paths: &[PathBuf],
+        workspace: &Path,
+        kept: &BTreeMap<PathBuf, Kept>,
+        inside: BTreeMap<PathBuf, Vec<PathBuf>>,
     ) -> Result<Vec<PathBuf>, VcsError> {
-        let mut command = args!["ls-tree", "-z", "--name-only", kept.head.as_str(), "--"];
-        command.extend(paths.iter().map(OsString::from));
-        let answer = self.ask_in(&kept.git_dir, folder, command)?;
-        let there = super::git::succeeded(answer)?.parse(parse::paths)?;
-        Ok(paths
-            .iter()
-            .filter(|path| !there.contains(path))
-            .cloned()
-            .collect())
+        let mut missing = Vec::new();
+        for (path, rests) in inside {
+            let Some(one) = kept.get(&path) else {
+                continue;
+            };
+            let mut command = args!["ls-tree", "-z", "--name-only", one.head.as_str(), "--"];
+            command.extend(rests.iter().map(OsString::from));
+            let answer = self.ask_in(&one.git_dir, &workspace.join(&path), command)?;
+            let there = super::git::succeeded(answer)?.parse(parse::paths)?;
+            let lost = rests.iter().filter(|rest| !there.contains(rest));
+            missing.extend(lost.map(|rest| path.join(rest)));
+        }
+        Ok(missing)
     }
 
     /// A setting in the repository's own configuration that could run something or change what git says.

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Sections that no command of mesh reads, or that say nothing but who somebody is and where a remote lies.
 const HARMLESS_SECTIONS: &[&str] = &[
@@ -120,9 +120,12 @@ pub(crate) struct StoreGuard {
 
 impl StoreGuard {
     /// Takes the store as it is now.
-    pub fn new(git: Program, store: &Path) -> Result<StoreGuard, VcsError> {
+    pub fn new(git: &Program, store: &Path) -> Result<StoreGuard, VcsError> {
         let guard = StoreGuard {
-            git,
+            git: Program {
+                guard: Arc::default(),
+                ..git.clone()
+            },
             config: ["config", "config.worktree"].map(|name| store.join(name)),
             info: ["attributes", "exclude", "grafts"].map(|name| store.join("info").join(name)),
             seen: Mutex::new(Seen::default()),
@@ -200,7 +203,8 @@ fn changed(file: &Path, what: String) -> VcsError {
     }
 }
 
-fn bytes_of(file: &Path) -> Result<Option<Vec<u8>>, VcsError> {
+/// The content of a file; `None` when there is none.
+pub(crate) fn bytes_of(file: &Path) -> Result<Option<Vec<u8>>, VcsError> {
     match fs_err::read(file) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {

@@ -47,7 +47,7 @@ pub(super) fn record(
     for one in listed {
         match one.state {
             Listing::Repository => {
-                recorded.unrecorded.push(repository(&one.path));
+                recorded.unrecorded.push(Unrecorded::repository(&one.path));
                 left_out.push(one.path);
             }
             Listing::Unmerged => recorded.unmerged.push(one.path),
@@ -71,14 +71,6 @@ pub(super) fn record(
         .run_on_files(at, args!["write-tree"])?
         .parse(parse::one_commit)?;
     Ok(recorded)
-}
-
-/// Why a repository inside a workspace is not recorded.
-fn repository(path: &Path) -> Unrecorded {
-    Unrecorded {
-        path: path.to_path_buf(),
-        why: "is a repository of its own, whose files are not part of this one".to_owned(),
-    }
 }
 
 /// All of the index, and what is new. An index that cannot be used is rebuilt from `HEAD`.
@@ -136,7 +128,7 @@ fn settle(
             // What an agent committed by `git add` of a repository of its own. What lies there is recorded if it is none any more.
             updates.push((None, path));
             if folder.join(".git").exists() {
-                recorded.unrecorded.push(repository(path));
+                recorded.unrecorded.push(Unrecorded::repository(path));
                 left_out.push(path.clone());
             }
         } else if folder.join(".git").exists() {

@@ -90,25 +90,11 @@ fn claims_left_out(
     kept: &BTreeMap<PathBuf, Kept>,
     claims: Vec<PathBuf>,
 ) -> Result<Vec<Unrecorded>, VcsError> {
-    let mut here = Vec::new();
-    let mut inside: BTreeMap<&PathBuf, Vec<PathBuf>> = BTreeMap::new();
-    for claim in claims {
-        let below = kept
-            .keys()
-            .find_map(|path| Some((path, claim.strip_prefix(path).ok()?.to_path_buf())));
-        match below {
-            Some((path, rest)) => inside.entry(path).or_default().push(rest),
-            None => here.push(claim),
-        }
-    }
+    let (here, inside) = claim::by_submodule(kept, claims);
     let mut missing = not_in_tree(git, commit, here)?;
-    for (path, mut rests) in inside {
-        rests.retain(|rest| !rest.as_os_str().is_empty());
-        if let Some(kept) = kept.get(path).filter(|_| !rests.is_empty()) {
-            let folder = workspace.path.join(path);
-            let lost = git.submodules().missing(kept, &folder, &rests)?;
-            missing.extend(lost.into_iter().map(|rest| path.join(rest)));
-        }
+    if !inside.is_empty() {
+        let submodules = git.submodules();
+        missing.extend(submodules.missing(&workspace.path, kept, inside)?);
     }
     Ok(missing
         .into_iter()

@@ -3,7 +3,7 @@
 use crate::call::args;
 use crate::model::CommitId;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Commit ids, one a line.
 pub(crate) const COMMIT_IDS: &str = r#"commit_id ++ "\n""#;
@@ -24,6 +24,9 @@ pub(crate) const CHANGES: &str =
 /// One workspace a line for [`super::parse::workspaces`]; the root is `null` when the folder is gone.
 pub(crate) const WORKSPACES: &str =
     r#"json(name) ++ "\t" ++ json(root) ++ "\t" ++ json(target.commit_id()) ++ "\n""#;
+
+/// One path a line for [`super::parse::paths`].
+pub(crate) const PATHS: &str = r#"json(path) ++ "\n""#;
 
 /// One operation a line for [`super::parse::operations`].
 pub(crate) const OPERATIONS: &str = concat!(
@@ -48,29 +51,14 @@ pub(crate) enum Files {
     Users,
 }
 
-/// Options that every call has, and where it runs. `git.colocate=false`: newer versions would make new workspaces colocated.
+/// Options that every call has, and where it runs.
 pub(crate) fn at(folder: &Path, files: Files) -> Vec<OsString> {
-    let mut args = args![
-        "--no-pager",
-        "--color",
-        "never",
-        "--config",
-        "git.colocate=false",
-        "-R",
-        folder
-    ];
+    let mut args = args!["--no-pager", "--color", "never"];
+    args.extend(super::settings::for_all());
+    args.extend(args!["-R", folder]);
     match files {
         Files::Ignored => args.push("--ignore-working-copy".into()),
-        Files::Snapshotted => args.extend(args![
-            "--config",
-            "snapshot.auto-update-stale=true",
-            "--config",
-            "snapshot.max-new-file-size=0",
-            "--config",
-            "snapshot.auto-track=\"all()\"",
-            "--config",
-            "fsmonitor.backend=\"none\"",
-        ]),
+        Files::Snapshotted => args.extend(super::settings::for_files()),
         Files::Users => args.extend(args!["--config", "snapshot.auto-update-stale=false"]),
     }
     args
@@ -173,6 +161,16 @@ pub(crate) fn diff_range(revset: &str) -> Vec<OsString> {
 pub(crate) fn unpublished_merge(parents: &[CommitId]) -> Vec<OsString> {
     let mut args = args!["--no-integrate-operation", "new", "--no-edit"];
     args.extend(parents.iter().map(|parent| parent.as_str().into()));
+    args
+}
+
+/// The files of `commit` that are one of `paths` or lie below one.
+pub(crate) fn file_list(commit: &CommitId, paths: &[PathBuf]) -> Vec<OsString> {
+    let mut args = args!["file", "list", "-r", commit.as_str(), "-T", PATHS];
+    let filesets = paths
+        .iter()
+        .map(|path| format!("root:{}", quoted(&path.to_string_lossy())));
+    args.extend(filesets.map(OsString::from));
     args
 }
 

@@ -105,6 +105,11 @@ pub(crate) fn changes(bytes: &[u8]) -> Result<Vec<Changed>, String> {
     Ok(changes)
 }
 
+/// [`super::argv::PATHS`].
+pub(crate) fn paths(bytes: &[u8]) -> Result<Vec<PathBuf>, String> {
+    lines(bytes, |line| serde_json::from_str(line).ok())
+}
+
 /// [`super::argv::WORKSPACES`].
 pub(crate) fn workspaces(bytes: &[u8]) -> Result<Vec<Listed>, String> {
     lines(bytes, |line| {

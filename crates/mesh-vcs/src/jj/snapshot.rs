@@ -4,8 +4,9 @@
 //! the recorded commit.
 
 use super::parse::{CommitState, Operation};
-use super::{Jj, argv};
+use super::{Jj, argv, unrecorded};
 use crate::call::Span;
+use crate::claim;
 use crate::error::VcsError;
 use crate::model::{Changed, CommitId, Snapshot, Workspace};
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ const OPERATIONS_A_QUERY: usize = 64;
 pub(super) fn snapshot(
     jj: &Jj,
     workspace: &Workspace,
-    _claimed: &[String],
+    claimed: &[String],
 ) -> Result<Snapshot, VcsError> {
     record_files(jj, workspace)?;
     let at = working_copy(jj, workspace)?;
@@ -37,6 +38,7 @@ pub(super) fn snapshot(
         tip.commit
     ))?;
     let strays = strays(jj, workspace, &tip.commit)?;
+    let unrecorded = unrecorded::find(jj, workspace, &tip.commit, &changed, claimed)?;
     let mut conflicted = tip.conflicted;
     conflicted.sort();
     Ok(Snapshot {
@@ -51,7 +53,7 @@ pub(super) fn snapshot(
             .filter(|parent| missing.contains(parent))
             .cloned()
             .collect(),
-        unrecorded: Vec::new(),
+        unrecorded,
     })
 }
 
@@ -200,12 +202,19 @@ fn operations_of(jj: &Jj, name: &str) -> Result<Vec<Operation>, VcsError> {
 
 /// See [`crate::Repository::not_in_commit`].
 pub(super) fn not_in_commit(
-    _: &Jj,
-    _: &Workspace,
-    _: &CommitId,
-    _: &[String],
+    jj: &Jj,
+    workspace: &Workspace,
+    commit: &CommitId,
+    words: &[String],
 ) -> Result<Vec<String>, VcsError> {
-    Ok(Vec::new())
+    let claims = claim::named(&workspace.path, words);
+    let paths = claims.iter().map(|claim| claim.path.clone()).collect();
+    let missing = unrecorded::not_in_commit(jj, commit, paths)?;
+    Ok(claims
+        .into_iter()
+        .filter(|claim| missing.contains(&claim.path))
+        .map(|claim| claim.word)
+        .collect())
 }
 
 /// See [`crate::Repository::discard_changes_since`].
