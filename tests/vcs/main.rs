@@ -2,6 +2,7 @@
 //!
 //! Each behaviour is one function over a [`world::World`]; [`on_both`] makes a test of it for either program.
 
+mod agents;
 mod detect;
 mod kept;
 mod landing;

@@ -179,7 +179,7 @@ impl World {
         &self,
         workspace: &Workspace,
         immutable: &[CommitId],
-    ) -> Vec<(String, String)> {
+    ) -> Vec<(&'static str, std::ffi::OsString)> {
         let folder = self.dir.join("attempts").join(&workspace.name);
         self.backend
             .agent_environment(workspace, immutable, &folder)

@@ -13,6 +13,7 @@ use crate::model::{
 };
 use mesh_proc::env::Env;
 use mesh_proc::run::{Direct, Runner};
+use std::ffi::OsString;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -164,8 +165,9 @@ pub trait Repository: Send + Sync {
     /// the hub is not open (jj), the program failed.
     fn add_workspace(&self, new: &NewWorkspace) -> Result<Workspace, VcsError>;
 
-    /// The variables that an agent in `workspace` gets, so that it cannot rewrite `immutable` (base and needs) nor wander into the
-    /// main repository. `folder` is the attempt's own, outside the workspace; a jj config file is written there.
+    /// The variables that every process of an attempt in `workspace` gets, so that it cannot rewrite `immutable` (base and needs)
+    /// nor wander into the main repository, has an identity where the user has none, signs nothing and is asked nothing. `folder`
+    /// is the attempt's own, outside the workspace; configuration files are written there.
     ///
     /// # Errors
     /// The file cannot be written, the program failed.
@@ -174,7 +176,7 @@ pub trait Repository: Send + Sync {
         workspace: &Workspace,
         immutable: &[CommitId],
         folder: &Path,
-    ) -> Result<Vec<(String, String)>, VcsError>;
+    ) -> Result<Vec<(&'static str, OsString)>, VcsError>;
 
     /// Records what an attempt left. To be called when its whole process tree is dead; calling it again gives the same. `claimed`
     /// are the paths that the agent says it changed, in any form an agent may write; what of them is there and cannot be recorded

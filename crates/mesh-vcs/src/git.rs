@@ -15,6 +15,7 @@ pub(crate) mod settings;
 mod snapshot;
 mod worktree;
 
+use crate::agent_env;
 use crate::backend::{Repository, Setup};
 use crate::call::{Answer, Program, Span, args};
 use crate::error::VcsError;
@@ -30,11 +31,6 @@ use std::time::{Duration, Instant};
 /// The oldest git that will do.
 const LEAST: (u32, u32, u32) = (2, 38, 0);
 const LEAST_TEXT: &str = "2.38";
-
-/// Name and address for commits of ours: of merges always, so that the same parents give the same merge; of the rest when the
-/// user has none configured.
-const NAME: &str = "mesh";
-const EMAIL: &str = "mesh@localhost";
 
 /// A git repository with a working copy.
 pub(crate) struct Git {
@@ -335,19 +331,21 @@ impl Repository for Git {
 
     fn agent_environment(
         &self,
-        _workspace: &Workspace,
+        workspace: &Workspace,
         _immutable: &[CommitId],
-        _folder: &Path,
-    ) -> Result<Vec<(String, String)>, VcsError> {
+        folder: &Path,
+    ) -> Result<Vec<(&'static str, OsString)>, VcsError> {
         // Nothing can be rewritten under others here: a rewrite makes another commit, and all are named by their ids.
-        Ok(vec![
-            (
-                "GIT_CEILING_DIRECTORIES".to_owned(),
-                self.workspaces_root.to_string_lossy().into_owned(),
-            ),
-            ("GIT_EDITOR".to_owned(), "false".to_owned()),
-            ("GIT_TERMINAL_PROMPT".to_owned(), "0".to_owned()),
-        ])
+        let mut variables = agent_env::of_git(&self.workspaces_root);
+        if !self.has_identity {
+            let program = &self.program;
+            variables.extend(agent_env::identity_of_git(
+                program,
+                &workspace.path,
+                folder,
+            )?);
+        }
+        Ok(variables)
     }
 
     fn snapshot(&self, workspace: &Workspace, claimed: &[String]) -> Result<Snapshot, VcsError> {

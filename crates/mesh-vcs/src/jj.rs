@@ -46,7 +46,7 @@ pub(crate) struct Jj {
     main_root: PathBuf,
     workspaces_root: PathBuf,
     store: PathBuf,
-    /// `--config` options for an identity, when the user has none: commits without one cannot be pushed.
+    /// `--config` options for what of an identity the user has not configured: commits without one cannot be pushed.
     identity: Vec<OsString>,
     hub: RwLock<Option<PathBuf>>,
     /// Names that are being made at this moment: two adds of one name can both succeed and share one `@`.
@@ -325,7 +325,7 @@ impl Repository for Jj {
         workspace: &Workspace,
         immutable: &[CommitId],
         folder: &Path,
-    ) -> Result<Vec<(String, String)>, VcsError> {
+    ) -> Result<Vec<(&'static str, OsString)>, VcsError> {
         config::agent_environment(self, workspace, immutable, folder)
     }
 

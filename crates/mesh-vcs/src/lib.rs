@@ -10,6 +10,7 @@ pub mod error;
 pub mod model;
 pub mod name;
 
+mod agent_env;
 mod backend;
 mod call;
 mod claim;

@@ -93,6 +93,22 @@ fn prove_integrated(
     tree: &Integrated<'_>,
 ) -> Result<(), String> {
     let folder = host.run_dir.attempt(attempt).path().join("landing");
+    let mut extra_env = host
+        .source
+        .agent_environment(host, attempt)
+        .map_err(|error| error.to_string())?;
+    let scratch = Workspace {
+        name: "landing".to_owned(),
+        path: tree.path.to_path_buf(),
+        parents: vec![tree.commit.clone()],
+        conflicted: Vec::new(),
+    };
+    let ours = host
+        .vcs
+        .agent_environment(&scratch, &scratch.parents, &folder);
+    for (name, value) in ours.map_err(|error| error.to_string())? {
+        extra_env.insert(name, value);
+    }
     let facts = mesh_agent::launch::AttemptFacts {
         run: host.run.clone(),
         attempt: attempt.clone(),
@@ -100,10 +116,7 @@ fn prove_integrated(
         prompt_file: host.run_dir.attempt(attempt).prompt(),
         path_front: host.path_front(),
         state_folder: None,
-        extra_env: host
-            .source
-            .agent_environment(host, attempt)
-            .map_err(|error| error.to_string())?,
+        extra_env,
     };
     let launch = launch::command(
         CommandKind::Proof,

@@ -1,6 +1,7 @@
 //! Merging without a working copy.
 
-use super::{EMAIL, Git, NAME, parse};
+use super::{Git, parse};
+use crate::agent_env::{EMAIL, NAME};
 use crate::call::{Span, args};
 use crate::error::VcsError;
 use crate::model::CommitId;

@@ -229,16 +229,14 @@ pub(crate) fn config_user_paths() -> Vec<OsString> {
     args!["config", "path", "--user"]
 }
 
-/// Where each definition of `name` comes from, one a line.
-pub(crate) fn config_sources(name: &str) -> Vec<OsString> {
+/// Every setting of the user's files, with where it comes from, one a line.
+pub(crate) fn config_sources() -> Vec<OsString> {
     args![
         "config",
         "list",
         "--include-overridden",
-        "--include-defaults",
         "-T",
-        r#"source ++ "\n""#,
-        name
+        r#"source ++ "\t" ++ name ++ "\n""#
     ]
 }
 

@@ -5,16 +5,51 @@
 //! because configuration of a repository lies under the user's home since 0.38 and an agent may have another home.
 
 use super::{Jj, argv};
+use crate::agent_env::{self, EMAIL, NAME};
 use crate::call::{Program, Span};
 use crate::error::VcsError;
 use crate::model::{CommitId, Workspace};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 const IMMUTABLE: &str = "revset-aliases.\"immutable_heads()\"";
-/// Name and address of commits when the user has none configured: jj would leave them empty, and refuse to push them.
-const NAME: &str = "mesh";
-const EMAIL: &str = "mesh@localhost";
+
+/// What every attempt gets, whatever the user has configured, as TOML, and why.
+const FIXED: &[(&str, &str, &str)] = &[
+    (
+        "ui.editor",
+        "\"false\"",
+        "an editor that slips in fails instead of waiting for somebody",
+    ),
+    ("ui.paginate", "\"never\"", "nobody turns the page"),
+    (
+        "git.colocate",
+        "false",
+        "newer versions would make new workspaces colocated",
+    ),
+    (
+        "snapshot.auto-update-stale",
+        "false",
+        "an update replaces files that are in no commit yet; mesh saves them first",
+    ),
+    (
+        "snapshot.auto-track",
+        "\"all()\"",
+        "what the agent made is its work",
+    ),
+    (
+        "snapshot.max-new-file-size",
+        "0",
+        "larger files would be left out without a word",
+    ),
+    (
+        "signing.behavior",
+        "\"drop\"",
+        "nobody is there to unlock a key",
+    ),
+    ("git.sign-on-push", "false", "as signing.behavior"),
+];
 
 /// What the user has configured, as far as it matters to agents. Read once.
 #[derive(Debug)]
@@ -23,8 +58,8 @@ pub(super) struct UserConfig {
     files: OsString,
     /// The user's definition of `immutable_heads()`.
     immutable: String,
-    /// Whether a repository's or workspace's file defines it, which wins over everything in `JJ_CONFIG`.
-    overridden: bool,
+    /// Names of settings in a repository's or workspace's file, which wins over everything in `JJ_CONFIG`.
+    of_repository: BTreeSet<String>,
 }
 
 /// `--config` options for what the user has not configured of an identity.
@@ -71,7 +106,7 @@ fn read(jj: &Jj) -> Result<UserConfig, VcsError> {
         .stdout_text()
         .trim()
         .to_owned();
-    let sources = ask(argv::config_sources(IMMUTABLE))?.stdout_text();
+    let sources = ask(argv::config_sources())?.stdout_text();
     Ok(UserConfig {
         files,
         immutable: if defined.is_empty() {
@@ -79,9 +114,12 @@ fn read(jj: &Jj) -> Result<UserConfig, VcsError> {
         } else {
             defined
         },
-        overridden: sources
+        of_repository: sources
             .lines()
-            .any(|source| matches!(source.trim(), "repo" | "workspace")),
+            .filter_map(|line| line.split_once('\t'))
+            .filter(|(source, _)| matches!(*source, "repo" | "workspace"))
+            .map(|(_, name)| name.to_owned())
+            .collect(),
     })
 }
 
@@ -94,27 +132,28 @@ fn immutable_revset(users: &str, commits: &[CommitId]) -> String {
     revset
 }
 
-/// The config file of an attempt.
-fn attempt_config(immutable: &str, identity_missing: bool) -> String {
+/// The settings of an attempt: names and values, as TOML.
+fn settings(immutable: &str) -> Vec<(&'static str, String)> {
+    let fixed = FIXED
+        .iter()
+        .map(|(name, value, _)| (*name, (*value).to_owned()));
+    fixed
+        .chain([(IMMUTABLE, argv::quoted(immutable))])
+        .collect()
+}
+
+/// The config file of an attempt. `identity` are the options that stand for what the user has not configured of one.
+fn attempt_config(settings: &[(&'static str, String)], identity: &[OsString]) -> String {
     let mut text = String::from(
         "# Written by mesh for one attempt; it follows the user's own files in JJ_CONFIG.\n",
     );
-    if identity_missing {
-        text.push_str(&format!(
-            "user.name = {}\nuser.email = {}\n",
-            argv::quoted(NAME),
-            argv::quoted(EMAIL)
-        ));
+    // Each value of `--config` is a line of TOML.
+    for option in identity.iter().skip(1).step_by(2) {
+        text.push_str(&format!("{}\n", option.to_string_lossy()));
     }
-    text.push_str(concat!(
-        "ui.editor = \"false\"\n",
-        "ui.paginate = \"never\"\n",
-        "git.colocate = false\n",
-        "snapshot.auto-update-stale = true\n",
-        "snapshot.auto-track = \"all()\"\n",
-        "snapshot.max-new-file-size = 0\n",
-    ));
-    text.push_str(&format!("{IMMUTABLE} = {}\n", argv::quoted(immutable)));
+    for (name, value) in settings {
+        text.push_str(&format!("{name} = {value}\n"));
+    }
     text
 }
 
@@ -124,7 +163,7 @@ pub(super) fn agent_environment(
     workspace: &Workspace,
     immutable: &[CommitId],
     folder: &Path,
-) -> Result<Vec<(String, String)>, VcsError> {
+) -> Result<Vec<(&'static str, OsString)>, VcsError> {
     let users = match jj.user_config.get() {
         Some(users) => users,
         None => {
@@ -138,12 +177,17 @@ pub(super) fn agent_environment(
     let revset = immutable_revset(&users.immutable, &crate::model::unique(&protected));
     fs_err::create_dir_all(folder)?;
     let file = folder.join("jj.toml");
-    fs_err::write(&file, attempt_config(&revset, !jj.identity.is_empty()))?;
-    if users.overridden {
-        jj.on_files(
-            &workspace.path,
-            argv::config_set_for_workspace(IMMUTABLE, &revset),
-        )?;
+    let settings = settings(&revset);
+    fs_err::write(&file, attempt_config(&settings, &jj.identity))?;
+    for (name, value) in &settings {
+        if users.of_repository.contains(*name) {
+            jj.program.run(
+                &workspace.path,
+                &jj.store_args(&workspace.path, argv::config_set_for_workspace(name, value)),
+                Span::Short,
+                &[],
+            )?;
+        }
     }
     let mut files: Vec<PathBuf> = std::env::split_paths(&users.files)
         .filter(|path| !path.as_os_str().is_empty())
@@ -154,23 +198,14 @@ pub(super) fn agent_environment(
         reason,
     };
     let list = std::env::join_paths(files).map_err(|error| unusable(error.to_string()))?;
-    let list = list
-        .into_string()
-        .map_err(|_| unusable("its path is not UTF-8".to_owned()))?;
-    Ok(vec![
-        ("JJ_CONFIG".to_owned(), list),
-        ("JJ_EDITOR".to_owned(), "false".to_owned()),
+    let mut variables = agent_env::of_git(&jj.workspaces_root);
+    variables.extend([
+        ("JJ_CONFIG", list),
+        ("JJ_EDITOR", "false".into()),
         // What they find as `jj` asks for the real one here.
-        (
-            "MESH_JJ".to_owned(),
-            jj.program.path.to_string_lossy().into_owned(),
-        ),
-        (
-            "GIT_CEILING_DIRECTORIES".to_owned(),
-            jj.workspaces_root.to_string_lossy().into_owned(),
-        ),
-        ("GIT_TERMINAL_PROMPT".to_owned(), "0".to_owned()),
-    ])
+        ("MESH_JJ", jj.program.path.clone().into()),
+    ]);
+    Ok(variables)
 }
 
 #[cfg(test)]
@@ -188,11 +223,14 @@ mod tests {
             revset,
             format!("(builtin_immutable_heads() | \"x\") | present({commit})")
         );
-        let text = attempt_config(&revset, true);
-        assert!(
-            text.contains("user.name = \"mesh\"")
-                && !attempt_config(&revset, false).contains("user.name")
-        );
+        let settings = settings(&revset);
+        let email: [OsString; 2] = ["--config".into(), "user.email=\"mesh@localhost\"".into()];
+        let text = attempt_config(&settings, &email);
+        assert!(text.contains("\nuser.email=\"mesh@localhost\"\n") && !text.contains("user.name"));
+        assert!(!attempt_config(&settings, &[]).contains("user."));
+        for (name, value, _) in FIXED {
+            assert!(text.contains(&format!("\n{name} = {value}\n")), "{name}");
+        }
         assert!(text.contains("revset-aliases.\"immutable_heads()\" = \"(builtin_immutable_heads() | \\\"x\\\") | present("));
     }
 }
