@@ -21,6 +21,7 @@ mod kill;
 mod left;
 mod log;
 mod mesh_log;
+mod missing;
 mod picture;
 mod reason;
 mod script;

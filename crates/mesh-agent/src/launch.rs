@@ -7,7 +7,7 @@
 //!
 //! Everything here is a pure function of its arguments: our own environment comes in as one.
 
-use crate::profile::{Limits, Profile, PromptInput, UnsafeValue, Values};
+use crate::profile::{COMMAND_PROFILE, Limits, Profile, PromptInput, UnsafeValue, Values};
 use mesh_core::id::AttemptId;
 use mesh_proc::env::{Env, MESH_ATTEMPT, MESH_RUN};
 use mesh_proc::shim::ShimSpec;
@@ -21,6 +21,9 @@ pub const MESH_TASK: &str = "MESH_TASK";
 pub const MESH_WORKSPACE: &str = "MESH_WORKSPACE";
 /// The absolute path of the attempt's prompt.
 pub const MESH_PROMPT_FILE: &str = "MESH_PROMPT_FILE";
+
+/// The absolute path of the person's own checkout, for setup commands that take from it what version control does not carry.
+pub const MESH_ROOT: &str = "MESH_ROOT";
 
 /// Variables that every child keeps: who and where the person is, how text is shown, where tools and certificates lie, who signs a
 /// commit. No access to anything: `SSH_AUTH_SOCK` is a door to the person's keys, so a profile must name it.
@@ -88,12 +91,13 @@ pub const COMMON_KEEP: &[&str] = &[
 const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Names that belong to mesh; a profile can neither keep nor set them.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
     MESH_RUN,
     MESH_TASK,
     MESH_ATTEMPT,
     MESH_WORKSPACE,
     MESH_PROMPT_FILE,
+    MESH_ROOT,
     "MESH_VIEW",
     "MESH_BD",
     "MESH_BD_RO",
@@ -112,6 +116,8 @@ pub struct AttemptFacts {
     pub attempt: AttemptId,
     /// Its working copy, absolute. The working directory of all its processes.
     pub workspace: PathBuf,
+    /// The person's own checkout, absolute. Nothing but a setup command has any business there, and that only to read.
+    pub root: PathBuf,
     /// Its prompt, absolute.
     pub prompt_file: PathBuf,
     /// The folder that goes in front of `PATH`, where `bd` is the wrapper.
@@ -293,6 +299,71 @@ pub fn looks_secret(name: &str) -> bool {
         || matches!(plain, "SSH_AUTH_SOCK" | "SSH_AGENT_PID")
 }
 
+/// Those of `ours`, by name and sorted, that look like an agent's credentials or configuration and that attempts of `profile` do not
+/// get. A person who has them set probably means them for the agent.
+#[must_use]
+pub fn withheld(profile: &Profile, ours: &Env) -> Vec<String> {
+    /// What variables of agent programs and their providers begin with.
+    const AGENTS: [&str; 20] = [
+        "ANTHROPIC_",
+        "AWS_",
+        "AZURE_",
+        "CEREBRAS_",
+        "CLAUDE_",
+        "CODEX_",
+        "COHERE_",
+        "COPILOT_",
+        "CURSOR_",
+        "DEEPSEEK_",
+        "GEMINI_",
+        "GOOGLE_",
+        "GROQ_",
+        "HF_",
+        "MISTRAL_",
+        "OLLAMA_",
+        "OPENAI_",
+        "OPENROUTER_",
+        "VERTEX_",
+        "XAI_",
+    ];
+    let passed = kept(ours, &profile.env_keep);
+    ours.iter()
+        .filter_map(|(name, _)| name.to_str())
+        .filter(|name| is_variable_name(name) && !is_reserved(name))
+        // A key of the person's own, not of an agent.
+        .filter(|name| !name.starts_with("SSH_"))
+        .filter(|name| looks_secret(name) || AGENTS.iter().any(|start| name.starts_with(start)))
+        .filter(|name| passed.get(name).is_none() && !profile.env_set.contains_key(*name))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// [`withheld`] as a sentence, with the way to pass them; `None` when there are none.
+#[must_use]
+pub fn withheld_note(profile: &Profile, ours: &Env) -> Option<String> {
+    const SHOWN: usize = 8;
+    let names = withheld(profile, ours);
+    let (shown, more) = names.split_at(names.len().min(SHOWN));
+    let first = shown.first()?;
+    let list = match more.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    };
+    let way = if profile.name == COMMAND_PROFILE {
+        format!(
+            "to pass one, write [agents.NAME] with command and env_keep = [\"{first}\"] in .mesh/config.toml, and --agent NAME"
+        )
+    } else {
+        format!(
+            "to pass one, name it in env_keep of [agents.{}]",
+            profile.name
+        )
+    };
+    Some(format!(
+        "withheld from agents, though it may be meant for them: {list}; {way}"
+    ))
+}
+
 /// Whether a shell would take `name` as the name of a variable.
 pub(crate) fn is_variable_name(name: &str) -> bool {
     !name.starts_with(|c: char| c.is_ascii_digit())
@@ -361,6 +432,7 @@ fn finished(
     env.insert(MESH_TASK, facts.attempt.task.as_str());
     env.insert(MESH_WORKSPACE, &facts.workspace);
     env.insert(MESH_PROMPT_FILE, &facts.prompt_file);
+    env.insert(MESH_ROOT, &facts.root);
     // Some programs read PWD instead of asking where they are.
     env.insert("PWD", &facts.workspace);
     if let Some(folder) = &facts.path_front {

@@ -11,6 +11,7 @@ fn facts(task: &str) -> AttemptFacts {
             number: 2,
         },
         workspace: PathBuf::from("/w/a b"),
+        root: PathBuf::from("/home/ada/repo"),
         prompt_file: PathBuf::from("/r/prompt.md"),
         path_front: Some(PathBuf::from("/r/bin")),
         state_folder: Some(PathBuf::from("/r/state")),
@@ -63,7 +64,7 @@ fn shown(env: &Env) -> Vec<String> {
         .collect()
 }
 
-const COMMON: [&str; 14] = [
+const COMMON: [&str; 15] = [
     "A=b",
     "AGENT_MODE=fast",
     "BEADS_DIR=/repo/.beads",
@@ -72,6 +73,7 @@ const COMMON: [&str; 14] = [
     "JJ_CONFIG=/r/jj.toml",
     "LC_ALL=C.UTF-8",
     "MESH_PROMPT_FILE=/r/prompt.md",
+    "MESH_ROOT=/home/ada/repo",
     "MESH_RUN=run-7",
     "MESH_WORKSPACE=/w/a b",
     "PATH=/r/bin:/usr/bin:/bin",
@@ -211,4 +213,36 @@ fn the_common_list_holds_no_secret() {
         assert!(!looks_secret(name), "{name}");
         assert!(!is_reserved(name), "{name}");
     }
+}
+
+#[test]
+fn what_an_agent_may_want_and_does_not_get_is_named() {
+    let ours = ours().set("OPENAI_BASE_URL", "u").set("AWS_REGION", "r");
+    let names = [
+        "AGENT_OTHER_KEY",
+        "AWS_REGION",
+        "GITHUB_TOKEN",
+        "OPENAI_BASE_URL",
+        "XDG_SECRET",
+    ];
+    assert_eq!(withheld(&profile(), &ours), names);
+    let plain = Profile::command("agent").unwrap();
+    let note = withheld_note(&plain, &ours).unwrap();
+    assert!(
+        note.contains("AGENT_API_KEY, AGENT_OTHER_KEY, AWS_REGION"),
+        "{note}"
+    );
+    assert!(note.contains("env_keep = [\"AGENT_API_KEY\"]"), "{note}");
+    let note = withheld_note(&profile(), &ours).unwrap();
+    assert!(
+        note.ends_with("name it in env_keep of [agents.big]"),
+        "{note}"
+    );
+    assert_eq!(
+        withheld_note(
+            &plain,
+            &Env::from_iter([("HOME", "/h"), ("SSH_AUTH_SOCK", "/s")])
+        ),
+        None
+    );
 }

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use mesh_agent::launch;
 use mesh_agent::profile::Profile;
 use mesh_agent::scope::GroupMap;
 use mesh_agent::secrets::Secrets;
 use mesh_core::event::Event;
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_journal::notes;
 use mesh_plan::sheet::Sheet;
 use mesh_proc::env::Env;
 use mesh_proc::shim::{Launcher, Live};
@@ -65,10 +67,24 @@ impl Host {
         Some(self.run_dir.bin()).filter(|bin| bin.is_dir())
     }
 
-    /// Remembers something for the last words, and writes it into the log.
+    /// Remembers something for the report, once, and writes it into the log.
     pub fn note(&self, text: String) {
+        let mut notes = lock(&self.notes);
+        if notes.contains(&text) {
+            return;
+        }
         tracing::warn!("{text}");
-        lock(&self.notes).push(text);
+        if let Err(error) = notes::append(&self.run_dir.notes(), &text) {
+            tracing::warn!(%error, "a note for the report was not kept");
+        }
+        notes.push(text);
+    }
+
+    /// Says which variables agents did not get: an agent that fails may fail for want of one.
+    pub fn note_withheld(&self) {
+        if let Some(note) = launch::withheld_note(&self.profile, &self.ours) {
+            self.note(note);
+        }
     }
 
     pub fn watch(&self, process: Process, live: Live) {

@@ -14,6 +14,7 @@ mod prepare;
 mod recover;
 mod setup;
 mod source;
+mod submodules;
 mod turns;
 mod words;
 mod work;
@@ -31,4 +32,5 @@ pub use setup::{
     AgentSetup, AuditLevel, BaseConflict, ClosePolicy, Programs, RunSetup, SourceSetup, TrackerView,
 };
 pub use source::bd::{ACTOR, METADATA_RUN, actor_of, is_held_by_mesh};
+pub use submodules::{empty_submodules_note, submodules};
 pub use words::{all_done, standings};

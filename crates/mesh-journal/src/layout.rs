@@ -249,6 +249,12 @@ impl RunDir {
         }
     }
 
+    /// What there is to say beside the verdicts, a line each.
+    #[must_use]
+    pub fn notes(&self) -> PathBuf {
+        self.path.join("notes")
+    }
+
     /// The report for people.
     #[must_use]
     pub fn report_md(&self) -> PathBuf {

@@ -7,6 +7,7 @@ pub mod call_log;
 pub mod control;
 pub mod layout;
 pub mod locks;
+pub mod notes;
 pub mod reader;
 pub mod replay;
 pub mod results;

@@ -12,6 +12,7 @@ use mesh_core::time::Millis;
 use mesh_engine::{Finished, unix_ms};
 use mesh_journal::call_log;
 use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_journal::notes;
 use mesh_journal::summary::{
     AttemptSummary, RunState, Summary, Surroundings, TaskSummary, summarize,
 };
@@ -98,13 +99,13 @@ pub(crate) fn finish(
     }
     if shell.is_json() {
         shell.object(&summary)?;
+        for note in &finished.notes {
+            shell.note(format!("note: {note}"));
+        }
     } else {
         for line in &lines {
             shell.line(line);
         }
-    }
-    for note in &finished.notes {
-        shell.note(format!("note: {note}"));
     }
     if finished.left {
         shell.note("left: agents go on by themselves; `mesh resume` takes them up again");
@@ -231,6 +232,8 @@ pub(crate) fn report_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
             summary.tracker.failures
         ));
     }
+    let notes = notes::read(&run_dir.notes());
+    lines.extend(notes.iter().map(|note| format!("note: {note}")));
     lines.extend(log_line(run_dir));
     lines.push(format!(
         "everything about this run: {}",

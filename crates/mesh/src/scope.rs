@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use mesh_agent::launch;
+use mesh_agent::profile::Profile;
 use mesh_bd::Client;
 use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
@@ -400,6 +402,19 @@ impl Scope {
             .iter()
             .filter(|task| task.standing == Standing::Open)
             .count()
+    }
+
+    /// What agents will miss in their workspaces and environments, as far as it shows before they start.
+    pub fn missing_for_agents(&self, profile: Option<&Profile>) -> Vec<String> {
+        let withheld = profile.and_then(|profile| launch::withheld_note(profile, &self.ours));
+        // A setup command may fill them; whether it does is seen in the first workspace.
+        let submodules = match &self.config.workspace.setup {
+            Some(_) => Vec::new(),
+            None => mesh_engine::submodules(&self.root),
+        };
+        let is_git = self.vcs.kind() == mesh_vcs::Kind::Git;
+        let empty = mesh_engine::empty_submodules_note(&submodules, is_git);
+        withheld.into_iter().chain(empty).collect()
     }
 
     /// What is worth saying before anything starts.

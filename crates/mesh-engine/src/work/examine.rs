@@ -45,6 +45,7 @@ fn find(host: &Host, attempt: &AttemptId) -> Result<Findings, Failure> {
         .map_err(|error| failed("its output", &error))?;
     let block = match block {
         BlockReading::Missing(why) => {
+            host.note_withheld();
             BlockReading::Missing(quoting(why, &output::of_agent(host, &folder)))
         }
         read @ BlockReading::Read(_) => read,

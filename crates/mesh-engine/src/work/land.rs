@@ -113,6 +113,7 @@ fn prove_integrated(
         run: host.run.clone(),
         attempt: attempt.clone(),
         workspace: tree.path.to_path_buf(),
+        root: host.setup.repository.clone(),
         prompt_file: host.run_dir.attempt(attempt).prompt(),
         path_front: host.path_front(),
         state_folder: None,

@@ -68,7 +68,10 @@ pub(crate) fn ended(host: &Host, attempt: &AttemptId) -> Event {
     let ending = ending(host, attempt, &folder);
     let tail = match ending {
         Ending::Exited(0) | Ending::CouldNotStart(_) => String::new(),
-        _ => output::of_agent(host, &folder),
+        _ => {
+            host.note_withheld();
+            output::of_agent(host, &folder)
+        }
     };
     Event::Ended {
         attempt: attempt.clone(),

@@ -12,12 +12,13 @@ use mesh_core::findings::{Ending, Failure, FailureClass, quoting};
 use mesh_core::id::AttemptId;
 use mesh_core::time::Span;
 use mesh_proc::shim::Live;
-use mesh_vcs::{CommitId, Workspace};
+use mesh_vcs::{CommitId, Kind, Workspace};
 
 use crate::host::{Host, lock};
 use crate::inbox::{Process, Role};
 use crate::setup::BaseConflict;
 use crate::source::ClaimRefusal;
+use crate::submodules;
 use crate::work::{folder, output, process, prompt};
 
 /// Starts the attempt, or says why not. At the end of this exactly one of `Started` and `StartFailed` has been told.
@@ -70,6 +71,7 @@ fn prepare_and_launch(host: &Arc<Host>, order: &StartOrder) -> Result<Live, Star
     let prompt_file = write_prompt(host, order, &workspace, &folder)?;
     let facts = facts(host, attempt, &workspace, &folder, prompt_file)?;
     run_setup(host, &facts, &folder)?;
+    note_empty_submodules(host, &workspace);
     let launch =
         launch::agent(&host.profile, &host.agent_program, &facts, &host.ours).map_err(could_not)?;
     process::start(host, &launch, &folder, &host.profile.limits).map_err(could_not)
@@ -180,11 +182,21 @@ pub(crate) fn facts(
         run: host.run.clone(),
         attempt: attempt.clone(),
         workspace: workspace.path.clone(),
+        root: host.setup.repository.clone(),
         prompt_file,
         path_front: host.path_front(),
         state_folder,
         extra_env,
     })
+}
+
+/// After setup, which is the way to fill them.
+fn note_empty_submodules(host: &Host, workspace: &Workspace) {
+    let empty = submodules::empty_in(&workspace.path);
+    let is_git = host.vcs.kind() == Kind::Git;
+    if let Some(note) = submodules::empty_submodules_note(&empty, is_git) {
+        host.note(note);
+    }
 }
 
 /// Makes the workspace usable: ignored files that a build needs and that version control does not carry.

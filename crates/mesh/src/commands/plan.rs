@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mesh_agent::profile::Profile;
 use mesh_core::forecast::{bounds, waves};
 use mesh_core::graph::Ix;
 use mesh_core::id::SlotId;
@@ -93,11 +94,15 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         RunId::generate(WallTime(mesh_engine::unix_ms())),
     )?;
     let serial = scope.check_parallelism(args.scope.allow_serial).err();
-    let object = object(&scope, args, serial.as_ref())?;
+    // A plan can be looked at without an agent; its commands then lack that line.
+    let agent = run_setup::agent(&args.scope, &scope.config)
+        .ok()
+        .map(|(_, profile)| profile);
+    let object = object(&scope, args, agent.as_ref(), serial.as_ref())?;
     if args.json {
         shell.object(&object)?;
     } else {
-        for line in text(&scope, &object) {
+        for line in text(&scope, agent.as_ref(), &object) {
             shell.line(line);
         }
         scope.notes(shell);
@@ -112,6 +117,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
 fn object(
     scope: &Scope,
     args: &Args,
+    agent: Option<&Profile>,
     serial: Option<&CommandError>,
 ) -> Result<PlanObject, CommandError> {
     let plan = &scope.plan;
@@ -129,7 +135,7 @@ fn object(
     let bound = bounds(plan, scope.policy.concurrency, &minutes);
     let id = |at: &Ix| plan.task(*at).id.to_string();
     let mut problems: Vec<ProblemObject> = scope.loaded.diagnostics.iter().map(problem).collect();
-    problems.extend(warnings(scope).iter().map(problem));
+    problems.extend(warnings(scope, agent).iter().map(problem));
     if let Some(error) = serial {
         problems.push(problem(&Diagnostic::error(error.message.clone())));
     }
@@ -170,7 +176,7 @@ fn object(
             critical_path_minutes: bound.critical_path,
             lower_bound_minutes: bound.lower_bound,
         },
-        commands: commands(scope, args, &runs)?,
+        commands: commands(scope, args, agent, &runs)?,
         problems,
     })
 }
@@ -207,7 +213,7 @@ fn problem(diagnostic: &Diagnostic) -> ProblemObject {
 }
 
 /// What a person should know before the run, beyond the source's own problems.
-fn warnings(scope: &Scope) -> Vec<Diagnostic> {
+fn warnings(scope: &Scope, agent: Option<&Profile>) -> Vec<Diagnostic> {
     let plan = &scope.plan;
     let open = || {
         plan.all()
@@ -236,21 +242,23 @@ fn warnings(scope: &Scope) -> Vec<Diagnostic> {
             "{guessed} tasks have no estimate and are taken for {from}"
         )));
     }
+    let missing = scope.missing_for_agents(agent);
+    warnings.extend(missing.into_iter().map(Diagnostic::note));
     warnings
 }
 
 /// The exact commands of the run, wave by wave. Where a value is known only at the start of a task, its name stands in angle
 /// brackets.
-fn commands(scope: &Scope, args: &Args, runs: &[Ix]) -> Result<Vec<String>, CommandError> {
+fn commands(
+    scope: &Scope,
+    args: &Args,
+    agent: Option<&Profile>,
+    runs: &[Ix],
+) -> Result<Vec<String>, CommandError> {
     let shown = |argv: &[String]| {
         argv.split_first()
             .map(|(program, rest)| mesh_proc::show::command(program, rest))
             .unwrap_or_default()
-    };
-    let agent = match run_setup::agent(&args.scope, &scope.config) {
-        Ok((_, profile)) => Some(profile),
-        // A plan can be looked at without an agent; its commands then lack that line.
-        Err(_) => None,
     };
     let verify = args
         .scope
@@ -294,7 +302,7 @@ fn commands(scope: &Scope, args: &Args, runs: &[Ix]) -> Result<Vec<String>, Comm
                 .iter()
                 .map(|argv| shown(argv)),
         );
-        if let Some(profile) = &agent {
+        if let Some(profile) = agent {
             let mut argv = vec![profile.template.program().to_owned()];
             argv.extend(profile.template.shown_args());
             lines.push(shown(&argv));
@@ -311,7 +319,7 @@ fn commands(scope: &Scope, args: &Args, runs: &[Ix]) -> Result<Vec<String>, Comm
     Ok(lines)
 }
 
-fn text(scope: &Scope, object: &PlanObject) -> Vec<String> {
+fn text(scope: &Scope, agent: Option<&Profile>, object: &PlanObject) -> Vec<String> {
     let mut lines = vec![format!(
         "{} ({} {})",
         one_line(&object.source.title),
@@ -372,7 +380,7 @@ fn text(scope: &Scope, object: &PlanObject) -> Vec<String> {
     lines.push(String::new());
     lines.push("commands:".to_owned());
     lines.extend(object.commands.iter().map(|command| format!("  {command}")));
-    for warning in warnings(scope) {
+    for warning in warnings(scope, agent) {
         lines.push(warning.to_string());
     }
     lines

@@ -51,6 +51,9 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     }
     ask_concurrency(&mut scope, shell)?;
     scope.notes(shell);
+    for note in scope.missing_for_agents(Some(&profile)) {
+        shell.note(format!("note: {note}"));
+    }
     confirm(&scope, args, shell)?;
     scope = wrap_single_bead(scope, args, folder)?;
     let mut setup = scope.setup(&args.scope, agent);
