@@ -15,6 +15,7 @@ mod disk;
 mod epic;
 mod exclusion;
 mod ids;
+mod inside;
 mod interrupts;
 mod json;
 mod kill;

@@ -8,6 +8,7 @@ mod commands;
 pub mod config;
 mod error;
 pub mod exit_code;
+mod inside;
 mod log;
 mod report;
 mod run_setup;

@@ -27,3 +27,25 @@ pub use spec::{Sandbox, ShimSpec};
 
 /// The first argument by which our executable knows that it is to be a shim. The second is the path of the [`ShimSpec`].
 pub const ARGUMENT: &str = "__shim";
+
+/// The spec files of the shims that this process descends from, nearest first: what runs under a shim can clear its environment,
+/// not its ancestors.
+#[must_use]
+pub fn specs_above() -> Vec<std::path::PathBuf> {
+    let mut specs = Vec::new();
+    let mut pid = std::process::id();
+    while let Some(process) = crate::tree::stat(pid) {
+        let bytes = fs_err::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        if let [_, word, spec, ..] = crate::tree::parse_cmdline(&bytes).as_slice()
+            && word == ARGUMENT
+        {
+            specs.push(spec.into());
+        }
+        // A parent of another namespace shows as 0.
+        if process.parent == 0 || process.parent == pid {
+            break;
+        }
+        pid = process.parent;
+    }
+    specs
+}

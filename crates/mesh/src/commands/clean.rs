@@ -11,6 +11,7 @@ use crate::commands::target::RunArgs;
 use crate::commands::workspaces::{Found, Held, Owner, Standing, inventory};
 use crate::error::{CommandError, Kind};
 use crate::exit_code;
+use crate::inside;
 use crate::scope;
 use crate::ui::shell::Shell;
 
@@ -36,6 +37,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         false => Some(args.run.find(folder)?.1),
     };
     let (vcs, ..) = scope::open_repository(folder)?;
+    inside::refuse(&MeshDir::of(vcs.main_root()), "clean")?;
     let asked: Vec<Found> = inventory(&vcs, &Held::default())?
         .into_iter()
         .filter(|found| is_asked(found, run.as_ref(), &args.tasks))

@@ -7,6 +7,7 @@ use mesh_proc::env::Env;
 use crate::commands::run::world;
 use crate::commands::target::RunArgs;
 use crate::error::CommandError;
+use crate::inside;
 use crate::log;
 use crate::report;
 use crate::ui::shell::Shell;
@@ -23,6 +24,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let (mesh_dir, run, run_dir) = args.run.find(folder)?;
+    inside::refuse(&mesh_dir, "resume")?;
     log::of_run(&mesh_dir, &run_dir);
     let ours: Env = std::env::vars_os().collect();
     let resumed = mesh_engine::resume(mesh_dir.clone(), run.clone(), world(ours, shell))?;

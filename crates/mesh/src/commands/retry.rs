@@ -15,6 +15,7 @@ use mesh_engine::{SourceSetup, is_held_by_mesh};
 use crate::commands::target::{self, RunArgs, RunState};
 use crate::error::CommandError;
 use crate::exit_code;
+use crate::inside;
 use crate::ui::shell::Shell;
 
 /// Run a task again.
@@ -31,7 +32,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
-    let (_, run, run_dir) = args.run.find(folder)?;
+    let (mesh_dir, run, run_dir) = args.run.find(folder)?;
+    inside::refuse(&mesh_dir, "retry")?;
     let read = target::read_run(&run_dir)?;
     let task = target::find_task(&read.state, &run, &args.task)?;
     let request = Request::Retry {

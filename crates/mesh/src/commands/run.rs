@@ -11,8 +11,10 @@ use mesh_plan::epic::Target;
 use mesh_proc::env::Env;
 use mesh_proc::shim::Launcher;
 
+use crate::commands::target;
 use crate::error::CommandError;
 use crate::exit_code;
+use crate::inside;
 use crate::log;
 use crate::report;
 use crate::run_setup;
@@ -34,6 +36,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
+    inside::refuse(&target::find_mesh_dir(folder)?, "run")?;
     let run = RunId::generate(WallTime(mesh_engine::unix_ms()));
     let mut scope = scope::read(&args.scope, folder, run.clone())?;
     mesh_engine::refuse_beside_unfinished(&MeshDir::of(&scope.root))?;

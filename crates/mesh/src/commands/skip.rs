@@ -7,6 +7,7 @@ use mesh_core::event::Request;
 use crate::commands::target::{self, RunArgs};
 use crate::error::CommandError;
 use crate::exit_code;
+use crate::inside;
 use crate::ui::shell::Shell;
 
 /// Leave a task out.
@@ -20,7 +21,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
-    let (_, run, run_dir) = args.run.find(folder)?;
+    let (mesh_dir, run, run_dir) = args.run.find(folder)?;
+    inside::refuse(&mesh_dir, "skip")?;
     let read = target::read_run(&run_dir)?;
     let task = target::find_task(&read.state, &run, &args.task)?;
     let request = Request::Skip { task: task.clone() };

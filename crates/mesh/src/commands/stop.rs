@@ -20,6 +20,7 @@ use crate::commands::run::world;
 use crate::commands::target::{self, Coordinator, RunArgs, RunState};
 use crate::error::{CommandError, Kind};
 use crate::exit_code;
+use crate::inside;
 use crate::log;
 use crate::ui::shell::Shell;
 
@@ -45,6 +46,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let (mesh_dir, run, run_dir) = args.run.find(folder)?;
+    inside::refuse(&mesh_dir, "stop")?;
     let deadline = Instant::now() + TAKEOVER_PATIENCE;
     loop {
         let read = target::read_run(&run_dir)?;
