@@ -112,7 +112,7 @@ fn an_agent_reads_on_when_its_coordinator_is_dead(stage: Stage) {
     let resumed = Coordinator::start(&scene, &["resume".to_owned(), "--json".to_owned()]);
     wait_until(
         "the adoption",
-        || resumed.stderr().contains("1 agents adopted"),
+        || resumed.stderr().contains("1 agent adopted"),
         || resumed.stderr(),
     );
     fs_err::write(notes(&scene, "second gate"), "").expect("the gate");

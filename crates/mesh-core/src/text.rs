@@ -51,6 +51,13 @@ pub fn shortened(text: &str, chars: usize) -> Cow<'_, str> {
     }
 }
 
+/// A number of things: `1 agent`, `3 agents`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 fn stays(c: char) -> bool {
     matches!(c, '\n' | '\t') || !is_control(c)
 }
@@ -92,5 +99,11 @@ mod tests {
             prop_assert_eq!(visible(&shown), shown.as_ref());
             prop_assert!(!one_line(&text).chars().any(is_control));
         }
+    }
+
+    #[test]
+    fn one_thing_has_no_plural() {
+        assert_eq!(counted(1, "agent"), "1 agent");
+        assert_eq!(counted(0, "agent"), "0 agents");
     }
 }

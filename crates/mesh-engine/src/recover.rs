@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mesh_core::event::Event;
 use mesh_core::id::AttemptId;
 use mesh_core::pending::Owed;
+use mesh_core::text::counted;
 use mesh_journal::JournalError;
 use mesh_proc::shim;
 use mesh_proc::stray::{self, Marked, Search};
@@ -35,10 +36,10 @@ impl Recovered {
     #[must_use]
     pub fn sentence(&self) -> String {
         format!(
-            "{} agents adopted, {} had ended meanwhile, {} starts made anew",
-            self.adopted.len(),
+            "{} adopted, {} had ended meanwhile, {} begun again",
+            counted(self.adopted.len(), "agent"),
             self.ended.len(),
-            self.restarted.len()
+            counted(self.restarted.len(), "start")
         )
     }
 }

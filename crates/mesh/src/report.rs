@@ -7,7 +7,7 @@ use mesh_core::findings::brief;
 use mesh_core::id::AttemptId;
 use mesh_core::state::{Phase, State};
 use mesh_core::task::Standing;
-use mesh_core::text::{one_line, shortened, visible};
+use mesh_core::text::{counted, one_line, shortened, visible};
 use mesh_core::time::Millis;
 use mesh_engine::{Finished, unix_ms};
 use mesh_journal::call_log;
@@ -204,9 +204,9 @@ fn headline(summary: &Summary) -> String {
         RunState::Incomplete => "ended, not all done",
     };
     format!(
-        "run {}: {state}, {done} of {} tasks done",
+        "run {}: {state}, {done} of {} done",
         summary.run,
-        summary.tasks.len()
+        counted(summary.tasks.len(), "task")
     )
 }
 
@@ -321,8 +321,8 @@ fn figures(summary: &Summary) -> String {
         _ => String::new(),
     };
     format!(
-        "overlap: at most {} agents at once, {:.1} on average, of {} allowed; makespan {}, no schedule could have beaten {}{ratio}",
-        summary.overlap.peak,
+        "overlap: at most {} at once, {:.1} on average, of {} allowed; makespan {}, no schedule could have beaten {}{ratio}",
+        counted(summary.overlap.peak as usize, "agent"),
         summary.overlap.mean,
         summary.concurrency,
         seconds(summary.makespan_seconds),

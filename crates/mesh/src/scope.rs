@@ -11,6 +11,7 @@ use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
 use mesh_core::policy::{Policy, Rank};
 use mesh_core::task::{Standing, Task};
+use mesh_core::text::counted;
 use mesh_engine::{SourceSetup, apply_results, is_held_by_mesh, source_key};
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, results};
@@ -204,10 +205,7 @@ fn check(loaded: &Loaded) -> Result<Plan, CommandError> {
         let count = problems.len();
         let mut error = CommandError::new(
             Kind::PlanInvalid,
-            format!(
-                "{name} cannot be run: {count} problem{}",
-                if count == 1 { "" } else { "s" }
-            ),
+            format!("{name} cannot be run: {}", counted(count, "problem")),
         );
         error.hints = problems
             .iter()

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mesh_core::text::counted;
 use mesh_journal::layout::MeshDir;
 use mesh_journal::locks::LockError;
 use mesh_journal::{RunId, locks};
@@ -118,7 +119,7 @@ fn confirm(goes: &[Found], yes: bool, shell: &mut Shell) -> Result<(), CommandEr
     if !shell.can_ask() {
         return Err(CommandError::usage(format!(
             "{} would be removed, and there is no terminal to ask",
-            counted(goes.len())
+            counted(goes.len(), "workspace")
         ))
         .hint("pass --yes"));
     }
@@ -127,7 +128,7 @@ fn confirm(goes: &[Found], yes: bool, shell: &mut Shell) -> Result<(), CommandEr
     }
     if shell.confirm(&format!(
         "Remove {} with all that is in them?",
-        counted(goes.len())
+        counted(goes.len(), "workspace")
     )) {
         Ok(())
     } else {
@@ -151,7 +152,7 @@ fn remove_all(vcs: &Backend, goes: Vec<Found>, shell: &mut Shell) -> Result<u8, 
     let message = format!(
         "{} of {} could not be removed",
         refused.len(),
-        counted(count)
+        counted(count, "workspace")
     );
     let mut error = CommandError::new(Kind::Environment, message);
     error.hints = refused;
@@ -171,12 +172,5 @@ fn remove(vcs: &Backend, found: Found) -> Result<(), mesh_vcs::VcsError> {
             parents: Vec::new(),
             conflicted: Vec::new(),
         }),
-    }
-}
-
-fn counted(count: usize) -> String {
-    match count {
-        1 => "1 workspace".to_owned(),
-        count => format!("{count} workspaces"),
     }
 }

@@ -11,7 +11,7 @@ use mesh_core::policy::Unlabelled;
 use mesh_core::rank::Ranking;
 use mesh_core::state::State;
 use mesh_core::task::{Standing, Task};
-use mesh_core::text::one_line;
+use mesh_core::text::{counted, one_line};
 use mesh_core::time::Millis;
 use mesh_engine::SourceSetup;
 use mesh_journal::{RunId, WallTime};
@@ -327,8 +327,8 @@ fn text(scope: &Scope, agent: Option<&Profile>, object: &PlanObject) -> Vec<Stri
         object.source.id
     )];
     lines.push(format!(
-        "{} tasks, {} to do; order: {}",
-        object.tasks.len(),
+        "{}, {} to do; order: {}",
+        counted(object.tasks.len(), "task"),
         object.order.len(),
         scope.policy.rank.heuristic()
     ));
@@ -371,10 +371,10 @@ fn text(scope: &Scope, agent: Option<&Profile>, object: &PlanObject) -> Vec<Stri
         lines.push(format!("not in a wave: {} ({})", task.id, task.state));
     }
     lines.push(format!(
-        "{} minutes of work, longest path {}; with {} agents at least {} minutes",
+        "{} minutes of work, longest path {}; with {} at least {} minutes",
         object.bounds.total_minutes,
         object.bounds.critical_path_minutes,
-        scope.policy.concurrency,
+        counted(usize::from(scope.policy.concurrency), "agent"),
         object.bounds.lower_bound_minutes
     ));
     lines.push(String::new());

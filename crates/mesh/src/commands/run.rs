@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mesh_core::task::Standing;
-use mesh_core::text::one_line;
+use mesh_core::text::{counted, one_line};
 use mesh_engine::{NewRun, World};
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, WallTime};
@@ -111,7 +111,8 @@ fn nothing_to_do(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<u8, Co
         })
         .collect();
     shell.line(format!(
-        "nothing to do: {done} tasks of {} are done",
+        "nothing to do: {} done already in {}",
+        counted(done, "task"),
         scope.loaded.source.id
     ));
     for line in &not_ours {
@@ -154,11 +155,11 @@ fn confirm(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<(), CommandE
     let waves = mesh_core::forecast::waves(&scope.plan, &scope.policy);
     let widest = waves.iter().map(Vec::len).max().unwrap_or(0);
     shell.line(format!(
-        "{}: {} of {} tasks to do, at most {} agents at once, expected parallelism {widest}",
+        "{}: {} of {} to do, at most {} at once, expected parallelism {widest}",
         one_line(scope.name()),
         scope.open_tasks(),
-        scope.plan.tasks().len(),
-        scope.policy.concurrency
+        counted(scope.plan.tasks().len(), "task"),
+        counted(usize::from(scope.policy.concurrency), "agent")
     ));
     if args.yes {
         return Ok(());

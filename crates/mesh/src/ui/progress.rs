@@ -8,7 +8,7 @@ use mesh_core::event::Event;
 use mesh_core::findings::brief;
 use mesh_core::state::State;
 use mesh_core::task::Standing;
-use mesh_core::text::{one_line, shortened, visible};
+use mesh_core::text::{counted, one_line, shortened, visible};
 use mesh_core::time::Millis;
 use mesh_engine::Watch;
 
@@ -16,6 +16,28 @@ use mesh_engine::Watch;
 pub(crate) struct Progress {
     to_stderr: bool,
     bar: Option<ProgressBar>,
+    width: Width,
+}
+
+/// What people have been told about how many agents may run.
+#[derive(Default)]
+struct Width(Option<u16>);
+
+impl Width {
+    /// What is to be said, once these decisions are made. Taking a run up again gives back what was taken away, and nothing is
+    /// decided about that: without a word the last one would go on to stand there.
+    fn said(&mut self, event: &Event, decisions: &[Decision], now: u16) -> Option<String> {
+        let shown = counted(usize::from(now), "agent");
+        if decisions
+            .iter()
+            .any(|one| matches!(one, Decision::Width { .. }))
+        {
+            self.0 = Some(now);
+            return Some(format!("at most {shown} at once from now on"));
+        }
+        let told = self.0.take_if(|_| *event == Event::Reopened)?;
+        (told != now).then(|| format!("at most {shown} at once again"))
+    }
 }
 
 impl Progress {
@@ -30,7 +52,11 @@ impl Progress {
             }
             bar
         });
-        Progress { to_stderr, bar }
+        Progress {
+            to_stderr,
+            bar,
+            width: Width::default(),
+        }
     }
 
     fn line(&self, text: &str) {
@@ -66,6 +92,9 @@ impl Watch for Progress {
             if let Some(text) = said(decision) {
                 self.line(&format!("{time}  {text}"));
             }
+        }
+        if let Some(text) = self.width.said(event, decisions, state.width()) {
+            self.line(&format!("{time}  {text}"));
         }
         if let Some(bar) = &self.bar {
             let tasks = || {
@@ -118,7 +147,6 @@ fn said(decision: &Decision) -> Option<String> {
         }
         Decision::Kill { attempt } => format!("{attempt} did not end; killed"),
         Decision::Interrupt { attempt } => format!("{attempt} ended with the run"),
-        Decision::Width { to } => format!("at most {to} agents at once from now on"),
         Decision::Reserve { task } => {
             format!("locks are kept for {task}, which was passed over too often")
         }
@@ -130,9 +158,32 @@ fn said(decision: &Decision) -> Option<String> {
         | Decision::Prove { .. }
         | Decision::Refuse { .. }
         | Decision::Pause { .. }
+        | Decision::Width { .. }
         | Decision::Drain
         | Decision::Refresh
         | Decision::Conclude
         | Decision::GoOn => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_width_that_was_told_is_taken_back_when_the_run_is_taken_up() {
+        let mut width = Width::default();
+        let narrowed = [Decision::Width { to: 1 }];
+        assert_eq!(width.said(&Event::Reopened, &[], 3), None);
+        assert_eq!(
+            width.said(&Event::Tick, &narrowed, 1).unwrap(),
+            "at most 1 agent at once from now on"
+        );
+        assert_eq!(width.said(&Event::Tick, &[], 1), None);
+        assert_eq!(
+            width.said(&Event::Reopened, &[], 3).unwrap(),
+            "at most 3 agents at once again"
+        );
+        assert_eq!(width.said(&Event::Reopened, &[], 3), None);
+    }
 }
