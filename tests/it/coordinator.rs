@@ -1,6 +1,6 @@
 //! `mesh` in the background: signals, death, its end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 
 use mesh_testkit::env::Said;
@@ -29,12 +29,22 @@ impl Coordinator {
         args: &[String],
         variables: &[(&'static str, PathBuf)],
     ) -> Coordinator {
+        Coordinator::start_in(scene, &scene.repo, args, variables)
+    }
+
+    /// The same in some folder.
+    pub fn start_in(
+        scene: &Scene,
+        folder: &Path,
+        args: &[String],
+        variables: &[(&'static str, PathBuf)],
+    ) -> Coordinator {
         let count = scene.fresh_name();
         let stdout = scene.env.dir().join(format!("mesh-{count}.stdout"));
         let stderr = scene.env.dir().join(format!("mesh-{count}.stderr"));
         let open =
             |path: &PathBuf| Stdio::from(fs_err::File::create(path).expect("a file").into_file());
-        let mut command = scene.env.command(crate::stage::MESH, &scene.repo);
+        let mut command = scene.env.command(crate::stage::MESH, folder);
         command
             .args(args)
             .envs(variables.iter().cloned())

@@ -24,6 +24,7 @@ mod log;
 mod mesh_log;
 mod missing;
 mod picture;
+mod places;
 mod reason;
 mod script;
 mod setup_command;

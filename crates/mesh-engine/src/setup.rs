@@ -3,9 +3,11 @@
 //! It names programs, paths and choices, never secrets.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use mesh_agent::profile::{COMMAND_PROFILE, Profile, ProfileConfig, ProfileError};
+use mesh_proc::find::FindError;
 use serde::{Deserialize, Serialize};
 
 /// All choices of a run that the core does not need.
@@ -137,9 +139,25 @@ pub struct AgentSetup {
     pub name: String,
     /// Its table.
     pub config: ProfileConfig,
+    /// Where a program with a relative path is looked for: where the user stood, for `--agent-command`; the repository when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
 }
 
 impl AgentSetup {
+    /// The program, for a run of `repository` with this `path` (the value of `PATH`).
+    ///
+    /// # Errors
+    /// There is none, or it cannot be executed.
+    pub fn locate(
+        &self,
+        profile: &Profile,
+        repository: &Path,
+        path: Option<&OsStr>,
+    ) -> Result<PathBuf, FindError> {
+        profile.locate(self.folder.as_deref().unwrap_or(repository), path)
+    }
+
     /// The profile.
     ///
     /// # Errors

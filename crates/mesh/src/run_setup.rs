@@ -11,10 +11,11 @@ use crate::config::Config;
 use crate::error::{CommandError, Kind};
 use crate::scope::{Scope, ScopeArgs};
 
-/// The agent that `args` and configuration name.
+/// The agent that `args`, given in `folder`, and configuration name.
 pub(crate) fn agent(
     args: &ScopeArgs,
     config: &Config,
+    folder: &Path,
 ) -> Result<(AgentSetup, Profile), CommandError> {
     let setup = match (
         &args.agent_command,
@@ -26,6 +27,7 @@ pub(crate) fn agent(
                 command: template.clone(),
                 ..ProfileConfig::default()
             },
+            folder: Some(folder.to_path_buf()),
         },
         (None, Some(name)) => {
             let Some(table) = config.agents.get(name) else {
@@ -45,6 +47,7 @@ pub(crate) fn agent(
             AgentSetup {
                 name: name.clone(),
                 config: table.clone(),
+                folder: None,
             }
         }
         (None, None) => {
@@ -60,13 +63,14 @@ pub(crate) fn agent(
 
 /// The agent's program, found now, so that a missing one changes nothing.
 pub(crate) fn locate_agent(
+    agent: &AgentSetup,
     profile: &Profile,
     root: &Path,
     ours: &Env,
 ) -> Result<PathBuf, CommandError> {
     let path: Option<OsString> = ours.get("PATH").map(ToOwned::to_owned);
-    profile
-        .locate(root, path.as_deref())
+    agent
+        .locate(profile, root, path.as_deref())
         .map_err(|error| CommandError::new(Kind::ToolMissing, error.to_string()))
 }
 

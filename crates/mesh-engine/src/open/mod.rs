@@ -300,7 +300,8 @@ fn assemble(
     let (sender, inbox): (Sender<Input>, Receiver<Input>) = channel();
     let profile = parts.setup.agent.profile()?;
     let path = world.ours.get("PATH").map(ToOwned::to_owned);
-    let agent_program = profile.locate(&parts.setup.repository, path.as_deref())?;
+    let agent = &parts.setup.agent;
+    let agent_program = agent.locate(&profile, &parts.setup.repository, path.as_deref())?;
     let groups =
         GroupMap::compile(&parts.setup.groups).map_err(|problems| EngineError::Groups {
             problems: problems

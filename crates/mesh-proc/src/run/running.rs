@@ -33,7 +33,7 @@ impl Files {
         let stdin = match stdin {
             Stdin::Null => None,
             Stdin::Bytes(bytes) => {
-                let mut file = tempfile::tempfile()?;
+                let mut file = unnamed_file()?;
                 file.write_all(bytes)?;
                 file.seek(SeekFrom::Start(0))?;
                 Some(file)
@@ -41,8 +41,8 @@ impl Files {
         };
         Ok(Self {
             stdin,
-            stdout: tempfile::tempfile()?,
-            stderr: tempfile::tempfile()?,
+            stdout: unnamed_file()?,
+            stderr: unnamed_file()?,
         })
     }
 
@@ -221,5 +221,18 @@ fn expression(command: &Command, program: &Path, files: &Files) -> io::Result<du
     Ok(match &files.stdin {
         None => expression.stdin_null(),
         Some(file) => expression.stdin_file(file.try_clone()?),
+    })
+}
+
+/// A file without a name in the folder for temporary files. A folder that is not there would otherwise read as a missing program.
+fn unnamed_file() -> io::Result<File> {
+    tempfile::tempfile().map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!(
+                "no temporary file can be made in {} ({error}); set TMPDIR to a folder that is there and can be written, or unset it",
+                std::env::temp_dir().display()
+            ),
+        )
     })
 }

@@ -95,7 +95,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     )?;
     let serial = scope.check_parallelism(args.scope.allow_serial).err();
     // A plan can be looked at without an agent; its commands then lack that line.
-    let agent = run_setup::agent(&args.scope, &scope.config)
+    let agent = run_setup::agent(&args.scope, &scope.config, folder)
         .ok()
         .map(|(_, profile)| profile);
     let object = object(&scope, args, agent.as_ref(), serial.as_ref())?;

@@ -44,8 +44,8 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         return nothing_to_do(&scope, args, shell);
     }
     scope.check_parallelism(args.scope.allow_serial)?;
-    let (agent, profile) = run_setup::agent(&args.scope, &scope.config)?;
-    run_setup::locate_agent(&profile, &scope.root, &scope.ours)?;
+    let (agent, profile) = run_setup::agent(&args.scope, &scope.config, folder)?;
+    run_setup::locate_agent(&agent, &profile, &scope.root, &scope.ours)?;
     if scope.tracker.is_some() && scope.tools.bd_ro.is_none() {
         return Err(mesh_engine::EngineError::NO_BD_RO.into());
     }

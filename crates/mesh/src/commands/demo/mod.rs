@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     };
     let run = RunId::generate(WallTime(mesh_engine::unix_ms()));
     let scope = scope::read(&scope_args, &repository, run.clone())?;
-    let (agent, _) = run_setup::agent(&scope_args, &scope.config)?;
+    let (agent, _) = run_setup::agent(&scope_args, &scope.config, &repository)?;
     let setup = scope.setup(&scope_args, agent);
     for base in &setup.base {
         scope

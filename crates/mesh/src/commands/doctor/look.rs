@@ -232,8 +232,8 @@ fn agent(config: &config::Config, root: &Path, ours: &Env, findings: &mut Findin
         return findings
             .note("no agent is configured: `mesh run` needs --agent or --agent-command");
     }
-    let found = run_setup::agent(&ScopeArgs::default(), config)
-        .and_then(|(_, profile)| run_setup::locate_agent(&profile, root, ours));
+    let found = run_setup::agent(&ScopeArgs::default(), config, root)
+        .and_then(|(agent, profile)| run_setup::locate_agent(&agent, &profile, root, ours));
     if let Err(error) = found {
         findings.error(error);
     }
