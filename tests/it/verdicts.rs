@@ -10,6 +10,9 @@ on_each_vcs!(
     words_that_are_no_final_block_have_no_result,
     a_crash_is_tried_once_more,
     a_failed_proof_is_shown_to_the_next_attempt,
+    the_workspace_of_a_failed_attempt_goes_when_a_later_one_is_verified,
+    the_workspace_of_a_failed_attempt_is_kept_when_it_is_asked_for,
+    a_workspace_that_holds_what_no_commit_does_is_kept,
     a_flood_is_cut_off_and_not_tried_again,
     a_silent_agent_is_hung,
     an_agent_beyond_the_hard_limit_is_ended,
@@ -140,6 +143,69 @@ fn a_failed_proof_is_shown_to_the_next_attempt(stage: Stage) {
     let prompt =
         fs_err::read_to_string(pair.scene.env.dir().join("second-prompt")).expect("the prompt");
     assert!(prompt.contains("the proof is not amused"), "{prompt}");
+}
+
+/// The first attempt leaves text and a picture and crashes, and so does what `more` makes; the second is good.
+fn crashes_first(stage: Stage, more: Value) -> Option<Pair> {
+    pair(stage, job("a", &[]), |scene, job| {
+        let first = json!([
+            {"write": {"path": "half.txt", "text": "half done\n"}},
+            {"run": ["sh", "-c", "printf '\\000\\001\\377' >picture"]},
+        ]);
+        let first = script::then(first, &more);
+        json!({
+            "1": script::then(first, &json!([{"exit": 3}])),
+            "*": script::usual(scene, job, &[]),
+        })
+    })
+}
+
+/// The folder of the first attempt of `a` in the latest run.
+fn first_attempt(a: &Value) -> std::path::PathBuf {
+    a["attempts"][0]["logs"].as_str().expect("a path").into()
+}
+
+fn the_workspace_of_a_failed_attempt_goes_when_a_later_one_is_verified(stage: Stage) {
+    let Some(pair) = crashes_first(stage, json!([])) else {
+        return;
+    };
+    let a = pair.run(0, &[]);
+    check(&a, "verified", &["crashed", "verified"]);
+    pair.scene.assert_nothing_left(&pair.work);
+    // What it had done is still there.
+    let patch = first_attempt(&a).join("patch");
+    let folder = pair.scene.env.dir().join("again");
+    fs_err::create_dir_all(&folder).expect("a folder");
+    let patch = patch.display().to_string();
+    pair.scene.env.must("git", &["apply", &patch], &folder);
+    let read = |name: &str| fs_err::read(folder.join(name)).expect("a file");
+    assert_eq!(read("half.txt"), b"half done\n");
+    assert_eq!(read("picture"), b"\x00\x01\xff");
+    assert!(first_attempt(&a).join("stdout").exists());
+}
+
+fn the_workspace_of_a_failed_attempt_is_kept_when_it_is_asked_for(stage: Stage) {
+    let Some(pair) = crashes_first(stage, json!([])) else {
+        return;
+    };
+    pair.scene.configure("[workspace]\nkeep = \"failed\"\n");
+    let a = pair.run(0, &[]);
+    check(&a, "verified", &["crashed", "verified"]);
+    let kept = a["attempts"][0]["workspace"].as_str().expect("it is there");
+    let half = std::path::Path::new(kept).join("half.txt");
+    assert_eq!(fs_err::read_to_string(half).expect("a file"), "half done\n");
+}
+
+fn a_workspace_that_holds_what_no_commit_does_is_kept(stage: Stage) {
+    let nested = json!([{"run": ["sh", "-c", "mkdir app && cd app && git init -q && echo x >x"]}]);
+    let Some(pair) = crashes_first(stage, nested) else {
+        return;
+    };
+    let a = pair.run(0, &[]);
+    let kept = a["attempts"][0]["workspace"].as_str().expect("it is there");
+    assert!(std::path::Path::new(kept).join("app/x").exists());
+    let report = pair.scene.mesh(&["report"]).exits(0).stdout;
+    assert!(report.contains("the workspace of a#1 is kept"), "{report}");
 }
 
 fn a_flood_is_cut_off_and_not_tried_again(stage: Stage) {

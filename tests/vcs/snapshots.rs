@@ -1,7 +1,7 @@
 //! What an attempt left, and what its proof did.
 
 use crate::on_both;
-use crate::world::World;
+use crate::world::{World, sh};
 use mesh_vcs::{ChangeKind, Changed, Snapshot, VcsError, Workspace};
 use std::path::Path;
 
@@ -10,6 +10,7 @@ on_both!(
     a_rename_is_a_removal_and_an_addition,
     a_second_snapshot_says_the_same,
     a_file_over_one_mebibyte_is_recorded,
+    a_patch_brings_back_what_was_changed,
     ignored_files_are_not,
     names_with_odd_characters,
     what_the_agent_committed_and_what_it_did_not,
@@ -105,6 +106,27 @@ fn a_second_snapshot_says_the_same(world: &World) {
         world.later_process().snapshot(&workspace, &[]).unwrap(),
         first
     );
+}
+
+fn a_patch_brings_back_what_was_changed(world: &World) {
+    let workspace = world.add("t", &world.base());
+    let bytes: Vec<u8> = (0..=255).cycle().take(3000).collect();
+    fs_err::write(workspace.path.join("picture"), &bytes).unwrap();
+    fs_err::write(workspace.path.join("a.txt"), "two\n").unwrap();
+    fs_err::remove_file(workspace.path.join("gone.txt")).unwrap();
+    let commit = snapshot(world, &workspace).commit;
+    let patch = world.backend.patch(&workspace, &commit).unwrap();
+    // Outside any repository git applies a patch to plain files.
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for (name, text) in [("a.txt", "one\n"), ("gone.txt", "soon\n")] {
+        fs_err::write(path(name), text).unwrap();
+    }
+    fs_err::write(path("patch"), patch).unwrap();
+    sh(folder.path(), &world.env, "git apply patch");
+    assert_eq!(fs_err::read(path("picture")).unwrap(), bytes);
+    assert_eq!(fs_err::read_to_string(path("a.txt")).unwrap(), "two\n");
+    assert!(!path("gone.txt").exists());
 }
 
 fn a_file_over_one_mebibyte_is_recorded(world: &World) {

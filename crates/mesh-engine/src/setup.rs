@@ -35,6 +35,9 @@ pub struct RunSetup {
     pub workspace_setup: Option<String>,
     /// Milliseconds that the setup command may take.
     pub setup_limit_ms: u64,
+    /// Which workspaces of attempts that came to nothing are kept.
+    #[serde(default)]
+    pub keep: KeepWorkspaces,
     /// Proof for tasks that name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<String>,
@@ -72,6 +75,17 @@ impl RunSetup {
         let store = self.store.clone();
         store.unwrap_or_else(|| self.repository.join(usual))
     }
+}
+
+/// Which workspaces of attempts that came to nothing are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepWorkspaces {
+    /// Those of tasks that are not verified: when a later attempt is, those before it go.
+    #[default]
+    Unverified,
+    /// All.
+    Failed,
 }
 
 /// Where the tasks come from.

@@ -198,6 +198,13 @@ pub trait Repository: Send + Sync {
         words: &[String],
     ) -> Result<Vec<String>, VcsError>;
 
+    /// What `commit`, recorded in `workspace`, changed in what the workspace stood on, as git writes a patch. Binary files are in
+    /// it with their content; over jj only where git can read jj's store.
+    ///
+    /// # Errors
+    /// The commit is unknown, the patch is over the limit of output, the program failed.
+    fn patch(&self, workspace: &Workspace, commit: &CommitId) -> Result<Vec<u8>, VcsError>;
+
     /// Sets the workspace back to the recorded `commit` and says which paths had changed since (what a proof did). Ignored files stay.
     ///
     /// # Errors

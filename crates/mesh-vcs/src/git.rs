@@ -234,6 +234,22 @@ pub(crate) fn succeeded(answer: Answer) -> Result<Answer, VcsError> {
     }
 }
 
+/// A patch that can be applied anywhere, whatever the user has configured for the eye.
+pub(crate) fn patch_between(from: &CommitId, to: &CommitId) -> Vec<OsString> {
+    args![
+        "diff-tree",
+        "-r",
+        "--patch",
+        "--binary",
+        "--full-index",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--no-color",
+        from.as_str(),
+        to.as_str()
+    ]
+}
+
 impl Repository for Git {
     fn kind(&self) -> Kind {
         Kind::Git
@@ -359,6 +375,12 @@ impl Repository for Git {
         words: &[String],
     ) -> Result<Vec<String>, VcsError> {
         snapshot::not_in_commit(self, workspace, commit, words)
+    }
+
+    fn patch(&self, workspace: &Workspace, commit: &CommitId) -> Result<Vec<u8>, VcsError> {
+        let start = merge::join(self, &workspace.parents)?;
+        let answer = self.run_on_files(&self.main_root, patch_between(&start.commit, commit))?;
+        Ok(answer.stdout().to_vec())
     }
 
     fn discard_changes_since(

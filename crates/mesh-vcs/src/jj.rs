@@ -342,6 +342,15 @@ impl Repository for Jj {
         snapshot::not_in_commit(self, workspace, commit, words)
     }
 
+    fn patch(&self, workspace: &Workspace, commit: &CommitId) -> Result<Vec<u8>, VcsError> {
+        if let [parent] = workspace.parents.as_slice()
+            && let Some(patch) = unrecorded::patch(self, parent, commit)?
+        {
+            return Ok(patch);
+        }
+        snapshot::patch(self, workspace, commit)
+    }
+
     fn discard_changes_since(
         &self,
         workspace: &Workspace,

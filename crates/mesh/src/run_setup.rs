@@ -95,6 +95,7 @@ impl Scope {
             },
             workspace_setup: config.workspace.setup.clone(),
             setup_limit_ms: config.workspace.setup_limit_ms,
+            keep: config.workspace.keep,
             verify: args.verify.clone().or_else(|| config.verify.clone()),
             proof_limit_ms: config.proof_limit_ms,
             groups: config.locks.groups.clone(),

@@ -18,7 +18,7 @@ use mesh_vcs::Workspace;
 use crate::clock::unix_ms;
 use crate::host::{Host, lock};
 use crate::source::AttemptReport;
-use crate::work::{examine, folder, land};
+use crate::work::{examine, folder, land, leftovers};
 
 /// Most of the agent's last message that is kept for the audit; longer ones name the file.
 const RESPONSE_BYTES: u64 = 256 * 1024;
@@ -48,6 +48,7 @@ pub(crate) fn settle(host: &Arc<Host>, attempt: &AttemptId, outcome: &Outcome, a
         if let Some(workspace) = &workspace {
             remove(host, workspace);
         }
+        leftovers::remove_before(host, attempt);
     }
     let report = report(
         host,

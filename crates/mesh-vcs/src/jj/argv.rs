@@ -157,6 +157,11 @@ pub(crate) fn diff_range(revset: &str) -> Vec<OsString> {
     args!["diff", "-r", revset, "-T", CHANGES]
 }
 
+/// What the commits of `revset` changed together, in git's form.
+pub(crate) fn patch(revset: &str) -> Vec<OsString> {
+    args!["diff", "--git", "-r", revset]
+}
+
 /// A merge of `parents` in an operation that is never published.
 pub(crate) fn unpublished_merge(parents: &[CommitId]) -> Vec<OsString> {
     let mut args = args!["--no-integrate-operation", "new", "--no-edit"];

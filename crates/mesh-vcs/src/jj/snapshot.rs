@@ -129,6 +129,13 @@ fn diff(jj: &Jj, command: Vec<std::ffi::OsString>) -> Result<Vec<Changed>, VcsEr
     jj.on_store(command)?.parse(super::parse::changes)
 }
 
+/// A patch as jj writes it: of a binary file it says only that it differs.
+pub(super) fn patch(jj: &Jj, workspace: &Workspace, tip: &CommitId) -> Result<Vec<u8>, VcsError> {
+    let parents = argv::any_of(&workspace.parents);
+    let answer = jj.on_store(argv::patch(&format!("({parents})..{tip}")))?;
+    Ok(answer.stdout().to_vec())
+}
+
 /// Compares with a merge that exists only in an operation that nobody sees.
 fn diff_with_merge(
     jj: &Jj,

@@ -8,7 +8,7 @@ use super::{Jj, argv, parse};
 use crate::call::{Answer, Span, args};
 use crate::claim::{self, holds_files};
 use crate::error::VcsError;
-use crate::git::{parse as git_parse, settings, succeeded};
+use crate::git::{parse as git_parse, patch_between, settings, succeeded};
 use crate::model::{Changed, CommitId, Unrecorded, Workspace};
 use crate::submodule::{Kept, Submodules};
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,6 +135,15 @@ pub(super) fn git_folder(jj: &Jj) -> Option<PathBuf> {
     let store = jj.store.join("store");
     let target = fs_err::read_to_string(store.join("git_target")).ok()?;
     store.join(target.trim_end()).canonicalize().ok()
+}
+
+/// The patch between two commits, made by git; `None` where git cannot read them.
+pub(super) fn patch(jj: &Jj, from: &CommitId, to: &CommitId) -> Result<Option<Vec<u8>>, VcsError> {
+    let Some(store) = GitStore::of(jj) else {
+        return Ok(None);
+    };
+    let answer = succeeded(store.ask(&store.folder, patch_between(from, to), &[])?)?;
+    Ok(Some(answer.stdout().to_vec()))
 }
 
 /// The git repository in which jj keeps its commits, asked by git.

@@ -59,6 +59,7 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
         workspace: Workspace {
             setup: text(layers, &["workspace", "setup"]),
             setup_limit_ms: span(layers, &["workspace", "setup_limit"])?.0,
+            keep: word(layers, &["workspace", "keep"])?,
         },
         tracker: TrackerConfig {
             close: word(layers, &["tracker", "close"])?,

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use mesh_agent::profile::ProfileConfig;
 use mesh_core::policy::{Rank, Unlabelled};
 use mesh_core::time::Span;
-use mesh_engine::{AuditLevel, BaseConflict, ClosePolicy, TrackerView};
+use mesh_engine::{AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, TrackerView};
 use mesh_journal::layout::MeshDir;
 
 pub use layers::Source;
@@ -87,6 +87,8 @@ pub struct Workspace {
     pub setup: Option<String>,
     /// Milliseconds that it may take.
     pub setup_limit_ms: u64,
+    /// Which workspaces of attempts that came to nothing are kept.
+    pub keep: KeepWorkspaces,
 }
 
 /// `[tracker]`.

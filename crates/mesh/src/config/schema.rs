@@ -85,6 +85,10 @@ pub(super) const KEYS: &[Key] = &[
     key(&["workspace", "setup"], Kind::Text),
     key(&["workspace", "setup_limit"], Kind::Span),
     key(
+        &["workspace", "keep"],
+        Kind::Choice(&["unverified", "failed"]),
+    ),
+    key(
         &["tracker", "close"],
         Kind::Choice(&["verified", "landed", "never"]),
     ),

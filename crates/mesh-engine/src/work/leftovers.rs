@@ -1,0 +1,87 @@
+//! Workspaces of attempts that came to nothing: once a later attempt of the task is verified they go. What they changed stays as a
+//! commit and as a patch beside the attempt's logs.
+//!
+//! Whatever would be lost with a workspace keeps it.
+
+use mesh_agent::evidence::Evidence;
+use mesh_core::id::AttemptId;
+use mesh_journal::layout::AttemptDir;
+use mesh_vcs::Workspace;
+
+use crate::host::Host;
+use crate::setup::KeepWorkspaces;
+use crate::work::folder;
+
+/// Removes the workspaces of all attempts before `verified`, unless the run keeps them.
+pub(crate) fn remove_before(host: &Host, verified: &AttemptId) {
+    if host.setup.keep == KeepWorkspaces::Failed {
+        return;
+    }
+    let used = workspace_of(&host.run_dir.attempt(verified));
+    for number in 1..verified.number {
+        let attempt = AttemptId {
+            task: verified.task.clone(),
+            number,
+        };
+        let dir = host.run_dir.attempt(&attempt);
+        let Some(workspace) = workspace_of(&dir) else {
+            continue;
+        };
+        let is_used = used
+            .as_ref()
+            .is_some_and(|used| used.path == workspace.path);
+        if is_used || !workspace.path.is_dir() {
+            continue;
+        }
+        let removed = host
+            .vcs_gate
+            .pass(|| save_and_remove(host, &attempt, &dir, &workspace));
+        if let Err(reason) = removed {
+            host.note(format!(
+                "the workspace of {attempt} is kept in {}: {reason}",
+                workspace.path.display()
+            ));
+        }
+    }
+}
+
+fn workspace_of(dir: &AttemptDir) -> Option<Workspace> {
+    folder::recall(dir.path()).ok().flatten()
+}
+
+fn save_and_remove(
+    host: &Host,
+    attempt: &AttemptId,
+    dir: &AttemptDir,
+    workspace: &Workspace,
+) -> Result<(), String> {
+    let text = |error: mesh_vcs::VcsError| error.to_string();
+    let failure = Evidence::read(dir.path()).ok().flatten();
+    let failure = failure.and_then(|evidence| evidence.failure);
+    if failure.is_some_and(|failure| failure.class == "not-recorded") {
+        return Err("it holds what its commit does not".to_owned());
+    }
+    let snapshot = host.vcs.snapshot(workspace, &[]).map_err(text)?;
+    if let Some(first) = snapshot.unrecorded.first() {
+        return Err(format!("{} {}", first.path.display(), first.why));
+    }
+    if !snapshot.strays.is_empty() {
+        return Err("it holds commits that are not part of its result".to_owned());
+    }
+    let (run, task) = (host.run.as_str(), attempt.task.as_str());
+    host.vcs
+        .keep(&snapshot.commit, run, task, attempt.number)
+        .map_err(text)?;
+    let patch = host.vcs.patch(workspace, &snapshot.commit).map_err(text)?;
+    write_patch(dir, &patch).map_err(|error| error.to_string())?;
+    host.vcs.forget(&workspace.name).map_err(text)?;
+    host.vcs.remove(workspace).map_err(text)
+}
+
+/// Whole or not at all.
+fn write_patch(dir: &AttemptDir, patch: &[u8]) -> std::io::Result<()> {
+    let path = dir.patch();
+    let draft = path.with_extension("new");
+    fs_err::write(&draft, patch)?;
+    fs_err::rename(&draft, path)
+}
