@@ -6,6 +6,7 @@ mod agents;
 mod detect;
 mod kept;
 mod landing;
+mod places;
 mod rail;
 mod settings;
 mod snapshots;

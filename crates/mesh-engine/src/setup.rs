@@ -30,6 +30,9 @@ pub struct RunSetup {
     pub agent: AgentSetup,
     /// Programs as they were found; a run does not change them in mid-course.
     pub programs: Programs,
+    /// Folder in which the repository's workspaces get a folder of its name; beside the repository when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspaces_root: Option<PathBuf>,
     /// Command that makes a workspace usable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace_setup: Option<String>,

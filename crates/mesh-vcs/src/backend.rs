@@ -29,7 +29,8 @@ pub struct Setup {
     pub limits: CallLimits,
     /// What starts the programs; a caller that keeps a call log passes its own.
     pub runner: Arc<dyn Runner>,
-    /// Folder of all workspaces of the repository; `../workspaces/<repository>` beside the main working copy when absent.
+    /// Folder in which the workspaces of each repository get a folder of the repository's name, relative to the main working copy;
+    /// `../workspaces` when absent.
     pub workspaces_root: Option<PathBuf>,
 }
 
@@ -74,9 +75,21 @@ impl Backend {
             if folder.join(".git").exists() {
                 return Ok(Backend(Box::new(Git::open(folder, setup)?)));
             }
+            if is_bare_store(folder) {
+                let store = folder.to_path_buf();
+                return Err(VcsError::Bare { store });
+            }
         }
         Err(VcsError::NoRepository { start })
     }
+}
+
+/// Whether `folder` is a git folder itself, and not one inside a working copy.
+fn is_bare_store(folder: &Path) -> bool {
+    folder.file_name().is_none_or(|name| name != ".git")
+        && folder.join("HEAD").is_file()
+        && folder.join("objects").is_dir()
+        && folder.join("refs").is_dir()
 }
 
 impl Deref for Backend {
@@ -93,7 +106,9 @@ pub trait Repository: Send + Sync {
     #[must_use]
     fn kind(&self) -> Kind;
 
-    /// The main working copy: jj: the workspace that owns `.jj/repo`; git: the main worktree. The same from every other one.
+    /// The main working copy, the same from every other one: jj: the workspace that owns `.jj/repo`; git: the main worktree. Where
+    /// git does not know a main worktree (a bare repository, or a store elsewhere whose main working copy is not this one): the
+    /// worktree that has runs already, else the one in which the user stands. Never a folder inside the store.
     #[must_use]
     fn main_root(&self) -> &Path;
 

@@ -14,10 +14,26 @@ pub enum VcsError {
         start: PathBuf,
     },
     /// A repository without a working copy.
-    #[error("the repository {} has no working copy: run mesh in a clone that has one", .store.display())]
+    #[error("the repository {} has no working copy: run mesh in a worktree of it (`git worktree add`) or in a clone", .store.display())]
     Bare {
         /// The store.
         store: PathBuf,
+    },
+    /// Nothing to start from.
+    #[error("there is no commit yet in {} to start from: {way_out}, or name a revision with --base", .repository.display())]
+    NoCommits {
+        /// The working copy in which the user stands.
+        repository: PathBuf,
+        /// How one is made.
+        way_out: &'static str,
+    },
+    /// The folder of all workspaces cannot be made.
+    #[error("workspaces would lie in {}, which cannot be made ({source}): make it, or name another folder as `workspace.root` in the configuration", .root.display())]
+    NoRoom {
+        /// The folder.
+        root: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// The program that the repository needs is not there.
     #[error("{} is a {tool} repository, and `{tool}` was not found: install {tool} {least} or newer", .repository.display())]

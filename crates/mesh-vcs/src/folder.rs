@@ -1,23 +1,56 @@
 //! Folders of workspaces: made and deleted only strictly inside the workspaces root.
 
 use crate::error::VcsError;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-/// The folder of all workspaces: the one that was asked for, else `../workspaces/<repository>` beside the main working copy.
-pub(crate) fn root_of(main_root: &Path, asked: Option<&Path>) -> PathBuf {
+/// The folder of all workspaces of the repository at `main_root`: one of its name in the folder that was asked for, else in
+/// `workspaces` beside it.
+///
+/// `outside` is the folder that workspaces must stay out of, with the repository in it: the superproject of a submodule, a bare
+/// repository that holds its own worktrees, else the repository itself. Where `workspaces` is a repository of its own, or the one
+/// that is worked on, its place is taken by `mesh-workspaces`: what is made there must not turn up in another working copy.
+pub(crate) fn root_of(main_root: &Path, outside: &Path, asked: Option<&Path>) -> PathBuf {
+    let beside = outside.parent().unwrap_or(outside);
+    let below = main_root.strip_prefix(beside).unwrap_or(main_root);
+    let parts: Vec<&OsStr> = below
+        .components()
+        .filter_map(|part| match part {
+            Component::Normal(part) => Some(part),
+            _ => None,
+        })
+        .collect();
+    // No path of a single repository has the separator; two that meet all the same are told apart by what lies there.
+    let name = match parts.as_slice() {
+        [] => OsString::from("root"),
+        parts => parts.join(OsStr::new("+")),
+    };
     if let Some(asked) = asked {
-        return without_dots(&main_root.join(asked));
+        return without_dots(&main_root.join(asked)).join(name);
     }
-    let name = main_root
-        .file_name()
-        .unwrap_or(std::ffi::OsStr::new("root"));
-    main_root
-        .parent()
-        .unwrap_or(main_root)
-        .join("workspaces")
-        .join(name)
+    let shelf = beside.join("workspaces");
+    let root = shelf.join(&name);
+    let is_taken = |folder: &Path| {
+        folder == outside || [".git", ".jj"].iter().any(|of| folder.join(of).exists())
+    };
+    if is_taken(&shelf) || is_taken(&root) {
+        beside.join("mesh-workspaces").join(name)
+    } else {
+        root
+    }
+}
+
+/// Makes the folder of all workspaces.
+///
+/// # Errors
+/// It cannot be made.
+pub(crate) fn make_root(root: &Path) -> Result<(), VcsError> {
+    fs_err::create_dir_all(root).map_err(|source| VcsError::NoRoom {
+        root: root.to_path_buf(),
+        source,
+    })
 }
 
 /// `..` and `.` taken out by the words alone; the paths that come here are canonical but for what the user's config adds.
@@ -68,7 +101,7 @@ fn check_real_parent(root: &Path, path: &Path) -> Result<(), VcsError> {
 /// Makes the folders above `path`. `path` itself may be missing or an empty folder; anything else is in the way.
 pub(crate) fn make_room(root: &Path, path: &Path) -> Result<(), VcsError> {
     check_inside(root, path)?;
-    fs_err::create_dir_all(root)?;
+    make_root(root)?;
     if let Some(parent) = path.parent() {
         fs_err::create_dir_all(parent)?;
     }
@@ -145,6 +178,39 @@ fn make_writable(top: &Path) -> Result<(), VcsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn workspaces_lie_beside_the_repository_and_in_no_other() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = |main: &str, outside: &str, asked: Option<&str>| {
+            let (main, outside) = (temp.path().join(main), temp.path().join(outside));
+            let root = root_of(&main, &outside, asked.map(Path::new));
+            let below = root.strip_prefix(temp.path()).unwrap();
+            below.to_str().unwrap().to_owned()
+        };
+        assert_eq!(root("r", "r", None), "workspaces/r");
+        assert_eq!(root("r", "r", Some("../w")), "w/r");
+        assert_eq!(
+            root("super/deep/lib", "super", None),
+            "workspaces/super+deep+lib"
+        );
+        assert_eq!(
+            root("workspaces", "workspaces", None),
+            "mesh-workspaces/workspaces"
+        );
+        fs_err::create_dir_all(temp.path().join("workspaces/clone/.git")).unwrap();
+        assert_eq!(root("clone", "clone", None), "mesh-workspaces/clone");
+        assert_eq!(
+            root("workspaces/clone", "workspaces/clone", None),
+            "workspaces/workspaces/clone"
+        );
+        fs_err::create_dir_all(temp.path().join("workspaces/.jj")).unwrap();
+        assert_eq!(root("r", "r", None), "mesh-workspaces/r");
+        assert_eq!(
+            root_of(Path::new("/r"), Path::new("/r"), None),
+            Path::new("/workspaces/r")
+        );
+    }
 
     #[test]
     fn nothing_outside_the_root_is_touched() {

@@ -91,19 +91,11 @@ impl Git {
             adding: Mutex::new(()),
             landing: Mutex::new(()),
         };
-        let asked = git.run_at(
-            folder,
-            args!["rev-parse", "--path-format=absolute", "--git-common-dir"],
-        )?;
-        git.store = fs_err::canonicalize(asked.parse(parse::one_path)?)?;
-        let main = git.worktrees_at(folder)?.into_iter().next();
-        let main = main.ok_or_else(|| asked.unreadable("git lists no worktree"))?;
-        if main.bare {
-            return Err(VcsError::Bare { store: git.store });
-        }
-        git.main_root = fs_err::canonicalize(&main.path)?;
+        git.store = git.folder_of(folder, "--git-common-dir")?;
+        git.main_root = worktree::main_root(&git, folder)?;
+        let outside = git.outermost()?;
         git.workspaces_root =
-            crate::folder::root_of(&git.main_root, setup.workspaces_root.as_deref());
+            crate::folder::root_of(&git.main_root, &outside, setup.workspaces_root.as_deref());
         let identity = args![
             "-c",
             "user.useConfigOnly=true",
@@ -116,6 +108,31 @@ impl Git {
             .status
             .is_success();
         Ok(git)
+    }
+
+    /// A folder of the repository that `rev-parse` knows.
+    fn folder_of(&self, at: &Path, which: &str) -> Result<PathBuf, VcsError> {
+        let asked = self.run_at(at, args!["rev-parse", "--path-format=absolute", which])?;
+        Ok(fs_err::canonicalize(asked.parse(parse::one_path)?)?)
+    }
+
+    /// The folder that workspaces stay out of: the outermost superproject of a submodule, a store that the working copy lies in,
+    /// else the working copy.
+    fn outermost(&self) -> Result<PathBuf, VcsError> {
+        let mut outermost = self.main_root.clone();
+        if outermost.starts_with(&self.store) {
+            outermost.clone_from(&self.store);
+        }
+        // Of a submodule alone, whose link to its store is a file.
+        while outermost.join(".git").is_file() {
+            let command = args!["rev-parse", "--show-superproject-working-tree"];
+            let answer = self.run_at(&outermost, command)?;
+            if answer.stdout().is_empty() {
+                break;
+            }
+            outermost = fs_err::canonicalize(answer.parse(parse::one_path)?)?;
+        }
+        Ok(outermost)
     }
 
     fn ask_at(
@@ -272,9 +289,17 @@ impl Repository for Git {
     }
 
     fn base(&self, revision: Option<&str>) -> Result<Vec<CommitId>, VcsError> {
-        Ok(vec![
-            self.resolve(&self.start_root, revision.unwrap_or("HEAD"))?,
-        ])
+        match self.resolve(&self.start_root, revision.unwrap_or("HEAD")) {
+            Err(VcsError::UnknownRevision { .. })
+                if revision.is_none_or(|named| named == "HEAD") =>
+            {
+                Err(VcsError::NoCommits {
+                    repository: self.start_root.clone(),
+                    way_out: "make one (`git add`, `git commit`)",
+                })
+            }
+            found => Ok(vec![found?]),
+        }
     }
 
     fn working_copy_note(&self) -> Result<Option<String>, VcsError> {
@@ -304,7 +329,8 @@ impl Repository for Git {
             let guard = guard::StoreGuard::new(&self.program, &self.store)?;
             self.program.guard.get_or_init(|| Box::new(guard));
         }
-        Ok(())
+        // What stands in the way is said before anything has begun.
+        crate::folder::make_root(&self.workspaces_root)
     }
 
     fn close_hub(&self, _run: &str) -> Result<(), VcsError> {

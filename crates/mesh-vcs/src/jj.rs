@@ -87,7 +87,8 @@ impl Jj {
                 reason: "it has no `--no-integrate-operation`, which a landing that nobody sees before it is proved needs",
             });
         }
-        let workspaces_root = crate::folder::root_of(&main_root, setup.workspaces_root.as_deref());
+        let workspaces_root =
+            crate::folder::root_of(&main_root, &main_root, setup.workspaces_root.as_deref());
         let identity = config::missing_identity(&program, folder)?;
         let git = setup.tools.git.as_deref().map(|git| setup.program(git));
         Ok(Jj {
@@ -233,7 +234,18 @@ impl Repository for Jj {
 
     fn base(&self, revision: Option<&str>) -> Result<Vec<CommitId>, VcsError> {
         let Some(revision) = revision else {
-            return self.commits_at(&self.start_root, "@-", "@-");
+            let below = self.commits_at(&self.start_root, "@-", "@-")?;
+            // The commit that every jj repository begins with is empty, and nobody made it.
+            if below
+                .iter()
+                .all(|commit| commit.as_str().bytes().all(|b| b == b'0'))
+            {
+                return Err(VcsError::NoCommits {
+                    repository: self.start_root.clone(),
+                    way_out: "make one of what you have (`jj commit`)",
+                });
+            }
+            return Ok(below);
         };
         let commits = self.commits_at(&self.start_root, revision, revision)?;
         match commits.len() {

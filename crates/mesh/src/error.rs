@@ -93,6 +93,7 @@ impl From<VcsError> for CommandError {
             VcsError::TooOld { .. } | VcsError::ToolMissing { .. } => Kind::ToolMissing,
             VcsError::NoRepository { .. }
             | VcsError::Bare { .. }
+            | VcsError::NoCommits { .. }
             | VcsError::UnknownRevision { .. }
             | VcsError::Ambiguous { .. }
             | VcsError::BadTarget { .. } => Kind::Usage,

@@ -93,6 +93,7 @@ impl Scope {
                 jj: self.tools.jj.clone(),
                 git: self.tools.git.clone(),
             },
+            workspaces_root: config.workspace.root.clone(),
             workspace_setup: config.workspace.setup.clone(),
             setup_limit_ms: config.workspace.setup_limit_ms,
             keep: config.workspace.keep,

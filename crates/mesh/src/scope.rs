@@ -105,26 +105,31 @@ pub(crate) fn open_repository(
     let ours: Env = std::env::vars_os().collect();
     let variable = |name: &str| std::env::var_os(name);
     let first = tools::locate(&config::ToolPaths::default(), &variable);
-    let vcs = detect(folder, &first, &ours)?;
+    let vcs = detect(folder, &first, None, &ours)?;
     let loaded = config::load(Some(vcs.main_root()), &variable)?;
     let found = tools::locate(&loaded.config.tools, &variable);
-    let vcs = if found == first {
+    let root = loaded.config.workspace.root.as_deref();
+    let vcs = if found == first && root.is_none() {
         vcs
     } else {
-        detect(folder, &found, &ours)?
+        detect(folder, &found, root, &ours)?
     };
     Ok((vcs, loaded.config, found, ours))
 }
 
-fn detect(folder: &Path, found: &Found, ours: &Env) -> Result<Backend, CommandError> {
+fn detect(
+    folder: &Path,
+    found: &Found,
+    workspaces_root: Option<&Path>,
+    ours: &Env,
+) -> Result<Backend, CommandError> {
     let tools = mesh_vcs::Tools {
         jj: found.jj.clone(),
         git: found.git.clone(),
     };
-    Ok(Backend::detect(
-        folder,
-        &mesh_vcs::Setup::new(tools, ours.clone()),
-    )?)
+    let mut setup = mesh_vcs::Setup::new(tools, ours.clone());
+    setup.workspaces_root = workspaces_root.map(Path::to_path_buf);
+    Ok(Backend::detect(folder, &setup)?)
 }
 
 /// Reads the source that `args` name.

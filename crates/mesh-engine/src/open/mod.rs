@@ -379,6 +379,7 @@ fn open_vcs(
         git: setup.programs.git.clone(),
     };
     let mut vcs = mesh_vcs::Setup::new(tools, ours.clone().set(MESH_RUN, run.as_str()));
+    vcs.workspaces_root.clone_from(&setup.workspaces_root);
     if let Some(log) = log {
         let observe = move |command: &mesh_proc::run::Command,
                             result: &Result<Output, RunError>| {

@@ -25,6 +25,9 @@ const LOCK_REASON: &str = "mesh workspace ";
 struct Mark {
     workspace: Workspace,
     message: String,
+    /// Of whom it is: git does not always know where a main working copy lies.
+    #[serde(default)]
+    main_root: Option<PathBuf>,
 }
 
 /// The administrative folders of all worktrees of ours, with their names.
@@ -64,6 +67,61 @@ fn worktree_folder(administrative: &Path) -> Option<PathBuf> {
     let link = fs_err::read_to_string(administrative.join("gitdir")).ok()?;
     let folder = Path::new(link.trim_end_matches('\n')).parent()?;
     folder.is_dir().then(|| folder.to_path_buf())
+}
+
+/// The main working copy: see [`crate::Repository::main_root`]. `git worktree list` names a folder inside the store where the main
+/// worktree's link is a file (submodule, `--separate-git-dir`; measured on 2.39), so what it names is looked at.
+pub(super) fn main_root(git: &Git, start: &Path) -> Result<PathBuf, VcsError> {
+    let listed = git.worktrees_at(start)?;
+    let is_bare = listed.first().is_some_and(|main| main.bare);
+    if !is_bare && git.folder_of(start, "--git-dir")? == git.store {
+        return Ok(start.to_path_buf());
+    }
+    let bare = || VcsError::Bare {
+        store: git.store.clone(),
+    };
+    let configured = git.ask_at(
+        start,
+        args!["config", "--get", "core.worktree"],
+        Span::Short,
+        &[],
+    )?;
+    let configured = configured.stdout_text();
+    let named = [
+        listed
+            .first()
+            .map(|main| main.path.clone())
+            .filter(|_| !is_bare),
+        Some(git.store.join(configured.trim_end_matches('\n'))).filter(|_| !configured.is_empty()),
+    ];
+    for folder in named.into_iter().flatten() {
+        if folder.join(".git").exists() && git.folder_of(&folder, "--git-dir")? == git.store {
+            return Ok(fs_err::canonicalize(folder)?);
+        }
+    }
+    let is_there = |tree: &&super::parse::Worktree| !tree.bare && tree.path.join(".git").is_file();
+    let (ours, of_people): (Vec<_>, Vec<_>) = listed.iter().filter(is_there).partition(|tree| {
+        let reason = tree.locked.as_deref();
+        reason.is_some_and(|reason| reason.starts_with(LOCK_REASON))
+    });
+    let stands_in = |tree: &&&super::parse::Worktree| {
+        fs_err::canonicalize(&tree.path).is_ok_and(|folder| folder == start)
+    };
+    let where_the_user_stands = of_people.iter().find(stands_in);
+    if where_the_user_stands.is_none() && !ours.iter().any(|tree| stands_in(&tree)) {
+        return Err(bare());
+    }
+    let marked = administrative_folders(git)?
+        .into_iter()
+        .filter_map(|(_, administrative)| read_mark(&administrative)?.main_root);
+    let with_runs = of_people
+        .iter()
+        .map(|tree| tree.path.clone())
+        .chain(marked)
+        .find(|folder| folder.join(".mesh/runs").is_dir());
+    let chosen = where_the_user_stands.or(of_people.first());
+    let chosen = with_runs.or_else(|| Some(chosen?.path.clone()));
+    Ok(fs_err::canonicalize(chosen.ok_or_else(bare)?)?)
 }
 
 fn read_mark(administrative: &Path) -> Option<Mark> {
@@ -143,7 +201,7 @@ pub(super) fn add(git: &Git, new: &NewWorkspace) -> Result<Workspace, VcsError> 
         made => made,
     };
     made.and_then(|administrative| {
-        let mark = Mark { workspace: workspace.clone(), message: new.message.clone() };
+        let mark = Mark { workspace: workspace.clone(), message: new.message.clone(), main_root: Some(git.main_root.clone()) };
         let unfinished = administrative.join("mesh-workspace.tmp");
         fs_err::write(&unfinished, serde_json::to_vec(&mark).map_err(std::io::Error::from)?)?;
         fs_err::rename(&unfinished, administrative.join(MARK))?;

@@ -57,6 +57,7 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
             groups,
         },
         workspace: Workspace {
+            root: text(layers, &["workspace", "root"]).map(PathBuf::from),
             setup: text(layers, &["workspace", "setup"]),
             setup_limit_ms: span(layers, &["workspace", "setup_limit"])?.0,
             keep: word(layers, &["workspace", "keep"])?,

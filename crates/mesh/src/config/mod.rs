@@ -83,6 +83,8 @@ pub struct Locks {
 /// `[workspace]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workspace {
+    /// Folder in which each repository's workspaces get a folder of its name, as it was written.
+    pub root: Option<PathBuf>,
     /// Command that makes a workspace usable.
     pub setup: Option<String>,
     /// Milliseconds that it may take.

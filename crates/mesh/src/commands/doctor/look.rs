@@ -28,7 +28,7 @@ pub(super) fn at_everything(folder: &Path, findings: &mut Findings) {
     let ours: Env = std::env::vars_os().collect();
     // The configuration may name the programs, and the repository has a part of it: its programs are looked for twice.
     let first = tools::search(&ToolPaths::default(), &variable);
-    let root = detect(folder, &first, &ours)
+    let root = detect(folder, &first, None, &ours)
         .ok()
         .map(|vcs| vcs.main_root().to_path_buf());
     let loaded = match config::load(root.as_deref(), &variable) {
@@ -40,10 +40,13 @@ pub(super) fn at_everything(folder: &Path, findings: &mut Findings) {
     };
     config_facts(root.as_deref(), loaded.as_ref(), findings);
     let paths = loaded.as_ref().map(|loaded| loaded.config.tools.clone());
+    let workspaces_root = loaded
+        .as_ref()
+        .and_then(|loaded| loaded.config.workspace.root.clone());
     let searched = tools::search(&paths.unwrap_or_default(), &variable);
     programs(&searched, &ours, findings);
     system(findings);
-    let vcs = match detect(folder, &searched, &ours) {
+    let vcs = match detect(folder, &searched, workspaces_root, &ours) {
         Ok(vcs) => vcs,
         Err(error) => return findings.error(error.into()),
     };
@@ -61,12 +64,19 @@ pub(super) fn at_everything(folder: &Path, findings: &mut Findings) {
     }
 }
 
-fn detect(folder: &Path, searched: &Searched, ours: &Env) -> Result<Backend, mesh_vcs::VcsError> {
+fn detect(
+    folder: &Path,
+    searched: &Searched,
+    workspaces_root: Option<PathBuf>,
+    ours: &Env,
+) -> Result<Backend, mesh_vcs::VcsError> {
     let tools = Tools {
         jj: searched.jj.as_ref().ok().cloned(),
         git: searched.git.as_ref().ok().cloned(),
     };
-    Backend::detect(folder, &Setup::new(tools, ours.clone()))
+    let mut setup = Setup::new(tools, ours.clone());
+    setup.workspaces_root = workspaces_root;
+    Backend::detect(folder, &setup)
 }
 
 fn config_facts(root: Option<&Path>, loaded: Option<&config::Loaded>, findings: &mut Findings) {
@@ -170,7 +180,7 @@ fn repository(vcs: &Backend, findings: &mut Findings) {
         if let Some(problem) = not_writable(folder) {
             findings.error(
                 CommandError::new(Kind::Environment, problem)
-                    .hint("a run keeps its records and workspaces there"),
+                    .hint("a run keeps its records and workspaces there; `workspace.root` names another folder for workspaces"),
             );
         }
     }
