@@ -11,6 +11,7 @@ use crate::model::{
     CommitId, Kind, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Tools, Version,
     Workspace,
 };
+use crate::shared::SharedState;
 use mesh_proc::env::Env;
 use mesh_proc::run::{Direct, Runner};
 use std::ffi::OsString;
@@ -266,6 +267,14 @@ pub trait Repository: Send + Sync {
     /// # Errors
     /// The program failed.
     fn list_workspaces(&self) -> Result<Vec<Listed>, VcsError>;
+
+    /// A picture of what all working copies share (branches, tags, stash, configuration, hooks, worktrees), and of what is not as
+    /// recorded in the one in which the user stands, without the paths below `except`. What landings of ours moved is not in it.
+    /// To be compared with [`SharedState::changes_since`].
+    ///
+    /// # Errors
+    /// The program failed.
+    fn shared_state(&self, except: &[PathBuf]) -> Result<SharedState, VcsError>;
 
     /// Makes the bookmark or branch `target` at `at`; nothing happens when it is there already, wherever it points.
     ///

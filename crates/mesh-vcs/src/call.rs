@@ -93,7 +93,7 @@ pub(crate) trait Guard: Send + Sync {
 #[derive(Clone)]
 pub(crate) struct Program {
     /// Set when a run begins to work with the repository; the same for all clones of this.
-    pub guard: Arc<OnceLock<Box<dyn Guard>>>,
+    pub guard: Arc<OnceLock<Arc<dyn Guard>>>,
     pub path: PathBuf,
     pub env: Env,
     pub limits: CallLimits,

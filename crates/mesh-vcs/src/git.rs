@@ -12,6 +12,7 @@ mod merge;
 pub(crate) mod parse;
 mod record;
 pub(crate) mod settings;
+mod shared;
 mod snapshot;
 mod worktree;
 
@@ -23,9 +24,10 @@ use crate::model::{
     CommitId, Kind, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Version, Workspace,
 };
 use crate::name::safe_name;
+use crate::shared::SharedState;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The oldest git that will do.
@@ -45,6 +47,10 @@ pub(crate) struct Git {
     has_identity: bool,
     adding: Mutex<()>,
     landing: Mutex<()>,
+    /// The store as it was when the run began, once it has.
+    guard: OnceLock<Arc<guard::StoreGuard>>,
+    /// Branches that landings moved, and where to.
+    moved: Mutex<Vec<(String, CommitId)>>,
 }
 
 /// How long a worktree may stay half-made before that is what is wrong, and the pause between two looks.
@@ -90,6 +96,8 @@ impl Git {
             has_identity: false,
             adding: Mutex::new(()),
             landing: Mutex::new(()),
+            guard: OnceLock::new(),
+            moved: Mutex::new(Vec::new()),
         };
         git.store = git.folder_of(folder, "--git-common-dir")?;
         git.main_root = worktree::main_root(&git, folder)?;
@@ -326,8 +334,9 @@ impl Repository for Git {
 
     fn open_hub(&self, _run: &str) -> Result<(), VcsError> {
         if self.program.guard.get().is_none() {
-            let guard = guard::StoreGuard::new(&self.program, &self.store)?;
-            self.program.guard.get_or_init(|| Box::new(guard));
+            let guard = Arc::new(guard::StoreGuard::new(&self.program, &self.store)?);
+            let same = Arc::clone(self.guard.get_or_init(|| guard));
+            self.program.guard.get_or_init(|| same);
         }
         // What stands in the way is said before anything has begun.
         crate::folder::make_root(&self.workspaces_root)
@@ -429,6 +438,10 @@ impl Repository for Git {
 
     fn list_workspaces(&self) -> Result<Vec<Listed>, VcsError> {
         worktree::list(self)
+    }
+
+    fn shared_state(&self, except: &[PathBuf]) -> Result<SharedState, VcsError> {
+        shared::picture(self, except)
     }
 
     fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError> {

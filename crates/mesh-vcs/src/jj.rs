@@ -15,6 +15,7 @@ mod guard;
 mod land;
 mod parse;
 mod settings;
+mod shared;
 mod snapshot;
 mod unrecorded;
 mod workspace;
@@ -25,11 +26,12 @@ use crate::error::VcsError;
 use crate::model::{
     CommitId, Kind, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Version, Workspace,
 };
+use crate::shared::SharedState;
 use parse::CommitState;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 /// The oldest jj that will do: `--no-integrate-operation` and `op integrate` together are there since 0.41.
 const LEAST: (u32, u32, u32) = (0, 41, 0);
@@ -52,6 +54,10 @@ pub(crate) struct Jj {
     /// Names that are being made at this moment: two adds of one name can both succeed and share one `@`.
     adding: Mutex<BTreeSet<String>>,
     landing: Mutex<()>,
+    /// The configuration as it was when the run began, once it has.
+    guard: OnceLock<Arc<guard::JjGuard>>,
+    /// Bookmarks that landings moved, and where to.
+    moved: Mutex<Vec<(String, CommitId)>>,
     user_config: OnceLock<config::UserConfig>,
 }
 
@@ -103,6 +109,8 @@ impl Jj {
             hub: RwLock::new(None),
             adding: Mutex::new(BTreeSet::new()),
             landing: Mutex::new(()),
+            guard: OnceLock::new(),
+            moved: Mutex::new(Vec::new()),
             user_config: OnceLock::new(),
         })
     }
@@ -278,8 +286,9 @@ impl Repository for Jj {
 
     fn open_hub(&self, run: &str) -> Result<(), VcsError> {
         if self.program.guard.get().is_none() {
-            let guard = guard::JjGuard::new(self)?;
-            self.program.guard.get_or_init(|| Box::new(guard));
+            let guard = Arc::new(guard::JjGuard::new(self)?);
+            let same = Arc::clone(self.guard.get_or_init(|| guard));
+            self.program.guard.get_or_init(|| same);
         }
         let path = workspace::open_hub(self, run)?;
         *self.hub.write().unwrap_or_else(PoisonError::into_inner) = Some(path);
@@ -400,6 +409,10 @@ impl Repository for Jj {
 
     fn list_workspaces(&self) -> Result<Vec<Listed>, VcsError> {
         workspace::list(self)
+    }
+
+    fn shared_state(&self, _except: &[PathBuf]) -> Result<SharedState, VcsError> {
+        shared::picture(self)
     }
 
     fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError> {

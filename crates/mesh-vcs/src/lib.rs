@@ -17,6 +17,7 @@ mod claim;
 mod folder;
 mod git;
 mod jj;
+mod shared;
 mod submodule;
 
 pub use backend::{Backend, Repository, Setup};
@@ -26,3 +27,4 @@ pub use model::{
     ChangeKind, Changed, CommitId, Integrated, Kind, Landed, Landing, Listed, NewWorkspace, Prove,
     Snapshot, Tools, Unrecorded, Version, Workspace,
 };
+pub use shared::SharedState;

@@ -98,7 +98,7 @@ pub(crate) fn list_file(file: &Path) -> Vec<OsString> {
     args!["config", "--file", file, "--null", "--list"]
 }
 
-type Settings = BTreeMap<String, Vec<String>>;
+pub(crate) type Settings = BTreeMap<String, Vec<String>>;
 
 /// What was there, and is compared with.
 #[derive(Debug, Default)]
@@ -162,6 +162,23 @@ impl StoreGuard {
             seen.bytes.insert(file.clone(), bytes_of(file)?);
         }
         Ok(seen)
+    }
+}
+
+impl StoreGuard {
+    /// All settings of the repository as they are now, whether calls are made with them or not.
+    pub fn settings_now(&self) -> Result<Settings, VcsError> {
+        {
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut same = true;
+            for (file, before) in &seen.bytes {
+                same &= self.info.contains(file) || bytes_of(file)? == *before;
+            }
+            if same {
+                return Ok(seen.settings.clone());
+            }
+        }
+        Ok(self.look()?.settings)
     }
 }
 

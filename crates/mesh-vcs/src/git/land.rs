@@ -7,6 +7,7 @@ use crate::folder;
 use crate::model::{CommitId, Integrated, Landed, Landing, NewWorkspace, Prove};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 /// See [`crate::Repository::create_target`].
 pub(super) fn create_target(git: &Git, target: &str, at: &CommitId) -> Result<(), VcsError> {
@@ -232,6 +233,11 @@ fn publish(
         to.as_str(),
         from.as_str()
     ];
+    let moved = (name.to_owned(), to.clone());
+    git.moved
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(moved);
     let answer = git.ask_at(&git.main_root, command, Span::Short, &[])?;
     let found = position(git, name)?;
     if found.as_ref() == Some(&to) {

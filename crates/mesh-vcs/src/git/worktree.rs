@@ -18,7 +18,7 @@ use std::sync::PoisonError;
 
 const MARK: &str = "mesh-workspace.json";
 /// What the reason of the lock begins with; the name follows.
-const LOCK_REASON: &str = "mesh workspace ";
+pub(super) const LOCK_REASON: &str = "mesh workspace ";
 
 /// The mark of a complete worktree.
 #[derive(Debug, Serialize, Deserialize)]

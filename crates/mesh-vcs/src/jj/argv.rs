@@ -25,6 +25,17 @@ pub(crate) const CHANGES: &str =
 pub(crate) const WORKSPACES: &str =
     r#"json(name) ++ "\t" ++ json(root) ++ "\t" ++ json(target.commit_id()) ++ "\n""#;
 
+/// The commits that a bookmark, a tag or a workspace names.
+pub(crate) const NAMED_REVSET: &str = "bookmarks() | tags() | working_copies()";
+
+/// Commit id, its parents, and the names, for [`super::parse::named`].
+pub(crate) const NAMED: &str = concat!(
+    r#""{\"commit\":" ++ json(commit_id) ++ ",\"parents\":" ++ json(parents.map(|c| c.commit_id()))"#,
+    r#" ++ ",\"bookmarks\":" ++ json(local_bookmarks.map(|b| b.name()))"#,
+    r#" ++ ",\"tags\":" ++ json(tags.map(|t| t.name()))"#,
+    r#" ++ ",\"workspaces\":" ++ json(working_copies.map(|w| w.name())) ++ "}\n""#,
+);
+
 /// One path a line for [`super::parse::paths`].
 pub(crate) const PATHS: &str = r#"json(path) ++ "\n""#;
 

@@ -58,7 +58,7 @@ impl Layer {
     }
 }
 
-type Settings = BTreeMap<String, String>;
+pub(super) type Settings = BTreeMap<String, String>;
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -154,6 +154,19 @@ fn flatten(table: &toml::Table, above: &str, settings: &mut Settings) {
                 settings.insert(name, value.to_string());
             }
         }
+    }
+}
+
+impl JjGuard {
+    /// All settings of the repository as they are now, with what tells their values apart.
+    pub fn settings_now(&self) -> Result<Settings, VcsError> {
+        let mut settings = self.look()?.settings;
+        if let Some(git) = &self.git {
+            let of_git = git.settings_now()?.into_iter();
+            settings
+                .extend(of_git.map(|(name, values)| (format!("git {name}"), values.join("\0"))));
+        }
+        Ok(settings)
     }
 }
 

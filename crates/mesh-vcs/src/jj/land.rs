@@ -11,6 +11,7 @@ use crate::error::VcsError;
 use crate::folder;
 use crate::model::{CommitId, Integrated, Landed, Landing, NewWorkspace, Prove};
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 /// The commits that the unpublished `operation` made, newest first.
 pub(super) fn made_in(jj: &Jj, operation: &str) -> Result<Vec<Made>, VcsError> {
@@ -219,6 +220,11 @@ fn move_target(jj: &Jj, landing: &Landing, candidate: &Candidate) -> Result<Land
     if now != [candidate.from.clone()] {
         return Ok(moved(&now));
     }
+    let moved_by_us = (landing.target.clone(), candidate.to.clone());
+    jj.moved
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(moved_by_us);
     let set = at_main(jj, argv::bookmark_set(&landing.target, &candidate.to));
     let now = targets(jj, &landing.target)?;
     if now == [candidate.to.clone()] {

@@ -105,6 +105,21 @@ pub(crate) fn changes(bytes: &[u8]) -> Result<Vec<Changed>, String> {
     Ok(changes)
 }
 
+/// A commit with the names that it has.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Named {
+    pub commit: CommitId,
+    pub parents: Vec<CommitId>,
+    pub bookmarks: Vec<String>,
+    pub tags: Vec<String>,
+    pub workspaces: Vec<String>,
+}
+
+/// [`super::argv::NAMED`].
+pub(crate) fn named(bytes: &[u8]) -> Result<Vec<Named>, String> {
+    lines(bytes, |line| serde_json::from_str(line).ok())
+}
+
 /// [`super::argv::PATHS`].
 pub(crate) fn paths(bytes: &[u8]) -> Result<Vec<PathBuf>, String> {
     lines(bytes, |line| serde_json::from_str(line).ok())

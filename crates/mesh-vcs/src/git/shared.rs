@@ -1,0 +1,171 @@
+//! A picture of what all worktrees share. Two calls of git; the rest is read from the store's files.
+
+use super::guard::bytes_of;
+use super::{Git, parse};
+use crate::call::args;
+use crate::error::VcsError;
+use crate::name;
+use crate::shared::{Kind, SharedState};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// What of a file tells it apart from another one with its name.
+fn mark(bytes: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish().to_string()
+}
+
+/// See [`crate::Repository::shared_state`].
+pub(super) fn picture(git: &Git, except: &[PathBuf]) -> Result<SharedState, VcsError> {
+    let mut state = SharedState::default();
+    refs(git, &mut state)?;
+    stash(&git.store, &mut state)?;
+    worktrees(&git.store, &mut state)?;
+    head(&git.start_root, &mut state);
+    store_files(&git.store, &mut state)?;
+    if let Some(guard) = git.guard.get() {
+        for (name, values) in guard.settings_now()? {
+            state.put(Kind::Setting, name, mark(values.join("\0").as_bytes()));
+        }
+    }
+    files(git, except, &mut state)?;
+    Ok(state)
+}
+
+fn refs(git: &Git, state: &mut SharedState) -> Result<(), VcsError> {
+    let command = args!["for-each-ref", "--format=%(objectname) %(refname)"];
+    let answer = git.run(command)?;
+    let moved = git
+        .moved
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    for line in answer.stdout_text().lines() {
+        let Some((commit, full)) = line.split_once(' ') else {
+            return Err(answer.unreadable("a line names no ref"));
+        };
+        // A landing of ours is said elsewhere.
+        let ours = moved
+            .iter()
+            .any(|(name, to)| name == full && to.as_str() == commit);
+        let kinds = [
+            ("refs/heads/", Kind::Branch),
+            ("refs/tags/", Kind::Tag),
+            ("refs/remotes/", Kind::RemoteBranch),
+        ];
+        if ours || full.starts_with("refs/mesh/") || full == "refs/stash" {
+            continue;
+        }
+        let (name, kind) = kinds
+            .into_iter()
+            .find_map(|(start, kind)| Some((full.strip_prefix(start)?, kind)))
+            .unwrap_or((full, Kind::Ref));
+        state.put(kind, name, commit);
+    }
+    Ok(())
+}
+
+fn stash(store: &Path, state: &mut SharedState) -> Result<(), VcsError> {
+    let log = bytes_of(&store.join("logs/refs/stash"))?.unwrap_or_default();
+    for entry in parse::reflog(&log) {
+        state.put(Kind::Stash, entry.new.as_str(), entry.what);
+    }
+    Ok(())
+}
+
+fn worktrees(store: &Path, state: &mut SharedState) -> Result<(), VcsError> {
+    let entries = match fs_err::read_dir(store.join("worktrees")) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let folder = entry?.path();
+        let reason = fs_err::read_to_string(folder.join("locked")).unwrap_or_default();
+        let ours = format!("{}{}", super::worktree::LOCK_REASON, name::OURS);
+        // One that comes or goes at this moment has no link.
+        let Ok(link) = fs_err::read_to_string(folder.join("gitdir")) else {
+            continue;
+        };
+        if !reason.starts_with(&ours) {
+            let at = Path::new(link.trim_end())
+                .parent()
+                .unwrap_or(Path::new("/"));
+            state.put(Kind::Worktree, at.display().to_string(), "there");
+        }
+    }
+    Ok(())
+}
+
+/// The branch that is checked out where the user stands. Where it points is the branch's own matter.
+fn head(start_root: &Path, state: &mut SharedState) {
+    let head = crate::submodule::git_dir_of(start_root)
+        .and_then(|folder| fs_err::read_to_string(folder.join("HEAD")).ok())
+        .unwrap_or_default();
+    let head = head.trim_end();
+    let shown = match head.strip_prefix("ref: refs/heads/") {
+        Some(branch) => format!("branch {branch}"),
+        None => head.to_owned(),
+    };
+    state.put(Kind::Head, "your working copy", shown);
+}
+
+fn store_files(store: &Path, state: &mut SharedState) -> Result<(), VcsError> {
+    for name in ["attributes", "exclude", "grafts", "sparse-checkout"] {
+        if let Some(bytes) = bytes_of(&store.join("info").join(name))? {
+            state.put(Kind::StoreFile, format!(".git/info/{name}"), mark(&bytes));
+        }
+    }
+    let hooks = match fs_err::read_dir(store.join("hooks")) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        hooks => hooks?,
+    };
+    for hook in hooks {
+        let hook = hook?;
+        let name = hook.file_name().to_string_lossy().into_owned();
+        let Ok(meta) = fs_err::metadata(hook.path()) else {
+            continue;
+        };
+        if meta.is_file() && !name.ends_with(".sample") {
+            let bytes = bytes_of(&hook.path())?.unwrap_or_default();
+            let can_run = meta.permissions().mode() & 0o111;
+            state.put(Kind::Hook, name, format!("{can_run} {}", mark(&bytes)));
+        }
+    }
+    Ok(())
+}
+
+/// Files of the working copy in which the user stands that are not as recorded, without those below `except`.
+fn files(git: &Git, except: &[PathBuf], state: &mut SharedState) -> Result<(), VcsError> {
+    let at = &git.start_root;
+    // Without optional locks: otherwise the question itself refreshes the user's index.
+    let command = args![
+        "--no-optional-locks",
+        "status",
+        "--porcelain=v1",
+        "-z",
+        "--no-renames",
+        "--untracked-files=all",
+        "--ignore-submodules=all"
+    ];
+    for entry in git.run_on_files(at, command)?.parse(parse::status)? {
+        let whole = at.join(&entry.path);
+        if except.iter().any(|path| whole.starts_with(path)) {
+            continue;
+        }
+        let stands = match fs_err::symlink_metadata(&whole) {
+            Ok(meta) => format!(
+                "{} {} {}.{}",
+                meta.mode(),
+                meta.size(),
+                meta.mtime(),
+                meta.mtime_nsec()
+            ),
+            Err(_) => "gone".to_owned(),
+        };
+        let path = entry.path.display().to_string();
+        state.put(Kind::File, path, stands);
+    }
+    Ok(())
+}

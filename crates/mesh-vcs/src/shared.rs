@@ -1,0 +1,244 @@
+//! What all working copies of a repository share, and the user's own: pictures of it, and sentences for what differs.
+//!
+//! An agent has the store of its worktree in common with everybody. mesh takes nothing of it back; it says what became different.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Most sentences of one kind; a rewrite of a thousand files is one fact.
+const MOST_OF_A_KIND: usize = 20;
+
+/// A picture of what is shared, taken by [`crate::Repository::shared_state`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedState {
+    things: BTreeMap<Kind, BTreeMap<String, String>>,
+}
+
+/// What is pictured, in the order in which it is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    /// Branches or bookmarks with their commits.
+    Branch,
+    /// Tags with their commits.
+    Tag,
+    /// Branches of remotes with their commits.
+    RemoteBranch,
+    /// Other refs.
+    Ref,
+    /// Entries of the stash with their messages.
+    Stash,
+    /// Worktrees or workspaces that are not mesh's.
+    Worktree,
+    /// What the user's working copy stands on.
+    Head,
+    /// Settings of the repository with what tells their values apart. Values may be secret and are never shown.
+    Setting,
+    /// Hooks with what tells them apart.
+    Hook,
+    /// Files of the store beside its configuration.
+    StoreFile,
+    /// Changed files of the user's working copy, with what tells their states apart.
+    File,
+}
+
+impl SharedState {
+    pub(crate) fn put(&mut self, kind: Kind, name: impl Into<String>, value: impl Into<String>) {
+        let of_kind = self.things.entry(kind).or_default();
+        of_kind.insert(name.into(), value.into());
+    }
+
+    /// As [`SharedState::put`], for a name that may stand for several values.
+    pub(crate) fn add(&mut self, kind: Kind, name: impl Into<String>, value: &str) {
+        let of_kind = self.things.entry(kind).or_default();
+        let values = of_kind.entry(name.into()).or_default();
+        if !values.is_empty() {
+            values.push_str(" and ");
+        }
+        values.push_str(value);
+    }
+
+    /// One sentence for each thing that is not as it was in `before`.
+    #[must_use]
+    pub fn changes_since(&self, before: &SharedState) -> Vec<String> {
+        let none = BTreeMap::new();
+        let kinds = [
+            Kind::Branch,
+            Kind::Tag,
+            Kind::RemoteBranch,
+            Kind::Ref,
+            Kind::Stash,
+            Kind::Worktree,
+            Kind::Head,
+            Kind::Setting,
+            Kind::Hook,
+            Kind::StoreFile,
+            Kind::File,
+        ];
+        let mut sentences = Vec::new();
+        for kind in kinds {
+            let was = before.things.get(&kind).unwrap_or(&none);
+            let is = self.things.get(&kind).unwrap_or(&none);
+            let mut of_kind = Vec::new();
+            let mut names: Vec<&String> = was.keys().chain(is.keys()).collect();
+            names.sort();
+            names.dedup();
+            for name in names {
+                let (was, is) = (was.get(name), is.get(name));
+                if was != is {
+                    of_kind.push(sentence(
+                        kind,
+                        name,
+                        was.map(String::as_str),
+                        is.map(String::as_str),
+                    ));
+                }
+            }
+            let more = of_kind.len().saturating_sub(MOST_OF_A_KIND);
+            of_kind.truncate(MOST_OF_A_KIND);
+            sentences.extend(of_kind);
+            if more > 0 {
+                sentences.push(format!("and {more} more of these"));
+            }
+        }
+        sentences
+    }
+}
+
+/// Ids shortened; other words as they are.
+fn short(value: &str) -> String {
+    let is_id = |word: &str| word.len() >= 40 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let words = value
+        .split(' ')
+        .map(|word| if is_id(word) { &word[..12] } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn sentence(kind: Kind, name: &str, was: Option<&str>, is: Option<&str>) -> String {
+    let moved = |what: &str| match (was, is) {
+        (None, Some(is)) => format!("{what} {name} was made at {}", short(is)),
+        (Some(was), Some(is)) => {
+            format!("{what} {name} moved from {} to {}", short(was), short(is))
+        }
+        (Some(was), None) => format!("{what} {name} was deleted; it was at {}", short(was)),
+        (None, None) => format!("{what} {name} is as it was"),
+    };
+    let came = |what: &str, came: &str, went: &str, changed: &str| {
+        let verb = match (was, is) {
+            (None, _) => came,
+            (Some(_), None) => went,
+            (Some(_), Some(_)) => changed,
+        };
+        format!("{what} {verb}")
+    };
+    match kind {
+        Kind::Branch => moved("branch"),
+        Kind::Tag => moved("tag"),
+        Kind::RemoteBranch => moved("remote branch"),
+        Kind::Ref => moved("ref"),
+        Kind::Stash => match is {
+            Some(message) => format!("stash entry added: {message}"),
+            None => format!("stash entry dropped: {}", was.unwrap_or_default()),
+        },
+        Kind::Worktree => came(
+            &format!("worktree {name}"),
+            "was added",
+            "was removed",
+            "was moved",
+        ),
+        Kind::Head => match (was, is) {
+            (Some(was), Some(is)) => format!(
+                "{name} stands on {} now, before on {}",
+                short(is),
+                short(was)
+            ),
+            (_, Some(is)) => format!("{name} stands on {}", short(is)),
+            (_, None) => format!("{name} is gone"),
+        },
+        Kind::Setting => came(
+            &format!("config {name}"),
+            "was set",
+            "was unset",
+            "was changed",
+        ),
+        Kind::Hook => came(
+            &format!("hook {name}"),
+            "was added",
+            "was removed",
+            "was changed",
+        ),
+        Kind::StoreFile => came(name, "was added", "was removed", "was changed"),
+        Kind::File => came(
+            &format!("file {name} in your working copy"),
+            "changed",
+            "is as recorded again",
+            "changed",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_sentence_for_each_change() {
+        let (a, b) = ("a".repeat(40), "b".repeat(40));
+        let mut before = SharedState::default();
+        let mut after = SharedState::default();
+        for (kind, name, was, is) in [
+            (Kind::Branch, "same", Some(a.as_str()), Some(a.as_str())),
+            (Kind::Branch, "spare", Some(&a), Some(&b)),
+            (Kind::Branch, "old", Some(&a), None),
+            (Kind::Tag, "v1", None, Some(&b)),
+            (Kind::Stash, &a, None, Some("On main: tmp")),
+            (Kind::Worktree, "/w-extra", None, Some("x")),
+            (
+                Kind::Head,
+                "your working copy",
+                Some("branch main"),
+                Some("branch dev"),
+            ),
+            (Kind::Setting, "user.email", None, Some("12")),
+            (Kind::Hook, "pre-commit", Some("1"), Some("2")),
+            (Kind::StoreFile, ".git/info/exclude", Some("1"), Some("2")),
+            (Kind::File, "a.txt", None, Some("M")),
+        ] {
+            if let Some(was) = was {
+                before.put(kind, name, was);
+            }
+            if let Some(is) = is {
+                after.put(kind, name, is);
+            }
+        }
+        assert_eq!(
+            after.changes_since(&before),
+            [
+                "branch old was deleted; it was at aaaaaaaaaaaa",
+                "branch spare moved from aaaaaaaaaaaa to bbbbbbbbbbbb",
+                "tag v1 was made at bbbbbbbbbbbb",
+                "stash entry added: On main: tmp",
+                "worktree /w-extra was added",
+                "your working copy stands on branch dev now, before on branch main",
+                "config user.email was set",
+                "hook pre-commit was changed",
+                ".git/info/exclude was changed",
+                "file a.txt in your working copy changed",
+            ]
+        );
+        assert!(before.changes_since(&before).is_empty());
+    }
+
+    #[test]
+    fn a_thousand_changes_are_not_a_thousand_sentences() {
+        let mut after = SharedState::default();
+        for number in 0..1000 {
+            after.put(Kind::File, format!("f{number}"), "M");
+        }
+        let said = after.changes_since(&SharedState::default());
+        assert_eq!(said.len(), MOST_OF_A_KIND + 1);
+        assert_eq!(
+            said.last().map(String::as_str),
+            Some("and 980 more of these")
+        );
+    }
+}
