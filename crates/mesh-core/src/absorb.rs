@@ -74,7 +74,8 @@ impl State {
             | Event::Ended { .. }
             | Event::Examined { .. }
             | Event::Proved { .. }
-            | Event::Asked { .. } => {}
+            | Event::Asked { .. }
+            | Event::Noticed { .. } => {}
         }
     }
 

@@ -88,7 +88,8 @@ impl Desk<'_> {
             Event::Begun { .. }
             | Event::Reopened
             | Event::Claimed { .. }
-            | Event::Settled { .. } => {}
+            | Event::Settled { .. }
+            | Event::Noticed { .. } => {}
         }
     }
 

@@ -93,6 +93,13 @@ pub enum Event {
         /// What.
         request: Request,
     },
+    /// Something that all working copies share, or the user's own, is not as it was. For people: nothing follows from it.
+    Noticed {
+        /// The attempts that ran meanwhile.
+        attempts: Vec<AttemptId>,
+        /// One sentence for each change.
+        changes: Vec<String>,
+    },
     /// Claims are given back and the last words are written.
     Concluded,
 }

@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::inbox::{Input, Process};
 use crate::setup::RunSetup;
 use crate::source::Source;
+use crate::work::shared::Seen;
 
 /// Shared by all workers.
 pub(crate) struct Host {
@@ -52,6 +53,8 @@ pub(crate) struct Host {
     pub vcs_gate: Gate,
     /// What went wrong without changing a verdict, for people at the end.
     pub notes: Mutex<Vec<String>>,
+    /// What the working copies share, as it was last looked at.
+    pub shared: Mutex<Seen>,
     /// One landing at a time.
     pub landing: Mutex<()>,
 }

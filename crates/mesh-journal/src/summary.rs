@@ -151,6 +151,9 @@ pub struct AttemptSummary {
     pub failure: Option<String>,
     /// Paths it changed.
     pub changed: Vec<String>,
+    /// What became different, while it ran, of what all working copies share and of the user's own: sentences. Others may have run
+    /// at the same time.
+    pub noticed: Vec<String>,
     /// The proof; nothing when none ran.
     pub verify: Option<VerifySummary>,
     /// Where it worked.

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Most sentences of one kind; a rewrite of a thousand files is one fact.
 const MOST_OF_A_KIND: usize = 20;
@@ -41,7 +42,27 @@ pub(crate) enum Kind {
     File,
 }
 
+/// All of them.
+pub(crate) const KINDS: [Kind; 11] = [
+    Kind::Branch,
+    Kind::Tag,
+    Kind::RemoteBranch,
+    Kind::Ref,
+    Kind::Stash,
+    Kind::Worktree,
+    Kind::Head,
+    Kind::Setting,
+    Kind::Hook,
+    Kind::StoreFile,
+    Kind::File,
+];
+
 impl SharedState {
+    /// What is pictured of `kind` is complete, also where it is nothing.
+    pub(crate) fn look_at(&mut self, kind: Kind) {
+        self.things.entry(kind).or_default();
+    }
+
     pub(crate) fn put(&mut self, kind: Kind, name: impl Into<String>, value: impl Into<String>) {
         let of_kind = self.things.entry(kind).or_default();
         of_kind.insert(name.into(), value.into());
@@ -60,24 +81,12 @@ impl SharedState {
     /// One sentence for each thing that is not as it was in `before`.
     #[must_use]
     pub fn changes_since(&self, before: &SharedState) -> Vec<String> {
-        let none = BTreeMap::new();
-        let kinds = [
-            Kind::Branch,
-            Kind::Tag,
-            Kind::RemoteBranch,
-            Kind::Ref,
-            Kind::Stash,
-            Kind::Worktree,
-            Kind::Head,
-            Kind::Setting,
-            Kind::Hook,
-            Kind::StoreFile,
-            Kind::File,
-        ];
         let mut sentences = Vec::new();
-        for kind in kinds {
-            let was = before.things.get(&kind).unwrap_or(&none);
-            let is = self.things.get(&kind).unwrap_or(&none);
+        for kind in KINDS {
+            // What could not be looked at, then or now, is not taken for gone.
+            let (Some(was), Some(is)) = (before.things.get(&kind), self.things.get(&kind)) else {
+                continue;
+            };
             let mut of_kind = Vec::new();
             let mut names: Vec<&String> = was.keys().chain(is.keys()).collect();
             names.sort();
@@ -102,6 +111,13 @@ impl SharedState {
         }
         sentences
     }
+}
+
+/// What tells a content apart from another one, without showing it.
+pub(crate) fn mark(bytes: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish().to_string()
 }
 
 /// Ids shortened; other words as they are.
@@ -180,11 +196,23 @@ fn sentence(kind: Kind, name: &str, was: Option<&str>, is: Option<&str>) -> Stri
 mod tests {
     use super::*;
 
+    fn all_looked_at() -> SharedState {
+        let mut state = SharedState::default();
+        KINDS.iter().for_each(|kind| state.look_at(*kind));
+        state
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_is_not_gone() {
+        let mut before = all_looked_at();
+        before.put(Kind::File, "a", "M");
+        assert!(SharedState::default().changes_since(&before).is_empty());
+    }
+
     #[test]
     fn one_sentence_for_each_change() {
         let (a, b) = ("a".repeat(40), "b".repeat(40));
-        let mut before = SharedState::default();
-        let mut after = SharedState::default();
+        let (mut before, mut after) = (all_looked_at(), all_looked_at());
         for (kind, name, was, is) in [
             (Kind::Branch, "same", Some(a.as_str()), Some(a.as_str())),
             (Kind::Branch, "spare", Some(&a), Some(&b)),
@@ -230,11 +258,11 @@ mod tests {
 
     #[test]
     fn a_thousand_changes_are_not_a_thousand_sentences() {
-        let mut after = SharedState::default();
+        let mut after = all_looked_at();
         for number in 0..1000 {
             after.put(Kind::File, format!("f{number}"), "M");
         }
-        let said = after.changes_since(&SharedState::default());
+        let said = after.changes_since(&all_looked_at());
         assert_eq!(said.len(), MOST_OF_A_KIND + 1);
         assert_eq!(
             said.last().map(String::as_str),

@@ -282,6 +282,8 @@ fn task_lines(task: &TaskSummary) -> Vec<String> {
         }
         lines.push(format!("    {}", facts.join("; ")));
         lines.extend(quoted(attempt));
+        let noticed = attempt.noticed.iter();
+        lines.extend(noticed.map(|change| format!("    while it ran: {}", one_line(change))));
     }
     lines
 }

@@ -44,6 +44,7 @@ use crate::recover::{self, Recovered};
 use crate::setup::{Programs, RunSetup, SourceSetup};
 use crate::source::Source;
 use crate::turns::Turns;
+use crate::work::shared::Seen;
 
 /// What the process gives to a run.
 pub struct World {
@@ -329,6 +330,7 @@ fn assemble(
         .map(|commit| CommitId::new(commit.clone()))
         .collect::<Result<Vec<_>, _>>()?;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let seen = Seen::recall(parts.run_dir.path());
     let host = Host {
         run: parts.run.to_string(),
         setup: parts.setup,
@@ -351,6 +353,7 @@ fn assemble(
         prompted: Mutex::new(BTreeSet::new()),
         vcs_gate: Gate::new(cores),
         notes: Mutex::new(Vec::new()),
+        shared: Mutex::new(seen),
         landing: Mutex::new(()),
     };
     let engine = Engine {

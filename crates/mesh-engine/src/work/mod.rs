@@ -12,5 +12,6 @@ pub(crate) mod process;
 pub(crate) mod prompt;
 pub(crate) mod prove;
 pub(crate) mod settle;
+pub(crate) mod shared;
 pub(crate) mod start;
 pub(crate) mod stop;

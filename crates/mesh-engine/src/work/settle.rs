@@ -18,13 +18,14 @@ use mesh_vcs::Workspace;
 use crate::clock::unix_ms;
 use crate::host::{Host, lock};
 use crate::source::AttemptReport;
-use crate::work::{examine, folder, land, leftovers};
+use crate::work::{examine, folder, land, leftovers, shared};
 
 /// Most of the agent's last message that is kept for the audit; longer ones name the file.
 const RESPONSE_BYTES: u64 = 256 * 1024;
 
 /// Carries out what follows. `again` when a coordinator before this one may have begun it.
 pub(crate) fn settle(host: &Arc<Host>, attempt: &AttemptId, outcome: &Outcome, again: bool) {
+    shared::end(host, attempt);
     let path = host.run_dir.attempt(attempt).path().to_path_buf();
     if let Outcome::Failed(failure) | Outcome::Retried(failure) = outcome {
         examine::note_failure(host, attempt, failure);

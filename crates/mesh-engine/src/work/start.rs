@@ -19,7 +19,7 @@ use crate::inbox::{Process, Role};
 use crate::setup::BaseConflict;
 use crate::source::ClaimRefusal;
 use crate::submodules;
-use crate::work::{folder, output, process, prompt};
+use crate::work::{folder, output, process, prompt, shared};
 
 /// Starts the attempt, or says why not. At the end of this exactly one of `Started` and `StartFailed` has been told.
 pub(crate) fn start(host: &Arc<Host>, order: &StartOrder) {
@@ -36,10 +36,13 @@ pub(crate) fn start(host: &Arc<Host>, order: &StartOrder) {
                 live,
             );
         }
-        Err(cause) => host.tell(Event::StartFailed {
-            attempt: order.attempt.clone(),
-            cause,
-        }),
+        Err(cause) => {
+            shared::end(host, &order.attempt);
+            host.tell(Event::StartFailed {
+                attempt: order.attempt.clone(),
+                cause,
+            });
+        }
     }
 }
 
@@ -70,6 +73,7 @@ fn prepare_and_launch(host: &Arc<Host>, order: &StartOrder) -> Result<Live, Star
     let (folder, workspace) = workspace?;
     let prompt_file = write_prompt(host, order, &workspace, &folder)?;
     let facts = facts(host, attempt, &workspace, &folder, prompt_file)?;
+    shared::begin(host, attempt);
     run_setup(host, &facts, &folder)?;
     note_empty_submodules(host, &workspace);
     let launch =

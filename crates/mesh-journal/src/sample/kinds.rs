@@ -65,6 +65,10 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Refreshed {
             change: Err("bd did not answer".to_owned()),
         },
+        Event::Noticed {
+            attempts: vec![one(), attempt("t", 2)],
+            changes: vec!["branch spare moved from a to b".to_owned()],
+        },
         Event::Concluded,
     ];
     events.extend(events_with_variants());
@@ -222,6 +226,7 @@ pub(crate) fn event_kind(event: &Event) -> usize {
         Event::Refreshed { .. } => 12,
         Event::Asked { .. } => 13,
         Event::Concluded => 14,
+        Event::Noticed { .. } => 15,
     }
 }
 

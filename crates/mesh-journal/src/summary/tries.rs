@@ -33,6 +33,7 @@ pub(super) struct Try {
     outcome: Option<String>,
     failure: Option<String>,
     changed: Vec<String>,
+    noticed: Vec<String>,
     verify: Option<VerifySummary>,
     commit: Option<String>,
 }
@@ -49,6 +50,7 @@ impl Try {
             outcome: None,
             failure: None,
             changed: Vec::new(),
+            noticed: Vec::new(),
             verify: None,
             commit: None,
         }
@@ -70,6 +72,7 @@ impl Try {
             outcome: self.outcome.clone(),
             failure: self.failure.clone(),
             changed: self.changed.clone(),
+            noticed: self.noticed.clone(),
             verify: self.verify.clone(),
             workspace: (around.workspace)(id),
             commit: self.commit.clone(),
@@ -142,6 +145,24 @@ fn take_event(tries: &mut BTreeMap<AttemptId, Try>, now: Moment, event: &Event) 
                 .and_then(|found| found.verify.as_mut())
             {
                 verify.exit_code = exit_code(&proof.ending);
+            }
+        }
+        Event::Noticed { attempts, changes } => {
+            for attempt in attempts {
+                let others: Vec<String> = attempts
+                    .iter()
+                    .filter(|other| *other != attempt)
+                    .map(ToString::to_string)
+                    .collect();
+                let also = if others.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({} ran too)", others.join(", "))
+                };
+                if let Some(found) = tries.get_mut(attempt) {
+                    let said = changes.iter().map(|change| format!("{change}{also}"));
+                    found.noticed.extend(said);
+                }
             }
         }
         _ => {}

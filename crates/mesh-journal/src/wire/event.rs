@@ -74,6 +74,12 @@ pub(super) enum EventWire {
     Asked {
         request: RequestWire,
     },
+    Noticed {
+        #[serde(default)]
+        attempts: Vec<AttemptWire>,
+        #[serde(default)]
+        changes: Vec<String>,
+    },
     Concluded,
 }
 
@@ -286,6 +292,10 @@ impl From<&Event> for EventWire {
             Event::Asked { request } => EventWire::Asked {
                 request: request.into(),
             },
+            Event::Noticed { attempts, changes } => EventWire::Noticed {
+                attempts: attempts.iter().map(Into::into).collect(),
+                changes: changes.clone(),
+            },
             Event::Concluded => EventWire::Concluded,
         }
     }
@@ -366,6 +376,13 @@ impl TryFrom<EventWire> for Event {
             },
             EventWire::Asked { request } => Event::Asked {
                 request: request.try_into()?,
+            },
+            EventWire::Noticed { attempts, changes } => Event::Noticed {
+                attempts: attempts
+                    .into_iter()
+                    .map(TryInto::try_into)
+                    .collect::<Result<_, _>>()?,
+                changes,
             },
             EventWire::Concluded => Event::Concluded,
         })

@@ -268,6 +268,10 @@ mod texts {
                 Event::Refreshed {
                     change: Err(problem),
                 } => *problem = self.text(),
+                Event::Noticed { attempts, changes } => {
+                    *attempts = vec![id];
+                    *changes = self.texts.clone();
+                }
                 Event::Begun { .. }
                 | Event::Reopened
                 | Event::Tick

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Sections that no command of mesh reads, or that say nothing but who somebody is and where a remote lies.
 const HARMLESS_SECTIONS: &[&str] = &[
@@ -122,10 +122,7 @@ impl StoreGuard {
     /// Takes the store as it is now.
     pub fn new(git: &Program, store: &Path) -> Result<StoreGuard, VcsError> {
         let guard = StoreGuard {
-            git: Program {
-                guard: Arc::default(),
-                ..git.clone()
-            },
+            git: git.unguarded(),
             config: ["config", "config.worktree"].map(|name| store.join(name)),
             info: ["attributes", "exclude", "grafts"].map(|name| store.join("info").join(name)),
             seen: Mutex::new(Seen::default()),

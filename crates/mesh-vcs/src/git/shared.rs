@@ -1,26 +1,21 @@
 //! A picture of what all worktrees share. Two calls of git; the rest is read from the store's files.
 
 use super::guard::bytes_of;
-use super::{Git, parse};
-use crate::call::args;
+use super::{Git, parse, settings};
+use crate::call::{Span, args};
 use crate::error::VcsError;
 use crate::name;
-use crate::shared::{Kind, SharedState};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use crate::shared::{KINDS, Kind, SharedState, mark};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// What of a file tells it apart from another one with its name.
-fn mark(bytes: &[u8]) -> String {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    hasher.finish().to_string()
-}
-
 /// See [`crate::Repository::shared_state`].
 pub(super) fn picture(git: &Git, except: &[PathBuf]) -> Result<SharedState, VcsError> {
     let mut state = SharedState::default();
+    for kind in KINDS.into_iter().filter(|kind| *kind != Kind::File) {
+        state.look_at(kind);
+    }
     refs(git, &mut state)?;
     stash(&git.store, &mut state)?;
     worktrees(&git.store, &mut state)?;
@@ -31,13 +26,26 @@ pub(super) fn picture(git: &Git, except: &[PathBuf]) -> Result<SharedState, VcsE
             state.put(Kind::Setting, name, mark(values.join("\0").as_bytes()));
         }
     }
-    files(git, except, &mut state)?;
+    match files(git, except, &mut state) {
+        // Filters would run on the user's files. The setting that forbids it is in the picture.
+        Err(VcsError::StoreChanged { .. }) => {}
+        looked => looked?,
+    }
     Ok(state)
 }
 
 fn refs(git: &Git, state: &mut SharedState) -> Result<(), VcsError> {
     let command = args!["for-each-ref", "--format=%(objectname) %(refname)"];
-    let answer = git.run(command)?;
+    // Nothing of what an agent may have configured runs here, and what it did is to be said all the same.
+    let answer = settings::ask(
+        &git.program.unguarded(),
+        &git.main_root,
+        command,
+        Span::Short,
+        &[],
+        &[],
+    )?;
+    let answer = super::succeeded(answer)?;
     let moved = git
         .moved
         .lock()
@@ -149,7 +157,9 @@ fn files(git: &Git, except: &[PathBuf], state: &mut SharedState) -> Result<(), V
         "--untracked-files=all",
         "--ignore-submodules=all"
     ];
-    for entry in git.run_on_files(at, command)?.parse(parse::status)? {
+    let entries = git.run_on_files(at, command)?.parse(parse::status)?;
+    state.look_at(Kind::File);
+    for entry in entries {
         let whole = at.join(&entry.path);
         if except.iter().any(|path| whole.starts_with(path)) {
             continue;

@@ -3,17 +3,29 @@
 //! The user's own files are not in it: jj tells of them only after it has recorded them, which is the user's to do.
 
 use super::{Jj, argv, parse};
+use crate::call::Span;
 use crate::error::VcsError;
 use crate::name;
-use crate::shared::{Kind, SharedState};
+use crate::shared::{Kind, SharedState, mark};
 use std::sync::PoisonError;
 
 /// See [`crate::Repository::shared_state`].
 pub(super) fn picture(jj: &Jj) -> Result<SharedState, VcsError> {
     let mut state = SharedState::default();
-    let named = jj
-        .on_store(argv::log(argv::NAMED_REVSET, argv::NAMED))?
-        .parse(parse::named)?;
+    let looked_at = [
+        Kind::Branch,
+        Kind::Tag,
+        Kind::Worktree,
+        Kind::Head,
+        Kind::Setting,
+    ];
+    looked_at.iter().for_each(|kind| state.look_at(*kind));
+    let at = jj.reader();
+    let command = jj.store_args(&at, argv::log(argv::NAMED_REVSET, argv::NAMED));
+    // Nothing of what an agent may have configured runs here, and what it did is to be said all the same.
+    let program = jj.program.unguarded();
+    let answer = program.run(&at, &command, Span::Short, &[])?;
+    let named = answer.parse(parse::named)?;
     let moved = jj.moved.lock().unwrap_or_else(PoisonError::into_inner);
     for one in named {
         let commit = one.commit.as_str();
@@ -41,8 +53,8 @@ pub(super) fn picture(jj: &Jj) -> Result<SharedState, VcsError> {
         }
     }
     if let Some(guard) = jj.guard.get() {
-        for (name, mark) in guard.settings_now()? {
-            state.put(Kind::Setting, name, mark);
+        for (name, value) in guard.settings_now()? {
+            state.put(Kind::Setting, name, mark(value.as_bytes()));
         }
     }
     Ok(state)

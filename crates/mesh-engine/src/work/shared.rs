@@ -1,0 +1,105 @@
+//! What became different of the user's repository and working copy while attempts ran: looked at when the first of them starts and
+//! whenever one ends, and told as a fact. Nothing is taken back, and no verdict hangs on it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use mesh_core::event::Event;
+use mesh_core::id::{AttemptId, TaskId};
+use mesh_vcs::SharedState;
+use serde::{Deserialize, Serialize};
+
+use crate::host::{Host, lock};
+use crate::setup::SourceSetup;
+
+/// The last look, and the attempts that ran then. Kept in the run folder, so that a coordinator that takes the run up compares
+/// with what the one before it saw.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    state: Option<SharedState>,
+    running: BTreeSet<(String, u32)>,
+}
+
+impl Seen {
+    /// What a coordinator before left, if one did.
+    pub fn recall(run_folder: &Path) -> Seen {
+        fs_err::read(file(run_folder))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
+    }
+}
+
+fn file(run_folder: &Path) -> PathBuf {
+    run_folder.join("shared.json")
+}
+
+/// The attempt is about to run.
+pub(crate) fn begin(host: &Host, attempt: &AttemptId) {
+    let mut seen = lock(&host.shared);
+    if seen.running.is_empty() {
+        // What the user did while nothing ran is nobody's concern.
+        seen.state = look(host);
+    }
+    seen.running.insert(key(attempt));
+    remember(host, &seen);
+}
+
+/// The attempt has ended, with all that belongs to it: says what became different since the last look.
+pub(crate) fn end(host: &Host, attempt: &AttemptId) {
+    let mut seen = lock(&host.shared);
+    if !seen.running.contains(&key(attempt)) {
+        return;
+    }
+    let now = look(host);
+    let changes = match (&now, &seen.state) {
+        (Some(now), Some(before)) => now.changes_since(before),
+        _ => Vec::new(),
+    };
+    if !changes.is_empty() {
+        let running = seen.running.iter().filter_map(|(task, number)| {
+            Some(AttemptId {
+                task: TaskId::new(task.clone()).ok()?,
+                number: *number,
+            })
+        });
+        host.tell(Event::Noticed {
+            attempts: running.collect(),
+            changes,
+        });
+    }
+    seen.state = now.or(seen.state.take());
+    seen.running.remove(&key(attempt));
+    remember(host, &seen);
+}
+
+fn key(attempt: &AttemptId) -> (String, u32) {
+    (attempt.task.to_string(), attempt.number)
+}
+
+fn look(host: &Host) -> Option<SharedState> {
+    // What mesh itself and the tracker write there is no news.
+    let mut except = vec![
+        host.mesh_dir.path().to_path_buf(),
+        host.vcs.workspaces_root().to_path_buf(),
+    ];
+    except.push(match &host.setup.source {
+        SourceSetup::Bd { beads_dir, .. } => beads_dir.clone(),
+        SourceSetup::St { path, .. } => path.clone(),
+    });
+    host.vcs_gate
+        .pass(|| host.vcs.shared_state(&except))
+        .inspect_err(
+            |error| tracing::warn!(%error, "what the working copies share could not be looked at"),
+        )
+        .ok()
+}
+
+fn remember(host: &Host, seen: &Seen) {
+    let written = serde_json::to_vec(seen)
+        .map_err(std::io::Error::from)
+        .and_then(|bytes| fs_err::write(file(host.run_dir.path()), bytes));
+    if let Err(error) = written {
+        tracing::warn!(%error, "the look at what the working copies share was not kept");
+    }
+}
