@@ -23,6 +23,7 @@ mod left;
 mod log;
 mod mesh_log;
 mod missing;
+mod noticed;
 mod picture;
 mod places;
 mod reason;

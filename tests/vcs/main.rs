@@ -9,6 +9,7 @@ mod landing;
 mod places;
 mod rail;
 mod settings;
+mod shared;
 mod snapshots;
 mod trouble;
 mod workspaces;

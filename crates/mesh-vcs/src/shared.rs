@@ -3,7 +3,7 @@
 //! An agent has the store of its worktree in common with everybody. mesh takes nothing of it back; it says what became different.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Most sentences of one kind; a rewrite of a thousand files is one fact.
@@ -13,6 +13,8 @@ const MOST_OF_A_KIND: usize = 20;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedState {
     things: BTreeMap<Kind, BTreeMap<String, String>>,
+    /// Branches with the commits to which landings of ours moved them. That is said elsewhere.
+    landed: BTreeSet<(String, String)>,
 }
 
 /// What is pictured, in the order in which it is said.
@@ -58,6 +60,10 @@ pub(crate) const KINDS: [Kind; 11] = [
 ];
 
 impl SharedState {
+    pub(crate) fn landed(&mut self, branch: impl Into<String>, to: impl Into<String>) {
+        self.landed.insert((branch.into(), to.into()));
+    }
+
     /// What is pictured of `kind` is complete, also where it is nothing.
     pub(crate) fn look_at(&mut self, kind: Kind) {
         self.things.entry(kind).or_default();
@@ -93,7 +99,9 @@ impl SharedState {
             names.dedup();
             for name in names {
                 let (was, is) = (was.get(name), is.get(name));
-                if was != is {
+                let ours = kind == Kind::Branch
+                    && is.is_some_and(|is| self.landed.contains(&(name.clone(), is.clone())));
+                if was != is && !ours {
                     of_kind.push(sentence(
                         kind,
                         name,

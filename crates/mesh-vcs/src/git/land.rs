@@ -98,7 +98,7 @@ pub(super) fn land(
     if let Err(reason) = prove_in_scratch(git, landing, &to, straight, prove)? {
         return Ok(Landed::ProofFailed { reason });
     }
-    publish(git, &name, from, to, commits)
+    publish(git, landing, &name, from, to, commits)
 }
 
 /// Commits that `tip` has and none of `without`, oldest first.
@@ -216,6 +216,7 @@ fn prove_in_scratch(
 
 fn publish(
     git: &Git,
+    landing: &Landing,
     name: &str,
     from: CommitId,
     to: CommitId,
@@ -233,7 +234,7 @@ fn publish(
         to.as_str(),
         from.as_str()
     ];
-    let moved = (name.to_owned(), to.clone());
+    let moved = (landing.target.clone(), to.clone());
     git.moved
         .lock()
         .unwrap_or_else(PoisonError::into_inner)

@@ -9,6 +9,7 @@ use crate::shared::{KINDS, Kind, SharedState, mark};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 /// See [`crate::Repository::shared_state`].
 pub(super) fn picture(git: &Git, except: &[PathBuf]) -> Result<SharedState, VcsError> {
@@ -46,24 +47,20 @@ fn refs(git: &Git, state: &mut SharedState) -> Result<(), VcsError> {
         &[],
     )?;
     let answer = super::succeeded(answer)?;
-    let moved = git
-        .moved
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let moved = git.moved.lock().unwrap_or_else(PoisonError::into_inner);
+    for (branch, to) in moved.iter() {
+        state.landed(branch, to.as_str());
+    }
     for line in answer.stdout_text().lines() {
         let Some((commit, full)) = line.split_once(' ') else {
             return Err(answer.unreadable("a line names no ref"));
         };
-        // A landing of ours is said elsewhere.
-        let ours = moved
-            .iter()
-            .any(|(name, to)| name == full && to.as_str() == commit);
         let kinds = [
             ("refs/heads/", Kind::Branch),
             ("refs/tags/", Kind::Tag),
             ("refs/remotes/", Kind::RemoteBranch),
         ];
-        if ours || full.starts_with("refs/mesh/") || full == "refs/stash" {
+        if full.starts_with("refs/mesh/") || full == "refs/stash" {
             continue;
         }
         let (name, kind) = kinds

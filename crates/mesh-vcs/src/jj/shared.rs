@@ -27,16 +27,13 @@ pub(super) fn picture(jj: &Jj) -> Result<SharedState, VcsError> {
     let answer = program.run(&at, &command, Span::Short, &[])?;
     let named = answer.parse(parse::named)?;
     let moved = jj.moved.lock().unwrap_or_else(PoisonError::into_inner);
+    for (bookmark, to) in moved.iter() {
+        state.landed(bookmark, to.as_str());
+    }
     for one in named {
         let commit = one.commit.as_str();
         for bookmark in one.bookmarks {
-            // A landing of ours is said elsewhere.
-            if !moved
-                .iter()
-                .any(|(name, to)| *name == bookmark && *to == one.commit)
-            {
-                state.add(Kind::Branch, bookmark, commit);
-            }
+            state.add(Kind::Branch, bookmark, commit);
         }
         for tag in one.tags {
             state.add(Kind::Tag, tag, commit);

@@ -1,0 +1,75 @@
+//! What agents leave in the repository that everybody shares is in the report, and what could run in calls of mesh is not used.
+
+use serde_json::json;
+
+use crate::script;
+use crate::stage::{ST_GIT, Scene, Work, job, task};
+
+/// One task whose agent runs `command` beside its work.
+fn one(command: &str) -> (Scene, Work) {
+    let scene = ST_GIT.open().expect("git and fakes are there");
+    let work = scene.plan("One", &[job("a", &[])]);
+    scene.script(&work, |job| {
+        let shell = json!({"run": ["sh", "-c", command]});
+        script::usual(&scene, job, &[shell])
+    });
+    (scene, work)
+}
+
+#[test]
+fn what_an_agent_leaves_in_the_store_is_reported_st_git() {
+    let (scene, work) = one(
+        "git branch agents-branch && git config user.email secret@example.org && echo x > tmp && git stash push -q -u -- tmp",
+    );
+    let said = scene.run(&work, 1, &["--allow-serial"]).exits(0);
+    let noticed = task(&said.object(), work.id("a"))["attempts"][0]["noticed"].to_string();
+    let report = scene.mesh(&["report"]).exits(0).stdout;
+    for sentence in [
+        "branch agents-branch was made at",
+        "config user.email was",
+        "stash entry added",
+    ] {
+        assert!(noticed.contains(sentence), "{noticed}");
+        assert!(
+            report.contains(&format!("    while it ran: {sentence}")),
+            "{report}"
+        );
+    }
+    assert!(
+        !noticed.contains("secret") && !report.contains("secret"),
+        "{report}"
+    );
+}
+
+/// A run without anything to say says nothing, also where the plan file, the journal and the workspaces lie in the repository.
+#[test]
+fn what_mesh_writes_itself_is_no_news_st_git() {
+    let (scene, work) = one("true");
+    let said = scene.run(&work, 1, &["--allow-serial"]).exits(0);
+    let attempt = task(&said.object(), work.id("a"))["attempts"][0].clone();
+    assert_eq!(attempt["noticed"], json!([]), "{attempt}");
+}
+
+/// The filter would be run by `git add`, outside of everything that holds an agent.
+#[test]
+fn a_planted_filter_is_named_and_does_not_run_st_git() {
+    let (scene, work) = one(
+        "git config filter.x.clean 'touch \"$HOME/ran\"; cat' && echo '*.txt filter=x' > .gitattributes",
+    );
+    let said = scene.run(&work, 1, &["--allow-serial"]);
+    let object = said.object();
+    let found = task(&object, work.id("a"));
+    assert_ne!(found["state"], "verified", "{found}");
+    let attempts = found["attempts"].to_string();
+    assert!(
+        attempts.contains("filter.x.clean") && attempts.contains(".git/config"),
+        "{attempts}"
+    );
+    assert!(
+        found["attempts"][0]["noticed"]
+            .to_string()
+            .contains("config filter.x.clean was set"),
+        "{found}"
+    );
+    assert!(!scene.env.home().join("ran").exists());
+}
