@@ -10,6 +10,7 @@ mod bad_place;
 mod claims;
 mod conflicts;
 mod coordinator;
+mod damage;
 mod demo;
 mod disk;
 mod epic;

@@ -84,7 +84,8 @@ impl Engine {
     }
 
     fn finish(self, left: bool) -> Finished {
-        let notes = std::mem::take(&mut *lock(&self.host.notes));
+        let mut notes = std::mem::take(&mut *lock(&self.host.notes));
+        notes.extend(self.journal.notes().iter().cloned());
         Finished {
             state: self.state,
             interrupted: self.interrupted,

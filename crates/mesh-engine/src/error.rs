@@ -44,6 +44,17 @@ pub enum EngineError {
         /// The run.
         run: String,
     },
+    /// The journal does not know of what was begun.
+    #[error(
+        "the journal of run {run} knows nothing of {attempts}, so records are missing from it; going on could do again what is done: \
+         `mesh stop` ends what lives of it, then a new `mesh run` goes on from what is verified"
+    )]
+    LostRecords {
+        /// The run.
+        run: String,
+        /// Attempts that have a folder.
+        attempts: String,
+    },
     /// A file or folder.
     #[error("{source}")]
     Folder {

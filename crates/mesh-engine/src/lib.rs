@@ -23,8 +23,8 @@ pub use clock::unix_ms;
 pub use engine::{Finished, Watch};
 pub use error::EngineError;
 pub use open::{
-    Locks, NewRun, Resumed, World, begin, end, locked_things, read_setup, refuse_beside_unfinished,
-    resume, unfinished,
+    Locks, NewRun, Resumed, World, begin, check_attempts, end, locked_things, read_setup,
+    refuse_beside_unfinished, resume, unfinished,
 };
 pub use prepare::{apply_results, source_key};
 pub use recover::Recovered;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::locks::LockError;
+use crate::reader::Damage;
 use crate::wire::WireError;
 
 /// A journal that cannot be written or read.
@@ -46,7 +47,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// The first line is not there, or is cut: the run died before it began, and did nothing.
-    #[error("the journal {} has no header: the run ended before it began; start a new one", path.display())]
+    #[error("the journal {} has no header: the run ended before it began, or somebody emptied it; `mesh stop` ends what lives of it, then start a new one", path.display())]
     NoHeader {
         /// The journal.
         path: PathBuf,
@@ -64,26 +65,34 @@ pub enum JournalError {
         /// The newest format that is read here.
         known: u32,
     },
-    /// A line that is not the last one cannot be read.
-    #[error("{}:{line}: {problem}; the journal is damaged, `mesh report` on a copy without this and the later lines shows what was done", path.display())]
-    BadLine {
+    /// The first line is no header.
+    #[error("line 1 of {} is damaged: {problem}; `mesh stop` ends what lives of the run, then start a new one", path.display())]
+    BadHeader {
         /// The journal.
         path: PathBuf,
-        /// From 1; the header is line 1.
-        line: usize,
         /// What is wrong with it.
         problem: WireError,
     },
-    /// A record is missing or stands twice.
-    #[error("{}:{line}: record {found} stands where {expected} must; the journal is damaged", path.display())]
-    OutOfSequence {
+    /// Records may be missing.
+    #[error(
+        "{damage}; going on could do again what is done: `mesh stop` ends what lives of the run and closes it with the records \
+         before that, then a new `mesh run` goes on from what is verified"
+    )]
+    Lossy {
+        /// Where.
+        damage: Box<Damage>,
+    },
+    /// Somebody cut the journal while the run went on.
+    #[error(
+        "somebody cut the journal {} to {found} of {expected} bytes; the run stops here, its agents go on: \
+         `mesh stop` ends them, then a new `mesh run` goes on from what is verified", path.display()
+    )]
+    Cut {
         /// The journal.
         path: PathBuf,
-        /// From 1.
-        line: usize,
-        /// The number that must stand there.
-        expected: u64,
-        /// The number that does.
+        /// How many bytes it has.
         found: u64,
+        /// How many were written.
+        expected: u64,
     },
 }

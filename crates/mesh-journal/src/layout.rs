@@ -137,7 +137,7 @@ impl MeshDir {
         Ok((run, dir))
     }
 
-    /// All runs that have a journal, oldest first. None when there is no folder yet.
+    /// All runs that have begun, oldest first. None when there is no folder yet.
     ///
     /// # Errors
     /// Whatever the file system says, with the file named.
@@ -150,9 +150,13 @@ impl MeshDir {
         for entry in entries {
             let name = entry?.file_name();
             let run = name.to_str().and_then(|name| RunId::parse(name).ok());
-            if let Some(run) = run.filter(|run| self.run(run).journal().is_file()) {
-                runs.push(run);
-            }
+            let is_begun = |run: &RunId| {
+                let dir = self.run(run);
+                // Somebody may have taken the journal away.
+                dir.journal().exists()
+                    || !folders_in(&dir.attempts()).unwrap_or_default().is_empty()
+            };
+            runs.extend(run.filter(is_begun));
         }
         runs.sort();
         Ok(runs)
@@ -238,6 +242,41 @@ impl RunDir {
     #[must_use]
     pub fn attempts(&self) -> PathBuf {
         self.path.join("attempts")
+    }
+
+    /// Which attempts have a folder, by the folder's name of each task. Read off the disk: a journal may not know all of them.
+    ///
+    /// # Errors
+    /// Whatever the file system says, with the file named.
+    pub fn attempt_folders(&self) -> io::Result<Vec<(String, Vec<u32>)>> {
+        let mut tasks = Vec::new();
+        for task in folders_in(&self.attempts())? {
+            let numbers = folders_in(&task)?;
+            let number = |folder: &PathBuf| file_name(folder).parse().ok();
+            tasks.push((
+                file_name(&task),
+                numbers.iter().filter_map(number).collect(),
+            ));
+        }
+        Ok(tasks)
+    }
+
+    /// Everything in the run's folder that a process under a shim has or had files in, whatever it is for.
+    ///
+    /// # Errors
+    /// Whatever the file system says, with the file named.
+    pub fn processes(&self) -> io::Result<Vec<ProcessDir>> {
+        let mut processes = Vec::new();
+        for task in folders_in(&self.attempts())? {
+            for attempt in folders_in(&task)? {
+                processes.extend(folders_in(&attempt)?);
+                processes.push(attempt);
+            }
+        }
+        let processes = processes.into_iter().map(|path| ProcessDir { path });
+        Ok(processes
+            .filter(|process| process.lock().exists())
+            .collect())
     }
 
     /// The folder of one try, there or not. Two tasks never share one, whatever their ids are.
@@ -381,6 +420,28 @@ impl ProcessDir {
     pub fn exit_json(&self) -> PathBuf {
         self.path.join("exit.json")
     }
+}
+
+/// Folders in `folder`, sorted; none when it is not there. Links are not followed.
+fn folders_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs_err::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

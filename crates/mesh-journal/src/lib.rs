@@ -25,11 +25,11 @@ mod sample;
 
 pub use error::JournalError;
 pub use layout::{AttemptDir, MeshDir, ProcessDir, RunDir};
-pub use reader::{Tail, read, read_header};
+pub use reader::{Contents, Damage, Tail, read, read_header};
 pub use replay::{Mismatch, ReplayError, replay, verify};
 pub use run_id::RunId;
 pub use wall::WallTime;
 pub use wire::{
     FORMAT, Header, Record, WireError, decode_header, decode_record, encode_header, encode_record,
 };
-pub use writer::Journal;
+pub use writer::{Journal, Mend};

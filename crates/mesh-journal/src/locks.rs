@@ -12,7 +12,7 @@ use std::fs::{File, Metadata, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,29 @@ impl Coordinator {
 #[derive(Debug)]
 pub struct Guard {
     file: File,
+    /// The lock on the file that took the place of this one.
+    successor: Mutex<Option<Box<Guard>>>,
+}
+
+impl Guard {
+    fn new(file: File) -> Guard {
+        Guard {
+            file,
+            successor: Mutex::new(None),
+        }
+    }
+
+    /// Holds another lock for as long as this one.
+    pub(crate) fn take_over(&self, other: Guard) {
+        let mut successor = self
+            .successor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match &*successor {
+            Some(known) => known.take_over(other),
+            None => *successor = Some(Box::new(other)),
+        }
+    }
 }
 
 impl Drop for Guard {
@@ -153,7 +176,7 @@ pub(crate) fn acquire_open(file: File, key: &Path) -> Result<Guard, LockError> {
     let start = Instant::now();
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(Guard { file }),
+            Ok(()) => return Ok(Guard::new(file)),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(source)) => return Err(unavailable(key, source)),
         }
@@ -200,7 +223,7 @@ pub fn is_held(key: &Path) -> Result<bool, LockError> {
     };
     // Shared, so that two who ask do not take each other for a holder.
     match file.try_lock_shared() {
-        Ok(()) => drop(Guard { file }),
+        Ok(()) => drop(Guard::new(file)),
         Err(TryLockError::WouldBlock) => return Ok(true),
         Err(TryLockError::Error(source)) => return Err(unavailable(key, source)),
     }
@@ -219,7 +242,7 @@ pub fn wait_until_free(key: &Path, patience: Duration) -> Result<bool, LockError
     let (tell, told) = mpsc::channel();
     // When time runs out the thread is left behind; it ends with the process of the command, or with the lock.
     std::thread::spawn(move || {
-        let locked = file.lock_shared().map(|()| drop(Guard { file }));
+        let locked = file.lock_shared().map(|()| drop(Guard::new(file)));
         let _ = tell.send(locked);
     });
     match told.recv_timeout(patience) {

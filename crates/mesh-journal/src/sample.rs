@@ -29,6 +29,16 @@ pub(crate) fn header() -> Header {
     }
 }
 
+/// What is read of a sound journal of these records.
+pub(crate) fn contents(records: Vec<Record>) -> crate::Contents {
+    crate::Contents {
+        header: header(),
+        records,
+        tail: crate::Tail::Clean,
+        damage: None,
+    }
+}
+
 pub(crate) fn id(text: &str) -> TaskId {
     TaskId::new(text).unwrap()
 }

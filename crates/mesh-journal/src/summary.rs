@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::call_log::CallCounts;
 use crate::layout::RunDir;
+use crate::reader::Damage;
 use crate::replay::{ReplayError, replay};
 use crate::wall::WallTime;
 use crate::wire::{Header, Record};
@@ -32,6 +33,10 @@ pub struct Surroundings<'a> {
     pub tracker_calls: CallCounts,
     /// Where an attempt's workspace is, while it is there.
     pub workspace: &'a dyn Fn(&AttemptId) -> Option<PathBuf>,
+    /// What is wrong with the journal that the records come from.
+    pub damage: Option<&'a Damage>,
+    /// The state after all that happened, from one who knows it better than the records; theirs when absent.
+    pub state: Option<&'a State>,
 }
 
 /// A run.
@@ -61,6 +66,22 @@ pub struct Summary {
     pub tracker: TrackerFacts,
     /// All tasks, in the plan's order.
     pub tasks: Vec<TaskSummary>,
+    /// What is wrong with the journal; absent when nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<DamageSummary>,
+}
+
+/// A journal that somebody wrote into, or cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DamageSummary {
+    /// The first damaged line, from 1.
+    pub line: usize,
+    /// Where it begins, in bytes.
+    pub offset: u64,
+    /// Records may be missing; then the tasks are shown as they were before it.
+    pub is_lossy: bool,
+    /// One line for people.
+    pub text: String,
 }
 
 /// Where a run is.
@@ -185,7 +206,10 @@ pub fn summarize(
     dir: &RunDir,
     around: &Surroundings<'_>,
 ) -> Result<Summary, ReplayError> {
-    let state = replay(records)?;
+    let state = match around.state {
+        Some(state) => state.clone(),
+        None => replay(records)?,
+    };
     let last = records.last().map_or(Millis(0), |record| record.at);
     let now = around.now.map_or(last, |now| now.max(last));
     let tries = tries::collect(records);
@@ -233,6 +257,12 @@ pub fn summarize(
             failures: around.tracker_calls.failures,
         },
         tasks: tasks.collect(),
+        damage: around.damage.map(|damage| DamageSummary {
+            line: damage.line,
+            offset: damage.offset,
+            is_lossy: damage.is_lossy && around.state.is_none(),
+            text: damage.to_string(),
+        }),
     })
 }
 

@@ -18,6 +18,8 @@ fn around(coordinated: bool, now: Option<u64>) -> Surroundings<'static> {
         workspace: &|attempt| {
             (attempt.number == 1).then(|| PathBuf::from(format!("/w/{}", attempt.task)))
         },
+        damage: None,
+        state: None,
     }
 }
 
@@ -292,8 +294,13 @@ fn fixture(name: &str) -> PathBuf {
 /// Journals of version 1 were written once and are never written again. If this fails, a stored form was changed.
 #[test]
 fn a_journal_of_version_1_is_read_for_ever() {
-    let (header, records, tail) = crate::read(&fixture("small-run.jsonl")).unwrap();
-    assert_eq!(tail, crate::Tail::Clean);
+    let crate::Contents {
+        header,
+        records,
+        tail,
+        damage,
+    } = crate::read(&fixture("small-run.jsonl")).unwrap();
+    assert_eq!((tail, damage), (crate::Tail::Clean, None));
     let summary = summarize(&header, &records, &RunDir::at("/m"), &around(true, None)).unwrap();
     let expected = fs_err::read(fixture("small-run.summary.json")).unwrap();
     let expected = serde_json::from_slice(&expected).unwrap();
@@ -307,7 +314,7 @@ fn a_journal_of_version_1_is_read_for_ever() {
 /// Each kind of event and decision that version 1 has, so that none is forgotten in a change.
 #[test]
 fn every_kind_of_version_1_is_read_for_ever() {
-    let (_, records, _) = crate::read(&fixture("every-kind.jsonl")).unwrap();
+    let records = crate::read(&fixture("every-kind.jsonl")).unwrap().records;
     let events: std::collections::BTreeSet<usize> = records
         .iter()
         .map(|record| sample::event_kind(&record.event))

@@ -133,6 +133,7 @@ impl From<EngineError> for CommandError {
             EngineError::Source { .. } => CommandError::new(Kind::PlanInvalid, error.to_string()),
             EngineError::Replay(_)
             | EngineError::Results(_)
+            | EngineError::LostRecords { .. }
             | EngineError::Folder { .. }
             | EngineError::System { .. }
             | EngineError::Header { .. } => CommandError::new(Kind::Environment, error.to_string()),

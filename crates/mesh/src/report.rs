@@ -16,7 +16,7 @@ use mesh_journal::notes;
 use mesh_journal::summary::{
     AttemptSummary, RunState, Summary, Surroundings, TaskSummary, summarize,
 };
-use mesh_journal::{RunId, locks};
+use mesh_journal::{Contents, RunId, locks};
 use mesh_proc::signal::OurSignal;
 
 use crate::commands::target::{self, Coordinator};
@@ -31,17 +31,18 @@ pub(crate) fn summary(mesh_dir: &MeshDir, run: &RunId) -> Result<Summary, Comman
     sum_up(mesh_dir, run, None)
 }
 
-/// As [`summary`], for one who knows whether anybody coordinates the run.
-fn sum_up(
-    mesh_dir: &MeshDir,
-    run: &RunId,
-    coordinated: Option<bool>,
-) -> Result<Summary, CommandError> {
+/// As [`summary`], for its coordinator, who is done with it and knows its state whatever has become of the journal.
+fn sum_up(mesh_dir: &MeshDir, run: &RunId, ended: Option<&State>) -> Result<Summary, CommandError> {
     let run_dir = mesh_dir.run(run);
-    let (header, records, _) = mesh_journal::read(&run_dir.journal())?;
+    let Contents {
+        header,
+        records,
+        damage,
+        ..
+    } = mesh_journal::read(&run_dir.journal())?;
     let setup = mesh_engine::read_setup(&header).ok();
-    let coordinated = match (coordinated, &setup) {
-        (Some(known), _) => known,
+    let coordinated = match (ended, &setup) {
+        (Some(_), _) => false,
         (None, Some(setup)) => target::coordinator(setup, run, &run_dir)? == Coordinator::Ours,
         (None, None) => locks::is_held(&run_dir.journal())?,
     };
@@ -56,6 +57,8 @@ fn sum_up(
         now,
         tracker_calls,
         workspace: &workspace,
+        damage: damage.as_ref(),
+        state: ended,
     };
     summarize(&header, &records, &run_dir, &around)
         .map_err(|error| CommandError::new(Kind::Environment, error.to_string()))
@@ -84,8 +87,16 @@ pub(crate) fn finish(
     finished: &Finished,
     shell: &mut Shell,
 ) -> Result<u8, CommandError> {
-    // Whoever coordinated it is done with it and only tells how it ended.
-    let summary = sum_up(mesh_dir, run, Some(false))?;
+    let summary = match sum_up(mesh_dir, run, Some(&finished.state)) {
+        Ok(summary) => summary,
+        Err(error) => {
+            // Somebody took the journal away at the very end. Where the tasks stand is still known.
+            for line in bare_lines(run, &finished.state) {
+                shell.note(line);
+            }
+            return Err(error);
+        }
+    };
     let run_dir = mesh_dir.run(run);
     let lines = report_lines(&summary, &run_dir);
     let text = format!(
@@ -111,6 +122,32 @@ pub(crate) fn finish(
         shell.note("left: agents go on by themselves; `mesh resume` takes them up again");
     }
     Ok(code(&finished.state, finished.interrupted))
+}
+
+/// Where each task stands, without the history that only the journal has.
+fn bare_lines(run: &RunId, state: &State) -> Vec<String> {
+    let line = |at| {
+        let task = &state.plan().task(at).id;
+        format!(
+            "{task}  {}  {}",
+            state.state_word(at),
+            state.why(Millis(0), at)
+        )
+    };
+    let tasks = state.plan().all().map(line);
+    std::iter::once(format!("run {run} is over:"))
+        .chain(tasks)
+        .collect()
+}
+
+/// What is known of a run that could not write its journal any more.
+pub(crate) fn after_failure(mesh_dir: &MeshDir, run: &RunId, shell: &mut Shell) {
+    let Ok(summary) = summary(mesh_dir, run) else {
+        return;
+    };
+    for line in report_lines(&summary, &mesh_dir.run(run)) {
+        shell.note(line);
+    }
 }
 
 /// The exit code of a run. Several at once: interrupted, limit, failed, question, could not run.
@@ -166,6 +203,7 @@ pub(crate) fn nothing(scope: &Scope) -> serde_json::Value {
 /// Where a run stands, a line a task.
 pub(crate) fn status_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
     let mut lines = vec![headline(summary)];
+    lines.extend(damage_line(summary));
     let width = summary
         .tasks
         .iter()
@@ -185,6 +223,18 @@ pub(crate) fn status_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
         lines.extend(log_line(run_dir));
     }
     lines
+}
+
+/// That the journal is not what it was, and whether what is shown is all there was.
+fn damage_line(summary: &Summary) -> Option<String> {
+    summary.damage.as_ref().map(|damage| {
+        let shown = if damage.is_lossy {
+            "; what is shown is from before that, `mesh stop` closes the run"
+        } else {
+            ""
+        };
+        format!("{}{shown}", damage.text)
+    })
 }
 
 /// Where mesh itself says more. A run of the time before there was a log has none.
@@ -216,7 +266,9 @@ fn is_done(task: &TaskSummary) -> bool {
 
 /// What a run did: who ran when, what came of it, where everything lies.
 pub(crate) fn report_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
-    let mut lines = vec![headline(summary), String::new()];
+    let mut lines = vec![headline(summary)];
+    lines.extend(damage_line(summary));
+    lines.push(String::new());
     lines.extend(timeline::lines(summary));
     lines.push(String::new());
     for task in &summary.tasks {

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mesh_core::state::RunEnd;
 use mesh_journal::layout::{MeshDir, RunDir};
 use mesh_journal::locks::{self, Coordinator, Guard, LockError};
-use mesh_journal::{Journal, RunId, WallTime, replay};
+use mesh_journal::{Journal, RunId, WallTime};
 use mesh_vcs::Backend;
 
 use crate::clock::unix_ms;
 use crate::error::EngineError;
 use crate::setup::RunSetup;
+
+use super::lost;
 
 /// What a coordinator holds while it works, and a little longer: until what it leaves in the run's folder is written. The kernel
 /// gives it all back when the process dies.
@@ -86,20 +87,11 @@ pub fn refuse_beside_unfinished(mesh_dir: &MeshDir) -> Result<(), EngineError> {
 /// The newest run of this repository that has not ended.
 ///
 /// # Errors
-/// When the folder of runs cannot be read. A journal that cannot be read is passed over: nothing can go on from it.
+/// When the folder of runs cannot be read.
 pub fn unfinished(mesh_dir: &MeshDir) -> Result<Option<RunId>, EngineError> {
-    let mut runs = mesh_dir.list().map_err(EngineError::folder)?;
-    runs.sort();
-    for run in runs.into_iter().rev() {
-        let Ok((_, records, _)) = mesh_journal::read(&mesh_dir.run(&run).journal()) else {
-            continue;
-        };
-        let Ok(state) = replay(&records) else {
-            continue;
-        };
-        if state.run_end() != RunEnd::Concluded && !records.is_empty() {
-            return Ok(Some(run));
-        }
-    }
-    Ok(None)
+    let runs = mesh_dir.list().map_err(EngineError::folder)?;
+    Ok(runs.into_iter().rev().find(|run| {
+        let run_dir = mesh_dir.run(run);
+        lost::is_unfinished(mesh_journal::read(&run_dir.journal()), &run_dir)
+    }))
 }

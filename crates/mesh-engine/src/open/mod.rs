@@ -2,6 +2,7 @@
 
 mod alone;
 mod calls;
+mod lost;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +21,7 @@ use mesh_core::state::{RunEnd, State};
 use mesh_core::time::Millis;
 use mesh_journal::call_log::CallLog;
 use mesh_journal::layout::{MeshDir, RunDir};
-use mesh_journal::{Header, Journal, RunId, replay};
+use mesh_journal::{Damage, Header, Journal, Mend, RunId, WallTime, replay};
 use mesh_plan::epic::Target;
 use mesh_plan::loaded::Loaded;
 use mesh_proc::env::{Env, MESH_RUN};
@@ -32,6 +33,7 @@ use mesh_vcs::{Backend, CommitId, Kind, Tools};
 
 pub use alone::{Locks, locked_things, refuse_beside_unfinished, unfinished};
 use calls::{log_call, open_call_log};
+pub use lost::check_attempts;
 use source::{difference, open_source, read_source};
 
 use crate::clock::{Clock, unix_ms};
@@ -176,13 +178,29 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
     let setup = read_setup(&mesh_journal::read_header(&run_dir.journal())?)?;
     let vcs = open_vcs(&setup, &run, &world.ours, None)?;
     let locks = Locks::take(&setup, &vcs)?;
-    let (journal, contents) = Journal::open_to_append(&run_dir.journal())?;
+    let mend = match aim {
+        Aim::GoOn => Mend::Complete,
+        Aim::End => Mend::Cut,
+    };
+    let (mut journal, contents) = Journal::open_to_append(&run_dir.journal(), mend)?;
     let locks = locks.with_journal(&journal, &run_dir);
-    let state = replay(&contents.records)?;
+    let mut state = replay(&contents.records)?;
     let latest = contents
         .records
         .last()
         .map_or(Millis(0), |record| record.at);
+    let attempts = check_attempts(&run, &state, &run_dir);
+    let is_lossy = |damage: &Damage| damage.is_lossy;
+    let is_lossy = match attempts {
+        Err(EngineError::LostRecords { .. }) if aim == Aim::End => true,
+        known => {
+            known?;
+            contents.damage.as_ref().is_some_and(is_lossy)
+        }
+    };
+    if is_lossy && state.run_end() != RunEnd::Concluded {
+        lost::close(&mut journal, &mut state, latest, WallTime(unix_ms()))?;
+    }
     let nothing = match aim {
         Aim::GoOn => has_nothing_to_do(&state, latest, &run_dir),
         Aim::End => state.run_end() == RunEnd::Concluded,
@@ -192,7 +210,7 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
             state,
             interrupted: None,
             left: false,
-            notes: Vec::new(),
+            notes: journal.notes().to_vec(),
             locks,
         };
         return Ok(Resumed {

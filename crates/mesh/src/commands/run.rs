@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mesh_core::task::Standing;
 use mesh_core::text::{counted, one_line};
-use mesh_engine::{NewRun, World};
+use mesh_engine::{EngineError, NewRun, World};
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, WallTime};
 use mesh_plan::epic::Target;
@@ -78,7 +78,12 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     };
     let mesh_dir = MeshDir::of(&root);
     log::of_run(&mesh_dir, &mesh_dir.run(&run));
-    let finished = mesh_engine::begin(new, world)?;
+    let finished = mesh_engine::begin(new, world).map_err(|error| {
+        if matches!(error, EngineError::Journal(_)) {
+            report::after_failure(&mesh_dir, &run, shell);
+        }
+        CommandError::from(error)
+    })?;
     report::finish(&mesh_dir, &run, &finished, shell)
 }
 

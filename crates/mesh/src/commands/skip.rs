@@ -23,7 +23,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let (mesh_dir, run, run_dir) = args.run.find(folder)?;
     inside::refuse(&mesh_dir, "skip")?;
-    let read = target::read_run(&run_dir)?;
+    let read = target::read_run_to_change(&run, &run_dir)?;
     let task = target::find_task(&read.state, &run, &args.task)?;
     let request = Request::Skip { task: task.clone() };
     let said = target::ask(&read, &run, &run_dir, &request)?;

@@ -3,7 +3,7 @@
 //! A living coordinator is asked. Without one this command takes the run up itself, only to end it: agents are stopped, what ended
 //! is recorded, claims are given back. When even that cannot be done, the agents are ended all the same.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mesh_core::event::Request;
@@ -22,6 +22,7 @@ use crate::error::{CommandError, Kind};
 use crate::exit_code;
 use crate::inside;
 use crate::log;
+use crate::scope;
 use crate::ui::shell::Shell;
 
 /// How long a coordinator may take to stop its agents and give its claims back before this command no longer waits.
@@ -49,11 +50,14 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     inside::refuse(&mesh_dir, "stop")?;
     let deadline = Instant::now() + TAKEOVER_PATIENCE;
     loop {
-        let read = target::read_run(&run_dir)?;
+        let read = match target::read_run(&run_dir) {
+            Ok(read) => read,
+            Err(unreadable) => return end_unreadable(unreadable, &run, &run_dir, folder, shell),
+        };
         let held = match target::coordinator(&read.setup, &run, &run_dir)? {
             Coordinator::Ours => return ask(args.now, &read, &run, &run_dir, shell),
             Coordinator::Another(_) | Coordinator::Nobody
-                if read.state.run_end() == RunEnd::Concluded =>
+                if read.state.run_end() == RunEnd::Concluded && read.lost.is_none() =>
             {
                 shell.line(format!("run {run} has ended already"));
                 return Ok(exit_code::OK);
@@ -66,7 +70,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
                 }
                 error
             }
-            Coordinator::Nobody => match end_ourselves(&mesh_dir, &run, &run_dir, shell) {
+            Coordinator::Nobody => match end_ourselves(&read, &mesh_dir, &run, &run_dir, shell) {
                 Err(error) if error.kind == Kind::Held => error,
                 ended => return ended,
             },
@@ -130,14 +134,44 @@ fn ask(
     Ok(exit_code::OK)
 }
 
+/// Ends what lives of a run whose journal says nothing, unless its coordinator lives.
+fn end_unreadable(
+    unreadable: CommandError,
+    run: &RunId,
+    run_dir: &RunDir,
+    folder: &Path,
+    shell: &mut Shell,
+) -> Result<u8, CommandError> {
+    let (vcs, ..) = scope::open_repository(folder)?;
+    let _store = locks::acquire(vcs.store_path())?;
+    let journal = run_dir.journal();
+    let _journal = match journal.exists() {
+        true => Some(locks::acquire(&journal)?),
+        false => None,
+    };
+    end_trees(run, run_dir)?;
+    shell.line(format!(
+        "run {run} has no coordinator, and no agent of it is left; it cannot be gone on with: {}",
+        unreadable.message
+    ));
+    shell.line("a new `mesh run` goes on from what is verified");
+    Ok(exit_code::OK)
+}
+
 /// Ends a run that nobody coordinates.
 fn end_ourselves(
+    read: &RunState,
     mesh_dir: &MeshDir,
     run: &RunId,
     run_dir: &RunDir,
     shell: &mut Shell,
 ) -> Result<u8, CommandError> {
     log::of_run(mesh_dir, run_dir);
+    if read.lost.is_some() {
+        // Closing such a run tells nobody of its agents, so they end first. Nobody can take it up meanwhile.
+        let _lock = locks::acquire(&run_dir.journal())?;
+        end_trees(run, run_dir)?;
+    }
     let ours: Env = std::env::vars_os().collect();
     let ended = mesh_engine::end(mesh_dir.clone(), run.clone(), world(ours, shell));
     match ended.map_err(CommandError::from) {
@@ -201,21 +235,10 @@ fn end_trees(run: &RunId, run_dir: &RunDir) -> Result<(), CommandError> {
 /// All shims of the run that live, with the time that their trees have to end.
 fn living_shims(run_dir: &RunDir) -> Result<Vec<(Live, Duration)>, CommandError> {
     let mut living = Vec::new();
-    for task in folders_in(&run_dir.attempts())? {
-        for attempt in folders_in(&task)? {
-            for folder in [
-                attempt.clone(),
-                attempt.join("setup"),
-                attempt.join("proof"),
-            ] {
-                let found = Live::adopt_or_wait(
-                    &folder.join("shim.json"),
-                    &folder.join("lock"),
-                    Duration::from_secs(10),
-                );
-                living.extend(found.map(|live| (live, grace_of(&folder))));
-            }
-        }
+    for process in run_dir.processes()? {
+        let (record, lock) = (process.shim_json(), process.lock());
+        let found = Live::adopt_or_wait(&record, &lock, Duration::from_secs(10));
+        living.extend(found.map(|live| (live, grace_of(process.path()))));
     }
     Ok(living)
 }
@@ -226,20 +249,4 @@ fn grace_of(folder: &Path) -> Duration {
     let spec = spec.and_then(|bytes| serde_json::from_slice::<shim::ShimSpec>(&bytes).ok());
     let grace = spec.map_or(USUAL_GRACE, |spec| Duration::from_millis(spec.grace_ms));
     grace.saturating_add(Duration::from_secs(5))
-}
-
-fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
-    let entries = match fs_err::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut folders = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            folders.push(entry.path());
-        }
-    }
-    folders.sort();
-    Ok(folders)
 }

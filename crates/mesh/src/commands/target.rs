@@ -12,7 +12,7 @@ use mesh_engine::RunSetup;
 use mesh_journal::control::{read_requests, write_request};
 use mesh_journal::layout::{MeshDir, RunDir};
 use mesh_journal::locks::{self, Holder, LockError};
-use mesh_journal::{RunId, WallTime};
+use mesh_journal::{Contents, JournalError, RunId, WallTime};
 
 use crate::error::{CommandError, Kind};
 use crate::scope;
@@ -150,6 +150,8 @@ pub(crate) struct RunState {
     pub state: State,
     /// When the last record was written, on the run's own clock.
     pub latest: Millis,
+    /// Why records may be missing, if they may: then the state is that of an earlier moment, and nobody can go on from it.
+    pub lost: Option<String>,
 }
 
 /// Reads a run's journal.
@@ -157,16 +159,46 @@ pub(crate) struct RunState {
 /// # Errors
 /// It cannot be read or understood.
 pub(crate) fn read_run(run_dir: &RunDir) -> Result<RunState, CommandError> {
-    let (header, records, _) = mesh_journal::read(&run_dir.journal())?;
+    let Contents {
+        header,
+        records,
+        damage,
+        ..
+    } = mesh_journal::read(&run_dir.journal())?;
     let setup = mesh_engine::read_setup(&header)?;
     let state = mesh_journal::replay(&records)
         .map_err(|error| CommandError::new(Kind::Environment, error.to_string()))?;
     let latest = records.last().map_or(Millis(0), |record| record.at);
+    let lost = match damage {
+        Some(damage) if damage.is_lossy => {
+            let damage = Box::new(damage);
+            Some(JournalError::Lossy { damage }.to_string())
+        }
+        _ => mesh_engine::check_attempts(&header.run, &state, run_dir)
+            .err()
+            .map(|error| error.to_string()),
+    };
     Ok(RunState {
         setup,
         state,
         latest,
+        lost,
     })
+}
+
+/// As [`read_run`], for a command that asks something of the run.
+///
+/// # Errors
+/// Also when nobody can go on with it.
+pub(crate) fn read_run_to_change(run: &RunId, run_dir: &RunDir) -> Result<RunState, CommandError> {
+    let read = read_run(run_dir)?;
+    // A living coordinator knows what its journal no longer says.
+    match &read.lost {
+        Some(lost) if coordinator(&read.setup, run, run_dir)? != Coordinator::Ours => {
+            Err(CommandError::new(Kind::Environment, lost))
+        }
+        _ => Ok(read),
+    }
 }
 
 /// The task that `word` names in a run.
