@@ -12,7 +12,9 @@ use crate::lock::LockTable;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::rank::Ranking;
-use crate::state::{Intake, Phase, Refresh, RunEnd, Running, Stage, State, TaskState};
+use crate::state::{
+    Active, Intake, Phase, Refresh, RunEnd, Running, Stage, State, Streak, TaskState,
+};
 use crate::task::{Standing, Task};
 use crate::time::Millis;
 
@@ -33,15 +35,7 @@ impl State {
                     .current(attempt)
                     .map(|(at, active)| (at, &active.stage))
                 {
-                    self.set_stage(
-                        at,
-                        Stage::Running(Running {
-                            started: now,
-                            last_sign: now,
-                            looking: false,
-                            slow: false,
-                        }),
-                    );
+                    self.begin_executing(at, now);
                 }
             }
             Event::Looked { attempt, last_sign } => {
@@ -69,13 +63,63 @@ impl State {
                     }
                 }
             }
+            Event::Examined { attempt, findings } => {
+                let is_recording = |active: &Active| matches!(active.stage, Stage::Examining(_));
+                if let (Some((at, true)), Ok(findings)) = (
+                    self.current(attempt)
+                        .map(|(at, active)| (at, is_recording(active))),
+                    findings,
+                ) {
+                    self.tasks.get_mut(at).changed = findings.changes.paths.clone().into();
+                    self.recording_failures = 0;
+                }
+            }
             // These only lead to decisions, which change the state.
             Event::StartFailed { .. }
             | Event::Ended { .. }
-            | Event::Examined { .. }
             | Event::Proved { .. }
             | Event::Asked { .. }
             | Event::Noticed { .. } => {}
+        }
+    }
+
+    fn begin_executing(&mut self, at: Ix, now: Millis) {
+        self.change_active(at, |active| {
+            active.executing = Some(now);
+            active.stage = Stage::Running(Running {
+                started: now,
+                last_sign: now,
+                looking: false,
+                slow: false,
+            });
+        });
+    }
+
+    /// Tasks that somebody else closed are done; those that were left out because of them are not any more.
+    pub(crate) fn trust_outside(&mut self) {
+        Arc::make_mut(&mut self.policy).trust_outside = true;
+        for at in self.plan.all() {
+            let closed = matches!(self.plan.task(at).standing, Standing::Satisfied { .. });
+            let task = self.tasks.get_mut(at);
+            task.closed = None;
+            let unwanted = matches!(task.phase, Phase::Skipped(SkipReason::ByPerson));
+            if matches!(task.phase, Phase::ClosedElsewhere { .. }) || closed && unwanted {
+                task.phase = Phase::Satisfied { commit: None };
+            }
+        }
+        self.readmit_dependents();
+        self.reindex();
+    }
+
+    /// What was left out because of a task that is done by now is not left out any more.
+    fn readmit_dependents(&mut self) {
+        for at in self.plan.all() {
+            if let Phase::Skipped(SkipReason::NeedFailed(need)) = &self.task(at).phase
+                && let Some(need) = self.plan.find(need)
+                && matches!(self.task(need).phase, Phase::Satisfied { .. })
+            {
+                self.tasks.get_mut(at).phase = Phase::Waiting;
+            }
         }
     }
 
@@ -96,6 +140,9 @@ impl State {
             self.ending = RunEnd::Open;
         }
         self.failures_in_row = 0;
+        self.last_failed = None;
+        self.recording_failures = 0;
+        self.streak = Streak::default();
         self.last_start_failure = None;
         self.width = self.policy.concurrency.max(1);
         self.refresh = Refresh::Idle {
@@ -175,11 +222,15 @@ impl State {
         let mut tasks: Vec<Task> = self.plan.given_tasks();
         let mut states: Vec<TaskState> = self.tasks.iter().cloned().collect();
         let mut added: BTreeMap<&TaskId, usize> = BTreeMap::new();
+        let trusted = self.policy.trust_outside;
+        let closed: BTreeMap<&TaskId, &String> =
+            change.closed.iter().map(|(id, sign)| (id, sign)).collect();
         for new in &change.tasks {
+            let sign = closed.get(&new.id).filter(|_| !trusted).copied();
             let known = self.plan.find(&new.id).map(Ix::at);
             match known.or_else(|| added.get(&new.id).copied()) {
                 Some(at) => {
-                    if update(&mut tasks[at], &mut states[at], new) {
+                    if update(&mut tasks[at], &mut states[at], new, sign) {
                         self.late.insert(new.id.clone(), new.clone());
                     } else {
                         self.late.remove(&new.id);
@@ -187,7 +238,11 @@ impl State {
                 }
                 None => {
                     added.insert(&new.id, tasks.len());
-                    states.push(first_state(new));
+                    let mut state = first_state(new);
+                    if let Some(sign) = sign {
+                        state.phase = closed_elsewhere(sign);
+                    }
+                    states.push(state);
                     tasks.push(new.clone());
                 }
             }
@@ -206,15 +261,6 @@ impl State {
                 state.claimed = false;
             }
         }
-        // What was left out because of a task that a person has done meanwhile is not left out any more.
-        for at in 0..states.len() {
-            if let Phase::Skipped(SkipReason::NeedFailed(need)) = &states[at].phase
-                && let Some(need) = self.plan.find(need)
-                && matches!(states[need.at()].phase, Phase::Satisfied { .. })
-            {
-                states[at].phase = Phase::Waiting;
-            }
-        }
         self.tasks = states.into_iter().collect();
         self.use_tasks(tasks);
     }
@@ -224,6 +270,7 @@ impl State {
         let (plan, _) = Plan::build_tolerant(tasks);
         self.plan = Arc::new(plan);
         self.ranking = Arc::new(Ranking::new(&self.plan, &self.policy));
+        self.readmit_dependents();
         self.reindex();
     }
 
@@ -320,9 +367,15 @@ fn first_state(task: &Task) -> TaskState {
     state
 }
 
+fn closed_elsewhere(sign: &str) -> Phase {
+    Phase::ClosedElsewhere {
+        sign: sign.to_owned(),
+    }
+}
+
 /// A task that has been started keeps the needs and locks it was started with: new ones bind only those not yet started. Says
 /// whether it was given others, which hold when it is started again.
-fn update(task: &mut Task, state: &mut TaskState, new: &Task) -> bool {
+fn update(task: &mut Task, state: &mut TaskState, new: &Task, closed: Option<&String>) -> bool {
     let started = state.active().is_some() || matches!(state.phase, Phase::Verified { .. });
     let was = std::mem::replace(task, new.clone());
     let mut late = false;
@@ -334,16 +387,29 @@ fn update(task: &mut Task, state: &mut TaskState, new: &Task) -> bool {
         state.phase,
         Phase::Active(_) | Phase::Verified { .. } | Phase::Satisfied { .. }
     );
+    // Who leaves a task out and closes it then has said what is to become of it.
+    let unwanted = matches!(state.phase, Phase::Skipped(SkipReason::ByPerson));
     match &new.standing {
-        Standing::Satisfied { commit } if !done => {
-            state.phase = Phase::Satisfied {
-                commit: commit.clone(),
+        Standing::Satisfied { commit } if !done => match closed {
+            Some(_) if unwanted => {}
+            None if matches!(state.phase, Phase::ClosedElsewhere { .. }) => {}
+            Some(sign) => {
+                state.phase = closed_elsewhere(sign);
+                state.claimed = false;
             }
-        }
+            None => {
+                state.phase = Phase::Satisfied {
+                    commit: commit.clone(),
+                }
+            }
+        },
         // A person gave it back. One that stood open all the time was taken by other signs, and still is.
         Standing::Open
             if was.standing != Standing::Open
-                && matches!(state.phase, Phase::Skipped(SkipReason::Taken(_))) =>
+                && matches!(
+                    state.phase,
+                    Phase::Skipped(SkipReason::Taken(_)) | Phase::ClosedElsewhere { .. }
+                ) =>
         {
             state.phase = Phase::Waiting
         }
@@ -355,6 +421,12 @@ fn update(task: &mut Task, state: &mut TaskState, new: &Task) -> bool {
             state.phase = Phase::Waiting
         }
         _ => {}
+    }
+    match &new.standing {
+        Standing::Satisfied { .. } if state.active().is_some() => {
+            state.closed = closed.cloned().or(state.closed.take());
+        }
+        _ => state.closed = None,
     }
     late
 }

@@ -1,6 +1,8 @@
 //! The choices. They read the state, and every one is carried out on it before the next is made, so that what is decided last
 //! knows what was decided first.
 
+use std::collections::BTreeSet;
+
 use crate::decision::{Action, Decision, SkipReason, StopCause};
 use crate::enact::is_start_failure;
 use crate::event::{Event, Request, StartFailure};
@@ -9,7 +11,7 @@ use crate::findings::{
 };
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
-use crate::state::{Intake, Phase, Refresh, RunEnd, Stage, State};
+use crate::state::{Intake, Phase, Recording, Refresh, RunEnd, Stage, State};
 use crate::time::Millis;
 
 /// Decides on `event` without changing `state`.
@@ -77,6 +79,7 @@ impl Desk<'_> {
                     self.stop_task(task, StopCause::Taken);
                 }
             }
+            Event::Reopened => self.record_parked(),
             Event::Asked { request } => self.on_request(request),
             Event::Concluded => {
                 let over = self.state.run_end() == RunEnd::Concluded;
@@ -86,7 +89,6 @@ impl Desk<'_> {
                 }
             }
             Event::Begun { .. }
-            | Event::Reopened
             | Event::Claimed { .. }
             | Event::Settled { .. }
             | Event::Noticed { .. } => {}
@@ -122,14 +124,30 @@ impl Desk<'_> {
                 }
                 continue;
             }
-            let Stage::Running(running) = active.stage else {
-                continue;
+            let running = match active.stage {
+                Stage::Running(running) => running,
+                Stage::Starting | Stage::Proving { .. } => {
+                    let cause = StopCause::Overdue;
+                    self.take(Decision::Stop { attempt, cause });
+                    continue;
+                }
+                Stage::Examining(Recording::Working { .. }) => {
+                    let limit = self.state.policy().recording_limit;
+                    let detail = format!("it takes longer than {limit}");
+                    let failure = Failure::new(FailureClass::NotRecordable, detail);
+                    self.record_later(&attempt, failure);
+                    continue;
+                }
+                Stage::Examining(Recording::Failed { .. }) => {
+                    self.take(Decision::Examine { attempt });
+                    continue;
+                }
             };
-            let policy = self.state.policy();
-            let silent =
-                !running.looking && running.last_sign.after(policy.silence_limit) <= self.now;
+            let silent = !running.looking && self.state.silent_at(&running) <= self.now;
             let over = !running.slow
-                && policy
+                && self
+                    .state
+                    .policy()
                     .soft_limit
                     .is_some_and(|limit| running.started.after(limit) <= self.now);
             if over {
@@ -180,7 +198,7 @@ impl Desk<'_> {
         let Some((_, Stage::Running(running), None)) = self.stage(attempt) else {
             return;
         };
-        if running.last_sign.after(self.state.policy().silence_limit) <= self.now {
+        if self.state.silent_at(&running) <= self.now {
             self.take(Decision::Stop {
                 attempt: attempt.clone(),
                 cause: StopCause::Hung,
@@ -205,14 +223,24 @@ impl Desk<'_> {
     }
 
     fn on_examined(&mut self, attempt: &AttemptId, findings: &Result<Findings, Failure>) {
-        let Some((_, Stage::Examining, stopping)) = self.stage(attempt) else {
+        // A late success of a recording that was given up counts all the same, unless the run is over: it is repeated then.
+        let Some((at, Stage::Examining(recording), stopping)) = self.stage(attempt) else {
             return;
         };
+        if self.state.is_parked(at) && self.state.run_end() != RunEnd::Open {
+            return;
+        }
         if let Some(stop) = stopping {
             return self.resolve_stopped(attempt, stop, "");
         }
         let findings = match findings {
             Ok(findings) => findings,
+            Err(failure) if failure.class == FailureClass::NotRecordable => {
+                if matches!(recording, Recording::Working { .. }) {
+                    self.record_later(attempt, failure.clone());
+                }
+                return;
+            }
             Err(failure) => return self.rule(attempt, failure),
         };
         let attempt = attempt.clone();
@@ -244,6 +272,7 @@ impl Desk<'_> {
                 command,
                 self_checked,
                 commit,
+                since: _,
             },
             stopping,
         )) = self.stage(attempt)
@@ -260,11 +289,46 @@ impl Desk<'_> {
                 self_checked,
             });
         }
+        let (class, what) = if proof.passed_in_workspace {
+            let what = "passes in the workspace; in a fresh one of the recorded commit it ";
+            (FailureClass::NotRecorded, what)
+        } else {
+            (FailureClass::VerifyFailed, "")
+        };
         let detail = quoting(
-            format!("the proof `{command}` {}", proof.ending),
+            format!("the proof `{command}` {what}{}", proof.ending),
             &proof.tail,
         );
-        self.rule(attempt, &Failure::new(FailureClass::VerifyFailed, detail));
+        self.rule(attempt, &Failure::new(class, detail));
+    }
+
+    /// The recording is repeated after a pause. The second failure in a row is no accident: no new attempt starts, and this one
+    /// waits until the run is taken up again.
+    fn record_later(&mut self, attempt: &AttemptId, failure: Failure) {
+        let open = *self.state.intake() == Intake::Open;
+        let again = open && self.state.recording_failures == 0;
+        let cause = failure.in_one_line();
+        self.take(Decision::RecordingFailed {
+            attempt: attempt.clone(),
+            failure,
+            again,
+        });
+        if open && !again {
+            self.take(Decision::Pause {
+                cause,
+                excused: Vec::new(),
+            });
+        }
+    }
+
+    fn record_parked(&mut self) {
+        let active: Vec<Ix> = self.state.active().collect();
+        for at in active {
+            if let (true, Some(active)) = (self.state.is_parked(at), self.state.task(at).active()) {
+                let attempt = self.state.attempt_id(at, active.attempt);
+                self.take(Decision::Examine { attempt });
+            }
+        }
     }
 
     /// An attempt that was told to end has ended; `tail` is what its agent wrote last.
@@ -272,9 +336,21 @@ impl Desk<'_> {
         let task = attempt.task.clone();
         match cause {
             StopCause::Hung => {
-                let limit = self.state.policy().silence_limit;
-                let detail = quoting(format!("no sign of life for {limit}"), tail);
+                let detail = quoting(self.silence(attempt), tail);
                 self.rule(attempt, &Failure::new(FailureClass::Hung, detail));
+            }
+            StopCause::Overdue => {
+                let policy = self.state.policy();
+                let proving = matches!(self.stage(attempt), Some((_, Stage::Proving { .. }, _)));
+                let failure = if proving {
+                    let detail = format!("the proof did not end within {}", policy.proof_limit);
+                    Failure::new(FailureClass::VerifyFailed, detail)
+                } else {
+                    let limit = policy.preparation_limit;
+                    let detail = format!("the agent did not start within {limit}");
+                    Failure::new(FailureClass::CouldNotStart, detail)
+                };
+                self.rule(attempt, &failure);
             }
             StopCause::ClaimLost => {
                 let detail = "the tracker gave the task to somebody else; the workspace is kept";
@@ -297,6 +373,19 @@ impl Desk<'_> {
         }
     }
 
+    /// For how long the attempt's agent has shown no sign of life.
+    fn silence(&self, attempt: &AttemptId) -> String {
+        let policy = self.state.policy();
+        match (self.stage(attempt), policy.start_limit) {
+            (Some((_, Stage::Running(running), _)), Some(limit))
+                if running.last_sign <= running.started && limit < policy.silence_limit =>
+            {
+                format!("no first sign of life within {limit}")
+            }
+            _ => format!("no sign of life for {}", policy.silence_limit),
+        }
+    }
+
     /// One failure, one action: try again, or give up.
     fn rule(&mut self, attempt: &AttemptId, failure: &Failure) {
         let Some((at, _)) = self.state.current(attempt) else {
@@ -306,6 +395,9 @@ impl Desk<'_> {
         // The same cause twice in a row is the machine, and no task is to pay for that.
         let machine =
             start_failure && self.state.last_start_failure.as_deref() == Some(&failure.to_string());
+        let common = self.common_cause(attempt, failure);
+        let outside = machine || common.is_some();
+        let closed = self.state.task(at).closed.is_some();
         let (used, allowed) = {
             let (task, policy) = (self.state.task(at), self.state.policy());
             if start_failure {
@@ -315,21 +407,49 @@ impl Desk<'_> {
             }
         };
         let (attempt, failure) = (attempt.clone(), failure.clone());
-        let cause = failure.to_string();
-        if machine || failure.class.is_worth_a_retry() && used < allowed {
-            self.take(Decision::Retry { attempt, failure });
+        let cause = failure.in_one_line();
+        let in_row = self.state.failures_in_row;
+        if !closed && (outside || failure.class.is_worth_a_retry() && used < allowed) {
+            self.take(Decision::Retry {
+                attempt,
+                failure,
+                counts: !outside,
+            });
         } else {
             let task = attempt.task.clone();
             self.take(Decision::Fail { attempt, failure });
             self.skip_dependents(&task);
         }
-        if machine && *self.state.intake() == Intake::Open {
-            self.take(Decision::Pause { cause });
+        if outside {
+            if *self.state.intake() == Intake::Open {
+                let excused = common.unwrap_or_default();
+                self.take(Decision::Pause { cause, excused });
+            }
+            return;
         }
+        // Two different tasks in a row: less at once may help. One hard task says nothing about the others.
         let (width, row) = (self.state.width(), self.state.failures_in_row);
-        if row > 0 && row % 2 == 0 && width > 1 {
+        if row > in_row && row % 2 == 0 && width > 1 {
             self.take(Decision::Width { to: width / 2 });
         }
+    }
+
+    /// Whether the failure is one too many of its kind: attempts of several tasks that end in the same way within seconds, with no
+    /// success between them, have a common cause outside of the tasks (a provider's limit, a lost login). Gives the attempts of
+    /// before that failed of it.
+    ///
+    /// Three tasks are proof enough. Two are, when nothing else runs that could show the opposite.
+    fn common_cause(&self, attempt: &AttemptId, failure: &Failure) -> Option<Vec<AttemptId>> {
+        let way = self.state.quick_way(self.now, attempt, failure)?;
+        let streak = &self.state.streak;
+        if streak.way != way {
+            return None;
+        }
+        let before: Vec<AttemptId> = streak.attempts.iter().map(|(one, _)| one.clone()).collect();
+        let mut tasks: BTreeSet<&TaskId> = before.iter().map(|one| &one.task).collect();
+        tasks.insert(&attempt.task);
+        let alone = self.state.active_count() == 1;
+        (tasks.len() >= 3 || tasks.len() == 2 && before.len() >= 2 && alone).then_some(before)
     }
 
     /// Nothing that needs `task` can run any more.
@@ -361,9 +481,26 @@ impl Desk<'_> {
         let Some(active) = self.state.task(at).active() else {
             return;
         };
+        // Nothing of it executes that could be stopped. For the run's own end its work goes on waiting to be recorded.
+        if let Stage::Examining(Recording::Failed { failure, until }) = &active.stage {
+            let attempt = self.state.attempt_id(at, active.attempt);
+            let failure = (**failure).clone();
+            return match cause {
+                StopCause::RunStopped if until.is_none() => {}
+                StopCause::RunStopped => self.take(Decision::RecordingFailed {
+                    attempt,
+                    failure,
+                    again: false,
+                }),
+                _ => self.resolve_stopped(&attempt, cause, ""),
+            };
+        }
         // What a person or the tracker said about the task outlasts an end for the run's own reasons.
         let weight = |cause| match cause {
-            StopCause::Hung | StopCause::RunStopped | StopCause::Superseded => 0,
+            StopCause::Hung
+            | StopCause::Overdue
+            | StopCause::RunStopped
+            | StopCause::Superseded => 0,
             StopCause::ClaimLost => 1,
             StopCause::Taken => 2,
             StopCause::Skipped => 3,
@@ -390,6 +527,7 @@ impl Desk<'_> {
                 }
             }
             Request::Skip { task } => self.on_skip_request(task),
+            Request::TrustOutside => self.take(Decision::TrustOutside),
             Request::Retry {
                 task,
                 with_dependents,
@@ -426,6 +564,12 @@ impl Desk<'_> {
             }
             Phase::Waiting | Phase::Pausing { .. } => {
                 return self.refuse(format!("{task} is waiting to run anyway"));
+            }
+            Phase::ClosedElsewhere { sign } => {
+                return self.refuse(format!(
+                    "{task} was closed by somebody else ({sign}); open it again where it comes from, or take it as done with \
+                     `mesh resume --trust-outside`"
+                ));
             }
             Phase::Satisfied { commit: None } => {
                 return self.refuse(format!(
@@ -536,7 +680,8 @@ impl Desk<'_> {
         let refreshing = matches!(state.refresh, Refresh::Asked { .. });
         let pausing = *state.intake() == Intake::Open && state.wakes.iter().next().is_some();
         let begun = !state.plan().tasks().is_empty();
-        if begun && !refreshing && !pausing && state.active_count() == 0 && state.unsettled == 0 {
+        let active = state.active().any(|at| !state.is_parked(at));
+        if begun && !refreshing && !pausing && !active && state.unsettled == 0 {
             self.take(Decision::Conclude);
         }
     }
@@ -545,3 +690,7 @@ impl Desk<'_> {
 #[cfg(test)]
 #[path = "choose_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "outside_test.rs"]
+mod outside_tests;

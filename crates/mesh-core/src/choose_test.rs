@@ -11,11 +11,11 @@ use crate::policy::Policy;
 use crate::task::{Commit, Task};
 use crate::time::Span;
 
-fn id(name: &str) -> TaskId {
+pub(super) fn id(name: &str) -> TaskId {
     TaskId::new(name).unwrap()
 }
 
-fn task(name: &str, needs: &[&str], locks: &[&str]) -> Task {
+pub(super) fn task(name: &str, needs: &[&str], locks: &[&str]) -> Task {
     Task {
         needs: needs.iter().map(|need| id(need)).collect(),
         locks: locks
@@ -26,7 +26,7 @@ fn task(name: &str, needs: &[&str], locks: &[&str]) -> Task {
     }
 }
 
-fn attempt(text: &str) -> AttemptId {
+pub(super) fn attempt(text: &str) -> AttemptId {
     let (task, number) = text.split_once('#').unwrap();
     AttemptId {
         task: id(task),
@@ -34,7 +34,7 @@ fn attempt(text: &str) -> AttemptId {
     }
 }
 
-fn findings(commit: &str) -> Findings {
+pub(super) fn findings(commit: &str) -> Findings {
     Findings {
         block: BlockReading::Read(FinalBlock {
             pr: None,
@@ -49,19 +49,20 @@ fn findings(commit: &str) -> Findings {
             strays: Vec::new(),
             missing_needs: Vec::new(),
             breaches: Vec::new(),
+            unrecorded: Vec::new(),
         },
         proof: ProofChoice::Named("check".to_owned()),
     }
 }
 
 /// A run under test: every step checks that a replay of the record gives the same state.
-struct Story {
-    state: State,
-    now: Millis,
+pub(super) struct Story {
+    pub(super) state: State,
+    pub(super) now: Millis,
 }
 
 impl Story {
-    fn begin(
+    pub(super) fn begin(
         tasks: Vec<Task>,
         concurrency: u16,
         change: impl FnOnce(&mut Policy),
@@ -79,7 +80,7 @@ impl Story {
         (story, said)
     }
 
-    fn tell(&mut self, event: Event) -> String {
+    pub(super) fn tell(&mut self, event: Event) -> String {
         let before = self.state.clone();
         let tried = decide(&before, self.now, &event);
         let (decisions, actions) = handle(&mut self.state, self.now, &event);
@@ -90,13 +91,13 @@ impl Story {
         decisions.iter().map(say).collect::<Vec<_>>().join("; ")
     }
 
-    fn started(&mut self, name: &str) -> String {
+    pub(super) fn started(&mut self, name: &str) -> String {
         self.tell(Event::Started {
             attempt: attempt(name),
         })
     }
 
-    fn ended(&mut self, name: &str, ending: Ending) -> String {
+    pub(super) fn ended(&mut self, name: &str, ending: Ending) -> String {
         self.tell(Event::Ended {
             attempt: attempt(name),
             ending,
@@ -104,14 +105,14 @@ impl Story {
         })
     }
 
-    fn settled(&mut self, name: &str) -> String {
+    pub(super) fn settled(&mut self, name: &str) -> String {
         self.tell(Event::Settled {
             attempt: attempt(name),
             delivery: Delivery::Kept,
         })
     }
 
-    fn start_failed(&mut self, name: &str, cause: &str) -> String {
+    pub(super) fn start_failed(&mut self, name: &str, cause: &str) -> String {
         let failure = Failure::new(FailureClass::CouldNotStart, cause);
         self.tell(Event::StartFailed {
             attempt: attempt(name),
@@ -120,7 +121,7 @@ impl Story {
     }
 
     /// From started to verified; says what was decided on the last event.
-    fn verified(&mut self, name: &str) -> String {
+    pub(super) fn verified(&mut self, name: &str) -> String {
         self.started(name);
         assert_eq!(
             self.ended(name, Ending::Exited(0)),
@@ -134,6 +135,7 @@ impl Story {
         let proof = ProofEnd {
             ending: Ending::Exited(0),
             tail: String::new(),
+            passed_in_workspace: false,
         };
         self.tell(Event::Proved {
             attempt: attempt(name),
@@ -141,7 +143,7 @@ impl Story {
         })
     }
 
-    fn later(&mut self, span: Span) -> String {
+    pub(super) fn later(&mut self, span: Span) -> String {
         self.now = self.now.after(span);
         self.tell(Event::Tick)
     }
@@ -158,7 +160,12 @@ fn say(decision: &Decision) -> String {
         Decision::Examine { attempt } => format!("examine {attempt}"),
         Decision::Prove { attempt, .. } => format!("prove {attempt}"),
         Decision::Accept { attempt, .. } => format!("accept {attempt}"),
-        Decision::Retry { attempt, failure } => format!("retry after {attempt} {}", failure.class),
+        Decision::RecordingFailed { attempt, again, .. } => {
+            format!("recording of {attempt} failed, again {again}")
+        }
+        Decision::Retry {
+            attempt, failure, ..
+        } => format!("retry after {attempt} {}", failure.class),
         Decision::Fail { attempt, failure } => format!("fail {attempt} {}", failure.class),
         Decision::Question { attempt, text } => format!("question {attempt} {text}"),
         Decision::Interrupt { attempt } => format!("interrupt {attempt}"),
@@ -167,6 +174,7 @@ fn say(decision: &Decision) -> String {
         Decision::Refuse { reason } => format!("refuse: {reason}"),
         Decision::Width { to } => format!("width {to}"),
         Decision::Pause { .. } => "pause".to_owned(),
+        Decision::TrustOutside => "trust outside".to_owned(),
         Decision::Drain => "drain".to_owned(),
         Decision::Refresh => "refresh".to_owned(),
         Decision::Conclude => "conclude".to_owned(),
@@ -244,13 +252,13 @@ fn the_same_cause_twice_in_a_row_pauses_the_run_and_costs_no_task() {
     };
     assert_eq!(why(&run), "could not be started and is tried again in 5 s");
     let said = run.start_failed("b#1", "no such program");
-    assert_eq!(said, "retry after b#1 could-not-start; pause; width 1");
+    assert_eq!(said, "retry after b#1 could-not-start; pause");
     run.settled("a#1");
     assert_eq!(run.settled("b#1"), "conclude");
     run.tell(Event::Concluded);
     assert_eq!(
         why(&run),
-        "is held: the run is paused until `mesh resume`, because twice in a row could-not-start: no such program"
+        "is held: the run is paused until `mesh resume`, because several times in a row could-not-start: no such program"
     );
     assert_eq!(
         run.tell(Event::Reopened),
@@ -400,6 +408,7 @@ fn a_listing_adds_takes_and_unblocks() {
     });
     run.started("a#1");
     let change = PlanChange {
+        closed: Vec::new(),
         tasks: vec![
             Task {
                 outside: Vec::new(),
@@ -459,6 +468,7 @@ fn retry(name: &str, with_dependents: bool) -> Event {
 
 fn listing(tasks: Vec<Task>) -> Event {
     let change = PlanChange {
+        closed: Vec::new(),
         tasks,
         ..PlanChange::default()
     };
@@ -507,6 +517,7 @@ fn what_a_person_closes_while_it_runs_is_done_when_it_has_ended() {
     let (mut run, _) = Story::begin(vec![task("a", &[], &[]), task("b", &["a"], &[])], 1, |_| {});
     run.started("a#1");
     let change = PlanChange {
+        closed: Vec::new(),
         tasks: vec![closed(task("a", &[], &[]))],
         removed: Vec::new(),
         taken: vec![(id("a"), "closed".to_owned())],
@@ -675,6 +686,7 @@ fn a_circle_that_one_edge_mends_holds_nobody_any_more() {
 fn a_task_taken_by_a_change_of_its_text_is_not_given_back_by_another_change() {
     let (mut run, _) = Story::begin(vec![task("g", &[], &[]), task("a", &["g"], &[])], 1, |_| {});
     let change = PlanChange {
+        closed: Vec::new(),
         taken: vec![(id("a"), "its title was changed".to_owned())],
         ..PlanChange::default()
     };

@@ -3,8 +3,11 @@
 //! Decisions are recorded beside the event that led to them; actions follow from decisions alone, so a record can be replayed
 //! without deciding anything again.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use crate::findings::Failure;
-use crate::id::{AttemptId, SlotId, TaskId};
+use crate::id::{AttemptId, LockGroup, SlotId, TaskId};
 use crate::task::Commit;
 
 /// One choice.
@@ -69,12 +72,23 @@ pub enum Decision {
         /// Only the agent named the proof, or there was none.
         self_checked: bool,
     },
+    /// What the attempt left could not be recorded. Its agent is not at fault and is not started again.
+    RecordingFailed {
+        /// Which.
+        attempt: AttemptId,
+        /// Why not.
+        failure: Failure,
+        /// The recording is repeated after a pause; otherwise when the run is taken up again.
+        again: bool,
+    },
     /// The attempt failed; the task is tried again.
     Retry {
         /// Which.
         attempt: AttemptId,
         /// Why it failed.
         failure: Failure,
+        /// It uses up one of the task's retries; it does not when the fault is not the task's.
+        counts: bool,
     },
     /// The attempt failed, and with it the task.
     Fail {
@@ -119,11 +133,15 @@ pub enum Decision {
         /// At most this many.
         to: u16,
     },
-    /// No new starts: the machine, not a task, is at fault.
+    /// No new starts: the world outside, not a task, is at fault.
     Pause {
-        /// What failed twice in a row.
+        /// What failed several times in a row.
         cause: String,
+        /// Attempts of before that failed of the same cause: they use up no retry after all.
+        excused: Vec<AttemptId>,
     },
+    /// Tasks that somebody else closed count as done from now on.
+    TrustOutside,
     /// No new starts: a person said so.
     Drain,
     /// Ask the source again.
@@ -139,6 +157,8 @@ pub enum Decision {
 pub enum StopCause {
     /// No sign of life.
     Hung,
+    /// Its preparation or its proof takes longer than it may.
+    Overdue,
     /// The run is stopped.
     RunStopped,
     /// A person took the task over.
@@ -186,13 +206,17 @@ pub enum Action {
     Examine {
         /// Which.
         attempt: AttemptId,
+        /// The lock groups it has held since its start.
+        locks: HeldLocks,
     },
-    /// Run the proof in the attempt's workspace.
+    /// Run the proof.
     Prove {
         /// Which.
         attempt: AttemptId,
         /// The command.
         command: String,
+        /// The recorded result.
+        commit: Commit,
     },
     /// Do what follows an attempt's end.
     Settle {
@@ -221,8 +245,12 @@ pub struct StartOrder {
     pub slot: SlotId,
     /// Whether the task must be claimed first; false when an earlier attempt's claim still holds.
     pub claim: bool,
+    /// The lock groups it holds from now on.
+    pub locks: HeldLocks,
     /// Results it must stand on, one for each need that has one.
     pub needs: Vec<NeedCommit>,
+    /// The paths that each need changed, where this run recorded them.
+    pub changed: BTreeMap<TaskId, Arc<[String]>>,
     /// Why the attempt before this one failed.
     pub previous: Option<Failure>,
 }
@@ -236,6 +264,15 @@ pub struct NeedCommit {
     pub commit: Commit,
 }
 
+/// The lock groups of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeldLocks {
+    /// It runs alone: whatever it changes, nobody else can.
+    All,
+    /// These.
+    Groups(BTreeSet<LockGroup>),
+}
+
 /// How an attempt ended, for those who write it down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -245,6 +282,8 @@ pub enum Outcome {
         commit: Commit,
         /// Only the agent named the proof, or there was none.
         self_checked: bool,
+        /// The command that proved it; a landing proves the integrated tree with it. Nothing when the run accepts results without.
+        proof: Option<String>,
     },
     /// Failed; the task is tried again.
     Retried(Failure),

@@ -9,9 +9,10 @@ use crate::findings::{Failure, FailureClass};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId};
 use crate::state::{
-    Active, Intake, Phase, Refresh, RunEnd, Running, Stage, State, Stopping, lock_claim,
+    Active, Intake, Phase, Recording, Refresh, RunEnd, Running, Stage, State, Stopping, Streak,
+    lock_claim,
 };
-use crate::task::Standing;
+use crate::task::{Commit, Standing};
 use crate::time::{Millis, Span};
 
 /// How long an attempt may take to end after it was told to, before it is killed. The shim's own grace is shorter.
@@ -45,12 +46,12 @@ impl State {
             }
             Decision::Stop { attempt, cause } => self.stop(now, attempt, *cause),
             Decision::Kill { attempt } => self.kill(attempt),
-            Decision::Examine { attempt } => {
-                self.stage_of(attempt, Stage::Examining);
-                vec![Action::Examine {
-                    attempt: attempt.clone(),
-                }]
-            }
+            Decision::Examine { attempt } => self.examine(now, attempt),
+            Decision::RecordingFailed {
+                attempt,
+                failure,
+                again,
+            } => self.recording_failed(now, attempt, failure, *again),
             Decision::Prove {
                 attempt,
                 command,
@@ -58,6 +59,7 @@ impl State {
                 commit,
             } => {
                 let stage = Stage::Proving {
+                    since: now,
                     command: command.clone(),
                     self_checked: *self_checked,
                     commit: commit.clone(),
@@ -66,36 +68,21 @@ impl State {
                 vec![Action::Prove {
                     attempt: attempt.clone(),
                     command: command.clone(),
+                    commit: commit.clone(),
                 }]
             }
             Decision::Accept {
                 attempt,
                 commit,
                 self_checked,
-            } => {
-                let (commit, self_checked) = (commit.clone(), *self_checked);
-                let phase = Phase::Verified {
-                    attempt: attempt.number,
-                    commit: commit.clone(),
-                    self_checked,
-                    delivery: Delivery::Kept,
-                };
-                self.failures_in_row = 0;
-                self.last_start_failure = None;
-                let actions = self.end(
-                    attempt,
-                    phase,
-                    Outcome::Verified {
-                        commit,
-                        self_checked,
-                    },
-                );
-                self.count_done(attempt);
-                actions
-            }
-            Decision::Retry { attempt, failure } => self.retry(now, attempt, failure),
+            } => self.accept(attempt, commit, *self_checked),
+            Decision::Retry {
+                attempt,
+                failure,
+                counts,
+            } => self.retry(now, attempt, failure, *counts),
             Decision::Fail { attempt, failure } => {
-                self.note_failure(failure);
+                self.note_failure(now, attempt, failure, true);
                 let phase = Phase::Failed {
                     attempt: attempt.number,
                     failure: Arc::new(failure.clone()),
@@ -103,6 +90,7 @@ impl State {
                 self.end(attempt, phase, Outcome::Failed(failure.clone()))
             }
             Decision::Question { attempt, text } => {
+                self.streak = Streak::default();
                 let phase = Phase::Question {
                     attempt: attempt.number,
                     text: text.clone(),
@@ -130,13 +118,10 @@ impl State {
                 self.width = (*to).clamp(1, self.policy.concurrency.max(1));
                 Vec::new()
             }
-            Decision::Pause { cause } => {
-                self.intake = Intake::Paused {
-                    cause: cause.clone(),
-                };
-                vec![Action::Note {
-                    text: format!("paused, running tasks finish: twice in a row {cause}"),
-                }]
+            Decision::Pause { cause, excused } => self.pause(cause, excused),
+            Decision::TrustOutside => {
+                self.trust_outside();
+                Vec::new()
             }
             Decision::Drain => {
                 self.intake = Intake::Stopped;
@@ -177,6 +162,7 @@ impl State {
             attempt: attempt.number,
             slot,
             since: now,
+            executing: None,
             stage: Stage::Starting,
             stopping: None,
         };
@@ -239,8 +225,117 @@ impl State {
         }]
     }
 
-    fn retry(&mut self, now: Millis, attempt: &AttemptId, failure: &Failure) -> Vec<Action> {
-        self.note_failure(failure);
+    fn examine(&mut self, now: Millis, attempt: &AttemptId) -> Vec<Action> {
+        let Some((at, _)) = self.current(attempt) else {
+            return Vec::new();
+        };
+        self.set_stage(at, Stage::Examining(Recording::Working { since: now }));
+        vec![Action::Examine {
+            attempt: attempt.clone(),
+            locks: self.held_locks(at),
+        }]
+    }
+
+    fn recording_failed(
+        &mut self,
+        now: Millis,
+        attempt: &AttemptId,
+        failure: &Failure,
+        again: bool,
+    ) -> Vec<Action> {
+        self.recording_failures += 1;
+        let recording = Recording::Failed {
+            failure: Arc::new(failure.clone()),
+            until: again.then(|| now.after(self.policy.start_pause)),
+        };
+        let what = if again {
+            "it is tried again"
+        } else {
+            "it is tried again by `mesh resume`"
+        };
+        self.stage_of(attempt, Stage::Examining(recording));
+        vec![Action::Note {
+            text: format!(
+                "{attempt} could not be recorded, {what}: {}",
+                failure.detail
+            ),
+        }]
+    }
+
+    fn accept(&mut self, attempt: &AttemptId, commit: &Commit, self_checked: bool) -> Vec<Action> {
+        let proof = match self.current(attempt).map(|(_, active)| &active.stage) {
+            Some(Stage::Proving { command, .. }) => Some(command.clone()),
+            _ => None,
+        };
+        let phase = Phase::Verified {
+            attempt: attempt.number,
+            commit: commit.clone(),
+            self_checked,
+            delivery: Delivery::Kept,
+        };
+        self.failures_in_row = 0;
+        self.last_failed = None;
+        self.streak = Streak::default();
+        self.last_start_failure = None;
+        let outcome = Outcome::Verified {
+            commit: commit.clone(),
+            self_checked,
+            proof,
+        };
+        let actions = self.end(attempt, phase, outcome);
+        self.count_done(attempt);
+        actions
+    }
+
+    fn pause(&mut self, cause: &str, excused: &[AttemptId]) -> Vec<Action> {
+        self.intake = Intake::Paused {
+            cause: cause.to_owned(),
+        };
+        for attempt in excused {
+            self.excuse(attempt);
+        }
+        self.reindex();
+        vec![Action::Note {
+            text: format!(
+                "paused, running tasks finish; `mesh resume` goes on: several times in a row {cause}"
+            ),
+        }]
+    }
+
+    /// The attempt's failure was not its task's: it gives back the retry it used up, and a task that it ended waits again, with
+    /// all that was left out because of it.
+    fn excuse(&mut self, attempt: &AttemptId) {
+        let Some(at) = self.plan.find(&attempt.task) else {
+            return;
+        };
+        for (excused, counted) in &mut self.streak.attempts {
+            if excused == attempt && std::mem::take(counted) {
+                let task = self.tasks.get_mut(at);
+                task.retries = task.retries.saturating_sub(1);
+            }
+        }
+        if !matches!(self.task(at).phase, Phase::Failed { attempt: last, .. } if last == attempt.number)
+        {
+            return;
+        }
+        self.tasks.get_mut(at).phase = Phase::Waiting;
+        for dependent in self.plan.graph().all_dependents(at) {
+            let left_out = &self.task(dependent).phase;
+            if matches!(left_out, Phase::Skipped(SkipReason::NeedFailed(need)) if *need == attempt.task)
+            {
+                self.tasks.get_mut(dependent).phase = Phase::Waiting;
+            }
+        }
+    }
+
+    fn retry(
+        &mut self,
+        now: Millis,
+        attempt: &AttemptId,
+        failure: &Failure,
+        counts: bool,
+    ) -> Vec<Action> {
+        self.note_failure(now, attempt, failure, counts);
         let pauses = is_start_failure(failure.class);
         let phase = if pauses {
             Phase::Pausing {
@@ -257,14 +352,46 @@ impl State {
             } else {
                 &mut task.retries
             };
-            *used += 1;
+            *used += u32::from(counts);
         }
         self.end(attempt, phase, Outcome::Retried(failure.clone()))
     }
 
-    fn note_failure(&mut self, failure: &Failure) {
-        self.failures_in_row += 1;
+    fn note_failure(&mut self, now: Millis, attempt: &AttemptId, failure: &Failure, counts: bool) {
+        if self.last_failed.as_ref() != Some(&attempt.task) {
+            self.failures_in_row += 1;
+            self.last_failed = Some(attempt.task.clone());
+        }
         self.last_start_failure = is_start_failure(failure.class).then(|| failure.to_string());
+        match self.quick_way(now, attempt, failure) {
+            Some(way) if way == self.streak.way => {
+                self.streak.attempts.push((attempt.clone(), counts));
+            }
+            way => {
+                self.streak = Streak {
+                    attempts: way.iter().map(|_| (attempt.clone(), counts)).collect(),
+                    way: way.unwrap_or_default(),
+                }
+            }
+        }
+    }
+
+    /// In which way the attempt failed soon after its agent's start; nothing when it took longer, or when what failed was the work
+    /// and not the agent.
+    pub(crate) fn quick_way(
+        &self,
+        now: Millis,
+        attempt: &AttemptId,
+        failure: &Failure,
+    ) -> Option<String> {
+        let (_, active) = self.current(attempt)?;
+        let quick = active.executing?.after(self.policy.quick_limit) >= now;
+        let of_agent = matches!(
+            failure.class,
+            FailureClass::Crashed | FailureClass::NoResult
+        );
+        let first = failure.detail.lines().next().unwrap_or_default();
+        (quick && of_agent).then(|| format!("{}: {first}", failure.class))
     }
 
     fn skip(&mut self, task: &crate::id::TaskId, reason: &SkipReason) -> Vec<Action> {
@@ -318,11 +445,16 @@ impl State {
         self.locks.release(at, lock_claim(&plan, &self.policy, at));
         let verified = matches!(phase, Phase::Verified { .. });
         self.set_phase(at, phase);
-        // A person closed it while it ran: it is done, whatever became of the attempt.
+        // Somebody closed it while it ran: that stands, whatever became of the attempt.
         if let (false, Standing::Satisfied { commit }) = (verified, &plan.task(at).standing) {
-            let commit = commit.clone();
-            self.set_phase(at, Phase::Satisfied { commit });
-            self.count_done(attempt);
+            match self.task(at).closed.clone() {
+                Some(sign) => self.set_phase(at, Phase::ClosedElsewhere { sign }),
+                None => {
+                    let commit = commit.clone();
+                    self.set_phase(at, Phase::Satisfied { commit });
+                    self.count_done(attempt);
+                }
+            }
         }
         self.tasks
             .get_mut(at)
@@ -393,7 +525,7 @@ impl State {
         true
     }
 
-    fn change_active(&mut self, at: Ix, change: impl FnOnce(&mut Active)) {
+    pub(crate) fn change_active(&mut self, at: Ix, change: impl FnOnce(&mut Active)) {
         if let Phase::Active(active) = &mut self.unwake(at).phase {
             change(active);
         }
@@ -440,17 +572,33 @@ impl State {
         if let Some(stopping) = active.stopping {
             return (!stopping.killed).then_some(stopping.kill_at);
         }
-        let Stage::Running(running) = active.stage else {
-            return None;
+        let running = match &active.stage {
+            Stage::Starting => return Some(active.since.after(self.policy.preparation_limit)),
+            Stage::Examining(Recording::Working { since }) => {
+                return Some(since.after(self.policy.recording_limit));
+            }
+            Stage::Examining(Recording::Failed { until, .. }) => return *until,
+            Stage::Proving { since, .. } => return Some(since.after(self.policy.proof_limit)),
+            Stage::Running(running) => running,
         };
-        let silence =
-            (!running.looking).then(|| running.last_sign.after(self.policy.silence_limit));
+        let silence = (!running.looking).then(|| self.silent_at(running));
         let soft = self
             .policy
             .soft_limit
             .filter(|_| !running.slow)
             .map(|limit| running.started.after(limit));
         [silence, soft].into_iter().flatten().min()
+    }
+
+    /// When an agent without a further sign of life counts as hung. Before its first sign the start limit holds too.
+    pub(crate) fn silent_at(&self, running: &Running) -> Millis {
+        let silent = running.last_sign.after(self.policy.silence_limit);
+        match self.policy.start_limit {
+            Some(limit) if running.last_sign <= running.started => {
+                silent.min(running.started.after(limit))
+            }
+            _ => silent,
+        }
     }
 }
 

@@ -154,6 +154,8 @@ pub enum Request {
         /// Which.
         task: TaskId,
     },
+    /// Take the tasks that somebody else closed as done, those of before and those to come.
+    TrustOutside,
 }
 
 /// How a source differs from the plan in use.
@@ -165,12 +167,17 @@ pub struct PlanChange {
     pub removed: Vec<TaskId>,
     /// Tasks that a person took over, and how that shows.
     pub taken: Vec<(TaskId, String)>,
+    /// Tasks that somebody else closed or completed, and how that shows. Nobody verified them.
+    pub closed: Vec<(TaskId, String)>,
 }
 
 impl PlanChange {
     /// Whether nothing is different.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tasks.is_empty() && self.removed.is_empty() && self.taken.is_empty()
+        self.tasks.is_empty()
+            && self.removed.is_empty()
+            && self.taken.is_empty()
+            && self.closed.is_empty()
     }
 }

@@ -91,6 +91,17 @@ pub struct ChangeSet {
     pub missing_needs: Vec<Commit>,
     /// Changed paths that belong to a group the task did not hold.
     pub breaches: Vec<ScopeBreach>,
+    /// What the workspace holds, or the agent says it changed, and the commit does not.
+    pub unrecorded: Vec<Unrecorded>,
+}
+
+/// Work that is in the workspace and in no commit that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unrecorded {
+    /// The path, relative to the workspace.
+    pub path: String,
+    /// Why it is not recorded, as a fragment: `ignored`, `a repository of its own`.
+    pub why: String,
 }
 
 /// A changed path in a lock group that the task did not hold.
@@ -135,6 +146,9 @@ pub struct ProofEnd {
     pub ending: Ending,
     /// The last lines of its output, for the prompt of a retry and for people.
     pub tail: String,
+    /// It ran in a fresh workspace of the recorded commit, after it had passed in the attempt's own: a failure then means that
+    /// something the proof needs is not in the commit.
+    pub passed_in_workspace: bool,
 }
 
 impl ProofEnd {
@@ -166,6 +180,10 @@ pub enum FailureClass {
     MissingProof,
     /// Changed paths of a group it did not hold.
     Scope,
+    /// What the agent claims or the proof needs is not in the recorded commit.
+    NotRecorded,
+    /// mesh could not record the result. Not the agent's fault: only the recording is repeated.
+    NotRecordable,
     /// Left work beside its result, or lost a need.
     StrayCommits,
     /// The result holds an unresolved conflict.
@@ -178,7 +196,7 @@ pub enum FailureClass {
 
 impl FailureClass {
     /// All classes, in the order of the enum.
-    pub const ALL: [FailureClass; 13] = [
+    pub const ALL: [FailureClass; 15] = [
         FailureClass::CouldNotStart,
         FailureClass::Setup,
         FailureClass::NoResult,
@@ -188,6 +206,8 @@ impl FailureClass {
         FailureClass::VerifyFailed,
         FailureClass::MissingProof,
         FailureClass::Scope,
+        FailureClass::NotRecorded,
+        FailureClass::NotRecordable,
         FailureClass::StrayCommits,
         FailureClass::Conflict,
         FailureClass::NoChange,
@@ -207,6 +227,8 @@ impl FailureClass {
             FailureClass::VerifyFailed => "verify-failed",
             FailureClass::MissingProof => "missing-proof",
             FailureClass::Scope => "scope",
+            FailureClass::NotRecorded => "not-recorded",
+            FailureClass::NotRecordable => "not-recordable",
             FailureClass::StrayCommits => "stray-commits",
             FailureClass::Conflict => "conflict",
             FailureClass::NoChange => "no-change",
@@ -222,7 +244,8 @@ impl FailureClass {
             .find(|class| class.as_str() == word)
     }
 
-    /// Whether trying once more can help. A flood, a missing proof, a wrong scope and a lost claim come back the same.
+    /// Whether another attempt can help. A flood, a missing proof, a wrong scope, unrecorded work and a lost claim come back the
+    /// same, and what could not be recorded is recorded again without another attempt.
     #[must_use]
     pub fn is_worth_a_retry(self) -> bool {
         match self {
@@ -238,6 +261,8 @@ impl FailureClass {
             FailureClass::Flood
             | FailureClass::MissingProof
             | FailureClass::Scope
+            | FailureClass::NotRecorded
+            | FailureClass::NotRecordable
             | FailureClass::ClaimLost => false,
         }
     }
@@ -265,6 +290,17 @@ impl Failure {
         Failure {
             class,
             detail: detail.into(),
+        }
+    }
+
+    /// Class, what was seen, and the last line of what is quoted.
+    #[must_use]
+    pub fn in_one_line(&self) -> String {
+        let mut lines = self.detail.lines();
+        let first = lines.next().unwrap_or_default();
+        match lines.rfind(|line| !line.trim().is_empty()) {
+            Some(last) => format!("{}: {first}: {}", self.class, last.trim()),
+            None => format!("{}: {first}", self.class),
         }
     }
 }
@@ -401,6 +437,17 @@ fn judge_changes(changes: &ChangeSet, claim: &ChangedClaim) -> Option<Failure> {
             .map(|breach| format!("{} (group {})", breach.path, breach.group));
         let detail = format!("changed outside the lock groups it held: {}", list(paths));
         return Some(Failure::new(FailureClass::Scope, detail));
+    }
+    if !changes.unrecorded.is_empty() {
+        let paths = changes
+            .unrecorded
+            .iter()
+            .map(|missing| format!("{} ({})", missing.path, missing.why));
+        let detail = format!(
+            "not in the recorded commit: {}; the workspace is kept",
+            list(paths)
+        );
+        return Some(Failure::new(FailureClass::NotRecorded, detail));
     }
     match claim {
         ChangedClaim::Paths(_) if changes.paths.is_empty() => Some(Failure::new(

@@ -15,6 +15,7 @@ fn good() -> Findings {
             strays: Vec::new(),
             missing_needs: Vec::new(),
             breaches: Vec::new(),
+            unrecorded: Vec::new(),
         },
         proof: ProofChoice::Named("make check".to_owned()),
     }
@@ -73,6 +74,17 @@ fn each_finding_has_its_ruling() {
     );
     check(|f| f.changes.conflicted = vec!["a".to_owned()], "conflict");
     check(|f| f.changes.paths.clear(), "no-change");
+    // A nested repository is all there is: the reason is that it cannot be recorded, not that nothing changed.
+    check(
+        |f| {
+            f.changes.paths.clear();
+            f.changes.unrecorded = vec![Unrecorded {
+                path: "app".to_owned(),
+                why: "a repository of its own".to_owned(),
+            }];
+        },
+        "not-recorded",
+    );
     check(
         |f| block(f).changed = ChangedClaim::NoDiff("done".to_owned()),
         "no-result",

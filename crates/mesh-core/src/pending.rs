@@ -1,9 +1,12 @@
 //! What is to be done, read off the state alone. After a crash nobody knows which actions were carried out: this list says which
 //! are still owed, and whoever carries them out asks first whether they have happened.
 
-use crate::decision::{Action, NeedCommit, Outcome, StartOrder};
+use std::sync::Arc;
+
+use crate::decision::{Action, HeldLocks, NeedCommit, Outcome, StartOrder};
 use crate::id::AttemptId;
-use crate::state::{Phase, Refresh, RunEnd, Stage, State};
+use crate::state::{Phase, Recording, Refresh, RunEnd, Stage, State};
+use crate::task::Commit;
 
 /// What the state says is under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +23,20 @@ pub enum Owed {
         looking: bool,
     },
     /// A recording that has not been reported.
-    Examine(AttemptId),
+    Examine {
+        /// Which.
+        attempt: AttemptId,
+        /// The lock groups it has held since its start.
+        locks: HeldLocks,
+    },
     /// A proof that was executing when last heard of, or never started.
     Prove {
         /// Which.
         attempt: AttemptId,
         /// The command.
         command: String,
+        /// The recorded result.
+        commit: Commit,
     },
     /// An end that is not written down.
     Settle {
@@ -59,16 +69,24 @@ impl State {
             };
             let attempt = self.attempt_id(at, active.attempt);
             owed.push(match &active.stage {
+                // Its time comes by the clock, or with the run's being taken up.
+                Stage::Examining(Recording::Failed { .. }) => continue,
                 Stage::Starting => Owed::Start(self.start_order(at)),
                 Stage::Running(running) => Owed::Running {
                     attempt,
                     stopping: active.stopping.is_some(),
                     looking: running.looking,
                 },
-                Stage::Examining => Owed::Examine(attempt),
-                Stage::Proving { command, .. } => Owed::Prove {
+                Stage::Examining(Recording::Working { .. }) => Owed::Examine {
+                    attempt,
+                    locks: self.held_locks(at),
+                },
+                Stage::Proving {
+                    command, commit, ..
+                } => Owed::Prove {
                     attempt,
                     command: command.clone(),
+                    commit: commit.clone(),
                 },
             });
         }
@@ -89,6 +107,12 @@ impl State {
             .map_or((task.attempts, crate::id::SlotId(0)), |active| {
                 (active.attempt, active.slot)
             });
+        let needs = self.need_commits(at);
+        let paths = |(need, _): &(crate::graph::Ix, _)| {
+            let changed = Arc::clone(&self.task(*need).changed);
+            (self.plan.task(*need).id.clone(), changed)
+        };
+        let changed = needs.iter().map(paths).collect();
         let name = |(need, commit)| NeedCommit {
             task: self.plan.task(need).id.clone(),
             commit,
@@ -97,7 +121,9 @@ impl State {
             attempt: self.attempt_id(at, number),
             slot,
             claim: !task.claimed,
-            needs: self.need_commits(at).into_iter().map(name).collect(),
+            locks: self.held_locks(at),
+            needs: needs.into_iter().map(name).collect(),
+            changed,
             previous: task.last_failure.as_deref().cloned(),
         }
     }
@@ -110,12 +136,18 @@ impl Owed {
         Some(match self {
             Owed::Start(order) => Action::Start(order.clone()),
             Owed::Running { .. } => return None,
-            Owed::Examine(attempt) => Action::Examine {
+            Owed::Examine { attempt, locks } => Action::Examine {
                 attempt: attempt.clone(),
+                locks: locks.clone(),
             },
-            Owed::Prove { attempt, command } => Action::Prove {
+            Owed::Prove {
+                attempt,
+                command,
+                commit,
+            } => Action::Prove {
                 attempt: attempt.clone(),
                 command: command.clone(),
+                commit: commit.clone(),
             },
             Owed::Settle { attempt, outcome } => Action::Settle {
                 attempt: attempt.clone(),

@@ -22,12 +22,24 @@ pub struct Policy {
     pub start_retries: u32,
     /// Pause before a start is tried again.
     pub start_pause: Span,
+    /// An agent that has shown no first sign of life after this long is hung; only the silence limit holds when absent.
+    pub start_limit: Option<Span>,
     /// An agent that shows no sign of life for this long is hung.
     pub silence_limit: Span,
     /// An agent that runs longer is noted, nothing more.
     pub soft_limit: Option<Span>,
+    /// Most time between the decision to start an attempt and its agent's start: claim, workspace, setup.
+    pub preparation_limit: Span,
+    /// Most time for recording what an attempt left.
+    pub recording_limit: Span,
+    /// Most time for a proof with all that belongs to it.
+    pub proof_limit: Span,
+    /// An attempt that fails within this time after its agent's start counts towards a common cause outside of the tasks.
+    pub quick_limit: Span,
     /// Whether the source is asked again while the run goes on.
     pub refresh: bool,
+    /// Whether a task that somebody else closes while the run lives counts as done.
+    pub trust_outside: bool,
     /// Whether a result without any proof command is accepted.
     pub allow_no_validation: bool,
 }
@@ -45,9 +57,15 @@ impl Policy {
             retries: 1,
             start_retries: 1,
             start_pause: Span::seconds(5),
+            start_limit: None,
             silence_limit: Span::minutes(15),
             soft_limit: None,
+            preparation_limit: Span::minutes(60),
+            recording_limit: Span::minutes(60),
+            proof_limit: Span::minutes(180),
+            quick_limit: Span::seconds(20),
             refresh: false,
+            trust_outside: false,
             allow_no_validation: false,
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::decision::{Outcome, SkipReason, StopCause};
+use crate::decision::{HeldLocks, Outcome, SkipReason, StopCause};
 use crate::dense::{Bits, Chunks};
 use crate::event::Delivery;
 use crate::findings::Failure;
@@ -31,7 +31,12 @@ pub struct State {
     pub(crate) locks: LockTable,
     pub(crate) slots: Vec<Option<Ix>>,
     pub(crate) width: u16,
+    /// Failures in a row, one for each task.
     pub(crate) failures_in_row: u32,
+    pub(crate) last_failed: Option<TaskId>,
+    /// Recordings in a row that failed.
+    pub(crate) recording_failures: u32,
+    pub(crate) streak: Streak,
     pub(crate) last_start_failure: Option<String>,
     pub(crate) intake: Intake,
     pub(crate) refresh: Refresh,
@@ -45,14 +50,23 @@ pub struct State {
     pub(crate) late: BTreeMap<TaskId, Task>,
 }
 
+/// Attempts in a row that failed in the same way soon after their start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Streak {
+    /// Class and first line of the failure.
+    pub way: String,
+    /// The attempts, each with whether it used up a retry.
+    pub attempts: Vec<(AttemptId, bool)>,
+}
+
 /// Whether new attempts may start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Intake {
     /// They may.
     Open,
-    /// They may not: the machine is at fault.
+    /// They may not: the world outside is at fault.
     Paused {
-        /// What failed twice in a row.
+        /// What failed several times in a row.
         cause: String,
     },
     /// They may not: a person stopped the run.
@@ -96,6 +110,10 @@ pub struct TaskState {
     pub claimed: bool,
     /// Why the attempt before failed.
     pub last_failure: Option<Arc<Failure>>,
+    /// The paths that its newest recorded attempt changed.
+    pub changed: Arc<[String]>,
+    /// Somebody else closed it while its attempt was active; how that shows.
+    pub closed: Option<String>,
     /// Ended attempts whose end is not yet written down.
     pub settling: Vec<(u32, Outcome)>,
 }
@@ -139,6 +157,11 @@ pub enum Phase {
     },
     /// Left out.
     Skipped(SkipReason),
+    /// Somebody else closed it while the run lived, and nobody verified it.
+    ClosedElsewhere {
+        /// How that shows.
+        sign: String,
+    },
     /// Done without this run.
     Satisfied {
         /// Its recorded result, if mesh made it.
@@ -155,6 +178,8 @@ pub struct Active {
     pub slot: SlotId,
     /// When it got the slot.
     pub since: Millis,
+    /// When its agent began to execute.
+    pub executing: Option<Millis>,
     /// How far it is.
     pub stage: Stage,
     /// It has been told to end, and why.
@@ -193,15 +218,34 @@ pub enum Stage {
     /// The agent executes.
     Running(Running),
     /// What it left is being recorded.
-    Examining,
+    Examining(Recording),
     /// The proof runs.
     Proving {
+        /// Since when.
+        since: Millis,
         /// The command.
         command: String,
         /// Only the agent named it.
         self_checked: bool,
         /// The result it runs on.
         commit: Commit,
+    },
+}
+
+/// How far the recording of an attempt is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recording {
+    /// Under way.
+    Working {
+        /// Since when.
+        since: Millis,
+    },
+    /// It failed and will be repeated; nothing of the attempt executes.
+    Failed {
+        /// Why.
+        failure: Arc<Failure>,
+        /// When it is repeated; when the run is taken up again if absent.
+        until: Option<Millis>,
     },
 }
 
@@ -216,6 +260,8 @@ impl TaskState {
             passes: 0,
             claimed: false,
             last_failure: None,
+            changed: Arc::default(),
+            closed: None,
             settling: Vec::new(),
         }
     }
@@ -251,6 +297,9 @@ impl State {
             slots: Vec::new(),
             width: 1,
             failures_in_row: 0,
+            last_failed: None,
+            recording_failures: 0,
+            streak: Streak::default(),
             last_start_failure: None,
             intake: Intake::Open,
             refresh: Refresh::Idle { due: false },
@@ -323,6 +372,16 @@ impl State {
         u16::try_from(self.slots.iter().flatten().count()).unwrap_or(u16::MAX)
     }
 
+    /// Whether the attempt at `at` waits for the run to be taken up again before it is recorded.
+    #[must_use]
+    pub fn is_parked(&self, at: Ix) -> bool {
+        let stage = self.task(at).active().map(|active| &active.stage);
+        matches!(
+            stage,
+            Some(Stage::Examining(Recording::Failed { until: None, .. }))
+        )
+    }
+
     /// Places of the tasks that have a slot, by slot.
     pub fn active(&self) -> impl Iterator<Item = Ix> {
         self.slots.iter().flatten().copied()
@@ -374,6 +433,14 @@ impl State {
 
     pub(crate) fn lock_claim(&self, at: Ix) -> Claim<'_> {
         lock_claim(&self.plan, &self.policy, at)
+    }
+
+    /// The lock groups of the task at `at`. While it is active they are those it started with.
+    pub(crate) fn held_locks(&self, at: Ix) -> HeldLocks {
+        match self.lock_claim(at) {
+            Claim::Alone => HeldLocks::All,
+            Claim::Groups(_) => HeldLocks::Groups(self.plan.task(at).locks.clone()),
+        }
     }
 
     pub(crate) fn attempt_id(&self, at: Ix, number: u32) -> AttemptId {

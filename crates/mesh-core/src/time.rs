@@ -31,6 +31,12 @@ impl Span {
         Span(seconds.saturating_mul(1000))
     }
 
+    /// This span and `other`; saturates instead of overflowing.
+    #[must_use]
+    pub const fn plus(self, other: Span) -> Span {
+        Span(self.0.saturating_add(other.0))
+    }
+
     /// A span of whole minutes.
     #[must_use]
     pub const fn minutes(minutes: u64) -> Span {

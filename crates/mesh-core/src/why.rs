@@ -7,7 +7,7 @@ use crate::event::Delivery;
 use crate::graph::Ix;
 use crate::id::{LockGroup, SlotId, TaskId};
 use crate::lock::LockBlock;
-use crate::state::{Active, Intake, Phase, RunEnd, Stage, State};
+use crate::state::{Active, Intake, Phase, Recording, RunEnd, Stage, State};
 use crate::task::Standing;
 use crate::time::{Millis, Span};
 
@@ -72,6 +72,8 @@ pub enum Why {
     Stopping(StopCause),
     /// What the agent left is being recorded.
     Examining,
+    /// What the agent left could not be recorded; that is tried again.
+    RecordingFailed(String),
     /// The proof runs.
     Proving(String),
     /// The agent asks.
@@ -94,6 +96,8 @@ pub enum Why {
     },
     /// Left out.
     Skipped(SkipReason),
+    /// Somebody else closed it; how that shows.
+    ClosedElsewhere(String),
 }
 
 impl State {
@@ -119,6 +123,7 @@ impl State {
                 failure: failure.to_string(),
             },
             Phase::Skipped(reason) => Why::Skipped(reason.clone()),
+            Phase::ClosedElsewhere { sign } => Why::ClosedElsewhere(sign.clone()),
             Phase::Satisfied { .. } => Why::Satisfied,
         }
     }
@@ -197,7 +202,8 @@ impl State {
             Phase::Active(active) => match active.stage {
                 Stage::Starting => "starting",
                 Stage::Running(_) => "running",
-                Stage::Examining | Stage::Proving { .. } => "verifying",
+                Stage::Examining(Recording::Failed { .. }) => "held",
+                Stage::Examining(_) | Stage::Proving { .. } => "verifying",
             },
             Phase::Question { .. } => "question",
             Phase::Verified {
@@ -207,6 +213,7 @@ impl State {
             Phase::Verified { .. } => "verified",
             Phase::Failed { .. } => "failed",
             Phase::Skipped(_) => "skipped",
+            Phase::ClosedElsewhere { .. } => "closed-elsewhere",
             Phase::Satisfied { .. } => "satisfied",
         }
     }
@@ -223,7 +230,10 @@ fn why_active(active: &Active, now: Millis) -> Why {
             since: now.since(running.started),
             silent: now.since(running.last_sign),
         },
-        Stage::Examining => Why::Examining,
+        Stage::Examining(Recording::Failed { failure, .. }) => {
+            Why::RecordingFailed(failure.detail.clone())
+        }
+        Stage::Examining(_) => Why::Examining,
         Stage::Proving { command, .. } => Why::Proving(command.clone()),
     }
 }
@@ -263,7 +273,7 @@ impl fmt::Display for Why {
             Why::Slots { active, .. } => write!(f, "is held: all {active} agents are busy"),
             Why::Paused(cause) => write!(
                 f,
-                "is held: the run is paused until `mesh resume`, because twice in a row {cause}"
+                "is held: the run is paused until `mesh resume`, because several times in a row {cause}"
             ),
             Why::Stopped => {
                 f.write_str("is held: the run was stopped or has ended; `mesh resume` goes on")
@@ -281,6 +291,10 @@ impl fmt::Display for Why {
             ),
             Why::Stopping(cause) => write!(f, "is being ended: {}", cause.as_str()),
             Why::Examining => f.write_str("has ended; what it left is being recorded"),
+            Why::RecordingFailed(cause) => write!(
+                f,
+                "is held: what it left could not be recorded and waits in its workspace: {cause}"
+            ),
             Why::Proving(command) => write!(f, "is being verified: `{command}` runs"),
             Why::Question(text) => write!(f, "waits for an answer: {text}"),
             Why::Verified {
@@ -309,6 +323,10 @@ impl fmt::Display for Why {
                 write!(f, "failed {attempts} times, last: {failure}")
             }
             Why::Skipped(reason) => write!(f, "is left out: {reason}"),
+            Why::ClosedElsewhere(sign) => write!(
+                f,
+                "was closed by somebody else and is not verified: {sign}; `mesh resume --trust-outside` takes it as done"
+            ),
         }
     }
 }
@@ -319,6 +337,7 @@ impl StopCause {
     pub fn as_str(self) -> &'static str {
         match self {
             StopCause::Hung => "it shows no sign of life",
+            StopCause::Overdue => "it takes longer than it may",
             StopCause::RunStopped => "the run is being stopped",
             StopCause::Taken => "a person took the task over",
             StopCause::Skipped => "a person skipped the task",

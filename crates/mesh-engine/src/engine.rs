@@ -4,14 +4,14 @@
 //! journal that cannot be written, because then nothing may be done any more.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mesh_core::decision::{Action, Decision};
 use mesh_core::event::{Event, Request};
 use mesh_core::id::{AttemptId, TaskId};
-use mesh_core::state::{RunEnd, State};
+use mesh_core::state::{RunEnd, Stage, State};
 use mesh_core::time::Millis;
 use mesh_journal::{Journal, JournalError, WallTime};
 use mesh_proc::signal::OurSignal;
@@ -22,7 +22,9 @@ use crate::inbox::{Input, Process, Role};
 use crate::open::Locks;
 use crate::turns::{Turn, Turns};
 use crate::words;
+use crate::work::prove::Proof;
 use crate::work::{examine, look, process, prove, settle, start, stop};
+use crate::workers;
 
 /// Somebody who is shown what happens, after it is in the journal.
 pub trait Watch: Send {
@@ -73,6 +75,7 @@ impl Engine {
                 Input::Fact(event) => self.take(&event)?,
                 Input::ProcessEnded(process) => self.process_ended(process),
                 Input::ControlChanged => self.take_requests()?,
+                Input::Note(text) => self.watch.note(&text),
                 Input::Signal(signal) => {
                     if self.signalled(signal)? {
                         return Ok(self.finish(true));
@@ -119,35 +122,44 @@ impl Engine {
         Ok(())
     }
 
-    /// Carries an action out, on a thread of its own.
+    /// Carries an action out, on a thread of its own. A panic there is a fact like any other failure.
     pub fn perform(&mut self, action: Action) {
-        let host = Arc::clone(&self.host);
         let again = self.resumed;
-        match action {
-            Action::Start(order) => spawn("start", move || start::start(&host, &order)),
-            Action::Look { attempt } => spawn("look", move || look::look(&host, &attempt)),
-            Action::Stop { attempt } => spawn("stop", move || {
-                stop::stop(&host, &attempt, stop::How::Politely)
-            }),
-            Action::Kill { attempt } => spawn("kill", move || {
-                stop::stop(&host, &attempt, stop::How::AtOnce)
-            }),
-            Action::Examine { attempt } => {
-                spawn("examine", move || examine::examine(&host, &attempt))
+        match action.clone() {
+            Action::Start(order) => self.spawn(action, move |host| start::start(host, &order)),
+            Action::Look { attempt } => self.spawn(action, move |host| look::look(host, &attempt)),
+            Action::Stop { attempt } => {
+                self.spawn(action, move |host| stop::request(host, &attempt));
             }
-            Action::Prove { attempt, command } => {
-                spawn("prove", move || prove::prove(&host, &attempt, &command))
+            Action::Kill { attempt } => {
+                let awaited = self.awaited(&attempt);
+                self.spawn(action, move |host| stop::kill(host, &attempt, awaited));
+            }
+            Action::Examine { attempt, locks } => {
+                self.spawn(action, move |host| examine::examine(host, &attempt, &locks));
+            }
+            Action::Prove {
+                attempt,
+                command,
+                commit,
+            } => {
+                let proof = Proof {
+                    attempt,
+                    command,
+                    commit,
+                };
+                self.spawn(action, move |host| prove::prove(host, &proof));
             }
             Action::Settle { attempt, outcome } => {
                 let turn = self.turn_of(&attempt);
-                spawn("settle", move || {
+                self.spawn(action, move |host| {
                     turn.wait();
-                    settle::settle(&host, &attempt, &outcome, again);
+                    settle::settle(host, &attempt, &outcome, again);
                 });
             }
             Action::Note { text } => self.watch.note(&text),
-            Action::Refresh => spawn("refresh", move || {
-                let change = host.source.refresh(&host);
+            Action::Refresh => self.spawn(action, |host| {
+                let change = host.source.refresh(host);
                 if let Err(error) = &change {
                     host.note(format!("the source could not be read again: {error}"));
                 }
@@ -155,8 +167,8 @@ impl Engine {
             }),
             Action::Conclude => {
                 let words = words::last_words(&self.state);
-                spawn("conclude", move || {
-                    for refused in host.source.conclude(&host, &words) {
+                self.spawn(action, move |host| {
+                    for refused in host.source.conclude(host, &words) {
                         host.note(refused);
                     }
                     if let Err(error) = host.vcs.close_hub(&host.run) {
@@ -166,6 +178,26 @@ impl Engine {
                 });
             }
         }
+    }
+
+    fn spawn(&self, action: Action, work: impl FnOnce(&Arc<Host>) + Send + 'static) {
+        let host = Arc::clone(&self.host);
+        let now = host.clock.now();
+        workers::spawn(move || work(&host), {
+            let host = Arc::clone(&self.host);
+            move |problem| workers::failed(&host, &action, now, &problem)
+        });
+    }
+
+    /// Which fact the core waits for of an attempt.
+    fn awaited(&self, attempt: &AttemptId) -> Option<stop::Awaited> {
+        let (_, active) = self.state.current(attempt)?;
+        Some(match active.stage {
+            Stage::Starting => stop::Awaited::Start,
+            Stage::Running(_) => stop::Awaited::End,
+            Stage::Examining(_) => stop::Awaited::Recording,
+            Stage::Proving { .. } => stop::Awaited::Proof,
+        })
     }
 
     /// After the ends of all that the task needs, directly or not.
@@ -186,11 +218,29 @@ impl Engine {
 
     /// A shim has ended: find out how, on a thread, because what is left of its tree may have to be ended first.
     fn process_ended(&self, ended: Process) {
-        let host = Arc::clone(&self.host);
-        spawn("ended", move || match ended.role {
-            Role::Agent => host.tell(process::ended(&host, &ended.attempt)),
-            Role::Proof => prove::proved(&host, &ended.attempt),
-        });
+        let Process { attempt, role } = ended;
+        match (role, self.proof_of(&attempt)) {
+            (Role::Agent, _) => process::watch_end(&self.host, attempt),
+            (Role::Proof | Role::CleanProof, Some(proof)) => {
+                prove::watch_end(&self.host, proof, role);
+            }
+            // The attempt is over already.
+            (Role::Proof | Role::CleanProof, None) => {}
+        }
+    }
+
+    /// The proof that the attempt is at.
+    fn proof_of(&self, attempt: &AttemptId) -> Option<Proof> {
+        match &self.state.current(attempt)?.1.stage {
+            Stage::Proving {
+                command, commit, ..
+            } => Some(Proof {
+                attempt: attempt.clone(),
+                command: command.clone(),
+                commit: commit.clone(),
+            }),
+            _ => None,
+        }
     }
 
     /// Takes in what other commands asked for; each file is deleted once the journal holds it.
@@ -229,24 +279,5 @@ impl Engine {
             _ => return Ok(true),
         }
         Ok(false)
-    }
-}
-
-/// A thread for work that blocks. When the system gives none, the work is done right here: late is better than never.
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
-    let work = Arc::new(Mutex::new(Some(work)));
-    let take = |work: &Mutex<Option<_>>| lock(work).take();
-    let theirs = Arc::clone(&work);
-    let spawned = std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || {
-            if let Some(work) = lock(&theirs).take() {
-                work();
-            }
-        });
-    if spawned.is_err()
-        && let Some(work) = take(&work)
-    {
-        work();
     }
 }

@@ -45,8 +45,8 @@ pub(crate) struct Host {
     pub inbox: Sender<Input>,
     pub watcher: Watcher<Process>,
     pub sheets: Mutex<BTreeMap<TaskId, Sheet>>,
-    /// What verified tasks changed, for the prompts of those that stand on them.
-    pub changed: Mutex<BTreeMap<TaskId, Vec<String>>>,
+    /// Attempts that are over although a worker of theirs may go on: nothing is launched for them any more.
+    pub cancelled: Mutex<BTreeSet<AttemptId>>,
     /// Attempts whose prompt this coordinator has handed to the source. Of the others nobody knows whether it arrived.
     pub prompted: Mutex<BTreeSet<AttemptId>>,
     /// At most this many version-control calls at once: they are bound by processor and disk, and more only make each slower.
@@ -68,6 +68,12 @@ impl Host {
     /// The folder that goes in front of an agent's `PATH`, if there is anything in it.
     pub fn path_front(&self) -> Option<PathBuf> {
         Some(self.run_dir.bin()).filter(|bin| bin.is_dir())
+    }
+
+    /// Says something to people now and in the report.
+    pub fn warn(&self, text: String) {
+        let _ = self.inbox.send(Input::Note(text.clone()));
+        self.note(text);
     }
 
     /// Remembers something for the report, once, and writes it into the log.

@@ -15,6 +15,8 @@ pub enum Input {
     ControlChanged,
     /// A signal to ourselves.
     Signal(OurSignal),
+    /// Something that people should hear of now.
+    Note(String),
 }
 
 /// A process tree of an attempt that a shim owns.
@@ -31,6 +33,8 @@ pub struct Process {
 pub enum Role {
     /// The agent.
     Agent,
-    /// The proof.
+    /// The proof in the attempt's workspace.
     Proof,
+    /// The proof in a fresh workspace of the recorded commit.
+    CleanProof,
 }

@@ -18,6 +18,7 @@ mod submodules;
 mod turns;
 mod words;
 mod work;
+mod workers;
 
 pub use clock::unix_ms;
 pub use engine::{Finished, Watch};
@@ -29,8 +30,8 @@ pub use open::{
 pub use prepare::{apply_results, source_key};
 pub use recover::Recovered;
 pub use setup::{
-    AgentSetup, AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, Programs, RunSetup,
-    SourceSetup, TrackerView,
+    AgentSetup, AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, Programs, ProofWhere,
+    RunSetup, SourceSetup, TrackerView,
 };
 pub use source::bd::{ACTOR, METADATA_RUN, actor_of, is_held_by_mesh};
 pub use submodules::{empty_submodules_note, submodules};

@@ -13,6 +13,7 @@ use mesh_proc::stray::{self, Marked, Search};
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::inbox::{Process, Role};
+use crate::work::prove::Proof;
 use crate::work::{process, prove, stop};
 
 /// How long calls of the dead coordinator to tracker and version control may take to end by themselves: a write is better
@@ -91,7 +92,7 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
                         host.source.adopt(attempt);
                         recovered.adopted.push(attempt.clone());
                         if *stopping {
-                            stop::stop(&host, attempt, stop::How::Politely);
+                            stop::request(&host, attempt);
                         }
                         if *looking {
                             engine.perform(mesh_core::decision::Action::Look {
@@ -105,8 +106,19 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
                     }
                 }
             }
-            Owed::Prove { attempt, .. } => take_up_proof(engine, attempt, &owed),
-            Owed::Examine(_) | Owed::Settle { .. } | Owed::Refresh | Owed::Conclude => {
+            Owed::Prove {
+                attempt,
+                command,
+                commit,
+            } => {
+                let proof = Proof {
+                    attempt: attempt.clone(),
+                    command: command.clone(),
+                    commit: commit.clone(),
+                };
+                take_up_proof(engine, proof, &owed);
+            }
+            Owed::Examine { .. } | Owed::Settle { .. } | Owed::Refresh | Owed::Conclude => {
                 if let Some(action) = owed.action() {
                     engine.perform(action);
                 }
@@ -175,33 +187,39 @@ fn take_up_start(
 
 /// A setup command of the coordinator before is ended; the start makes its workspace anew.
 fn end_setup(host: &Host, attempt: &AttemptId) {
-    let folder = host.run_dir.attempt(attempt).path().join("setup");
-    if let Some(live) = process::living(&folder) {
-        live.request_kill();
-        live.wait(KILL_PATIENCE);
-    }
-    process::end_strays(host, attempt, &folder);
+    let folder = host.run_dir.attempt(attempt).setup();
+    stop::end(folder.path());
+    process::end_strays(host, attempt, folder.path());
 }
 
-fn take_up_proof(engine: &mut Engine, attempt: &AttemptId, owed: &Owed) {
+/// A proof that nobody reported. One in a fresh workspace follows one in the attempt's own, so it is looked for first.
+fn take_up_proof(engine: &mut Engine, proof: Proof, owed: &Owed) {
     let host = Arc::clone(&engine.host);
-    let folder = host.run_dir.attempt(attempt).path().join("proof");
-    if let Some(live) = process::living(&folder) {
-        host.watch(
-            Process {
-                attempt: attempt.clone(),
-                role: Role::Proof,
-            },
-            live,
-        );
-    } else if has_report(&folder) {
-        let attempt = attempt.clone();
-        std::thread::spawn(move || prove::proved(&host, &attempt));
-    } else {
-        process::end_strays(&host, attempt, &folder);
-        if let Some(action) = owed.action() {
-            engine.perform(action);
+    let attempt = host.run_dir.attempt(&proof.attempt);
+    let places = [
+        (Role::CleanProof, attempt.clean_proof()),
+        (Role::Proof, attempt.proof()),
+    ];
+    for (role, process) in &places {
+        if let Some(live) = process::living(process.path()) {
+            let attempt = proof.attempt.clone();
+            return host.watch(
+                Process {
+                    attempt,
+                    role: *role,
+                },
+                live,
+            );
         }
+        if has_report(process.path()) {
+            return prove::watch_end(&host, proof, *role);
+        }
+    }
+    // The setup command of the fresh workspace may live.
+    stop::end(attempt.clean_proof().setup().path());
+    process::end_strays(&host, &proof.attempt, attempt.path());
+    if let Some(action) = owed.action() {
+        engine.perform(action);
     }
 }
 

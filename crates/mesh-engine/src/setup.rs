@@ -46,6 +46,9 @@ pub struct RunSetup {
     pub verify: Option<String>,
     /// Milliseconds that a proof may take.
     pub proof_limit_ms: u64,
+    /// Where a proof runs.
+    #[serde(default)]
+    pub proof_where: ProofWhere,
     /// Lock groups and the globs of their paths.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<String, Vec<String>>,
@@ -223,6 +226,17 @@ pub enum BaseConflict {
     Agent,
     /// The attempt fails.
     Fail,
+}
+
+/// Where a proof runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProofWhere {
+    /// In the attempt's workspace; a proof that names files which are not in the recorded commit runs in a fresh one too.
+    #[default]
+    Workspace,
+    /// In a fresh workspace of the recorded commit, after the setup command.
+    Clean,
 }
 
 /// When a bead is closed.

@@ -261,22 +261,19 @@ impl RunDir {
         Ok(tasks)
     }
 
-    /// Everything in the run's folder that a process under a shim has or had files in, whatever it is for.
+    /// Every folder of the run that a process under a shim has or had files in, whatever it is for.
     ///
     /// # Errors
     /// Whatever the file system says, with the file named.
     pub fn processes(&self) -> io::Result<Vec<ProcessDir>> {
         let mut processes = Vec::new();
         for task in folders_in(&self.attempts())? {
-            for attempt in folders_in(&task)? {
-                processes.extend(folders_in(&attempt)?);
-                processes.push(attempt);
+            for path in folders_in(&task)? {
+                processes.extend(AttemptDir { path }.processes());
             }
         }
-        let processes = processes.into_iter().map(|path| ProcessDir { path });
-        Ok(processes
-            .filter(|process| process.lock().exists())
-            .collect())
+        processes.retain(|process| process.lock().exists());
+        Ok(processes)
     }
 
     /// The folder of one try, there or not. Two tasks never share one, whatever their ids are.
@@ -353,6 +350,19 @@ impl AttemptDir {
         self.path.join("patch")
     }
 
+    /// The folders of every process that the attempt may have had: agent, setup and proof, the latter two also in a fresh workspace
+    /// of the result and on the integrated tree of a landing.
+    #[must_use]
+    pub fn processes(&self) -> Vec<ProcessDir> {
+        let (agent, setup, proof) = (self.agent(), self.setup(), self.proof());
+        let (clean, landing) = (self.clean_proof(), self.landing_proof());
+        let setups = [clean.setup(), landing.setup()];
+        [agent, setup, proof, clean, landing]
+            .into_iter()
+            .chain(setups)
+            .collect()
+    }
+
     /// The agent's own process.
     #[must_use]
     pub fn agent(&self) -> ProcessDir {
@@ -376,6 +386,22 @@ impl AttemptDir {
             path: self.path.join("proof"),
         }
     }
+
+    /// The proof in a fresh workspace of the result.
+    #[must_use]
+    pub fn clean_proof(&self) -> ProcessDir {
+        ProcessDir {
+            path: self.path.join("proof-clean"),
+        }
+    }
+
+    /// The proof on the integrated tree of a landing.
+    #[must_use]
+    pub fn landing_proof(&self) -> ProcessDir {
+        ProcessDir {
+            path: self.path.join("landing"),
+        }
+    }
 }
 
 /// Where a process under a shim has its files.
@@ -389,6 +415,14 @@ impl ProcessDir {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The setup command of the workspace that it runs in, where that is not the attempt's own.
+    #[must_use]
+    pub fn setup(&self) -> ProcessDir {
+        ProcessDir {
+            path: self.path.join("setup"),
+        }
     }
 
     /// Its output.

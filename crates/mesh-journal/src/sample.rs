@@ -87,6 +87,7 @@ pub(crate) fn findings(result: &str, paths: &[&str], proof: ProofChoice) -> Find
             strays: Vec::new(),
             missing_needs: Vec::new(),
             breaches: Vec::new(),
+            unrecorded: Vec::new(),
         },
         proof,
     }

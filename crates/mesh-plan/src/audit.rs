@@ -93,6 +93,7 @@ mod tests {
         let end = ProofEnd {
             ending: Ending::Exited(0),
             tail: String::new(),
+            passed_in_workspace: false,
         };
         let changed = ["a".to_owned()];
         let mut audit = AttemptAudit {

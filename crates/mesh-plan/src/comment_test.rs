@@ -37,6 +37,7 @@ fn the_comment_of_a_verified_attempt() {
     let end = ProofEnd {
         ending: Ending::Exited(0),
         tail: String::new(),
+        passed_in_workspace: false,
     };
     let changed = ["src/a.rs".to_owned(), "src/b.rs".to_owned()];
     let comment = BeadComment {
@@ -76,6 +77,7 @@ fn the_comments_of_attempts_that_are_not_done() {
     let end = ProofEnd {
         ending: Ending::Exited(1),
         tail: String::new(),
+        passed_in_workspace: false,
     };
     let failed = |retried| AttemptOutcome::Failed {
         failure: &failure,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mesh_core::id::TaskId;
-use mesh_core::task::Task;
+use mesh_core::task::{Standing, Task};
 
 use crate::loaded::Loaded;
 use crate::sheet::Sheet;
@@ -20,6 +20,9 @@ pub struct ListingDiff {
     /// Tasks that a person laid hands on, with what they did as a fragment: `its title was changed`. A task may be here and in
     /// `changed` too.
     pub taken: Vec<(TaskId, String)>,
+    /// Tasks that somebody else closed or completed, with how that shows as a fragment: `its status became closed`. They are in
+    /// `changed` too.
+    pub closed: Vec<(TaskId, String)>,
 }
 
 impl ListingDiff {
@@ -30,6 +33,7 @@ impl ListingDiff {
             && self.changed.is_empty()
             && self.removed.is_empty()
             && self.taken.is_empty()
+            && self.closed.is_empty()
     }
 }
 
@@ -52,8 +56,14 @@ pub fn changes(before: &Loaded, after: &Loaded, wrote: &dyn Fn(&Sheet) -> bool) 
         if must_see_again(was, task, ours) {
             diff.changed.push((task.clone(), sheet.clone()));
         }
+        let closed =
+            sheet.member && !ours && was.standing != task.standing && is_done_without_result(task);
+        if closed {
+            diff.closed.push((task.id.clone(), closing(sheet)));
+        }
+        // Who closes a task may be named its assignee by that; the closing is what counts.
         if sheet.member
-            && let Some(reason) = taken(was_sheet, sheet, ours)
+            && let Some(reason) = taken(was_sheet, sheet, ours || closed)
         {
             diff.taken.push((task.id.clone(), reason));
         }
@@ -66,6 +76,19 @@ pub fn changes(before: &Loaded, after: &Loaded, wrote: &dyn Fn(&Sheet) -> bool) 
         .map(|task| task.id.clone())
         .collect();
     diff
+}
+
+/// Done, and mesh has no result of it.
+fn is_done_without_result(task: &Task) -> bool {
+    task.standing == Standing::Satisfied { commit: None }
+}
+
+/// Trackers do not say who closed a task; who had it is the nearest that they name.
+fn closing(sheet: &Sheet) -> String {
+    match &sheet.assignee {
+        Some(name) => format!("its status became {} while {name} had it", sheet.status),
+        None => format!("its status became {}", sheet.status),
+    }
 }
 
 fn must_see_again(was: &Task, is: &Task, ours: bool) -> bool {

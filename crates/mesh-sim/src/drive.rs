@@ -1,7 +1,7 @@
 //! One seed, from the first event to the last: jumps the clock to the next thing that happens, tells the core, lets the judges
 //! look, carries actions out. A coordinator that died is rebuilt from the record and asks the world what really happened.
 
-use mesh_core::decision::{Action, Decision};
+use mesh_core::decision::{Action, Decision, StopCause};
 use mesh_core::event::Event;
 use mesh_core::pending::Owed;
 use mesh_core::plan::Plan;
@@ -47,6 +47,14 @@ pub struct Counts {
     pub pauses: u64,
     /// Attempts that were killed.
     pub kills: u64,
+    /// Attempts whose failure was excused by a common cause.
+    pub excused: u64,
+    /// Recordings that failed.
+    pub recordings_failed: u64,
+    /// Attempts that were ended because a stage took too long.
+    pub overdue: u64,
+    /// Tasks that were closed by somebody else.
+    pub closed_elsewhere: u64,
 }
 
 impl Counts {
@@ -64,6 +72,10 @@ impl Counts {
         self.reserves += other.reserves;
         self.pauses += other.pauses;
         self.kills += other.kills;
+        self.excused += other.excused;
+        self.recordings_failed += other.recordings_failed;
+        self.overdue += other.overdue;
+        self.closed_elsewhere += other.closed_elsewhere;
     }
 }
 
@@ -227,6 +239,9 @@ impl Drive {
 
     fn count(&mut self, event: &Event, decisions: &[Decision]) {
         self.counts.events += 1;
+        if let Event::Refreshed { change: Ok(change) } = event {
+            self.counts.closed_elsewhere += change.closed.len() as u64;
+        }
         self.counts.listings += u64::from(
             matches!(event, Event::Refreshed { change: Ok(change) } if !change.is_empty()),
         );
@@ -236,7 +251,15 @@ impl Drive {
                 Decision::Accept { .. } => self.counts.accepted += 1,
                 Decision::Redo { .. } => self.counts.redos += 1,
                 Decision::Reserve { .. } => self.counts.reserves += 1,
-                Decision::Pause { .. } => self.counts.pauses += 1,
+                Decision::Pause { excused, .. } => {
+                    self.counts.pauses += 1;
+                    self.counts.excused += excused.len() as u64;
+                }
+                Decision::RecordingFailed { .. } => self.counts.recordings_failed += 1,
+                Decision::Stop {
+                    cause: StopCause::Overdue,
+                    ..
+                } => self.counts.overdue += 1,
                 Decision::Kill { .. } => self.counts.kills += 1,
                 _ => {}
             }
@@ -324,7 +347,7 @@ impl Drive {
                 Some(Some(ended)) => self.tell(ended_event(attempt, Role::Proof, ended)),
                 Some(None) => Ok(()),
             },
-            Owed::Examine(_) | Owed::Settle { .. } | Owed::Refresh | Owed::Conclude => {
+            Owed::Examine { .. } | Owed::Settle { .. } | Owed::Refresh | Owed::Conclude => {
                 self.perform_owed(owed)
             }
         }

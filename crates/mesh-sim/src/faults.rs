@@ -30,6 +30,8 @@ pub struct Faults {
     pub kills: u64,
     /// The machine breaks once.
     pub breaks: bool,
+    /// The provider of the agents refuses everybody for a while.
+    pub refuses: bool,
 }
 
 impl Faults {
@@ -49,6 +51,7 @@ impl Faults {
             people: *rng.pick(&[0, 3, 12, 40]),
             kills: *rng.pick(&[0, 0, 1, 4]),
             breaks: rng.percent(10),
+            refuses: rng.percent(15),
         }
     }
 }
@@ -71,6 +74,11 @@ pub fn people(
     for _ in 0..faults.kills {
         acts.push((rng.below(span_ms.max(1)), Person::KillsCoordinator));
     }
+    if faults.refuses {
+        let at = rng.below(span_ms.max(1));
+        acts.push((at, Person::Provider(false)));
+        acts.push((at + rng.between(1_000, 3_600_000), Person::Provider(true)));
+    }
     if faults.breaks {
         let at = rng.below(span_ms.max(1));
         acts.push((at, Person::Machine(false)));
@@ -90,7 +98,8 @@ fn act(rng: &mut Rng, new: &mut usize, groups: u64) -> Person {
             task: some,
             with_dependents: rng.percent(60),
         }),
-        9..=13 => Person::Asks(Request::Skip { task: some }),
+        9..=12 => Person::Asks(Request::Skip { task: some }),
+        13 => Person::Asks(Request::TrustOutside),
         14..=16 => Person::Reaps(some),
         17..=21 => {
             let id = task_id(*new);

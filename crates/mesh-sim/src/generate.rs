@@ -217,6 +217,11 @@ pub fn policy(rng: &mut Rng) -> Policy {
         soft_limit: rng.percent(30).then_some(Span::minutes(30)),
         refresh: rng.percent(60),
         allow_no_validation: rng.percent(20),
+        start_limit: rng.percent(20).then_some(Span::minutes(1)),
+        preparation_limit: *rng.pick(&[Span::minutes(5), Span::minutes(60)]),
+        recording_limit: *rng.pick(&[Span::minutes(5), Span::minutes(60)]),
+        proof_limit: *rng.pick(&[Span::minutes(1), Span::minutes(60)]),
+        trust_outside: rng.percent(30),
         ..Policy::with_concurrency(concurrency)
     }
 }

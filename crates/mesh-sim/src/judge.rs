@@ -47,6 +47,11 @@ pub struct Judge {
     redone: BTreeSet<TaskId>,
     /// Tasks that stood as done in the last listing that had them; one that is removed then stays done.
     satisfied: BTreeMap<TaskId, Task>,
+    /// Tasks that somebody else closed while the run lived: nobody verified them.
+    closed_elsewhere: BTreeSet<TaskId>,
+    trusts: bool,
+    /// Failures that used up a retry, by attempt.
+    counted: BTreeSet<AttemptId>,
     /// Tasks that a person wants left out, until one wants them done again.
     unwanted: BTreeSet<TaskId>,
     /// Attempts that were told to end, and the last cause.
@@ -85,13 +90,15 @@ impl Judge {
     #[must_use]
     pub fn new(policy: Policy) -> Judge {
         Judge {
-            policy,
             tasks: BTreeMap::new(),
             numbers: BTreeMap::new(),
             charged: BTreeMap::new(),
             orders: BTreeMap::new(),
             redone: BTreeSet::new(),
             satisfied: BTreeMap::new(),
+            closed_elsewhere: BTreeSet::new(),
+            trusts: policy.trust_outside,
+            counted: BTreeSet::new(),
             unwanted: BTreeSet::new(),
             stopped: BTreeMap::new(),
             last_start_failure: None,
@@ -105,6 +112,7 @@ impl Judge {
             passes: BTreeMap::new(),
             reserved: BTreeMap::new(),
             looked_at: 0,
+            policy,
         }
     }
 
@@ -189,7 +197,19 @@ impl Judge {
                 }
             }
             Event::Concluded => self.concluding = false,
+            Event::Asked {
+                request: Request::TrustOutside,
+            } => {
+                self.trusts = true;
+                for id in std::mem::take(&mut self.closed_elsewhere) {
+                    self.readmit(&id);
+                }
+            }
             Event::Refreshed { change: Ok(change) } => {
+                if !self.trusts {
+                    let closed = change.closed.iter().map(|(id, _)| id.clone());
+                    self.closed_elsewhere.extend(closed);
+                }
                 for (id, _) in &change.taken {
                     if self.account(id) == Account::Waiting
                         && !self.satisfied.contains_key(id)
@@ -210,17 +230,39 @@ impl Judge {
                 }
                 for task in &change.tasks {
                     self.note_satisfied(task);
-                    let closed = matches!(task.standing, Standing::Satisfied { .. });
-                    for account in self.tasks.values_mut().filter(|_| closed) {
-                        if *account == Account::Behind(task.id.clone()) {
-                            *account = Account::Waiting;
-                        }
+                    if matches!(task.standing, Standing::Satisfied { .. })
+                        && !self.closed_elsewhere.contains(&task.id)
+                    {
+                        self.readmit(&task.id);
                     }
                 }
                 self.passes.clear();
             }
             _ => {}
         }
+    }
+
+    /// What was left out because of a task that is done by now waits again.
+    fn readmit(&mut self, done: &TaskId) {
+        for account in self.tasks.values_mut() {
+            if matches!(account, Account::Behind(need) if need == done) {
+                *account = Account::Waiting;
+            }
+        }
+    }
+
+    /// Failures of a common cause cost no task anything.
+    fn excuse(&mut self, attempt: &AttemptId) -> Result<(), String> {
+        let last = self.numbers.get(&attempt.task) == Some(&attempt.number);
+        if self.counted.remove(attempt) {
+            let charged = self.charged.entry(attempt.task.clone()).or_default();
+            *charged = charged.saturating_sub(1);
+        }
+        if last && self.account(&attempt.task) == Account::Over {
+            self.tasks.insert(attempt.task.clone(), Account::Waiting);
+            self.readmit(&attempt.task);
+        }
+        Ok(())
     }
 
     fn account(&self, id: &TaskId) -> Account {
@@ -259,8 +301,22 @@ impl Judge {
                     Account::Done(attempt.clone(), commit.clone()),
                 )
             }
-            Decision::Retry { attempt, failure } => {
+            Decision::Retry {
+                attempt,
+                failure,
+                counts,
+            } => {
                 self.failed(attempt, failure)?;
+                let start = matches!(
+                    failure.class,
+                    FailureClass::CouldNotStart | FailureClass::Setup
+                );
+                if *counts {
+                    self.counted.insert(attempt.clone());
+                } else if !start {
+                    let charged = self.charged.entry(attempt.task.clone()).or_default();
+                    *charged = charged.saturating_sub(1);
+                }
                 self.end(step.world, attempt, Account::Waiting)
             }
             Decision::Stop { attempt, cause } => {
@@ -269,6 +325,7 @@ impl Judge {
             }
             Decision::Fail { attempt, failure } => {
                 self.failed(attempt, failure)?;
+                self.counted.insert(attempt.clone());
                 self.end(step.world, attempt, Account::Over)
             }
             Decision::Interrupt { attempt } => {
@@ -296,7 +353,11 @@ impl Judge {
                     .insert(task.clone(), locks_of(step.world, task));
                 Ok(())
             }
-            Decision::Pause { .. } | Decision::Drain => {
+            Decision::Pause { excused, .. } => {
+                self.closed = true;
+                excused.iter().try_for_each(|attempt| self.excuse(attempt))
+            }
+            Decision::Drain => {
                 self.closed = true;
                 Ok(())
             }
@@ -305,11 +366,15 @@ impl Judge {
             }
             Decision::Conclude => {
                 self.concluding = true;
-                match self
-                    .tasks
-                    .values()
-                    .find(|account| matches!(account, Account::Active(..)))
-                {
+                // What waits to be recorded outlasts the run's end.
+                let goes_on = |account: &&Account| match account {
+                    Account::Active(attempt, ..) => !step
+                        .state
+                        .current(attempt)
+                        .is_some_and(|(at, _)| step.state.is_parked(at)),
+                    _ => false,
+                };
+                match self.tasks.values().find(goes_on) {
                     Some(account) => Err(format!("the run concludes with {account:?}")),
                     None => Ok(()),
                 }
@@ -386,7 +451,7 @@ impl Judge {
 
     fn failed(&mut self, attempt: &AttemptId, failure: &Failure) -> Result<(), String> {
         match self.stopped.get(attempt) {
-            None | Some(StopCause::Hung | StopCause::ClaimLost) => {}
+            None | Some(StopCause::Hung | StopCause::Overdue | StopCause::ClaimLost) => {}
             Some(cause) => {
                 return Err(format!("{attempt} failed, and was told to end: {cause:?}"));
             }
@@ -448,7 +513,9 @@ impl Judge {
             (Account::Done(..), _) => true,
             (Account::Active(..), _) => false,
             (_, Some(task)) => match &task.standing {
-                Standing::Satisfied { .. } => !self.redone.contains(id),
+                Standing::Satisfied { .. } => {
+                    !self.redone.contains(id) && !self.closed_elsewhere.contains(id)
+                }
                 Standing::Container => {
                     self.account(id) == Account::Waiting
                         && task
@@ -458,7 +525,11 @@ impl Judge {
                 }
                 _ => false,
             },
-            (_, None) => self.satisfied.contains_key(id) && !self.redone.contains(id),
+            (_, None) => {
+                self.satisfied.contains_key(id)
+                    && !self.redone.contains(id)
+                    && !self.closed_elsewhere.contains(id)
+            }
         }
     }
 
@@ -541,7 +612,15 @@ impl Judge {
                 continue;
             };
             let pausing = matches!(core.phase, Phase::Pausing { until } if until.0 + 1 > step.world.now || *step.event != Event::Tick);
-            let faulty = matches!(known.standing, Standing::Faulty { .. });
+            // A container in a cycle is never done, whatever its children are.
+            let is_faulty = |task: &Task| matches!(task.standing, Standing::Faulty { .. });
+            let faulty = is_faulty(known)
+                || state
+                    .plan()
+                    .graph()
+                    .all_needs(at)
+                    .into_iter()
+                    .any(|need| is_faulty(state.plan().task(need)));
             let kept = match state.lock_block(at) {
                 Some(LockBlock::Reserved { .. }) => true,
                 Some(LockBlock::Alone { by }) => state.task(by).active().is_none(),

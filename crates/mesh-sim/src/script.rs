@@ -2,7 +2,7 @@
 //! same attempt.
 
 use mesh_core::findings::{
-    BlockReading, ChangedClaim, Ending, Failure, FailureClass, Findings, ProofChoice,
+    BlockReading, ChangedClaim, Ending, Failure, FailureClass, Findings, ProofChoice, Unrecorded,
 };
 use mesh_core::id::AttemptId;
 use mesh_core::task::Commit;
@@ -41,8 +41,19 @@ pub enum Leaves {
     Conflict,
     /// Work beside its result.
     Stray,
-    /// Something that cannot be recorded.
-    Unreadable,
+    /// Something that is in no commit.
+    Unrecorded,
+}
+
+/// A worker that can hang.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worker {
+    /// Claim, workspace, start.
+    Start,
+    /// The recording.
+    Recording,
+    /// The start of the proof.
+    Proof,
 }
 
 /// One attempt's behaviour.
@@ -60,6 +71,10 @@ pub struct Script {
     pub on_stop: OnStop,
     /// What it leaves.
     pub leaves: Leaves,
+    /// How often recording it fails before it succeeds.
+    pub recording_failures: u64,
+    /// A worker of the coordinator hangs in this attempt and never reports.
+    pub worker_hangs: Option<Worker>,
     /// How long the proof takes.
     pub proof_ms: u64,
     /// How the proof ends.
@@ -92,6 +107,8 @@ impl Script {
                 _ => OnStop::Prompt,
             },
             leaves: Leaves::Good,
+            recording_failures: 0,
+            worker_hangs: None,
             proof_ms: rng.between(100, 120_000),
             proof: Ending::Exited(0),
         };
@@ -108,7 +125,7 @@ impl Script {
     }
 
     fn goes_wrong(&mut self, rng: &mut Rng) {
-        match rng.below(16) {
+        match rng.below(20) {
             0 | 1 => self.ending = Some(Ending::Exited(1)),
             2 => self.ending = Some(Ending::Signaled(9)),
             3 => self.ending = Some(Ending::NoReport),
@@ -123,7 +140,7 @@ impl Script {
             9 => self.leaves = Leaves::NoChange,
             10 => self.leaves = Leaves::Conflict,
             11 => self.leaves = Leaves::Stray,
-            12 => self.leaves = Leaves::Unreadable,
+            12 => self.leaves = Leaves::Unrecorded,
             13 => self.proof = Ending::HardLimit,
             14 => {
                 self.start = Some(Failure::new(
@@ -131,15 +148,18 @@ impl Script {
                     format!("cause {}", rng.below(3)),
                 ))
             }
-            _ => self.proof = Ending::Exited(1),
+            15 => self.proof = Ending::Exited(1),
+            16 | 17 => self.recording_failures = rng.between(1, 4),
+            _ => {
+                self.worker_hangs =
+                    Some(*rng.pick(&[Worker::Start, Worker::Recording, Worker::Proof]));
+            }
         }
     }
 
     /// What is found when the attempt is examined. Twice the same.
-    ///
-    /// # Errors
-    /// When it cannot be recorded.
-    pub fn findings(&self, attempt: &AttemptId) -> Result<Findings, Failure> {
+    #[must_use]
+    pub fn findings(&self, attempt: &AttemptId) -> Findings {
         let mut found = good_findings(attempt);
         let block = |change: &mut dyn FnMut(&mut mesh_core::findings::FinalBlock),
                      found: &mut Findings| {
@@ -166,11 +186,14 @@ impl Script {
             Leaves::NoChange => found.changes.paths.clear(),
             Leaves::Conflict => found.changes.conflicted = vec!["file".to_owned()],
             Leaves::Stray => found.changes.strays = vec![Commit("stray".to_owned())],
-            Leaves::Unreadable => {
-                return Err(Failure::new(FailureClass::NoResult, "the snapshot failed"));
+            Leaves::Unrecorded => {
+                found.changes.unrecorded = vec![Unrecorded {
+                    path: "app".to_owned(),
+                    why: "a repository of its own".to_owned(),
+                }];
             }
         }
-        Ok(found)
+        found
     }
 
     /// Whether, in truth, this attempt's work is done and proved. `without_proof`: the run accepts results nobody proves.

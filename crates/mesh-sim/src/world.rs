@@ -14,7 +14,7 @@ use mesh_core::time::Millis;
 
 use crate::faults::Faults;
 use crate::rng::Rng;
-use crate::script::{OnStop, Script};
+use crate::script::{OnStop, Script, Worker};
 
 /// A process tree of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +89,8 @@ pub enum Person {
     Reaps(TaskId),
     /// The machine can (or cannot) start agents.
     Machine(bool),
+    /// The provider serves (or refuses) all agents.
+    Provider(bool),
     /// Kills the coordinator.
     KillsCoordinator,
 }
@@ -163,6 +165,14 @@ pub struct World {
     pub(crate) incarnation: u32,
     pub(crate) up: bool,
     pub(crate) machine_works: bool,
+    pub(crate) provider_serves: bool,
+    /// Attempts that were killed: nothing is started for them any more.
+    cancelled: BTreeSet<AttemptId>,
+    /// How often the recording of an attempt has failed.
+    recording_failures: BTreeMap<AttemptId, u64>,
+    /// Attempts in which a worker has hung; the next one does not.
+    hung: BTreeSet<AttemptId>,
+    closed: BTreeMap<TaskId, String>,
     /// The source as it is.
     pub(crate) source: BTreeMap<TaskId, Task>,
     /// The source as the core was last told.
@@ -207,6 +217,11 @@ impl World {
             incarnation: 0,
             up: true,
             machine_works: true,
+            provider_serves: true,
+            cancelled: BTreeSet::new(),
+            recording_failures: BTreeMap::new(),
+            hung: BTreeSet::new(),
+            closed: BTreeMap::new(),
             seen: source.clone(),
             source,
             taken: BTreeMap::new(),
@@ -275,7 +290,7 @@ impl World {
             Action::Look { attempt } => self.look(attempt),
             Action::Stop { attempt } => self.stop(attempt, false),
             Action::Kill { attempt } => self.stop(attempt, true),
-            Action::Examine { attempt } => self.examine(attempt, delay),
+            Action::Examine { attempt, .. } => self.examine(attempt, delay),
             Action::Prove { attempt, .. } => self.prove(attempt),
             Action::Settle { attempt, .. } => self.thread(delay, Thread::Settle(attempt.clone())),
             Action::Refresh => self.thread(delay, Thread::Listing),
@@ -336,6 +351,9 @@ impl World {
 
     fn launch(&mut self, order: &StartOrder, tells: bool) {
         let task = &order.attempt.task;
+        if self.cancelled.contains(&order.attempt) {
+            return;
+        }
         let failed = |cause: StartFailure| Event::StartFailed {
             attempt: order.attempt.clone(),
             cause,
@@ -357,12 +375,20 @@ impl World {
                 );
             }
         }
-        let script = Script::of(
+        let mut script = Script::of(
             self.seed,
             &self.faults,
             &order.attempt,
             self.work.get(task).copied().unwrap_or(60_000),
         );
+        if tells && self.hangs(&order.attempt, &script, Worker::Start) {
+            return;
+        }
+        if !self.provider_serves {
+            script.work_ms = 1_500;
+            script.ending = Some(Ending::Exited(1));
+            script.quiet_after = None;
+        }
         let cause = if self.machine_works {
             script.start.clone()
         } else {
@@ -412,6 +438,11 @@ impl World {
                 Happening::Ends(order.attempt.clone(), Role::Agent, ending),
             );
         }
+    }
+
+    /// Whether this worker of the attempt hangs; once, or the attempt would never come to an end.
+    fn hangs(&mut self, attempt: &AttemptId, script: &Script, worker: Worker) -> bool {
+        script.worker_hangs == Some(worker) && self.hung.insert(attempt.clone())
     }
 
     /// P1 and P3 where they count: when a process is about to live.
@@ -472,9 +503,31 @@ impl World {
     }
 
     fn stop(&mut self, attempt: &AttemptId, kill: bool) {
+        if kill {
+            self.cancelled.insert(attempt.clone());
+        }
         let Some(real) = self.attempts.get(attempt) else {
+            if kill {
+                let failure = Failure::new(FailureClass::CouldNotStart, "it was killed");
+                let event = Event::StartFailed {
+                    attempt: attempt.clone(),
+                    cause: StartFailure::Failed(failure),
+                };
+                self.report(500, event);
+            }
             return;
         };
+        if kill && !real.lives() {
+            // The worker that should have told something hangs.
+            let recording = Event::Examined {
+                attempt: attempt.clone(),
+                findings: Err(Failure::new(FailureClass::NotRecordable, "it was killed")),
+            };
+            let proof = ended_event(attempt, Role::Proof, Ending::Stopped);
+            self.report(500, recording);
+            self.report(500, proof);
+            return;
+        }
         let grace = match real.script.on_stop {
             _ if kill => 500,
             OnStop::Prompt => 200,
@@ -516,7 +569,20 @@ impl World {
         if real.lives() {
             return self.breaks(format!("P2: {attempt} is examined while it lives"));
         }
-        let findings: Result<Findings, Failure> = real.script.findings(attempt);
+        let script = real.script.clone();
+        if self.hangs(attempt, &script, Worker::Recording) {
+            return;
+        }
+        let failures = self.recording_failures.entry(attempt.clone()).or_default();
+        let findings: Result<Findings, Failure> = if *failures < script.recording_failures {
+            *failures += 1;
+            Err(Failure::new(
+                FailureClass::NotRecordable,
+                "the disk is full",
+            ))
+        } else {
+            Ok(script.findings(attempt))
+        };
         self.report(
             delay,
             Event::Examined {
@@ -533,6 +599,13 @@ impl World {
         if real.lives() {
             return self.breaks(format!("P2: {attempt} is proved while it lives"));
         }
+        let script = real.script.clone();
+        if self.hangs(attempt, &script, Worker::Proof) {
+            return;
+        }
+        let Some(real) = self.attempts.get_mut(attempt) else {
+            return;
+        };
         real.proof = Some(Process {
             ending: None,
             due: None,
@@ -606,6 +679,7 @@ impl World {
             }
             Person::Asks(request) => self.requests.push(request),
             Person::Machine(works) => self.machine_works = works,
+            Person::Provider(serves) => self.provider_serves = serves,
             Person::KillsCoordinator if self.up => return Next::Die,
             Person::KillsCoordinator => {}
             Person::Reaps(task) => {
@@ -684,7 +758,8 @@ impl World {
                     .filter(|task| task.standing == Standing::Open)
                 {
                     task.standing = Standing::Satisfied { commit: None };
-                    sign(&id, "its status was changed from open to closed");
+                    self.closed
+                        .insert(id.clone(), "its status became closed".to_owned());
                     self.tracker.entry(id).or_default().ours = false;
                 }
             }
@@ -714,11 +789,16 @@ impl World {
             .into_iter()
             .filter(|(id, _)| self.source.contains_key(id) && self.seen.contains_key(id))
             .collect();
+        let closed = std::mem::take(&mut self.closed)
+            .into_iter()
+            .filter(|(id, _)| self.source.contains_key(id) && self.seen.contains_key(id))
+            .collect();
         self.seen = self.source.clone();
         PlanChange {
             tasks,
             removed,
             taken,
+            closed,
         }
     }
 }
@@ -737,6 +817,7 @@ pub fn ended_event(attempt: &AttemptId, role: Role, ending: Ending) -> Event {
             proof: ProofEnd {
                 ending,
                 tail: "tail".to_owned(),
+                passed_in_workspace: false,
             },
         },
     }

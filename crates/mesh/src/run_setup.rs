@@ -99,6 +99,7 @@ impl Scope {
             keep: config.workspace.keep,
             verify: args.verify.clone().or_else(|| config.verify.clone()),
             proof_limit_ms: config.proof_limit_ms,
+            proof_where: config.proof_where,
             groups: config.locks.groups.clone(),
             land: args.land.clone().or_else(|| config.land.clone()),
             base_conflict: config.base_conflict,

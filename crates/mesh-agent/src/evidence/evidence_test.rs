@@ -19,6 +19,7 @@ fn evidence() -> Evidence {
         group: LockGroup::new("editor").unwrap(),
     }];
     let changes = ChangeSet {
+        unrecorded: Vec::new(),
         commit: Commit("c1".to_owned()),
         paths: vec!["nvim/a".to_owned()],
         conflicted: Vec::new(),
@@ -33,6 +34,7 @@ fn evidence() -> Evidence {
     let proof_end = ProofEnd {
         ending: Ending::Exited(2),
         tail: "1 failed".to_owned(),
+        passed_in_workspace: false,
     };
     Evidence {
         version: VERSION,

@@ -5,7 +5,7 @@ mod calls;
 mod lost;
 mod source;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -367,7 +367,7 @@ fn assemble(
         inbox: sender,
         watcher,
         sheets: Mutex::new(loaded.sheets.clone()),
-        changed: Mutex::new(BTreeMap::new()),
+        cancelled: Mutex::new(BTreeSet::new()),
         prompted: Mutex::new(BTreeSet::new()),
         vcs_gate: Gate::new(cores),
         notes: Mutex::new(Vec::new()),

@@ -161,5 +161,6 @@ pub(super) fn difference(state: &State, loaded: &Loaded) -> PlanChange {
         tasks,
         removed: diff.removed,
         taken: diff.taken,
+        closed: diff.closed,
     }
 }

@@ -1,9 +1,6 @@
 //! The listing a run last saw, and the difference to a new one.
 
-use std::collections::BTreeSet;
-
 use mesh_core::event::PlanChange;
-use mesh_core::id::{LockGroup, TaskId};
 use mesh_plan::diff::changes;
 use mesh_plan::loaded::Loaded;
 use mesh_plan::sheet::Sheet;
@@ -29,6 +26,7 @@ pub(crate) fn advance(
         tasks,
         removed: diff.removed,
         taken: diff.taken,
+        closed: diff.closed,
     }
 }
 
@@ -43,13 +41,4 @@ pub(crate) fn sound(loaded: Loaded) -> Result<Loaded, String> {
         Some(problem) => Err(problem.in_input(&loaded.source.id)),
         None => Ok(loaded),
     }
-}
-
-/// The lock groups that the listing gives a task.
-pub(crate) fn locks_of(baseline: &Loaded, task: &TaskId) -> Option<BTreeSet<LockGroup>> {
-    baseline
-        .tasks
-        .iter()
-        .find(|known| known.id == *task)
-        .map(|known| known.locks.clone())
 }

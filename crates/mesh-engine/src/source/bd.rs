@@ -10,7 +10,7 @@ use mesh_bd::{BdError, Client, Lane, Queue, RefusalReason, Renewal};
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, Event, PlanChange};
 use mesh_core::filename::safe_file_name;
-use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
+use mesh_core::id::{AttemptId, SlotId, TaskId};
 use mesh_core::issue::{Issue, IssueStatus};
 use mesh_plan::comment::{
     self, AttemptOutcome, BeadComment, SwarmStatus, marker_of_attempt, marker_of_run,
@@ -454,10 +454,6 @@ impl BdSource {
         }
         env.insert("MESH_BD_RO_LOG", host.run_dir.path().join("bd-ro.log"));
         Ok(env)
-    }
-
-    pub fn locks_of(&self, task: &TaskId) -> Option<BTreeSet<LockGroup>> {
-        baseline::locks_of(&lock(&self.baseline), task)
     }
 
     fn holder(&self, task: &TaskId) -> Option<String> {

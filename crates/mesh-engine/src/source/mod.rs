@@ -5,18 +5,16 @@ pub(crate) mod bd;
 pub(crate) mod renewals;
 pub(crate) mod st;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, PlanChange};
 use mesh_core::findings::ProofEnd;
-use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
+use mesh_core::id::{AttemptId, SlotId, TaskId};
 use mesh_core::task::Commit;
 use mesh_plan::comment::Standings;
 use mesh_plan::loaded::SourceKind;
-use mesh_plan::sheet::Sheet;
 use mesh_proc::env::Env;
 
 use crate::host::Host;
@@ -159,24 +157,4 @@ impl Source {
             Source::Bd(source) => source.agent_environment(host, attempt),
         }
     }
-
-    /// The lock groups that a task's text names.
-    pub fn locks_of(&self, host: &Host, task: &TaskId) -> BTreeSet<LockGroup> {
-        match self {
-            Source::St(source) => source.locks_of(task),
-            Source::Bd(source) => source.locks_of(task),
-        }
-        .or_else(|| host.sheet(task).map(|sheet| locks_of_labels(&sheet)))
-        .unwrap_or_default()
-    }
-}
-
-fn locks_of_labels(sheet: &Sheet) -> BTreeSet<LockGroup> {
-    let named = sheet
-        .labels
-        .iter()
-        .filter_map(|label| label.strip_prefix(mesh_plan::epic::LABEL_LOCK));
-    named
-        .filter_map(|group| LockGroup::new(group).ok())
-        .collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! One writer at a time: `<file>.lock` is held while a line is added, and what another writer added meanwhile is read first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use mesh_core::decision::Outcome;
 use mesh_core::event::{Delivery, PlanChange};
-use mesh_core::id::{AttemptId, LockGroup, TaskId};
+use mesh_core::id::{AttemptId, TaskId};
 use mesh_plan::comment::marker_of_attempt;
 use mesh_plan::loaded::Loaded;
 use mesh_plan::sheet::Sheet;
@@ -97,10 +97,6 @@ impl StSource {
             .filter(held)
             .filter_map(release)
             .collect()
-    }
-
-    pub fn locks_of(&self, task: &TaskId) -> Option<BTreeSet<LockGroup>> {
-        baseline::locks_of(&lock(&self.baseline), task)
     }
 
     fn note(

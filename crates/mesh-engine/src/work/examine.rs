@@ -1,38 +1,38 @@
 //! What an attempt left: final block, change set, scope, and the proof that will be run. All of it also goes into `evidence.json`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use mesh_agent::evidence::{Evidence, FailureRecord, ProofRecord, Times, VERSION};
 use mesh_agent::proof::{self, ProofSources};
+use mesh_core::decision::HeldLocks;
 use mesh_core::event::Event;
 use mesh_core::findings::{
     BlockReading, ChangeSet, ChangedClaim, Ending, Failure, FailureClass, FinalBlock, Findings,
-    quoting,
+    Unrecorded, quoting,
 };
-use mesh_core::id::AttemptId;
+use mesh_core::id::{AttemptId, LockGroup};
 use mesh_core::task::Commit;
 use mesh_proc::shim;
 use mesh_vcs::Snapshot;
 
-use crate::host::{Host, lock};
+use crate::host::Host;
 use crate::work::{folder, output, process};
 
 /// Records what the attempt left. Its process tree is dead.
-pub(crate) fn examine(host: &Arc<Host>, attempt: &AttemptId) {
-    let findings = find(host, attempt);
+pub(crate) fn examine(host: &Arc<Host>, attempt: &AttemptId, locks: &HeldLocks) {
+    let findings = find(host, attempt, locks);
     host.tell(Event::Examined {
         attempt: attempt.clone(),
         findings,
     });
 }
 
-fn find(host: &Host, attempt: &AttemptId) -> Result<Findings, Failure> {
+fn find(host: &Host, attempt: &AttemptId, locks: &HeldLocks) -> Result<Findings, Failure> {
+    // What mesh cannot read or write is not the agent's fault.
     let failed = |what: &str, error: &dyn std::fmt::Display| {
-        Failure::new(
-            FailureClass::Crashed,
-            format!("what the agent left could not be recorded: {what}: {error}"),
-        )
+        Failure::new(FailureClass::NotRecordable, format!("{what}: {error}"))
     };
     let folder = folder::of(host, attempt).map_err(|error| failed("its folder", &error))?;
     let workspace =
@@ -67,15 +67,29 @@ fn find(host: &Host, attempt: &AttemptId) -> Result<Findings, Failure> {
         )?;
         Ok::<_, mesh_vcs::VcsError>(snapshot)
     });
-    let snapshot = snapshot.map_err(|error| failed("its changes", &error))?;
+    let snapshot = snapshot.map_err(|error| match error {
+        // It was there when the agent started.
+        mesh_vcs::VcsError::WorkspaceGone { .. } => Failure::new(
+            FailureClass::Crashed,
+            format!("the agent broke its workspace: {error}"),
+        ),
+        error => failed("its changes", &error),
+    })?;
     let paths: Vec<String> = snapshot
         .changed
         .iter()
         .map(|changed| changed.path.display().to_string())
         .collect();
-    let scope = host
-        .groups
-        .check(&paths, &host.source.locks_of(host, &attempt.task));
+    let held: BTreeSet<LockGroup> = match locks {
+        HeldLocks::Groups(groups) => groups.clone(),
+        HeldLocks::All => host
+            .setup
+            .groups
+            .keys()
+            .filter_map(|name| LockGroup::new(name.as_str()).ok())
+            .collect(),
+    };
+    let scope = host.groups.check(&paths, &held);
     let changes = change_set(&snapshot, paths, scope.breaches().to_vec());
     let sheet = host.sheet(&attempt.task);
     let proof = proof::choose(&ProofSources {
@@ -89,7 +103,6 @@ fn find(host: &Host, attempt: &AttemptId) -> Result<Findings, Failure> {
         },
         waived: sheet.is_some_and(|sheet| sheet.allow_no_validation),
     });
-    lock(&host.changed).insert(attempt.task.clone(), changes.paths.clone());
     let mut evidence = blank(host, attempt, &folder, &Ending::Exited(0));
     evidence.block = Some((&block).into());
     evidence.changes = Some((&changes).into());
@@ -124,6 +137,14 @@ fn change_set(
         strays: commits(&snapshot.strays),
         missing_needs: commits(&snapshot.missing_needs),
         breaches,
+        unrecorded: snapshot
+            .unrecorded
+            .iter()
+            .map(|missing| Unrecorded {
+                path: missing.path.display().to_string(),
+                why: missing.why.clone(),
+            })
+            .collect(),
     }
 }
 

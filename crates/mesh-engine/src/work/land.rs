@@ -1,22 +1,22 @@
 //! Putting one result onto the target, with the proof run on the integrated tree. One at a time.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use mesh_agent::launch::{self, CommandKind};
 use mesh_core::event::Delivery;
-use mesh_core::findings::Ending;
+use mesh_core::findings::{Ending, quoting};
 use mesh_core::id::AttemptId;
 use mesh_core::task::Commit;
 use mesh_vcs::{CommitId, Integrated, Landed, Landing, Workspace, name};
 
 use crate::host::{Host, lock};
-use crate::work::{output, process, prove, start};
+use crate::work::{output, process, prove, start, stop};
 
 /// How often a landing is tried anew when somebody else moved the target meanwhile.
 const TRIES: u32 = 3;
 
-/// Lands the attempt's result on `target`.
+/// Lands the attempt's result on `target`. `proof` is the command that proved it. `again` when a coordinator before this one may
+/// have begun it.
 pub(crate) fn land(
     host: &Arc<Host>,
     attempt: &AttemptId,
@@ -24,8 +24,12 @@ pub(crate) fn land(
     workspace: &Workspace,
     tip: &Commit,
     proof: Option<&str>,
+    again: bool,
 ) -> Delivery {
     let _one_at_a_time = lock(&host.landing);
+    if again {
+        end_leftovers(host, attempt);
+    }
     let refused = |reason: String| Delivery::NotLanded { reason };
     let tip = match CommitId::new(tip.0.clone()) {
         Ok(tip) => tip,
@@ -47,9 +51,9 @@ pub(crate) fn land(
             scratch_path: host.vcs.workspaces_root().join(&scratch),
         };
         let mut check = |tree: &Integrated<'_>| match proof {
-            // The tree that was proved is the tree that lands.
-            Some(command) if !tree.unchanged => prove_integrated(host, attempt, command, tree),
-            _ => Ok(()),
+            Some(command) => prove_integrated(host, attempt, command, tree),
+            // The run accepts results without a proof.
+            None => Ok(()),
         };
         match host.vcs.land(&landing, &mut check) {
             Ok(Landed::Moved { to, .. }) => {
@@ -86,39 +90,24 @@ pub(crate) fn land(
     ))
 }
 
+/// Runs the setup command and the proof on the integrated tree, in its scratch workspace.
 fn prove_integrated(
     host: &Arc<Host>,
     attempt: &AttemptId,
     command: &str,
     tree: &Integrated<'_>,
 ) -> Result<(), String> {
-    let folder = host.run_dir.attempt(attempt).path().join("landing");
-    let mut extra_env = host
-        .source
-        .agent_environment(host, attempt)
-        .map_err(|error| error.to_string())?;
-    let scratch = Workspace {
+    let process = host.run_dir.attempt(attempt).landing_proof();
+    let folder = process.path();
+    fs_err::create_dir_all(folder).map_err(|error| error.to_string())?;
+    let workspace = Workspace {
         name: "landing".to_owned(),
         path: tree.path.to_path_buf(),
         parents: vec![tree.commit.clone()],
         conflicted: Vec::new(),
     };
-    let ours = host
-        .vcs
-        .agent_environment(&scratch, &scratch.parents, &folder);
-    for (name, value) in ours.map_err(|error| error.to_string())? {
-        extra_env.insert(name, value);
-    }
-    let facts = mesh_agent::launch::AttemptFacts {
-        run: host.run.clone(),
-        attempt: attempt.clone(),
-        workspace: tree.path.to_path_buf(),
-        root: host.setup.repository.clone(),
-        prompt_file: host.run_dir.attempt(attempt).prompt(),
-        path_front: host.path_front(),
-        state_folder: None,
-        extra_env,
-    };
+    let facts = prove::facts(host, attempt, &workspace, folder)?;
+    start::run_setup(host, &facts, &process.setup()).map_err(prove::text_of)?;
     let launch = launch::command(
         CommandKind::Proof,
         command,
@@ -127,22 +116,20 @@ fn prove_integrated(
         &host.ours,
     )
     .map_err(|error| error.to_string())?;
-    let limits = prove::limits(host);
-    let live = process::start(host, &launch, &folder, &limits)?;
-    let patience = Duration::from_millis(
-        limits
-            .hard
-            .0
-            .saturating_add(limits.grace.0)
-            .saturating_add(60_000),
-    );
-    if !live.wait(patience) {
-        live.kill();
-        process::end_strays(host, attempt, &folder);
-        return Err("it could not be ended".to_owned());
-    }
-    match process::ending(host, attempt, &folder) {
+    match process::run(host, attempt, &launch, folder, &prove::limits(host))? {
         Ending::Exited(0) => Ok(()),
-        _ => Err(output::of_command(host, &folder)),
+        ending => Err(quoting(
+            format!("`{command}` {ending}"),
+            &output::of_command(host, folder),
+        )),
     }
+}
+
+/// Ends the landing that a coordinator of before began: its proof holds the lock that this one's needs.
+fn end_leftovers(host: &Host, attempt: &AttemptId) {
+    let process = host.run_dir.attempt(attempt).landing_proof();
+    for folder in [process.setup().path(), process.path()] {
+        stop::end(folder);
+    }
+    process::end_strays(host, attempt, process.path());
 }

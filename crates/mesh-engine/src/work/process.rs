@@ -1,6 +1,7 @@
 //! Starting process trees under shims, and reading how they ended.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_agent::launch::Launch;
@@ -11,24 +12,35 @@ use mesh_core::id::AttemptId;
 use mesh_proc::shim::{self, Cause, Live, lock_attempt};
 use mesh_proc::stray::{self, Marked, Search};
 
-use crate::host::Host;
-use crate::work::output;
+use crate::host::{Host, lock};
+use crate::work::{output, stop};
+use crate::workers;
 
 /// How long strays may resist before it is reported that they do.
 const STRAY_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a shim may take for its own work after its child's limit and grace.
+const SHIM_PATIENCE: Duration = Duration::from_secs(60);
+
 /// How long a shim that holds its lock may take to say who it is.
 const RECORD_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Starts `launch` under a shim with its files in `folder`, which is emptied of an earlier try's reports first.
+/// Starts `launch` for the attempt under a shim with its files in `folder`, which is emptied of an earlier try's reports first.
+/// Nothing is started for an attempt that is over.
 pub(crate) fn start(
     host: &Host,
+    attempt: &AttemptId,
     launch: &Launch,
     folder: &Path,
     limits: &Limits,
 ) -> Result<Live, String> {
+    // Held until the shim has its lock: whoever ends the attempt either comes first, or finds this process.
+    let cancelled = lock(&host.cancelled);
+    if cancelled.contains(attempt) {
+        return Err("the attempt has been ended".to_owned());
+    }
     fs_err::create_dir_all(folder).map_err(|error| error.to_string())?;
-    let lock = lock_attempt(&folder.join("lock")).map_err(|error| error.to_string())?;
+    let held = lock_attempt(&folder.join("lock")).map_err(|error| error.to_string())?;
     for stale in ["exit.json", "shim.json", "stdout", "stderr"] {
         match fs_err::remove_file(folder.join(stale)) {
             Ok(()) => {}
@@ -37,8 +49,44 @@ pub(crate) fn start(
         }
     }
     let spec = launch.shim_spec(folder, limits);
-    shim::start(&spec, &folder.join("spec.json"), lock, &host.launcher)
+    shim::start(&spec, &folder.join("spec.json"), held, &host.launcher)
         .map_err(|error| error.to_string())
+}
+
+/// Starts `launch` as [`start`] does and waits for its end. `Err` when it could not be started or ended.
+pub(crate) fn run(
+    host: &Host,
+    attempt: &AttemptId,
+    launch: &Launch,
+    folder: &Path,
+    limits: &Limits,
+) -> Result<Ending, String> {
+    let live = start(host, attempt, launch, folder, limits)?;
+    let patience = limits.hard.0.saturating_add(limits.grace.0);
+    if !live.wait(Duration::from_millis(patience).saturating_add(SHIM_PATIENCE)) {
+        live.kill();
+        end_strays(host, attempt, folder);
+        return Err("it could not be ended at its time limit".to_owned());
+    }
+    Ok(ending(host, attempt, folder))
+}
+
+/// The agent's shim has ended: tells how, from a thread of its own.
+pub(crate) fn watch_end(host: &Arc<Host>, attempt: AttemptId) {
+    let (theirs, ours) = (Arc::clone(host), Arc::clone(host));
+    let id = attempt.clone();
+    workers::spawn(
+        move || theirs.tell(ended(&theirs, &id)),
+        move |problem| {
+            ours.warn(format!("a bug of mesh, please report it: {problem}"));
+            stop::end_all(&ours, &attempt);
+            ours.tell(Event::Ended {
+                attempt,
+                ending: Ending::NoReport,
+                tail: String::new(),
+            });
+        },
+    );
 }
 
 /// The shim in `folder`, if it lives.
@@ -112,6 +160,7 @@ pub(crate) fn end_strays(host: &Host, attempt: &AttemptId, folder: &Path) {
         shims: &shims,
         ..Search::new(&host.run, Marked::Attempt(&marker))
     };
+    let mut said = false;
     loop {
         match stray::end(&search, STRAY_PATIENCE) {
             Ok(killed) => {
@@ -121,7 +170,12 @@ pub(crate) fn end_strays(host: &Host, attempt: &AttemptId, folder: &Path) {
                 return;
             }
             Err(error) => {
-                tracing::error!(%attempt, %error, "processes of the attempt are left; no new attempt starts until they are gone")
+                tracing::error!(%attempt, %error, "processes of the attempt are left; no new attempt starts until they are gone");
+                if !std::mem::replace(&mut said, true) {
+                    host.warn(format!(
+                        "{attempt}: processes of it cannot be ended, and no new attempt starts until they are gone: {error}"
+                    ));
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What the agent is told.
 
-use mesh_core::decision::StartOrder;
+use mesh_core::decision::{HeldLocks, StartOrder};
 use mesh_core::id::LockGroup;
 use mesh_plan::prompt::{
     FailedAttempt, NeedResult, PromptInput, PromptVcs, RenderError, render_prompt,
@@ -20,7 +20,7 @@ pub(crate) fn render(
         return Err(format!("there is no text for {task}"));
     };
     let needs: Vec<NeedResult> = {
-        let (sheets, changed) = (lock(&host.sheets), lock(&host.changed));
+        let sheets = lock(&host.sheets);
         let result = |need: &mesh_core::decision::NeedCommit| NeedResult {
             id: need.task.clone(),
             title: sheets
@@ -28,7 +28,11 @@ pub(crate) fn render(
                 .map(|sheet| sheet.title.clone())
                 .unwrap_or_default(),
             commit: Some(need.commit.clone()),
-            changed: changed.get(&need.task).cloned().unwrap_or_default(),
+            changed: order
+                .changed
+                .get(&need.task)
+                .map(|paths| paths.to_vec())
+                .unwrap_or_default(),
         };
         order.needs.iter().map(result).collect()
     };
@@ -45,7 +49,10 @@ pub(crate) fn render(
         same_workspace: false,
     });
     let own_proof = sheet.proof_command();
-    let locks: Vec<LockGroup> = host.source.locks_of(host, task).into_iter().collect();
+    let locks: Vec<LockGroup> = match &order.locks {
+        HeldLocks::All => Vec::new(),
+        HeldLocks::Groups(groups) => groups.iter().cloned().collect(),
+    };
     let conflicts: Vec<String> = workspace
         .conflicted
         .iter()

@@ -1,6 +1,9 @@
-//! The proof: run by mesh, under a shim, in the attempt's workspace.
+//! The proof: run by mesh, under a shim, in the attempt's workspace or in a fresh one of the recorded commit.
+//!
+//! A proof in the attempt's own workspace also sees what is in no commit. Where its command names such a file, it has to pass in a
+//! fresh workspace too: what a result stands on must be in the result.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mesh_agent::evidence::ProofRecord;
@@ -9,57 +12,126 @@ use mesh_agent::profile::Limits;
 use mesh_core::event::{Event, StartFailure};
 use mesh_core::findings::{Ending, ProofChoice, ProofEnd};
 use mesh_core::id::AttemptId;
+use mesh_core::task::Commit;
 use mesh_core::time::Span;
+use mesh_journal::layout::ProcessDir;
 use mesh_proc::shim::{self, Live};
-use mesh_vcs::CommitId;
+use mesh_vcs::{CommitId, NewWorkspace, VcsError, Workspace, name};
 
 use crate::host::Host;
 use crate::inbox::{Process, Role};
-use crate::work::{examine, folder, output, process, start};
+use crate::setup::ProofWhere;
+use crate::work::{examine, folder, output, process, start, stop};
+use crate::workers;
 
-/// Starts the proof. Its end is told by [`proved`].
-pub(crate) fn prove(host: &Arc<Host>, attempt: &AttemptId, command: &str) {
-    match launch_proof(host, attempt, command) {
-        Ok(live) => host.watch(
-            Process {
-                attempt: attempt.clone(),
-                role: Role::Proof,
-            },
-            live,
+/// Folders that package managers and build tools fill: that a proof names a file in one says nothing about the result.
+const TOOL_FOLDERS: [&str; 5] = ["node_modules", "target", ".venv", "venv", ".tox"];
+
+/// What is to be proved.
+#[derive(Debug, Clone)]
+pub(crate) struct Proof {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The command.
+    pub command: String,
+    /// The recorded result.
+    pub commit: Commit,
+}
+
+/// Starts the proof. Its end is told by [`ended`].
+pub(crate) fn prove(host: &Arc<Host>, proof: &Proof) {
+    let (role, started) = match host.setup.proof_where {
+        ProofWhere::Workspace => (Role::Proof, launch_in_workspace(host, proof)),
+        ProofWhere::Clean => (Role::CleanProof, launch_in_fresh_workspace(host, proof)),
+    };
+    watch(host, proof, role, started);
+}
+
+fn watch(host: &Arc<Host>, proof: &Proof, role: Role, started: Result<Live, String>) {
+    let attempt = proof.attempt.clone();
+    match started {
+        Ok(live) => host.watch(Process { attempt, role }, live),
+        Err(cause) => tell(
+            host,
+            proof,
+            role,
+            Ending::CouldNotStart(cause),
+            String::new(),
         ),
-        Err(cause) => {
-            let proof = ProofEnd {
-                ending: Ending::CouldNotStart(cause),
-                tail: String::new(),
-            };
-            host.tell(Event::Proved {
-                attempt: attempt.clone(),
-                proof,
-            });
-        }
     }
 }
 
-fn launch_proof(host: &Arc<Host>, attempt: &AttemptId, command: &str) -> Result<Live, String> {
-    let folder = folder::of(host, attempt).map_err(|error| error.to_string())?;
+fn tell(host: &Host, proof: &Proof, role: Role, ending: Ending, tail: String) {
+    if role == Role::CleanProof {
+        remove_fresh_workspace(host, proof);
+    }
+    let end = ProofEnd {
+        ending,
+        tail,
+        passed_in_workspace: role == Role::CleanProof
+            && host.setup.proof_where == ProofWhere::Workspace,
+    };
+    note(host, proof, role, &end);
+    host.tell(Event::Proved {
+        attempt: proof.attempt.clone(),
+        proof: end,
+    });
+}
+
+fn launch_in_workspace(host: &Arc<Host>, proof: &Proof) -> Result<Live, String> {
+    let folder = folder::of(host, &proof.attempt).map_err(|error| error.to_string())?;
     let workspace = folder::recall(&folder)
         .map_err(|error| error.to_string())?
         .ok_or("the workspace is gone")?;
-    let prompt = host.run_dir.attempt(attempt).prompt();
-    let facts =
-        start::facts(host, attempt, &workspace, &folder, prompt).map_err(|cause| match cause {
-            StartFailure::Failed(failure) => failure.detail,
-            StartFailure::Taken { holder } => holder,
-        })?;
+    let process = host.run_dir.attempt(&proof.attempt).proof();
+    launch(host, proof, &workspace, folder, &process)
+}
+
+fn launch_in_fresh_workspace(host: &Arc<Host>, proof: &Proof) -> Result<Live, String> {
+    let process = host.run_dir.attempt(&proof.attempt).clean_proof();
+    fs_err::create_dir_all(process.path()).map_err(|error| error.to_string())?;
+    let workspace = add_fresh_workspace(host, proof).map_err(|error| error.to_string())?;
+    let folder = process.path().to_path_buf();
+    let facts = facts(host, &proof.attempt, &workspace, &folder)?;
+    start::run_setup(host, &facts, &process.setup()).map_err(text_of)?;
+    launch(host, proof, &workspace, folder, &process)
+}
+
+/// Starts the proof in `workspace`; `folder` takes what version control adds to its environment.
+fn launch(
+    host: &Arc<Host>,
+    proof: &Proof,
+    workspace: &Workspace,
+    folder: PathBuf,
+    process: &ProcessDir,
+) -> Result<Live, String> {
+    let facts = facts(host, &proof.attempt, workspace, &folder)?;
     let launch = launch::command(
         CommandKind::Proof,
-        command,
+        &proof.command,
         &host.profile,
         &facts,
         &host.ours,
     );
     let launch = launch.map_err(|error| error.to_string())?;
-    process::start(host, &launch, &folder.join("proof"), &limits(host))
+    process::start(host, &proof.attempt, &launch, process.path(), &limits(host))
+}
+
+pub(crate) fn facts(
+    host: &Host,
+    attempt: &AttemptId,
+    workspace: &Workspace,
+    folder: &std::path::Path,
+) -> Result<launch::AttemptFacts, String> {
+    let prompt = host.run_dir.attempt(attempt).prompt();
+    start::facts(host, attempt, workspace, folder, prompt).map_err(text_of)
+}
+
+pub(crate) fn text_of(cause: StartFailure) -> String {
+    match cause {
+        StartFailure::Failed(failure) => failure.detail,
+        StartFailure::Taken { holder } => holder,
+    }
 }
 
 /// What a proof may use.
@@ -70,50 +142,154 @@ pub(crate) fn limits(host: &Host) -> Limits {
     }
 }
 
-/// The proof's shim has ended: says how, after what the proof changed in the workspace has been discarded.
-pub(crate) fn proved(host: &Arc<Host>, attempt: &AttemptId) {
-    let attempt_folder = host.run_dir.attempt(attempt).path().to_path_buf();
-    let proof_folder = attempt_folder.join("proof");
-    let ending = process::ending(host, attempt, &proof_folder);
-    let proof = ProofEnd {
-        ending,
-        tail: output::of_command(host, &proof_folder),
+/// The workspace of one commit and nothing else, for a proof.
+fn fresh_workspace(host: &Host, proof: &Proof) -> Result<NewWorkspace, VcsError> {
+    let (task, number) = (proof.attempt.task.as_str(), proof.attempt.number);
+    let folder = format!(
+        "{}+proof+{}",
+        name::workspace_folder(task, number),
+        host.run
+    );
+    Ok(NewWorkspace {
+        name: format!("{}+proof", name::workspace_name(&host.run, task, number)),
+        path: host.vcs.workspaces_root().join(folder),
+        parents: vec![CommitId::new(proof.commit.0.clone())?],
+        message: format!("{}: proof\n\nmesh: {}", proof.attempt.task, host.run),
+    })
+}
+
+fn add_fresh_workspace(host: &Host, proof: &Proof) -> Result<Workspace, VcsError> {
+    let new = fresh_workspace(host, proof)?;
+    host.vcs_gate.pass(|| {
+        if let Some(left) = host.vcs.workspace(&new.name)? {
+            host.vcs.discard(&left)?;
+        }
+        host.vcs.add_workspace(&new)
+    })
+}
+
+fn remove_fresh_workspace(host: &Host, proof: &Proof) {
+    let removed = fresh_workspace(host, proof).and_then(|new| {
+        host.vcs_gate.pass(|| match host.vcs.workspace(&new.name)? {
+            Some(workspace) => host.vcs.discard(&workspace),
+            None => Ok(()),
+        })
+    });
+    if let Err(error) = removed {
+        tracing::warn!(attempt = %proof.attempt, %error, "the fresh workspace of a proof was not removed");
+    }
+}
+
+/// The proof's shim has ended: from a thread of its own tells how, or goes on in a fresh workspace.
+pub(crate) fn watch_end(host: &Arc<Host>, proof: Proof, role: Role) {
+    let (theirs, ours) = (Arc::clone(host), Arc::clone(host));
+    let same = proof.clone();
+    workers::spawn(
+        move || ended(&theirs, &same, role),
+        move |problem| {
+            ours.warn(format!("a bug of mesh, please report it: {problem}"));
+            stop::end_all(&ours, &proof.attempt);
+            let cause = format!("mesh itself failed: {problem}");
+            let proof_end = ProofEnd {
+                ending: Ending::CouldNotStart(cause),
+                tail: String::new(),
+                passed_in_workspace: false,
+            };
+            ours.tell(Event::Proved {
+                attempt: proof.attempt,
+                proof: proof_end,
+            });
+        },
+    );
+}
+
+fn ended(host: &Arc<Host>, proof: &Proof, role: Role) {
+    let process = process_dir(host, proof, role);
+    let ending = process::ending(host, &proof.attempt, process.path());
+    let tail = output::of_command(host, process.path());
+    if role == Role::Proof {
+        discard_changes(host, proof);
+        if ending == Ending::Exited(0) && names_unrecorded_files(host, proof) {
+            let started = launch_in_fresh_workspace(host, proof);
+            return watch(host, proof, Role::CleanProof, started);
+        }
+    }
+    tell(host, proof, role, ending, tail);
+}
+
+fn process_dir(host: &Host, proof: &Proof, role: Role) -> ProcessDir {
+    let attempt = host.run_dir.attempt(&proof.attempt);
+    match role {
+        Role::CleanProof => attempt.clean_proof(),
+        Role::Agent | Role::Proof => attempt.proof(),
+    }
+}
+
+/// Whether the command names a file that is in the workspace and not in the recorded commit.
+fn names_unrecorded_files(host: &Host, proof: &Proof) -> bool {
+    let is_between = |c: char| c.is_whitespace() || "\"'`;|&()<>=$".contains(c);
+    let is_tools = |word: &str| {
+        word.trim_start_matches("./")
+            .split('/')
+            .any(|part| TOOL_FOLDERS.contains(&part))
     };
-    let mut evidence = examine::evidence_of(host, attempt, &attempt_folder);
-    if let Ok(Some(report)) = shim::read_report(&proof_folder.join("exit.json")) {
+    let words: Vec<String> = proof
+        .command
+        .split(is_between)
+        .filter(|word| !word.is_empty() && !is_tools(word))
+        .map(str::to_owned)
+        .collect();
+    let folder = host.run_dir.attempt(&proof.attempt).path().to_path_buf();
+    let (Ok(Some(workspace)), Ok(commit)) = (
+        folder::recall(&folder),
+        CommitId::new(proof.commit.0.clone()),
+    ) else {
+        return false;
+    };
+    match host
+        .vcs_gate
+        .pass(|| host.vcs.not_in_commit(&workspace, &commit, &words))
+    {
+        Ok(unrecorded) => !unrecorded.is_empty(),
+        Err(error) => {
+            // In doubt the proof is repeated where only recorded files are.
+            tracing::warn!(attempt = %proof.attempt, %error, "whether the proof needs unrecorded files cannot be told");
+            true
+        }
+    }
+}
+
+/// Puts the end of the proof into the file for people.
+fn note(host: &Host, proof: &Proof, role: Role, end: &ProofEnd) {
+    let folder = host.run_dir.attempt(&proof.attempt).path().to_path_buf();
+    let process = process_dir(host, proof, role);
+    let mut evidence = examine::evidence_of(host, &proof.attempt, &folder);
+    if let Ok(Some(report)) = shim::read_report(&process.exit_json()) {
         evidence.times.proof_started_unix_ms = report.child_started_at_unix_ms;
         evidence.times.proof_ended_unix_ms = Some(report.ended_at_unix_ms);
     }
-    if let Some(record) = &evidence.proof {
-        let command = record.command.clone().unwrap_or_default();
-        let choice = if record.self_checked {
-            ProofChoice::SelfChecked(command)
-        } else {
-            ProofChoice::Named(command)
-        };
-        evidence.proof = Some(ProofRecord::new(&choice, Some(&proof)));
-    }
-    examine::write(&evidence, &attempt_folder);
-    discard(
-        host,
-        attempt,
-        &attempt_folder,
-        evidence
-            .changes
-            .as_ref()
-            .map(|changes| changes.commit.as_str()),
-    );
-    host.tell(Event::Proved {
-        attempt: attempt.clone(),
-        proof,
-    });
+    let self_checked = evidence
+        .proof
+        .as_ref()
+        .is_some_and(|record| record.self_checked);
+    let command = proof.command.clone();
+    let choice = if self_checked {
+        ProofChoice::SelfChecked(command)
+    } else {
+        ProofChoice::Named(command)
+    };
+    evidence.proof = Some(ProofRecord::new(&choice, Some(end)));
+    examine::write(&evidence, &folder);
 }
 
 /// A proof shows what is there; what it writes into tracked files is not part of the result.
-fn discard(host: &Host, attempt: &AttemptId, folder: &Path, commit: Option<&str>) {
-    let (Ok(Some(workspace)), Some(Ok(commit))) =
-        (folder::recall(folder), commit.map(CommitId::new))
-    else {
+fn discard_changes(host: &Host, proof: &Proof) {
+    let attempt = &proof.attempt;
+    let folder = host.run_dir.attempt(attempt).path().to_path_buf();
+    let (Ok(Some(workspace)), Ok(commit)) = (
+        folder::recall(&folder),
+        CommitId::new(proof.commit.0.clone()),
+    ) else {
         return;
     };
     match host

@@ -36,15 +36,13 @@ pub(crate) fn settle(host: &Arc<Host>, attempt: &AttemptId, outcome: &Outcome, a
     if let Outcome::Verified {
         commit,
         self_checked,
+        proof,
     } = outcome
     {
         record(host, attempt, commit, *self_checked);
         if let (Some(target), Some(workspace)) = (&host.setup.land, &workspace) {
-            let proof = evidence
-                .proof
-                .as_ref()
-                .and_then(|proof| proof.command.clone());
-            delivery = land::land(host, attempt, target, workspace, commit, proof.as_deref());
+            let proof = proof.as_deref();
+            delivery = land::land(host, attempt, target, workspace, commit, proof, again);
         }
         if let Some(workspace) = &workspace {
             remove(host, workspace);
@@ -140,6 +138,7 @@ fn report<'a>(
             ProofEnd {
                 ending,
                 tail: proof.tail.clone(),
+                passed_in_workspace: false,
             },
         ))
     });

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use mesh_agent::launch::{self, AttemptFacts, CommandKind};
 use mesh_agent::profile::Limits;
@@ -11,6 +10,7 @@ use mesh_core::event::{Event, StartFailure};
 use mesh_core::findings::{Ending, Failure, FailureClass, quoting};
 use mesh_core::id::AttemptId;
 use mesh_core::time::Span;
+use mesh_journal::layout::ProcessDir;
 use mesh_proc::shim::Live;
 use mesh_vcs::{CommitId, Kind, Workspace};
 
@@ -74,11 +74,11 @@ fn prepare_and_launch(host: &Arc<Host>, order: &StartOrder) -> Result<Live, Star
     let prompt_file = write_prompt(host, order, &workspace, &folder)?;
     let facts = facts(host, attempt, &workspace, &folder, prompt_file)?;
     shared::begin(host, attempt);
-    run_setup(host, &facts, &folder)?;
+    run_setup(host, &facts, &host.run_dir.attempt(attempt).setup())?;
     note_empty_submodules(host, &workspace);
     let launch =
         launch::agent(&host.profile, &host.agent_program, &facts, &host.ours).map_err(could_not)?;
-    process::start(host, &launch, &folder, &host.profile.limits).map_err(could_not)
+    process::start(host, attempt, &launch, &folder, &host.profile.limits).map_err(could_not)
 }
 
 fn could_not(cause: impl ToString) -> StartFailure {
@@ -203,12 +203,20 @@ fn note_empty_submodules(host: &Host, workspace: &Workspace) {
     }
 }
 
-/// Makes the workspace usable: ignored files that a build needs and that version control does not carry.
-fn run_setup(host: &Host, facts: &AttemptFacts, folder: &Path) -> Result<(), StartFailure> {
+/// Makes the workspace usable: ignored files that a build needs and that version control does not carry. `process` is where the
+/// command's own files go.
+pub(crate) fn run_setup(
+    host: &Host,
+    facts: &AttemptFacts,
+    process: &ProcessDir,
+) -> Result<(), StartFailure> {
     let Some(command) = &host.setup.workspace_setup else {
         return Ok(());
     };
-    let failed = |detail: String| StartFailure::Failed(Failure::new(FailureClass::Setup, detail));
+    let failed = |detail: String| {
+        let detail = format!("the setup command `{command}` {detail}");
+        StartFailure::Failed(Failure::new(FailureClass::Setup, detail))
+    };
     let launch = launch::command(
         CommandKind::Setup,
         command,
@@ -221,27 +229,12 @@ fn run_setup(host: &Host, facts: &AttemptFacts, folder: &Path) -> Result<(), Sta
         hard: Span(host.setup.setup_limit_ms),
         ..host.profile.limits
     };
-    let folder = folder.join("setup");
-    let live = process::start(host, &launch, &folder, &limits).map_err(failed)?;
-    let patience = Duration::from_millis(
-        limits
-            .hard
-            .0
-            .saturating_add(limits.grace.0)
-            .saturating_add(60_000),
-    );
-    if !live.wait(patience) {
-        live.kill();
-        process::end_strays(host, &facts.attempt, &folder);
-        return Err(failed(format!(
-            "the setup command `{command}` could not be ended"
-        )));
-    }
-    match process::ending(host, &facts.attempt, &folder) {
-        Ending::Exited(0) => Ok(()),
-        ending => {
-            let what = format!("the setup command `{command}` {ending}");
-            Err(failed(quoting(what, &output::of_command(host, &folder))))
-        }
+    match process::run(host, &facts.attempt, &launch, process.path(), &limits) {
+        Ok(Ending::Exited(0)) => Ok(()),
+        Ok(ending) => Err(failed(quoting(
+            ending.to_string(),
+            &output::of_command(host, process.path()),
+        ))),
+        Err(cause) => Err(failed(format!("failed: {cause}"))),
     }
 }

@@ -4,6 +4,7 @@ use mesh_core::decision::{Decision, SkipReason, StopCause};
 use mesh_core::event::{Delivery, Event, PlanChange, Request, StartFailure};
 use mesh_core::findings::{
     BlockReading, Ending, Failure, FailureClass, Findings, ProofChoice, ProofEnd, ScopeBreach,
+    Unrecorded,
 };
 use mesh_core::id::{LockGroup, SlotId};
 use mesh_core::plan::Plan;
@@ -60,6 +61,7 @@ pub(crate) fn every_event() -> Vec<Event> {
                 tasks: vec![task("new", &["t"], &["core"])],
                 removed: vec![id("gone")],
                 taken: vec![(id("t"), "assignee is ada".to_owned())],
+                closed: vec![(id("u"), "it was closed".to_owned())],
             }),
         },
         Event::Refreshed {
@@ -100,6 +102,7 @@ fn events_with_variants() -> Vec<Event> {
             proof: ProofEnd {
                 ending,
                 tail: "line\nline\u{7}".to_owned(),
+                passed_in_workspace: true,
             },
         });
     }
@@ -139,6 +142,7 @@ fn events_with_variants() -> Vec<Event> {
             with_dependents: true,
         },
         Request::Skip { task: id("t") },
+        Request::TrustOutside,
     ];
     events.extend(requests.map(|request| Event::Asked { request }));
     events
@@ -186,7 +190,13 @@ fn begun() -> Event {
         picks: vec![id("ring-1")],
         rank: mesh_core::policy::Rank::Makespan,
         unlabelled: mesh_core::policy::Unlabelled::Alone,
+        start_limit: Some(Span::seconds(30)),
         soft_limit: Some(Span::minutes(5)),
+        preparation_limit: Span::minutes(1),
+        recording_limit: Span::minutes(2),
+        proof_limit: Span::minutes(3),
+        quick_limit: Span::seconds(4),
+        trust_outside: true,
         refresh: true,
         allow_no_validation: true,
         ..Policy::with_concurrency(3)
@@ -204,6 +214,10 @@ fn strange_findings() -> Findings {
     strange.changes.breaches = vec![ScopeBreach {
         path: "src/a.rs".to_owned(),
         group: LockGroup::new("core").unwrap(),
+    }];
+    strange.changes.unrecorded = vec![Unrecorded {
+        path: "build/gen.js".to_owned(),
+        why: "ignored".to_owned(),
     }];
     strange
 }
@@ -269,7 +283,19 @@ pub(crate) fn every_decision() -> Vec<Decision> {
         Decision::Width { to: 2 },
         Decision::Pause {
             cause: "setup: no".to_owned(),
+            excused: vec![one()],
         },
+        Decision::RecordingFailed {
+            attempt: one(),
+            failure: failure(),
+            again: true,
+        },
+        Decision::Retry {
+            attempt: one(),
+            failure: failure(),
+            counts: false,
+        },
+        Decision::TrustOutside,
         Decision::Drain,
         Decision::Refresh,
         Decision::Conclude,
@@ -277,6 +303,7 @@ pub(crate) fn every_decision() -> Vec<Decision> {
     ];
     let causes = [
         StopCause::Hung,
+        StopCause::Overdue,
         StopCause::RunStopped,
         StopCause::Taken,
         StopCause::Skipped,
@@ -300,6 +327,7 @@ pub(crate) fn every_decision() -> Vec<Decision> {
         decisions.push(Decision::Retry {
             attempt: one(),
             failure: Failure::new(class, "why"),
+            counts: true,
         });
         decisions.push(Decision::Fail {
             attempt: one(),
@@ -334,5 +362,7 @@ pub(crate) fn decision_kind(decision: &Decision) -> usize {
         Decision::Refresh => 19,
         Decision::Conclude => 20,
         Decision::GoOn => 21,
+        Decision::RecordingFailed { .. } => 22,
+        Decision::TrustOutside => 23,
     }
 }

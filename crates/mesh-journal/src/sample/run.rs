@@ -82,6 +82,7 @@ impl Script {
         let proof = ProofEnd {
             ending: Ending::Exited(code),
             tail: if code == 0 { "" } else { "1 test failed" }.to_owned(),
+            passed_in_workspace: false,
         };
         self.tell(at + 500, Event::Proved { attempt, proof });
     }

@@ -203,7 +203,10 @@ fn take_decision(tries: &mut BTreeMap<AttemptId, Try>, now: Moment, decision: &D
                 found.commit = Some(commit.to_string());
             }
         }
-        Decision::Retry { attempt, failure } | Decision::Fail { attempt, failure } => {
+        Decision::Retry {
+            attempt, failure, ..
+        }
+        | Decision::Fail { attempt, failure } => {
             outcome(attempt, failure.class.as_str());
             if let Some(found) = tries.get_mut(attempt) {
                 found.failure.get_or_insert_with(|| failure.detail.clone());

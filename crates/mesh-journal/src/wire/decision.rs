@@ -47,9 +47,18 @@ pub(super) enum DecisionWire {
         #[serde(default, skip_serializing_if = "is_false")]
         self_checked: bool,
     },
+    RecordingFailed {
+        attempt: AttemptWire,
+        failure: FailureWire,
+        #[serde(default, skip_serializing_if = "is_false")]
+        again: bool,
+    },
     Retry {
         attempt: AttemptWire,
         failure: FailureWire,
+        /// Stored only when it uses up no retry: all did once.
+        #[serde(default, skip_serializing_if = "is_false")]
+        excused: bool,
     },
     Fail {
         attempt: AttemptWire,
@@ -79,7 +88,10 @@ pub(super) enum DecisionWire {
     },
     Pause {
         cause: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        excused: Vec<AttemptWire>,
     },
+    TrustOutside,
     Drain,
     Refresh,
     Conclude,
@@ -90,6 +102,7 @@ pub(super) enum DecisionWire {
 #[serde(rename_all = "snake_case")]
 pub(super) enum StopCauseWire {
     Hung,
+    Overdue,
     RunStopped,
     Taken,
     Skipped,
@@ -101,6 +114,7 @@ impl From<StopCause> for StopCauseWire {
     fn from(cause: StopCause) -> Self {
         match cause {
             StopCause::Hung => StopCauseWire::Hung,
+            StopCause::Overdue => StopCauseWire::Overdue,
             StopCause::RunStopped => StopCauseWire::RunStopped,
             StopCause::Taken => StopCauseWire::Taken,
             StopCause::Skipped => StopCauseWire::Skipped,
@@ -114,6 +128,7 @@ impl From<StopCauseWire> for StopCause {
     fn from(wire: StopCauseWire) -> Self {
         match wire {
             StopCauseWire::Hung => StopCause::Hung,
+            StopCauseWire::Overdue => StopCause::Overdue,
             StopCauseWire::RunStopped => StopCause::RunStopped,
             StopCauseWire::Taken => StopCause::Taken,
             StopCauseWire::Skipped => StopCause::Skipped,
@@ -202,9 +217,23 @@ impl From<&Decision> for DecisionWire {
                 commit: commit.0.clone(),
                 self_checked: *self_checked,
             },
-            Decision::Retry { attempt, failure } => DecisionWire::Retry {
+            Decision::RecordingFailed {
+                attempt,
+                failure,
+                again,
+            } => DecisionWire::RecordingFailed {
                 attempt: attempt.into(),
                 failure: failure.into(),
+                again: *again,
+            },
+            Decision::Retry {
+                attempt,
+                failure,
+                counts,
+            } => DecisionWire::Retry {
+                attempt: attempt.into(),
+                failure: failure.into(),
+                excused: !counts,
             },
             Decision::Fail { attempt, failure } => DecisionWire::Fail {
                 attempt: attempt.into(),
@@ -229,9 +258,11 @@ impl From<&Decision> for DecisionWire {
                 reason: reason.clone(),
             },
             Decision::Width { to } => DecisionWire::Width { to: *to },
-            Decision::Pause { cause } => DecisionWire::Pause {
+            Decision::Pause { cause, excused } => DecisionWire::Pause {
                 cause: cause.clone(),
+                excused: excused.iter().map(Into::into).collect(),
             },
+            Decision::TrustOutside => DecisionWire::TrustOutside,
             Decision::Drain => DecisionWire::Drain,
             Decision::Refresh => DecisionWire::Refresh,
             Decision::Conclude => DecisionWire::Conclude,
@@ -293,9 +324,23 @@ impl TryFrom<DecisionWire> for Decision {
                 commit: Commit(commit),
                 self_checked,
             },
-            DecisionWire::Retry { attempt, failure } => Decision::Retry {
+            DecisionWire::RecordingFailed {
+                attempt,
+                failure,
+                again,
+            } => Decision::RecordingFailed {
                 attempt: attempt.try_into()?,
                 failure: failure.try_into()?,
+                again,
+            },
+            DecisionWire::Retry {
+                attempt,
+                failure,
+                excused,
+            } => Decision::Retry {
+                attempt: attempt.try_into()?,
+                failure: failure.try_into()?,
+                counts: !excused,
             },
             DecisionWire::Fail { attempt, failure } => Decision::Fail {
                 attempt: attempt.try_into()?,
@@ -318,7 +363,14 @@ impl TryFrom<DecisionWire> for Decision {
             },
             DecisionWire::Refuse { reason } => Decision::Refuse { reason },
             DecisionWire::Width { to } => Decision::Width { to },
-            DecisionWire::Pause { cause } => Decision::Pause { cause },
+            DecisionWire::Pause { cause, excused } => Decision::Pause {
+                cause,
+                excused: excused
+                    .into_iter()
+                    .map(TryInto::try_into)
+                    .collect::<Result<_, _>>()?,
+            },
+            DecisionWire::TrustOutside => Decision::TrustOutside,
             DecisionWire::Drain => Decision::Drain,
             DecisionWire::Refresh => Decision::Refresh,
             DecisionWire::Conclude => Decision::Conclude,

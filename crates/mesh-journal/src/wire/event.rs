@@ -1,6 +1,7 @@
 //! Events in their stored form.
 
 use mesh_core::event::{Delivery, Event, PlanChange, Request, StartFailure};
+use mesh_core::id::TaskId;
 use mesh_core::task::Commit;
 use mesh_core::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -91,6 +92,8 @@ pub(super) struct ChangeWire {
     removed: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     taken: Vec<TakenWire>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    closed: Vec<TakenWire>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -154,6 +157,7 @@ pub(crate) enum RequestWire {
     Skip {
         task: String,
     },
+    TrustOutside,
 }
 
 impl From<&Request> for RequestWire {
@@ -170,6 +174,7 @@ impl From<&Request> for RequestWire {
             Request::Skip { task } => RequestWire::Skip {
                 task: task.to_string(),
             },
+            Request::TrustOutside => RequestWire::TrustOutside,
         }
     }
 }
@@ -189,6 +194,7 @@ impl TryFrom<RequestWire> for Request {
             RequestWire::Skip { task } => Request::Skip {
                 task: task_id(task, "request.task")?,
             },
+            RequestWire::TrustOutside => Request::TrustOutside,
         })
     }
 }
@@ -198,14 +204,8 @@ impl From<&PlanChange> for ChangeWire {
         ChangeWire {
             tasks: tasks_to_wire(&change.tasks),
             removed: texts_of(&change.removed),
-            taken: change
-                .taken
-                .iter()
-                .map(|(task, sign)| TakenWire {
-                    task: task.to_string(),
-                    sign: sign.clone(),
-                })
-                .collect(),
+            taken: signs_to_wire(&change.taken),
+            closed: signs_to_wire(&change.closed),
         }
     }
 }
@@ -216,13 +216,23 @@ impl TryFrom<ChangeWire> for PlanChange {
         Ok(PlanChange {
             tasks: tasks_from_wire(wire.tasks).map_err(|error| error.within("change"))?,
             removed: task_ids(wire.removed, "change.removed")?,
-            taken: wire
-                .taken
-                .into_iter()
-                .map(|taken| Ok((task_id(taken.task, "change.taken.task")?, taken.sign)))
-                .collect::<Result<_, WireError>>()?,
+            taken: signs_from_wire(wire.taken, "change.taken.task")?,
+            closed: signs_from_wire(wire.closed, "change.closed.task")?,
         })
     }
+}
+
+fn signs_to_wire(signs: &[(TaskId, String)]) -> Vec<TakenWire> {
+    let wire = |(task, sign): &(TaskId, String)| TakenWire {
+        task: task.to_string(),
+        sign: sign.clone(),
+    };
+    signs.iter().map(wire).collect()
+}
+
+fn signs_from_wire(wire: Vec<TakenWire>, field: &str) -> Result<Vec<(TaskId, String)>, WireError> {
+    let sign = |taken: TakenWire| Ok((task_id(taken.task, field)?, taken.sign));
+    wire.into_iter().map(sign).collect()
 }
 
 impl From<&Event> for EventWire {

@@ -2,13 +2,13 @@
 
 use mesh_core::findings::{
     BlockReading, ChangeSet, ChangedClaim, Ending, FinalBlock, Findings, ProofChoice, ProofEnd,
-    ScopeBreach,
+    ScopeBreach, Unrecorded,
 };
 use mesh_core::task::Commit;
 use serde::{Deserialize, Serialize};
 
-use super::WireError;
 use super::names::{commits, lock_group, texts_of_commits};
+use super::{WireError, is_false};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "snake_case")]
@@ -137,6 +137,14 @@ struct ChangeSetWire {
     missing_needs: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     breaches: Vec<BreachWire>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unrecorded: Vec<UnrecordedWire>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct UnrecordedWire {
+    path: String,
+    why: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -158,6 +166,14 @@ impl From<&ChangeSet> for ChangeSetWire {
             strays: texts_of_commits(&changes.strays),
             missing_needs: texts_of_commits(&changes.missing_needs),
             breaches: changes.breaches.iter().map(breach).collect(),
+            unrecorded: changes
+                .unrecorded
+                .iter()
+                .map(|missing| UnrecordedWire {
+                    path: missing.path.clone(),
+                    why: missing.why.clone(),
+                })
+                .collect(),
         }
     }
 }
@@ -182,6 +198,11 @@ impl TryFrom<ChangeSetWire> for ChangeSet {
                 .into_iter()
                 .map(breach)
                 .collect::<Result<_, WireError>>()?,
+            unrecorded: wire
+                .unrecorded
+                .into_iter()
+                .map(|UnrecordedWire { path, why }| Unrecorded { path, why })
+                .collect(),
         })
     }
 }
@@ -259,6 +280,8 @@ pub(super) struct ProofEndWire {
     ending: EndingWire,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     tail: String,
+    #[serde(default, skip_serializing_if = "is_false")]
+    passed_in_workspace: bool,
 }
 
 impl From<&ProofEnd> for ProofEndWire {
@@ -266,6 +289,7 @@ impl From<&ProofEnd> for ProofEndWire {
         ProofEndWire {
             ending: (&proof.ending).into(),
             tail: proof.tail.clone(),
+            passed_in_workspace: proof.passed_in_workspace,
         }
     }
 }
@@ -275,6 +299,7 @@ impl From<ProofEndWire> for ProofEnd {
         ProofEnd {
             ending: wire.ending.into(),
             tail: wire.tail,
+            passed_in_workspace: wire.passed_in_workspace,
         }
     }
 }

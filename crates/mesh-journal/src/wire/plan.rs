@@ -151,9 +151,22 @@ pub(super) struct PolicyWire {
     start_pause_ms: u64,
     silence_limit_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    start_limit_ms: Option<u64>,
+    /// Limits that journals of before do not have; the usual ones hold for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preparation_limit_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recording_limit_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proof_limit_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quick_limit_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     soft_limit_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "is_false")]
     refresh: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    trust_outside: bool,
     #[serde(default, skip_serializing_if = "is_false")]
     allow_no_validation: bool,
 }
@@ -180,6 +193,12 @@ impl From<&Policy> for PolicyWire {
             start_retries: policy.start_retries,
             start_pause_ms: policy.start_pause.0,
             silence_limit_ms: policy.silence_limit.0,
+            start_limit_ms: policy.start_limit.map(|limit| limit.0),
+            preparation_limit_ms: Some(policy.preparation_limit.0),
+            recording_limit_ms: Some(policy.recording_limit.0),
+            proof_limit_ms: Some(policy.proof_limit.0),
+            quick_limit_ms: Some(policy.quick_limit.0),
+            trust_outside: policy.trust_outside,
             soft_limit_ms: policy.soft_limit.map(|limit| limit.0),
             refresh: policy.refresh,
             allow_no_validation: policy.allow_no_validation,
@@ -192,7 +211,15 @@ impl TryFrom<PolicyWire> for Policy {
     fn try_from(wire: PolicyWire) -> Result<Self, WireError> {
         let rank = Rank::from_word(&wire.rank)
             .ok_or_else(|| WireError::value("rank", format!("unknown rank `{}`", wire.rank)))?;
+        let usual = Policy::with_concurrency(wire.concurrency);
+        let limit = |stored: Option<u64>, usual: Span| stored.map_or(usual, Span);
         Ok(Policy {
+            start_limit: wire.start_limit_ms.map(Span),
+            preparation_limit: limit(wire.preparation_limit_ms, usual.preparation_limit),
+            recording_limit: limit(wire.recording_limit_ms, usual.recording_limit),
+            proof_limit: limit(wire.proof_limit_ms, usual.proof_limit),
+            quick_limit: limit(wire.quick_limit_ms, usual.quick_limit),
+            trust_outside: wire.trust_outside,
             concurrency: wire.concurrency,
             rank,
             picks: task_ids(wire.picks, "picks")?,

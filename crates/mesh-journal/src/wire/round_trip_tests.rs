@@ -139,7 +139,8 @@ prop_compose! {
 prop_compose! {
     fn policy()(
         concurrency in any::<u16>(), makespan in any::<bool>(), picks in vec(task_id(), 0..3), alone in any::<bool>(),
-        counts in any::<(u32, u32, u32)>(), times in any::<(u64, u64, Option<u64>)>(), flags in any::<(bool, bool)>(),
+        counts in any::<(u32, u32, u32)>(), times in any::<(u64, u64, Option<u64>)>(), flags in any::<(bool, bool, bool)>(),
+        limits in any::<(Option<u64>, u64, u64, u64, u64)>(),
     ) -> Policy {
         Policy {
             concurrency,
@@ -154,6 +155,12 @@ prop_compose! {
             soft_limit: times.2.map(Span),
             refresh: flags.0,
             allow_no_validation: flags.1,
+            trust_outside: flags.2,
+            start_limit: limits.0.map(Span),
+            preparation_limit: Span(limits.1),
+            recording_limit: Span(limits.2),
+            proof_limit: Span(limits.3),
+            quick_limit: Span(limits.4),
         }
     }
 }
@@ -295,7 +302,13 @@ mod texts {
                 Decision::Accept {
                     attempt, commit, ..
                 } => (*attempt, *commit) = (id, self.commit()),
-                Decision::Retry { attempt, failure } | Decision::Fail { attempt, failure } => {
+                Decision::Retry {
+                    attempt, failure, ..
+                }
+                | Decision::RecordingFailed {
+                    attempt, failure, ..
+                }
+                | Decision::Fail { attempt, failure } => {
                     (*attempt, failure.detail) = (id, self.text());
                 }
                 Decision::Question { attempt, text } => (*attempt, *text) = (id, self.text()),
@@ -308,7 +321,9 @@ mod texts {
                     }
                 }
                 Decision::Refuse { reason } => *reason = self.text(),
-                Decision::Pause { cause } => *cause = self.text(),
+                Decision::Pause { cause, excused } => {
+                    (*cause, *excused) = (self.text(), vec![id]);
+                }
                 _ => {}
             }
         }
@@ -328,8 +343,9 @@ proptest! {
     #[test]
     fn a_change_of_the_plan_comes_back(
         tasks in vec(task(), 0..4), removed in vec(task_id(), 0..3), taken in vec((task_id(), text()), 0..3),
+        closed in vec((task_id(), text()), 0..3),
     ) {
-        let change = mesh_core::event::PlanChange { tasks, removed, taken };
+        let change = mesh_core::event::PlanChange { tasks, removed, taken, closed };
         let event = Event::Refreshed { change: Ok(change) };
         prop_assert_eq!(round_trip(&event, &[]).event, event);
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use mesh_core::task::Standing;
 use mesh_core::text::{counted, one_line};
+use mesh_core::time::Span;
 use mesh_engine::{EngineError, NewRun, World};
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, WallTime};
@@ -22,6 +23,9 @@ use crate::scope::{self, Scope, ScopeArgs};
 use crate::ui::progress::Progress;
 use crate::ui::shell::Shell;
 
+/// What tracker and version control may take beside a setup or proof command, before a stage counts as stuck.
+const SLACK: Span = Span::minutes(30);
+
 /// Work a source until it is done.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -30,6 +34,10 @@ pub(crate) struct Args {
     /// Do not ask; needed without a terminal.
     #[arg(short, long)]
     pub yes: bool,
+    /// Take a task as done that somebody else closes while the run lives. Without it such a task is reported, and nothing that
+    /// needs it starts.
+    #[arg(long)]
+    pub trust_outside: bool,
     /// Print the report as one JSON object at the end.
     #[arg(long)]
     pub json: bool,
@@ -62,8 +70,16 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let mut setup = scope.setup(&args.scope, agent);
     setup.repository.clone_from(&scope.root);
     let policy = mesh_core::policy::Policy {
+        start_limit: profile.limits.start,
         silence_limit: profile.limits.silence,
         soft_limit: profile.limits.soft,
+        preparation_limit: Span(setup.setup_limit_ms).plus(SLACK),
+        // Twice: in the workspace, and in a fresh one.
+        proof_limit: Span(setup.proof_limit_ms)
+            .plus(Span(setup.proof_limit_ms))
+            .plus(Span(setup.setup_limit_ms))
+            .plus(SLACK),
+        trust_outside: args.trust_outside,
         ..scope.policy.clone()
     };
     let root = scope.root.clone();

@@ -40,6 +40,7 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
         agents,
         verify: text(layers, &["verify"]),
         proof_limit_ms: span(layers, &["proof_limit"])?.0,
+        proof_where: word(layers, &["proof", "where"])?,
         allow_no_validation: flag(layers, &["allow_no_validation"])?,
         base_conflict: word(layers, &["base_conflict"])?,
         land: text(layers, &["land"]),

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use mesh_agent::profile::ProfileConfig;
 use mesh_core::policy::{Rank, Unlabelled};
 use mesh_core::time::Span;
-use mesh_engine::{AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, TrackerView};
+use mesh_engine::{AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, ProofWhere, TrackerView};
 use mesh_journal::layout::MeshDir;
 
 pub use layers::Source;
@@ -43,6 +43,8 @@ pub struct Config {
     pub verify: Option<String>,
     /// Milliseconds that a proof may take.
     pub proof_limit_ms: u64,
+    /// Where a proof runs.
+    pub proof_where: ProofWhere,
     /// Whether a result without any proof is accepted.
     pub allow_no_validation: bool,
     /// What to do when the needs of a task conflict with one another.

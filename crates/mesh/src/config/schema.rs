@@ -67,6 +67,7 @@ pub(super) const KEYS: &[Key] = &[
     with_variable(&["agent"], Kind::Text, "MESH_AGENT"),
     with_variable(&["verify"], Kind::Text, "MESH_VERIFY"),
     key(&["proof_limit"], Kind::Span),
+    key(&["proof", "where"], Kind::Choice(&["workspace", "clean"])),
     key(&["allow_no_validation"], Kind::Flag),
     key(&["base_conflict"], Kind::Choice(&["agent", "fail"])),
     with_variable(&["land"], Kind::Text, "MESH_LAND"),

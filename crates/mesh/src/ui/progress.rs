@@ -88,6 +88,13 @@ impl Watch for Progress {
                 active.slot
             ));
         }
+        if let Event::Refreshed { change: Ok(change) } = event {
+            for (task, sign) in &change.closed {
+                self.line(&format!(
+                    "{time}  {task} was closed by somebody else: {sign}"
+                ));
+            }
+        }
         for decision in decisions {
             if let Some(text) = said(decision) {
                 self.line(&format!("{time}  {text}"));
@@ -131,9 +138,18 @@ fn said(decision: &Decision) -> Option<String> {
             ..
         } => format!("{attempt} verified, self-checked"),
         Decision::Accept { attempt, .. } => format!("{attempt} verified"),
-        Decision::Retry { attempt, failure } => format!(
-            "{attempt} {}; it is tried again",
-            brief(&failure.to_string())
+        Decision::Retry {
+            attempt,
+            failure,
+            counts,
+        } => format!(
+            "{attempt} {}; it is tried again{}",
+            brief(&failure.to_string()),
+            if *counts {
+                ""
+            } else {
+                ", which uses up no retry"
+            }
         ),
         Decision::Fail { attempt, failure } => {
             format!("{attempt} {}; given up", brief(&failure.to_string()))
@@ -157,6 +173,8 @@ fn said(decision: &Decision) -> Option<String> {
         | Decision::Examine { .. }
         | Decision::Prove { .. }
         | Decision::Refuse { .. }
+        | Decision::RecordingFailed { .. }
+        | Decision::TrustOutside
         | Decision::Pause { .. }
         | Decision::Width { .. }
         | Decision::Drain
