@@ -31,7 +31,7 @@ fn a_circle_and_an_unknown_need_are_both_said_fake_bd_1_3_0_git() {
     let circle = format!("{} -> {}", work.id("a"), work.id("b"));
     let wanted = [
         "3 problems",
-        "in a circle",
+        "dependency cycle",
         &circle,
         &format!("{} needs t-nowhere, which is not in the plan", work.id("c")),
         &format!("{} needs itself", work.id("d")),
@@ -61,7 +61,7 @@ fn a_circle_through_epics_is_shown_as_a_path_real_bd_1_3_0_jj_0_45_1() {
         jobs: Vec::new(),
         ids: Default::default(),
     };
-    let wanted = ["in a circle", &x[..], &y, &left, &right];
+    let wanted = ["dependency cycle", &x[..], &y, &left, &right];
     refused(&scene, &scene.run_args(&work, 2, &[]), 10, &wanted);
     refused(
         &scene,

@@ -71,7 +71,7 @@ fn a_cycle_is_shown_as_a_path_st_git() {
             item("c", &["b"]),
             item("d", &[])
         ]),
-        &["in a circle", "a -> c -> b -> a"],
+        &["dependency cycle", "a -> c -> b -> a"],
     );
 }
 
@@ -83,7 +83,7 @@ fn all_problems_are_listed_at_once_st_git() {
             "4 problems",
             "nobody",
             "needs itself",
-            "c is there twice",
+            "duplicate task c",
             "plan.jsonl:1:",
         ],
     );

@@ -53,13 +53,8 @@ fn the_demo_works_its_plan_in_parallel_and_lands_it_st_git() {
     // Only the demo's own branch has moved.
     assert_eq!(git(&["rev-list", "--count", "main"]).trim(), "1");
     assert_eq!(git(&["status", "--porcelain"]), "");
-    // The workspace of the attempt that failed is kept, and nothing else.
-    let kept = git(&["worktree", "list"]);
-    let kept: Vec<&str> = kept.lines().skip(1).collect();
-    assert!(
-        matches!(kept[..], [only] if only.contains("/workspaces/cookbook/menu ")),
-        "{kept:?}"
-    );
+    // The workspace of the attempt that failed went with its task's success.
+    assert_eq!(git(&["worktree", "list"]).lines().count(), 1);
     scene.assert_no_process();
 }
 

@@ -15,6 +15,7 @@ on_each_vcs!(
     a_workspace_that_holds_what_no_commit_does_is_kept,
     a_flood_is_cut_off_and_not_tried_again,
     a_silent_agent_is_hung,
+    a_silent_agent_that_works_is_not_hung,
     an_agent_beyond_the_hard_limit_is_ended,
     what_an_agent_leaves_running_is_ended,
     nothing_to_change_is_a_result,
@@ -233,6 +234,25 @@ fn a_silent_agent_is_hung(stage: Stage) {
         "verified",
         &["hung", "verified"],
     );
+}
+
+fn a_silent_agent_that_works_is_not_hung(stage: Stage) {
+    let works = [
+        // By itself.
+        "end=$((SECONDS+4)); while [ $SECONDS -lt $end ]; do :; done",
+        // Through children, of which each is short.
+        "for i in 1 2 3 4 5 6 7 8; do sleep 0.5; done",
+    ];
+    for work in works {
+        let steps = |scene: &Scene, job: &Job| {
+            script::usual(scene, job, &[json!({"run": ["bash", "-c", work]})])
+        };
+        let Some(pair) = pair(stage, job("a", &[]), steps) else {
+            return;
+        };
+        let a = pair.run_limited(0, "silence_limit = \"1s\"");
+        check(&a, "verified", &["verified"]);
+    }
 }
 
 fn an_agent_beyond_the_hard_limit_is_ended(stage: Stage) {

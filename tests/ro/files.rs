@@ -54,7 +54,8 @@ struct Entry {
     modified: SystemTime,
 }
 
-/// Everything below the places, by the name in a fixture.
+/// Everything below the places, by its own name. What differs from machine to machine is taken out only of what is compared with a
+/// fixture: two files may well be told apart by nothing else, such as objects of git in one folder.
 type Picture = BTreeMap<String, Entry>;
 
 /// Seen with bd 1.3.0 just ended, on a busy machine: a file went away between its name and its content.
@@ -86,7 +87,7 @@ fn look_into(folder: &Path, name: &str, picture: &mut Picture) -> io::Result<()>
     for below in fs_err::read_dir(folder)? {
         let below = below?;
         let path = below.path();
-        let name = format!("{name}{}", steady(&below.file_name().to_string_lossy()));
+        let name = format!("{name}{}", below.file_name().to_string_lossy());
         if below.file_type()?.is_dir() {
             look_into(&path, &format!("{name}/"), picture)?;
         } else {
@@ -94,24 +95,27 @@ fn look_into(folder: &Path, name: &str, picture: &mut Picture) -> io::Result<()>
                 bytes: Some(fs_err::read(&path)?),
                 modified: modified(&path)?,
             };
-            let twice = picture.insert(name.clone(), entry);
-            assert!(twice.is_none(), "two files are named {name}");
+            picture.insert(name, entry);
         }
     }
     Ok(())
 }
 
-/// A file's name without what differs from machine to machine: 0.47.1 names its compiled SQLite after the processor, and by
+/// A name without what differs from machine to machine: 0.47.1 names its compiled SQLite after the processor, and by
 /// a digest.
 fn steady(name: &str) -> String {
-    let digest = name.len() >= 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if digest {
-        "<digest>".to_string()
-    } else if name.starts_with("wazero-") {
-        "wazero-<version>".to_string()
-    } else {
-        name.to_string()
-    }
+    let steady = |part: &str| {
+        let digest = part.len() >= 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if digest {
+            "<digest>".to_string()
+        } else if part.starts_with("wazero-") {
+            "wazero-<version>".to_string()
+        } else {
+            part.to_string()
+        }
+    };
+    let parts: Vec<String> = name.split('/').map(steady).collect();
+    parts.join("/")
 }
 
 fn changes(before: &Picture, after: &Picture) -> Footprint {
@@ -123,11 +127,12 @@ fn changes(before: &Picture, after: &Picture) -> Footprint {
             Some(new) if new.modified != old.modified => Change::Touched,
             Some(_) => continue,
         };
-        changes.push((change, name.clone()));
+        changes.push((change, steady(name)));
     }
     let new = after.keys().filter(|name| !before.contains_key(*name));
-    changes.extend(new.map(|name| (Change::Created, name.clone())));
+    changes.extend(new.map(|name| (Change::Created, steady(name))));
     changes.sort();
+    changes.dedup();
     changes
 }
 
@@ -329,4 +334,28 @@ fn each_kind_of_change_is_seen() {
         changes(&before, &after),
         wanted.map(|(change, name)| (change, name.to_string()))
     );
+}
+
+#[test]
+fn two_objects_of_git_in_one_folder_are_two_files() {
+    let tracker_folder = TempDir::new().expect("a temporary folder");
+    let objects = tracker_folder.path().join("objects/ab");
+    fs_err::create_dir_all(&objects).expect("folders");
+    let object = |digit: &str| objects.join(digit.repeat(38));
+    fs_err::write(object("1"), "one").expect("a file");
+    let seen = || {
+        let mut picture = Picture::new();
+        look_into(tracker_folder.path(), "", &mut picture).expect("a picture");
+        picture
+    };
+    let before = seen();
+    fs_err::write(object("2"), "two").expect("a file");
+    fs_err::write(object("3"), "three").expect("a file");
+    let changed = changes(&before, &seen());
+    let created: Vec<_> = changed
+        .iter()
+        .filter(|(change, _)| *change == Change::Created)
+        .map(|(_, name)| name.as_str())
+        .collect();
+    assert_eq!(created, ["objects/ab/<digest>"]);
 }

@@ -1,7 +1,7 @@
 //! Signs of life of an attempt.
 //!
-//! A write to a log is one, and costs two looks. Only when both logs are old is the workspace walked, with a bound on the number of
-//! entries. What counts is the time of the last status change, which every write, rename and unpacked archive sets and which no
+//! A write to a log is one, and costs two looks; work of its processes, which the caller looks at, is another. Only when both are old
+//! is the workspace walked, with a bound on the number of entries. What counts is the time of the last status change, which every write, rename and unpacked archive sets and which no
 //! program can set back or forward, unlike the time of the last modification.
 
 use std::collections::VecDeque;
@@ -24,6 +24,8 @@ const LAST: [&str; 6] = ["node_modules", "target", ".venv", "venv", "build", "di
 pub enum Sign {
     /// In one of the logs.
     Logs,
+    /// In its processes.
+    Processes,
     /// In the workspace.
     Workspace,
 }
@@ -37,32 +39,36 @@ pub struct Activity {
     pub sign: Sign,
 }
 
-/// The last sign of life in `logs` or, if that is older than `fresh_after_unix_ms`, in `workspace`. A walk ends at the first sign
-/// that is fresh: newer ones would change nothing. `None` when there is neither log nor workspace.
+/// The last sign of life in `logs`, in the processes (`processes_unix_ms`) or, if those are older than `fresh_after_unix_ms`, in
+/// `workspace`. A walk ends at the first sign that is fresh: newer ones would change nothing. `None` when there is none at all.
 #[must_use]
-pub fn last_sign(logs: &[&Path], workspace: &Path, fresh_after_unix_ms: u64) -> Option<Activity> {
+pub fn last_sign(
+    logs: &[&Path],
+    processes_unix_ms: Option<u64>,
+    workspace: &Path,
+    fresh_after_unix_ms: u64,
+) -> Option<Activity> {
     let in_logs = logs
         .iter()
         .filter_map(|log| changed_at(&fs_err::symlink_metadata(log).ok()?))
         .max();
-    if let Some(unix_ms) = in_logs
-        && unix_ms >= fresh_after_unix_ms
-    {
-        return Some(Activity {
-            unix_ms,
-            sign: Sign::Logs,
-        });
+    let sign = |unix_ms: Option<u64>, sign| unix_ms.map(|unix_ms| Activity { unix_ms, sign });
+    let near = [
+        sign(in_logs, Sign::Logs),
+        sign(processes_unix_ms, Sign::Processes),
+    ];
+    let near = near
+        .into_iter()
+        .flatten()
+        .max_by_key(|activity| activity.unix_ms);
+    if near.is_some_and(|near| near.unix_ms >= fresh_after_unix_ms) {
+        return near;
     }
-    let in_workspace = newest_in(workspace, fresh_after_unix_ms, MAX_ENTRIES);
-    let logs = in_logs.map(|unix_ms| Activity {
-        unix_ms,
-        sign: Sign::Logs,
-    });
-    let walked = in_workspace.map(|unix_ms| Activity {
-        unix_ms,
-        sign: Sign::Workspace,
-    });
-    logs.into_iter()
+    let walked = sign(
+        newest_in(workspace, fresh_after_unix_ms, MAX_ENTRIES),
+        Sign::Workspace,
+    );
+    near.into_iter()
         .chain(walked)
         .max_by_key(|activity| activity.unix_ms)
 }

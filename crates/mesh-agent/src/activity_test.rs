@@ -43,12 +43,32 @@ impl Attempt {
     }
 
     fn last_sign(&self, fresh_after: u64) -> Option<Activity> {
+        self.last_sign_with(None, fresh_after)
+    }
+
+    fn last_sign_with(&self, processes: Option<u64>, fresh_after: u64) -> Option<Activity> {
         last_sign(
             &[&self.path("out"), &self.path("err")],
+            processes,
             &self.path("w"),
             fresh_after,
         )
     }
+}
+
+#[test]
+fn work_of_the_processes_is_a_sign_and_the_newest_counts() {
+    let attempt = Attempt::new();
+    let later = attempt.last_sign(NEVER_FRESH).unwrap().unix_ms + 1;
+    let sign = |processes| attempt.last_sign_with(processes, NEVER_FRESH).unwrap();
+    let worked = Activity {
+        unix_ms: later,
+        sign: Sign::Processes,
+    };
+    assert_eq!(sign(Some(later)), worked);
+    assert_ne!(sign(Some(0)).sign, Sign::Processes);
+    // It spares the walk, as a fresh log does.
+    assert_eq!(attempt.last_sign_with(Some(later), later), Some(worked));
 }
 
 #[test]
@@ -147,5 +167,5 @@ fn a_walk_is_bounded_and_sees_sources_first() {
 fn nothing_there_is_no_sign() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = folder.path().join("nowhere");
-    assert_eq!(last_sign(&[&nowhere], &nowhere, 0), None);
+    assert_eq!(last_sign(&[&nowhere], None, &nowhere, 0), None);
 }

@@ -50,13 +50,13 @@ impl PlanProblem {
 impl fmt::Display for PlanProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PlanProblem::Duplicate { task } => write!(f, "task {task} is there twice"),
+            PlanProblem::Duplicate { task } => write!(f, "duplicate task {task}"),
             PlanProblem::UnknownNeed { task, need } => {
                 write!(f, "task {task} needs {need}, which is not in the plan")
             }
             PlanProblem::SelfNeed { task } => write!(f, "task {task} needs itself"),
             PlanProblem::Cycle { path } => {
-                f.write_str("tasks need each other in a circle: ")?;
+                f.write_str("dependency cycle: ")?;
                 for task in path {
                     write!(f, "{task} -> ")?;
                 }

@@ -25,10 +25,10 @@ fn all_problems_come_at_once() {
     assert_eq!(
         said,
         [
-            "task b is there twice",
+            "duplicate task b",
             "task a needs itself",
             "task b needs nowhere, which is not in the plan",
-            "tasks need each other in a circle: c -> d -> c",
+            "dependency cycle: c -> d -> c",
         ]
     );
 }

@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::inbox::{Input, Process};
 use crate::setup::RunSetup;
 use crate::source::Source;
+use crate::work::look::Sample;
 use crate::work::shared::Seen;
 
 /// Shared by all workers.
@@ -51,6 +52,8 @@ pub(crate) struct Host {
     pub prompted: Mutex<BTreeSet<AttemptId>>,
     /// At most this many version-control calls at once: they are bound by processor and disk, and more only make each slower.
     pub vcs_gate: Gate,
+    /// What processes had used when attempts were last looked at.
+    pub samples: Mutex<BTreeMap<AttemptId, Sample>>,
     /// What went wrong without changing a verdict, for people at the end.
     pub notes: Mutex<Vec<String>>,
     /// What the working copies share, as it was last looked at.

@@ -57,6 +57,10 @@ pub struct ProcessStat {
     pub terminal: i32,
     /// Clock ticks between boot and start.
     pub start_ticks: u64,
+    /// Clock ticks of processor time that it has used.
+    pub own_ticks: u64,
+    /// Those of its children that have ended and that it has waited for, and of theirs.
+    pub children_ticks: u64,
 }
 
 impl ProcessStat {
@@ -92,6 +96,11 @@ pub fn parse_stat(bytes: &[u8]) -> Option<ProcessStat> {
             .get(index)
             .and_then(|field| field.parse::<u32>().ok())
     };
+    let ticks = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|field| field.parse::<u64>().ok())
+    };
     Some(ProcessStat {
         pid,
         name,
@@ -100,7 +109,9 @@ pub fn parse_stat(bytes: &[u8]) -> Option<ProcessStat> {
         group: number(2)?,
         session: number(3)?,
         terminal: fields.get(4)?.parse().ok()?,
-        start_ticks: fields.get(19)?.parse().ok()?,
+        start_ticks: ticks(19)?,
+        own_ticks: ticks(11)?.saturating_add(ticks(12)?),
+        children_ticks: ticks(13)?.saturating_add(ticks(14)?),
     })
 }
 
@@ -192,6 +203,34 @@ pub fn descendants<'a>(
     }
     found.sort_by_key(|process| process.pid);
     found
+}
+
+/// What the tree below a process has done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// Milliseconds of processor time that all of it has used, ended processes included. It can fall when a process ends for which
+    /// nobody waits.
+    pub cpu_ms: u64,
+    /// When its newest living process was born, in Unix milliseconds; as exact as [`started_at_unix_ms`].
+    pub newest_start_unix_ms: Option<u64>,
+}
+
+/// What has happened below `root`, without `root` itself. `None` when it has ended.
+pub fn usage(root: Identity) -> Option<Usage> {
+    let processes = all();
+    let itself = processes
+        .iter()
+        .find(|process| process.identity() == root && !process.is_zombie())?;
+    let below = descendants(&BTreeSet::from([root.pid]), &processes);
+    let ticks = below.iter().fold(itself.children_ticks, |sum, process| {
+        sum.saturating_add(process.own_ticks)
+            .saturating_add(process.children_ticks)
+    });
+    let newest = below.iter().max_by_key(|process| process.start_ticks);
+    Some(Usage {
+        cpu_ms: ticks.saturating_mul(1000) / rustix::param::clock_ticks_per_second().max(1),
+        newest_start_unix_ms: newest.and_then(|process| started_at_unix_ms(process)),
+    })
 }
 
 /// The chain of parents of `pid`, nearest first, without itself.
@@ -323,6 +362,7 @@ mod tests {
                 (stat.session, stat.terminal, stat.start_ticks),
                 (700, 34816, 987_654)
             );
+            assert_eq!((stat.own_ticks, stat.children_ticks), (5 + 6, 7 + 8));
         }
     }
 

@@ -62,7 +62,7 @@ pub(super) const DEP_TREE: Rule = Rule {
 
 pub(super) const DEP_CYCLES: Rule = Rule {
     path: &["dep", "cycles"],
-    about: "dependencies that go in a circle",
+    about: "dependency cycles",
     flag_groups: &[],
     positionals: NO_POSITIONALS,
     subcommands: &[],

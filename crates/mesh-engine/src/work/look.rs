@@ -1,17 +1,30 @@
 //! When an attempt last showed a sign of life.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use mesh_agent::activity;
 use mesh_core::event::Event;
 use mesh_core::id::AttemptId;
 use mesh_core::time::Millis;
+use mesh_proc::shim;
+use mesh_proc::tree;
 
 use crate::clock::unix_ms;
-use crate::host::Host;
+use crate::host::{Host, lock};
 use crate::work::folder;
 
-/// Looks at both logs and, if both are old, at the workspace.
+/// An agent whose processes use less than one part in so many of the time waits; a program that only waits wakes up now and then.
+const IDLE_SHARE: u64 = 100;
+
+/// What an attempt's processes had used when it was looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    at_unix_ms: u64,
+    cpu_ms: u64,
+}
+
+/// Looks at both logs and at the work of the processes and, if all that is old, at the workspace.
 pub(crate) fn look(host: &Arc<Host>, attempt: &AttemptId) {
     let last_sign = last_sign(host, attempt).unwrap_or(Millis(0));
     host.tell(Event::Looked {
@@ -25,6 +38,55 @@ fn last_sign(host: &Host, attempt: &AttemptId) -> Option<Millis> {
     let workspace = folder::recall(&folder).ok()??;
     let (stdout, stderr) = (folder.join("stdout"), folder.join("stderr"));
     let fresh_after = unix_ms().saturating_sub(host.profile.limits.silence.0);
-    let activity = activity::last_sign(&[&stdout, &stderr], &workspace.path, fresh_after)?;
+    let processes = work_of_processes(host, attempt, &folder);
+    let logs = [stdout.as_path(), &stderr];
+    let activity = activity::last_sign(&logs, processes, &workspace.path, fresh_after)?;
     Some(host.clock.at_unix_ms(activity.unix_ms))
+}
+
+/// When the attempt's processes last did something: now, if they have used processor time since the last look (since the start, at
+/// the first one), else when the newest of them was born.
+fn work_of_processes(host: &Host, attempt: &AttemptId, folder: &Path) -> Option<u64> {
+    let record = shim::read_record(&folder.join("shim.json")).ok()??;
+    let usage = tree::usage(record.identity)?;
+    let now = Sample {
+        at_unix_ms: unix_ms(),
+        cpu_ms: usage.cpu_ms,
+    };
+    let before = lock(&host.samples)
+        .insert(attempt.clone(), now)
+        .or_else(|| {
+            let shim = tree::stat(record.identity.pid)?;
+            Some(Sample {
+                at_unix_ms: tree::started_at_unix_ms(&shim)?,
+                cpu_ms: 0,
+            })
+        })?;
+    if are_busy(before, now) {
+        Some(now.at_unix_ms)
+    } else {
+        usage.newest_start_unix_ms
+    }
+}
+
+fn are_busy(before: Sample, now: Sample) -> bool {
+    let used = now.cpu_ms.saturating_sub(before.cpu_ms);
+    let passed = now.at_unix_ms.saturating_sub(before.at_unix_ms);
+    used > passed / IDLE_SHARE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_only_wakes_up_now_and_then_is_not_busy() {
+        let sample = |at_unix_ms, cpu_ms| Sample { at_unix_ms, cpu_ms };
+        let before = sample(1_000_000, 5_000);
+        assert!(!are_busy(before, sample(1_900_000, 5_000)));
+        assert!(!are_busy(before, sample(1_900_000, 14_000)));
+        assert!(are_busy(before, sample(1_900_000, 14_010)));
+        // What ended unseen took its time with it.
+        assert!(!are_busy(before, sample(1_900_000, 0)));
+    }
 }

@@ -225,7 +225,7 @@ fn an_unknown_need_and_a_cycle_are_errors() {
         all,
         [
             "error: task b1 needs a12, which is not in the plan; did you mean `a1`?",
-            "error: tasks need each other in a circle: a1 -> b1 -> a1"
+            "error: dependency cycle: a1 -> b1 -> a1"
         ]
     );
 }

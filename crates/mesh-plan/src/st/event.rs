@@ -229,7 +229,7 @@ fn items<'a>(
             reading.error(
                 slot.place,
                 Some(&slot.item.id),
-                format!("item {} is there twice", slot.item.id),
+                format!("duplicate task {}", slot.item.id),
             );
         }
     }

@@ -210,7 +210,7 @@ fn sequence<'a>(
             );
         }
         Some(last) => {
-            reading.error(place, None, format!("`seq` {seq} comes after {last}: the event is there twice, or two files were joined"));
+            reading.error(place, None, format!("`seq` {seq} comes after {last}: a duplicate event, or two files that were joined"));
         }
     }
     plan.watermark = Some(plan.watermark.map_or(seq, |last| last.max(seq)));

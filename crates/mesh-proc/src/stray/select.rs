@@ -244,6 +244,8 @@ mod tests {
                 session: *session,
                 terminal: *terminal,
                 start_ticks: u64::from(*pid),
+                own_ticks: 0,
+                children_ticks: 0,
             })
             .collect();
         let marks: Vec<Marks> = rows.iter().map(|row| Marks::parse(row.4)).collect();
