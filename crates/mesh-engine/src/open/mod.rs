@@ -370,7 +370,7 @@ fn assemble(
         cancelled: Mutex::new(BTreeSet::new()),
         prompted: Mutex::new(BTreeSet::new()),
         vcs_gate: Gate::new(cores),
-        samples: Mutex::new(BTreeMap::new()),
+        samples: Mutex::default(),
         notes: Mutex::new(Vec::new()),
         shared: Mutex::new(seen),
         landing: Mutex::new(()),
