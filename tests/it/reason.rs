@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::coordinator::Coordinator;
 use crate::script;
 use crate::stage::{FAKE_BD_GIT, ST_GIT, Scene, Stage, Work, job, task};
 
@@ -162,5 +163,29 @@ fn logs_show_both_streams_setup_and_proof_st_git() {
         nothing.stderr.contains("has written nothing"),
         "{}",
         nothing.stderr
+    );
+}
+
+#[test]
+fn logs_that_are_followed_show_both_streams_as_they_grow_st_git() {
+    let (scene, work) = two(ST_GIT, |scene| {
+        let first = json!([{"print": "out 1"}, {"print_err": "err 1"}, script::event(scene, "told"), script::gate(scene), {"print": "out 2"}]);
+        script::then(first, &Value::Array(script::result(scene, "a")))
+    });
+    let run = scene.start(&work, 2, &[]);
+    scene.log.wait_for("told", 1);
+    let args = ["logs", "a", "-f"].map(str::to_owned);
+    let logs = Coordinator::start(&scene, &args);
+    scene.open_gate();
+    let logs = logs.wait().exits(0).stdout;
+    let _ = run.wait().exits(0);
+    let at = |text: &str| {
+        logs.find(text)
+            .unwrap_or_else(|| panic!("no {text:?} in {logs}"))
+    };
+    assert!(at("out 1\n") < at("==> stderr <==\nerr 1\n"), "{logs}");
+    assert!(
+        at("out 1\n") < at("out 2\n") && at("out 2\n") < at("Blockers: none\n"),
+        "{logs}"
     );
 }

@@ -148,7 +148,7 @@ fn report<'a>(
         .protocol
         .last_message(&stdout, RESPONSE_BYTES)
         .ok()
-        .map(|message| message.text);
+        .map(|message| host.secrets.mask(&message.text));
     AttemptReport {
         attempt,
         title: host

@@ -334,3 +334,29 @@ fn wait(watch: &OwnedFd, live: Option<&Live>) -> Result<(), CommandError> {
     while rustix::io::read(watch, &mut buffer).is_ok_and(|count| count > 0) {}
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_whole_lines_without_what_it_would_obey() {
+        let mut pending = Vec::new();
+        let mut shown = Vec::new();
+        // A character and a sequence are cut in two by the end of a piece.
+        let pieces: [&[u8]; 4] = [
+            b"a \x1b[3",
+            b"1mred\x1b[0m \xc3",
+            b"\xa9\n\xe2\x80\xaeb",
+            b"",
+        ];
+        for piece in pieces {
+            shown.extend(safe_lines(&mut pending, piece, true));
+        }
+        assert_eq!(String::from_utf8(shown).unwrap(), "a red \u{e9}\nb");
+        assert!(safe_lines(&mut pending, b"no end yet", false).is_empty());
+        let mut endless = Vec::new();
+        let long = vec![b'x'; MAX_LINE_BYTES + 1];
+        assert_eq!(safe_lines(&mut endless, &long, false).len(), long.len());
+    }
+}

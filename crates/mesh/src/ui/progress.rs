@@ -117,7 +117,7 @@ impl Watch for Progress {
     }
 
     fn note(&mut self, text: &str) {
-        self.line(&format!("          {text}"));
+        self.line(&format!("          {}", brief(text)));
     }
 }
 
