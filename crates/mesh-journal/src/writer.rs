@@ -240,7 +240,8 @@ impl Journal {
             return Ok(());
         }
         self.look_after()?;
-        if self.length_found()? > self.length {
+        let before = self.length_found()?;
+        if before > self.length {
             // Whoever added something may have left half a line; ours must not be glued to it. Readers pass over it.
             lines.insert(0, '\n');
         }
@@ -256,7 +257,8 @@ impl Journal {
             });
         }
         self.next = number;
-        self.length = self.length_found()?;
+        // Not what is found now: somebody may have cut it between the two, and the next record must notice.
+        self.length = before.saturating_add(bytes_of(&lines));
         Ok(())
     }
 
