@@ -29,6 +29,7 @@ pub(crate) struct RawLines {
 
 impl RawLines {
     pub(crate) fn open(path: &Path) -> io::Result<RawLines> {
+        refuse_special(path)?;
         Ok(RawLines {
             reader: BufReader::with_capacity(1 << 16, File::open(path)?),
             number: 0,
@@ -58,6 +59,16 @@ impl RawLines {
             last,
         }))
     }
+}
+
+/// Refuses what is neither a file nor a folder: opening a pipe waits for its other end, and a device may never end.
+pub(crate) fn refuse_special(path: &Path) -> io::Result<()> {
+    let stat = fs_err::metadata(path)?;
+    if stat.is_file() || stat.is_dir() {
+        return Ok(());
+    }
+    let problem = format!("{} is neither a file nor a folder", path.display());
+    Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
 }
 
 /// Makes the names in `folder` durable.

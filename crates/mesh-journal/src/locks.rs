@@ -12,13 +12,13 @@ use std::fs::{File, Metadata, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::append::write_temporary;
+use crate::append::{refuse_special, write_temporary};
 use crate::layout::RunDir;
 use crate::run_id::RunId;
 use crate::wall::WallTime;
@@ -93,28 +93,22 @@ impl Coordinator {
 #[derive(Debug)]
 pub struct Guard {
     file: File,
-    /// The lock on the file that took the place of this one.
-    successor: Mutex<Option<Box<Guard>>>,
+    /// Others that are held for as long as this one.
+    others: Mutex<Vec<Arc<Guard>>>,
 }
 
 impl Guard {
     fn new(file: File) -> Guard {
         Guard {
             file,
-            successor: Mutex::new(None),
+            others: Mutex::default(),
         }
     }
 
     /// Holds another lock for as long as this one.
-    pub(crate) fn take_over(&self, other: Guard) {
-        let mut successor = self
-            .successor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        match &*successor {
-            Some(known) => known.take_over(other),
-            None => *successor = Some(Box::new(other)),
-        }
+    pub(crate) fn keep(&self, other: Arc<Guard>) {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.push(other);
     }
 }
 
@@ -195,6 +189,7 @@ pub(crate) fn acquire_open(file: File, key: &Path) -> Result<Guard, LockError> {
 }
 
 fn open(key: &Path) -> io::Result<File> {
+    refuse_special(key)?;
     Ok(fs_err::File::open(key)?.into_parts().0)
 }
 

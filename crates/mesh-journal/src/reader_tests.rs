@@ -186,3 +186,19 @@ fn a_newer_format_is_refused_with_what_to_do_wherever_it_begins() {
         lines[at] = old;
     }
 }
+
+/// Opening a pipe would wait for ever, and a device may never end.
+#[test]
+fn what_is_no_file_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, target) in [("device", "/dev/zero"), ("folder", "/")] {
+        let path = folder.path().join(name);
+        std::os::unix::fs::symlink(target, &path).unwrap();
+        let error = read(&path).unwrap_err();
+        assert!(
+            matches!(error, JournalError::Unreadable { .. }),
+            "{error:?}"
+        );
+    }
+    crate::locks::is_held(&folder.path().join("device")).unwrap_err();
+}

@@ -14,7 +14,7 @@ use mesh_core::decision::Decision;
 use mesh_core::event::Event;
 use mesh_core::time::Millis;
 
-use crate::append::sync_folder;
+use crate::append::{refuse_special, sync_folder};
 use crate::error::JournalError;
 use crate::locks::{self, Guard};
 use crate::reader::{self, Tail};
@@ -27,6 +27,8 @@ pub struct Journal {
     file: File,
     lock: Arc<Guard>,
     path: PathBuf,
+    /// Where it is to take the place of a damaged one.
+    place: Option<PathBuf>,
     next: u64,
     broken: bool,
     /// How many bytes it has, as far as we wrote them or found them.
@@ -41,7 +43,8 @@ pub struct Journal {
 pub enum Mend {
     /// Take it out, when no record is missing.
     Complete,
-    /// Also cut it where records may be missing. Nothing may be started from what is left.
+    /// Also cut it where records may be missing. What is left takes the journal's place only with [`Journal::publish`], when it has
+    /// been closed: until then a crash leaves the damage for all to see, and nobody takes what is left for a whole run.
     Cut,
 }
 
@@ -105,6 +108,7 @@ impl Journal {
             file,
             lock,
             path: path.to_owned(),
+            place: None,
             next: 1,
             broken: false,
             length: bytes_of(&line),
@@ -129,7 +133,7 @@ impl Journal {
         };
         let (mut file, mut lock) = open_locked(path)?;
         let contents = reader::read(path)?;
-        let mut notes = Vec::new();
+        let (mut at, mut place, mut notes) = (path.to_owned(), None, Vec::new());
         if let Some(damage) = &contents.damage {
             if damage.is_lossy && mend != Mend::Cut {
                 return Err(JournalError::Lossy {
@@ -145,8 +149,15 @@ impl Journal {
             let temporary = path.with_extension("new");
             write_without(&temporary, &bytes, &damage.rubbish).map_err(disk)?;
             // The lock goes on to the new file before anybody else can see it.
-            (file, lock) = open_locked(&temporary)?;
-            replace(&temporary, path).map_err(disk)?;
+            let new = options().open(&temporary).map_err(disk)?;
+            let old = std::mem::replace(&mut lock, Arc::new(lock_of(&new, &temporary)?));
+            file = new;
+            if damage.is_lossy {
+                lock.keep(old);
+                (at, place) = (temporary, Some(path.to_owned()));
+            } else {
+                replace(&temporary, path).map_err(disk)?;
+            }
         } else if let Tail::Torn { offset, .. } = contents.tail {
             file.set_len(offset)
                 .and_then(|()| file.sync_all())
@@ -160,13 +171,30 @@ impl Journal {
         let journal = Journal {
             file,
             lock,
-            path: path.to_owned(),
+            path: at,
+            place,
             next,
             broken: false,
             length,
             notes,
         };
         Ok((journal, contents))
+    }
+
+    /// Lets what is left of a journal that was cut take its place.
+    ///
+    /// # Errors
+    /// [`JournalError::Disk`]; then the damaged one lies there as before.
+    pub fn publish(&mut self) -> Result<(), JournalError> {
+        let Some(place) = self.place.take() else {
+            return Ok(());
+        };
+        replace(&self.path, &place).map_err(|source| JournalError::Disk {
+            path: place.clone(),
+            source,
+        })?;
+        self.path = place;
+        Ok(())
     }
 
     /// The lock, for whoever must go on holding it when the journal is closed.
@@ -293,7 +321,7 @@ impl Journal {
         }
         let (file, lock, note) = self.put_back()?;
         self.file = file;
-        self.lock.take_over(lock);
+        self.lock.keep(Arc::new(lock));
         self.notes.push(note);
         Ok(())
     }
@@ -345,6 +373,7 @@ fn open_locked(path: &Path) -> Result<(File, Arc<Guard>), JournalError> {
         source,
     };
     loop {
+        refuse_special(path).map_err(unreadable)?;
         let file = options().open(path).map_err(unreadable)?;
         let lock = Arc::new(lock_of(&file, path)?);
         let (ours, there) = (

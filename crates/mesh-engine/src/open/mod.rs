@@ -201,6 +201,7 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
     if is_lossy && state.run_end() != RunEnd::Concluded {
         lost::close(&mut journal, &mut state, latest, WallTime(unix_ms()))?;
     }
+    journal.publish()?;
     let nothing = match aim {
         Aim::GoOn => has_nothing_to_do(&state, latest, &run_dir),
         Aim::End => state.run_end() == RunEnd::Concluded,

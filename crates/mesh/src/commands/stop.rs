@@ -145,7 +145,7 @@ fn end_unreadable(
     let (vcs, ..) = scope::open_repository(folder)?;
     let _store = locks::acquire(vcs.store_path())?;
     let journal = run_dir.journal();
-    let _journal = match journal.exists() {
+    let _journal = match journal.is_file() {
         true => Some(locks::acquire(&journal)?),
         false => None,
     };
