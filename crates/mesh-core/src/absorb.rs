@@ -390,9 +390,9 @@ fn update(task: &mut Task, state: &mut TaskState, new: &Task, closed: Option<&St
     // Who leaves a task out and closes it then has said what is to become of it.
     let unwanted = matches!(state.phase, Phase::Skipped(SkipReason::ByPerson));
     match &new.standing {
-        Standing::Satisfied { commit } if !done => match closed {
+        // What stood as done already is changed in something else.
+        Standing::Satisfied { commit } if !done && was.standing != new.standing => match closed {
             Some(_) if unwanted => {}
-            None if matches!(state.phase, Phase::ClosedElsewhere { .. }) => {}
             Some(sign) => {
                 state.phase = closed_elsewhere(sign);
                 state.claimed = false;
