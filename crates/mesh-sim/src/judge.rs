@@ -343,6 +343,7 @@ impl Judge {
                     }
                     self.charged.insert(id.clone(), 0);
                     self.redone.insert(id.clone());
+                    self.closed_elsewhere.remove(id);
                     self.unwanted.remove(id);
                 }
                 self.passes.clear();

@@ -150,12 +150,18 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
     })
 }
 
-/// Takes a run up again and works it until it ends or is left.
+/// Takes a run up again and works it until it ends or is left. With `trust_outside` the tasks that somebody else closed count as
+/// done.
 ///
 /// # Errors
 /// [`EngineError`].
-pub fn resume(mesh_dir: MeshDir, run: RunId, world: World) -> Result<Resumed, EngineError> {
-    take_up(mesh_dir, run, world, Aim::GoOn)
+pub fn resume(
+    mesh_dir: MeshDir,
+    run: RunId,
+    world: World,
+    trust_outside: bool,
+) -> Result<Resumed, EngineError> {
+    take_up(mesh_dir, run, world, Aim::GoOn { trust_outside })
 }
 
 /// Ends a run that nobody coordinates: its agents are stopped, what ended is recorded, claims are given back, nothing starts.
@@ -169,7 +175,7 @@ pub fn end(mesh_dir: MeshDir, run: RunId, world: World) -> Result<Resumed, Engin
 /// What a run is taken up for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Aim {
-    GoOn,
+    GoOn { trust_outside: bool },
     End,
 }
 
@@ -179,7 +185,7 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
     let vcs = open_vcs(&setup, &run, &world.ours, None)?;
     let locks = Locks::take(&setup, &vcs)?;
     let mend = match aim {
-        Aim::GoOn => Mend::Complete,
+        Aim::GoOn { .. } => Mend::Complete,
         Aim::End => Mend::Cut,
     };
     let (mut journal, contents) = Journal::open_to_append(&run_dir.journal(), mend)?;
@@ -203,7 +209,10 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
     }
     journal.publish()?;
     let nothing = match aim {
-        Aim::GoOn => has_nothing_to_do(&state, latest, &run_dir),
+        Aim::GoOn {
+            trust_outside: true,
+        } => false,
+        Aim::GoOn { .. } => has_nothing_to_do(&state, latest, &run_dir),
         Aim::End => state.run_end() == RunEnd::Concluded,
     };
     if nothing {
@@ -255,7 +264,11 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
     engine.watch.note(&recovered.sentence());
     engine.take(&Event::Refreshed { change: Ok(change) })?;
     engine.take_requests()?;
-    if aim == Aim::GoOn {
+    if let Aim::GoOn { trust_outside } = aim {
+        if trust_outside {
+            let request = Request::TrustOutside;
+            engine.take(&Event::Asked { request })?;
+        }
         engine.take(&Event::Reopened)?;
     }
     engine.resumed = false;

@@ -17,6 +17,9 @@ use crate::ui::shell::Shell;
 pub(crate) struct Args {
     #[command(flatten)]
     pub run: RunArgs,
+    /// Take as done what somebody else closed since the run began, and go on with what needs it.
+    #[arg(long)]
+    pub trust_outside: bool,
     /// Print the report as one JSON object at the end.
     #[arg(long)]
     pub json: bool,
@@ -27,7 +30,12 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     inside::refuse(&mesh_dir, "resume")?;
     log::of_run(&mesh_dir, &run_dir);
     let ours: Env = std::env::vars_os().collect();
-    let resumed = mesh_engine::resume(mesh_dir.clone(), run.clone(), world(ours, shell))?;
+    let resumed = mesh_engine::resume(
+        mesh_dir.clone(),
+        run.clone(),
+        world(ours, shell),
+        args.trust_outside,
+    )?;
     if resumed.nothing {
         shell.line(format!(
             "nothing to do: run {run} has ended, and none of its tasks can be started"

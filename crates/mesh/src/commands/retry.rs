@@ -8,8 +8,10 @@ use std::path::Path;
 use mesh_bd::Client;
 use mesh_core::decision::Decision;
 use mesh_core::event::Request;
+use mesh_core::graph::Ix;
 use mesh_core::id::TaskId;
 use mesh_core::issue::{Issue, IssueStatus};
+use mesh_core::state::Phase;
 use mesh_engine::{SourceSetup, is_held_by_mesh};
 
 use crate::commands::target::{self, RunArgs, RunState};
@@ -22,8 +24,11 @@ use crate::ui::shell::Shell;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The task.
-    #[arg(value_name = "TASK")]
-    pub task: String,
+    #[arg(value_name = "TASK", required_unless_present = "failed")]
+    pub task: Option<String>,
+    /// Run every task again that failed.
+    #[arg(long, conflicts_with = "task")]
+    pub failed: bool,
     /// Run again what was built on it, too.
     #[arg(long)]
     pub with_dependents: bool,
@@ -35,16 +40,40 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let (mesh_dir, run, run_dir) = args.run.find(folder)?;
     inside::refuse(&mesh_dir, "retry")?;
     let read = target::read_run_to_change(&run, &run_dir)?;
-    let task = target::find_task(&read.state, &run, &args.task)?;
-    let request = Request::Retry {
-        task: task.clone(),
-        with_dependents: args.with_dependents,
+    let tasks = match &args.task {
+        Some(task) => vec![target::find_task(&read.state, &run, task)?],
+        None => failed(&read),
     };
-    let again = tasks_again(&target::decisions(&read, &run_dir, &request)?);
+    if tasks.is_empty() {
+        shell.line(format!("no task of run {run} has failed"));
+    }
+    let requests: Vec<Request> = tasks
+        .into_iter()
+        .map(|task| Request::Retry {
+            task,
+            with_dependents: args.with_dependents,
+        })
+        .collect();
+    // All or none.
+    let mut again = Vec::new();
+    for request in &requests {
+        again.extend(tasks_again(&target::decisions(&read, &run_dir, request)?));
+    }
     check_claimable(&read, again)?;
-    let said = target::ask(&read, &run, &run_dir, &request)?;
-    shell.line(format!("{task}: the retry is {said}"));
+    for request in &requests {
+        let said = target::ask(&read, &run, &run_dir, request)?;
+        if let Request::Retry { task, .. } = request {
+            shell.line(format!("{task}: the retry is {said}"));
+        }
+    }
     Ok(exit_code::OK)
+}
+
+fn failed(read: &RunState) -> Vec<TaskId> {
+    let state = &read.state;
+    let has_failed = |at: &Ix| matches!(state.task(*at).phase, Phase::Failed { .. });
+    let failed = state.plan().all().filter(has_failed);
+    failed.map(|at| state.plan().task(at).id.clone()).collect()
 }
 
 /// The tasks that would be done again.
