@@ -13,6 +13,7 @@ use crate::model::{CommitId, Unrecorded, Workspace};
 use crate::submodule::{Kept, Submodules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -89,8 +90,10 @@ fn list(git: &Git, at: &Path, administrative: &Path) -> Result<Vec<Listed>, VcsE
     };
     let answer = match ask() {
         Err(VcsError::Failed { .. }) => {
-            fs_err::remove_file(administrative.join("index"))?;
-            git.run_on_files(at, args!["read-tree", "HEAD"])?;
+            match fs_err::remove_file(administrative.join("index")) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+                _ => git.run_on_files(at, args!["read-tree", "HEAD"])?,
+            };
             ask()?
         }
         answer => answer?,
