@@ -8,6 +8,7 @@ use std::path::Path;
 on_both!(
     a_nested_repository_is_named_and_kept_out,
     a_nested_repository_without_a_commit_is_named,
+    a_repository_made_around_recorded_files_loses_none_without_a_word,
     a_nested_repository_among_ignored_files_is_nobodys_business,
     a_nested_repository_that_is_claimed_is_named_wherever_it_lies,
     an_ignored_file_that_is_claimed_is_named,
@@ -105,6 +106,23 @@ fn a_nested_repository_without_a_commit_is_named(world: &World) {
         world.file_at(&found.commit, "deep/beside").as_deref(),
         Some("b\n")
     );
+}
+
+/// jj takes the files of such a folder out of the commit; git goes on recording them.
+fn a_repository_made_around_recorded_files_loses_none_without_a_word(world: &World) {
+    let first = world.add("first", &world.base());
+    write(&first, "app/old.js", "old\n");
+    let found = snapshot(world, &first, &[]);
+    world.end(&first, &found, "first");
+    let workspace = world.add("t", std::slice::from_ref(&found.commit));
+    world.agent_ok(&workspace, &format!("cd app && {INIT} && {COMMIT}"));
+    let found = snapshot(world, &workspace, &["app/index.js"]);
+    let is_kept = |path| world.file_at(&found.commit, path).is_some();
+    if is_kept("app/old.js") && is_kept("app/index.js") {
+        assert_eq!(named(&found), [""; 0]);
+    } else {
+        assert_eq!(named(&found), ["app"]);
+    }
 }
 
 fn a_nested_repository_among_ignored_files_is_nobodys_business(world: &World) {
@@ -272,15 +290,16 @@ fn with_submodules(world: &World, checked_out: bool) {
         repo = world.repo.display(),
     );
     world.user(&script);
-    if world.is_jj {
-        world.user("jj git import && jj new main@git 2>/dev/null || true; jj new 'latest(heads(all()))' 2>/dev/null || true");
-    }
     if checked_out {
         world.user(&format!(
             "{allow} submodule --quiet update --init --recursive"
         ));
     } else {
         world.user("git submodule --quiet deinit -f lib && rm -rf .git/modules");
+    }
+    if world.is_jj {
+        // jj takes git's new commit over.
+        world.user("jj st");
     }
 }
 

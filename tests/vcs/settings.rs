@@ -398,7 +398,7 @@ mod only_real_jj {
     #[test]
     fn signing() {
         check(
-            "jj config set --repo signing.behavior own && jj config set --repo signing.backend gpg && jj config set --repo signing.backends.gpg.program false && jj config set --repo ui.show-cryptographic-signatures true",
+            "jj config set --repo signing.behavior own && jj config set --repo signing.backend gpg && jj config set --repo signing.backends.gpg.program '\"false\"' && jj config set --repo ui.show-cryptographic-signatures true",
         );
     }
 

@@ -176,16 +176,25 @@ impl Guard for JjGuard {
             git.check()?;
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut differs = None;
+        let mut same = true;
         for (file, before) in &seen.bytes {
-            if bytes_of(file)? != *before {
-                differs = Some(file.clone());
-            }
+            same &= bytes_of(file)? == *before;
         }
-        let Some(file) = differs else {
+        if same {
             return Ok(());
-        };
+        }
         let now = self.look()?;
+        // The file with the settings, rather than the one that says where it is.
+        let is_settings = |file: &Path| file.extension().is_some_and(|kind| kind == "toml");
+        let differing = |file: &&PathBuf| {
+            seen.bytes.get(*file).cloned().flatten() != now.bytes.get(*file).cloned().flatten()
+        };
+        let files = || now.bytes.keys().chain(seen.bytes.keys()).filter(differing);
+        let file = files()
+            .find(|file| is_settings(file))
+            .or_else(|| files().next())
+            .cloned()
+            .unwrap_or_default();
         let names: BTreeSet<&String> = seen.settings.keys().chain(now.settings.keys()).collect();
         let harmful: Vec<&str> = names
             .into_iter()
@@ -194,8 +203,7 @@ impl Guard for JjGuard {
             .filter(|name| !is_harmless(name))
             .collect();
         let unreadable = now.bytes.iter().any(|(file, bytes)| {
-            file.extension().is_some_and(|kind| kind == "toml")
-                && bytes.as_deref().is_some_and(|bytes| table(bytes).is_none())
+            is_settings(file) && bytes.as_deref().is_some_and(|bytes| table(bytes).is_none())
         });
         let what = match (harmful.is_empty(), unreadable) {
             (true, false) => {

@@ -201,14 +201,19 @@ impl<'a> GitStore<'a> {
         }
         let mut input = Vec::new();
         for path in paths {
+            // `check-ignore` refuses literal pathspecs; behind `./` nothing is taken for a pattern.
+            input.extend_from_slice(b"./");
             input.extend_from_slice(path.as_os_str().as_bytes());
             input.push(0);
         }
-        let command = args!["check-ignore", "--no-index", "-z", "--stdin"];
-        let answer = self.ask(workspace, command, &input)?;
-        match answer.code() {
-            Some(0 | 1) => answer.parse(git_parse::paths),
-            _ => Err(answer.failure()),
-        }
+        let mut args = args!["--no-literal-pathspecs", "check-ignore", "--no-index"];
+        args.extend(args!["-z", "--stdin"]);
+        let answer = self.ask(workspace, args, &input)?;
+        let found = match answer.code() {
+            Some(0 | 1) => answer.parse(git_parse::paths)?,
+            _ => return Err(answer.failure()),
+        };
+        let plain = |path: &PathBuf| path.strip_prefix(".").unwrap_or(path).to_path_buf();
+        Ok(found.iter().map(plain).collect())
     }
 }
