@@ -79,16 +79,21 @@ impl Desk<'_> {
                     self.stop_task(task, StopCause::Taken);
                 }
             }
-            Event::Reopened => self.record_parked(),
+            // While claims are given back nothing is taken up.
+            Event::Reopened if self.state.run_end() == RunEnd::Open => self.record_parked(),
             Event::Asked { request } => self.on_request(request),
             Event::Concluded => {
                 let over = self.state.run_end() == RunEnd::Concluded;
-                let more = !self.state.ready.is_empty() || !self.state.wakes.is_empty();
-                if over && more && *self.state.intake() == Intake::Open {
+                let state = &*self.state;
+                let parked = state.active().any(|at| state.is_parked(at));
+                let more = parked || !state.ready.is_empty() || !state.wakes.is_empty();
+                if over && more && *state.intake() == Intake::Open {
                     self.take(Decision::GoOn);
+                    self.record_parked();
                 }
             }
             Event::Begun { .. }
+            | Event::Reopened
             | Event::Claimed { .. }
             | Event::Settled { .. }
             | Event::Noticed { .. } => {}
