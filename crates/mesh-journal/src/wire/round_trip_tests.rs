@@ -33,7 +33,7 @@ fn every_kind_of_decision_comes_back() {
     let decisions = sample::every_decision();
     assert_eq!(round_trip(&Event::Tick, &decisions).decisions, decisions);
     let kinds: BTreeSet<usize> = decisions.iter().map(sample::decision_kind).collect();
-    assert_eq!(kinds, (0..22).collect());
+    assert_eq!(kinds, (0..24).collect());
 }
 
 #[test]
