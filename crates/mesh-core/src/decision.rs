@@ -253,6 +253,17 @@ pub struct StartOrder {
     pub changed: BTreeMap<TaskId, Arc<[String]>>,
     /// Why the attempt before this one failed.
     pub previous: Option<Failure>,
+    /// The question that the attempt before this one ended with: this one goes on in its workspace.
+    pub question: Option<AskedQuestion>,
+}
+
+/// A question that an attempt ended with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedQuestion {
+    /// The attempt's number.
+    pub attempt: u32,
+    /// What it asked.
+    pub text: String,
 }
 
 /// A need and the result that stands for it.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::decision::{Action, Decision, Outcome, SkipReason, StopCause};
+use crate::decision::{Action, AskedQuestion, Decision, Outcome, SkipReason, StopCause};
 use crate::event::Delivery;
 use crate::findings::{Failure, FailureClass};
 use crate::graph::Ix;
@@ -95,7 +95,14 @@ impl State {
                     attempt: attempt.number,
                     text: text.clone(),
                 };
-                self.end(attempt, phase, Outcome::Question(text.clone()))
+                let actions = self.end(attempt, phase, Outcome::Question(text.clone()));
+                if let Some(at) = self.plan.find(&attempt.task) {
+                    self.tasks.get_mut(at).question = Some(Arc::new(AskedQuestion {
+                        attempt: attempt.number,
+                        text: text.clone(),
+                    }));
+                }
+                actions
             }
             Decision::Interrupt { attempt } => {
                 self.end(attempt, Phase::Waiting, Outcome::Interrupted)
@@ -440,10 +447,15 @@ impl State {
             return Vec::new();
         };
         let place = usize::from(active.slot.0).saturating_sub(1);
+        let executed = active.executing.is_some();
         self.slots[place] = None;
         let plan = Arc::clone(&self.plan);
         self.locks.release(at, lock_claim(&plan, &self.policy, at));
         let verified = matches!(phase, Phase::Verified { .. });
+        // One that did not come to its agent, or to its end, leaves the question open.
+        if executed && outcome != Outcome::Interrupted {
+            self.tasks.get_mut(at).question = None;
+        }
         self.set_phase(at, phase);
         // Somebody closed it while it ran: that stands, whatever became of the attempt.
         if let (false, Standing::Satisfied { commit }) = (verified, &plan.task(at).standing) {

@@ -125,6 +125,7 @@ impl State {
             needs: needs.into_iter().map(name).collect(),
             changed,
             previous: task.last_failure.as_deref().cloned(),
+            question: task.question.as_deref().cloned(),
         }
     }
 }

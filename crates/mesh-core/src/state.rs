@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::decision::{HeldLocks, Outcome, SkipReason, StopCause};
+use crate::decision::{AskedQuestion, HeldLocks, Outcome, SkipReason, StopCause};
 use crate::dense::{Bits, Chunks};
 use crate::event::Delivery;
 use crate::findings::Failure;
@@ -110,6 +110,8 @@ pub struct TaskState {
     pub claimed: bool,
     /// Why the attempt before failed.
     pub last_failure: Option<Arc<Failure>>,
+    /// The question that the attempt before ended with, until an attempt after it ends.
+    pub question: Option<Arc<AskedQuestion>>,
     /// The paths that its newest recorded attempt changed.
     pub changed: Arc<[String]>,
     /// Somebody else closed it while its attempt was active; how that shows.
@@ -260,6 +262,7 @@ impl TaskState {
             passes: 0,
             claimed: false,
             last_failure: None,
+            question: None,
             changed: Arc::default(),
             closed: None,
             settling: Vec::new(),

@@ -87,8 +87,8 @@ pub struct PromptInput<'a> {
     pub previous: Option<&'a FailedAttempt>,
     /// Files that the workspace starts with in conflict.
     pub conflicts: &'a [String],
-    /// A person's answer to the question that the last attempt ended with: the question and the answer.
-    pub answer: Option<(&'a str, &'a str)>,
+    /// The question that the last attempt ended with, in the same workspace.
+    pub question: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -115,7 +115,6 @@ struct Facts<'a> {
     previous: Option<Previous<'a>>,
     conflicts: &'a [String],
     question: Option<&'a str>,
-    answer: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -174,8 +173,7 @@ pub fn render_prompt(input: &PromptInput<'_>) -> Result<String, RenderError> {
             same_workspace: failed.same_workspace,
         }),
         conflicts: input.conflicts,
-        question: input.answer.map(|(question, _)| question),
-        answer: input.answer.map(|(_, answer)| answer),
+        question: input.question,
     };
     template::render(NAME, TEMPLATE, facts).map_err(|cause| RenderError { name: NAME, cause })
 }

@@ -58,7 +58,7 @@ fn input<'a>(sheet: &'a Sheet, attempt: &'a AttemptId) -> PromptInput<'a> {
         needs: &[],
         previous: None,
         conflicts: &[],
-        answer: None,
+        question: None,
     }
 }
 
@@ -133,7 +133,7 @@ fn a_second_attempt_knows_what_failed() {
         pr: true,
         previous: Some(&failed),
         conflicts: &conflicts,
-        answer: Some(("Which port?", "8080")),
+        question: Some("Which port?"),
         ..input(&sheet, &attempt)
     });
     insta::assert_snapshot!(text.expect("the template is sound"));

@@ -74,7 +74,7 @@ pub(crate) fn render(
         needs: &needs,
         previous: previous.as_ref(),
         conflicts: &conflicts,
-        answer: None,
+        question: order.question.as_ref().map(|asked| asked.text.as_str()),
     };
     render_prompt(&input).map_err(|error: RenderError| error.to_string())
 }

@@ -56,7 +56,8 @@ fn prepare_and_launch(host: &Arc<Host>, order: &StartOrder) -> Result<Live, Star
             attempt: attempt.clone(),
         }),
         Some(Ok(Err(refusal))) => {
-            if let Ok((_, workspace)) = &workspace {
+            // What a question left in it is not thrown away.
+            if let (Ok((_, workspace)), None) = (&workspace, &order.question) {
                 discard(host, workspace);
             }
             return Err(match refusal {
@@ -94,6 +95,10 @@ fn discard(host: &Host, workspace: &Workspace) {
 
 fn make_workspace(host: &Host, order: &StartOrder) -> Result<(PathBuf, Workspace), StartFailure> {
     let folder = folder::of(host, &order.attempt).map_err(could_not)?;
+    if let Some(workspace) = workspace_of_question(host, order).map_err(could_not)? {
+        folder::remember(&folder, &workspace, &order.needs).map_err(could_not)?;
+        return Ok((folder, workspace));
+    }
     let mut parents = host.base.clone();
     for need in &order.needs {
         parents.push(CommitId::new(need.commit.0.clone()).map_err(could_not)?);
@@ -130,6 +135,30 @@ fn make_workspace(host: &Host, order: &StartOrder) -> Result<(PathBuf, Workspace
     }
     folder::remember(&folder, &workspace, &order.needs).map_err(could_not)?;
     Ok((folder, workspace))
+}
+
+/// The workspace in which the attempt before asked its question, with all that it left there. A fresh one is made when it is gone, or
+/// when it does not stand on the needs as they are now.
+fn workspace_of_question(
+    host: &Host,
+    order: &StartOrder,
+) -> Result<Option<Workspace>, mesh_vcs::VcsError> {
+    let Some(question) = &order.question else {
+        return Ok(None);
+    };
+    let asker = AttemptId {
+        task: order.attempt.task.clone(),
+        number: question.attempt,
+    };
+    let folder = host.run_dir.attempt(&asker).path().to_path_buf();
+    let (Ok(Some(workspace)), true) = (
+        folder::recall(&folder),
+        folder::recall_needs(&folder) == order.needs,
+    ) else {
+        return Ok(None);
+    };
+    let known = host.vcs_gate.pass(|| host.vcs.workspace(&workspace.name))?;
+    Ok(known.filter(|_| workspace.path.is_dir()).map(|_| workspace))
 }
 
 pub(crate) fn shown(paths: &[PathBuf]) -> String {
