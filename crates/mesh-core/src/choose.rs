@@ -699,3 +699,7 @@ mod tests;
 #[cfg(test)]
 #[path = "outside_test.rs"]
 mod outside_tests;
+
+#[cfg(test)]
+#[path = "listing_test.rs"]
+mod listing_tests;
