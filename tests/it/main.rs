@@ -25,6 +25,7 @@ mod log;
 mod mesh_log;
 mod missing;
 mod noticed;
+mod operations;
 mod picture;
 mod places;
 mod reason;

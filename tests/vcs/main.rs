@@ -10,6 +10,7 @@ mod places;
 mod rail;
 mod settings;
 mod shared;
+mod shared_log;
 mod snapshots;
 mod trouble;
 mod workspaces;

@@ -15,7 +15,6 @@ pub mod canonical;
 #[cfg(test)]
 mod docs;
 pub mod env;
-pub mod find;
 pub mod help;
 pub mod log;
 pub mod parse;
@@ -32,14 +31,16 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use mesh_real::Wanted;
 use parse::Parsed;
 
-/// Exit code of a refusal: the request is not in the table, and nothing was started.
-pub const EXIT_REFUSED: u8 = 77;
-/// Exit code when the real `bd`, or the view, is there but cannot be used.
-pub const EXIT_CANNOT_RUN: u8 = 126;
-/// Exit code when there is no real `bd` to run.
-pub const EXIT_NOT_FOUND: u8 = 127;
+pub use mesh_real::{EXIT_CANNOT_RUN, EXIT_NOT_FOUND, EXIT_REFUSED};
+
+const BD: Wanted = Wanted {
+    name: "bd",
+    variable: env::MESH_BD,
+    alone_writable: true,
+};
 
 /// The whole program: `args` are the process's arguments without its name. Returns the exit code; on success it does not
 /// return, since `bd` has taken this process's place.
@@ -78,7 +79,7 @@ pub fn main_impl(args: impl IntoIterator<Item = OsString>) -> u8 {
 /// Replaces this process by the real `bd`; comes back only with an exit code, and one line that says why it could not.
 fn become_bd(argv: &[String]) -> Result<Infallible, (u8, String)> {
     let (named, path) = (std::env::var_os(env::MESH_BD), std::env::var_os("PATH"));
-    let program = find::real_bd(named, path).map_err(|why| (EXIT_NOT_FOUND, why))?;
+    let program = mesh_real::real(&BD, named, path).map_err(|why| (EXIT_NOT_FOUND, why))?;
     // No read takes input. A view's lock travels as standard input: it is the one descriptor that an exec hands on without
     // unsafe code, and the lock then lasts exactly as long as `bd` does.
     let (mut view, mut stdin) = (None, Stdio::null());

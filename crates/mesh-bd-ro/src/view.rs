@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::find::is_same_file;
+use mesh_real::is_same_file;
 
 /// Variable that names the view, as an absolute path. When it is set the live tracker is never read.
 pub const MESH_VIEW: &str = "MESH_VIEW";

@@ -25,14 +25,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mesh_bd_ro::find::{self, Wanted};
+use mesh_real::Wanted;
 
-/// Exit code of a refusal; nothing was started. The same as that of `mesh-bd-ro`.
-pub const EXIT_REFUSED: u8 = mesh_bd_ro::EXIT_REFUSED;
-/// Exit code when the real `jj` is there but cannot be started.
-pub const EXIT_CANNOT_RUN: u8 = mesh_bd_ro::EXIT_CANNOT_RUN;
-/// Exit code when there is no real `jj` to run.
-pub const EXIT_NOT_FOUND: u8 = mesh_bd_ro::EXIT_NOT_FOUND;
+pub use mesh_real::{EXIT_CANNOT_RUN, EXIT_NOT_FOUND, EXIT_REFUSED};
 
 /// Absolute path of the real `jj`; without it the first one on `PATH` that is not this program.
 pub const MESH_JJ: &str = "MESH_JJ";
@@ -57,7 +52,7 @@ const JJ: Wanted = Wanted {
 pub fn main_impl(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
     let var = |name: &str| std::env::var_os(name);
-    let program = match find::real(&JJ, var(MESH_JJ), var("PATH")) {
+    let program = match mesh_real::real(&JJ, var(MESH_JJ), var("PATH")) {
         Ok(program) => program,
         Err(trouble) => {
             complain(&trouble);

@@ -231,11 +231,11 @@ pub trait Repository: Send + Sync {
         commit: &CommitId,
     ) -> Result<Vec<PathBuf>, VcsError>;
 
-    /// Keeps `commit` from being collected: git: as `refs/mesh/<run>/<task>/<attempt>`; jj keeps what is visible by itself, which
-    /// is checked. To be called before [`Repository::forget`].
+    /// Keeps `commit` from being collected, as `refs/mesh/<run>/<task>/<attempt>` of the git repository, which is jj's store too. It
+    /// can be used as a need and landed from then on, whether jj shows it or not. To be called before [`Repository::forget`].
     ///
     /// # Errors
-    /// The commit is unknown, or hidden (jj).
+    /// The commit is unknown; hidden, where jj has no git repository or git is not there.
     fn keep(&self, commit: &CommitId, run: &str, task: &str, attempt: u32) -> Result<(), VcsError>;
 
     /// Unregisters the workspace `name`; its folder stays. Nothing happens when there is none. Kept commits stay.

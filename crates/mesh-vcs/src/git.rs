@@ -23,7 +23,6 @@ use crate::error::VcsError;
 use crate::model::{
     CommitId, Kind, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Version, Workspace,
 };
-use crate::name::safe_name;
 use crate::shared::SharedState;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -427,7 +426,7 @@ impl Repository for Git {
     }
 
     fn keep(&self, commit: &CommitId, run: &str, task: &str, attempt: u32) -> Result<(), VcsError> {
-        let name = format!("refs/mesh/{}/{}/{attempt}", safe_name(run), safe_name(task));
+        let name = crate::name::kept_ref(run, task, attempt);
         self.run(args!["update-ref", name, commit.as_str()])
             .map(|_| ())
     }

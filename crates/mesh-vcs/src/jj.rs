@@ -14,6 +14,7 @@ mod config;
 mod guard;
 mod land;
 mod parse;
+mod reattach;
 mod settings;
 mod shared;
 mod snapshot;
@@ -139,6 +140,14 @@ impl Jj {
     /// A call that brings the working copy `at` and its commit together. Never the user's.
     fn files_args(&self, at: &Path, command: Vec<OsString>) -> Vec<OsString> {
         let mut args = argv::at(at, argv::Files::Snapshotted);
+        args.extend(self.identity.iter().cloned());
+        args.extend(command);
+        args
+    }
+
+    /// A call in the hub that makes a workspace; it refuses to run without looking at files.
+    fn hub_args(&self, hub: &Path, command: Vec<OsString>) -> Vec<OsString> {
+        let mut args = argv::at(hub, argv::Files::Hub);
         args.extend(self.identity.iter().cloned());
         args.extend(command);
         args
@@ -380,23 +389,20 @@ impl Repository for Jj {
         snapshot::discard(self, workspace, commit)
     }
 
-    fn keep(
-        &self,
-        commit: &CommitId,
-        _run: &str,
-        _task: &str,
-        _attempt: u32,
-    ) -> Result<(), VcsError> {
-        // What is visible is kept from collection by jj's own refs, and forgetting a workspace does not hide a commit below its `@`.
-        if self
-            .commits(&format!("{commit} & ::visible_heads()"))?
-            .is_empty()
-        {
-            return Err(VcsError::Unreachable {
-                commit: commit.to_string(),
-            });
+    fn keep(&self, commit: &CommitId, run: &str, task: &str, attempt: u32) -> Result<(), VcsError> {
+        let unreachable = || VcsError::Unreachable {
+            commit: commit.to_string(),
+        };
+        if !self.exists(commit)? {
+            return Err(unreachable());
         }
-        Ok(())
+        // A ref of our own, which no `op restore` of anybody takes away.
+        if unrecorded::keep(self, commit, &crate::name::kept_ref(run, task, attempt))? {
+            return Ok(());
+        }
+        // Without git jj's own refs keep what is visible, and forgetting a workspace does not hide a commit below its `@`.
+        let visible = self.commits(&format!("{commit} & ::visible_heads()"))?;
+        visible.first().map(|_| ()).ok_or_else(unreachable)
     }
 
     fn discard(&self, workspace: &Workspace) -> Result<(), VcsError> {

@@ -38,6 +38,12 @@ pub fn subject(task: &TaskId, title: &str) -> String {
     one_line(&format!("{task}: {title}"))
 }
 
+/// The ref that holds the result of an attempt.
+#[must_use]
+pub fn kept_ref(run: &str, task: &str, attempt: u32) -> String {
+    format!("refs/mesh/{}/{}/{attempt}", safe_name(run), safe_name(task))
+}
+
 /// The name of the hub's workspace of a run.
 #[must_use]
 pub fn hub_name(run: &str) -> String {

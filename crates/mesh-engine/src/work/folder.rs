@@ -6,6 +6,7 @@ use mesh_core::decision::NeedCommit;
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::task::Commit;
 use mesh_core::text::one_line;
+use mesh_journal::layout::RunDir;
 use mesh_vcs::{CommitId, NewWorkspace, Workspace, name};
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +97,19 @@ pub(crate) fn remember(
 /// The workspace that was remembered; `None` when the attempt never had one.
 pub(crate) fn recall(folder: &Path) -> std::io::Result<Option<Workspace>> {
     Ok(read(folder)?.map(|remembered| remembered.workspace))
+}
+
+/// The workspaces of all attempts of a run, as they were remembered; most of them are gone by now. What cannot be read is left out.
+#[must_use]
+pub fn remembered(run_dir: &RunDir) -> Vec<Workspace> {
+    let below = |folder: PathBuf| {
+        let entries = fs_err::read_dir(folder).into_iter().flatten();
+        entries.filter_map(|entry| Some(entry.ok()?.path()))
+    };
+    below(run_dir.attempts())
+        .flat_map(below)
+        .filter_map(|attempt| recall(&attempt).ok()?)
+        .collect()
 }
 
 /// The needs that were remembered with it.

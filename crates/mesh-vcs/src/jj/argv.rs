@@ -40,10 +40,10 @@ pub(crate) const NAMED: &str = concat!(
 pub(crate) const PATHS: &str = r#"json(path) ++ "\n""#;
 
 /// One operation a line for [`super::parse::operations`].
-pub(crate) const OPERATIONS: &str = concat!(
-    r#""{\"id\":" ++ json(id) ++ ",\"parents\":" ++ json(parents.map(|o| o.id()))"#,
-    r#" ++ ",\"description\":" ++ json(description) ++ ",\"workspace\":" ++ json(workspace_name) ++ "}\n""#,
-);
+pub(crate) const OPERATIONS: &str = r#"json(self) ++ "\n""#;
+
+/// A description as one JSON text, for [`super::parse::one_text`].
+pub(crate) const DESCRIPTION: &str = r#"json(description) ++ "\n""#;
 
 /// Commit id, whether it changes nothing and whether it is in conflict, for [`super::parse::made_commits`].
 pub(crate) const MADE: &str = concat!(
@@ -56,8 +56,10 @@ pub(crate) const MADE: &str = concat!(
 pub(crate) enum Files {
     /// Neither looked at nor written.
     Ignored,
-    /// Brought together with the workspace's commit; a stale workspace is updated on the way. For our own workspaces only.
+    /// Brought together with the workspace's commit; a stale workspace is an error. For our own workspaces only.
     Snapshotted,
+    /// As `Snapshotted` in the hub, which has no files: a stale one is updated on the way.
+    Hub,
     /// Looked at as by any jj command that the user types; a stale one is an error, because updating it would change files.
     Users,
 }
@@ -70,6 +72,10 @@ pub(crate) fn at(folder: &Path, files: Files) -> Vec<OsString> {
     match files {
         Files::Ignored => args.push("--ignore-working-copy".into()),
         Files::Snapshotted => args.extend(super::settings::for_files()),
+        Files::Hub => {
+            args.extend(super::settings::for_files());
+            args.extend(args!["--config", "snapshot.auto-update-stale=true"]);
+        }
         Files::Users => args.extend(args!["--config", "snapshot.auto-update-stale=false"]),
     }
     args
@@ -141,10 +147,6 @@ pub(crate) fn forget(name: &str) -> Vec<OsString> {
 
 pub(crate) fn workspace_list() -> Vec<OsString> {
     args!["workspace", "list", "-T", WORKSPACES]
-}
-
-pub(crate) fn update_stale() -> Vec<OsString> {
-    args!["workspace", "update-stale"]
 }
 
 pub(crate) fn snapshot() -> Vec<OsString> {

@@ -2,6 +2,7 @@
 
 use crate::model::{ChangeKind, Changed, CommitId, Listed};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// One commit as [`super::argv::STATES`] shows it.
@@ -21,16 +22,24 @@ pub(crate) struct Operation {
     pub id: String,
     pub parents: Vec<String>,
     pub description: String,
-    /// The workspace that the command ran in, as a revset names it: `name@`, in quotes where it must be.
+    /// The workspace that the command ran in.
     #[serde(default)]
-    pub workspace: Option<String>,
+    pub workspace_name: Option<String>,
+    /// What jj wrote down beside it; called so since 0.44.
+    #[serde(default, alias = "tags")]
+    pub attributes: BTreeMap<String, String>,
 }
 
 impl Operation {
     /// Whether the command ran in the workspace `name`.
     pub fn ran_in(&self, name: &str) -> bool {
-        let shown = self.workspace.as_deref().unwrap_or_default();
-        shown.strip_suffix('@').unwrap_or(shown).trim_matches('"') == name
+        self.workspace_name.as_deref() == Some(name)
+    }
+
+    /// Whether it was a call of mesh: all of them have the same options, in the same order.
+    pub fn is_ours(&self) -> bool {
+        let args = self.attributes.get("args");
+        args.is_some_and(|args| args.contains(super::settings::FIRST))
     }
 }
 
@@ -70,6 +79,14 @@ pub(crate) fn commit_ids(bytes: &[u8]) -> Result<Vec<CommitId>, String> {
 /// [`super::argv::STATES`].
 pub(crate) fn states(bytes: &[u8]) -> Result<Vec<CommitState>, String> {
     lines(bytes, |line| serde_json::from_str(line).ok())
+}
+
+/// [`super::argv::DESCRIPTION`] of one commit.
+pub(crate) fn one_text(bytes: &[u8]) -> Result<String, String> {
+    match lines(bytes, |line| serde_json::from_str(line).ok())?.pop() {
+        Some(text) => Ok(text),
+        None => Err("it is empty".to_owned()),
+    }
 }
 
 /// [`super::argv::OPERATIONS`].

@@ -9,6 +9,9 @@ use std::ffi::OsString;
 /// Setting, value as TOML, and why it is fixed.
 type Fixed = (&'static str, &'static str, &'static str);
 
+/// How the first of [`FIXED`] stands in the operation log: calls of mesh are told by it.
+pub(super) const FIRST: &str = "--config git.colocate=false --config ";
+
 /// For every call.
 const FIXED: &[Fixed] = &[
     (
@@ -80,8 +83,8 @@ const FIXED: &[Fixed] = &[
 const FOR_FILES: &[Fixed] = &[
     (
         "snapshot.auto-update-stale",
-        "true",
-        "a workspace that a killed command left stale is brought up to date",
+        "false",
+        "an update replaces what is on disk; see `reattach`",
     ),
     (
         "snapshot.max-new-file-size",

@@ -4,7 +4,7 @@
 //! the recorded commit.
 
 use super::parse::{CommitState, Operation};
-use super::{Jj, argv, unrecorded};
+use super::{Jj, argv, reattach, unrecorded};
 use crate::call::Span;
 use crate::claim;
 use crate::error::VcsError;
@@ -57,28 +57,35 @@ pub(super) fn snapshot(
     })
 }
 
-/// Brings disk and `@` together. A killed command leaves the working copy stale, which the options of the call repair.
+/// Brings disk and `@` together, whatever others did to the workspace's place in the repository: the files on disk win.
 fn record_files(jj: &Jj, workspace: &Workspace) -> Result<(), VcsError> {
-    if !workspace.path.join(".jj").is_dir() {
-        let reason = format!("{} has no .jj", workspace.path.display());
+    if reattach::is_unfinished(jj, workspace) {
+        return reattach::reattach(jj, workspace);
+    }
+    if !workspace.path.is_dir() {
+        let reason = format!("{} is not there", workspace.path.display());
         return Err(VcsError::WorkspaceGone {
             name: workspace.name.clone(),
             reason,
         });
     }
+    if !reattach::is_of_repository(jj, workspace) {
+        return reattach::reattach(jj, workspace);
+    }
     match jj.on_files(&workspace.path, argv::snapshot()) {
-        Ok(_) => Ok(()),
+        // Where it is not listed, nothing was recorded and the exit code is 0 all the same.
+        Ok(_) if jj.working_copy_state(&workspace.name)?.is_some() => Ok(()),
+        Ok(_) => reattach::reattach(jj, workspace),
         Err(VcsError::Failed { stderr, .. })
             if stderr.contains("stale") || stderr.contains("sibling") =>
         {
-            jj.on_files(&workspace.path, argv::update_stale())?;
-            jj.on_files(&workspace.path, argv::snapshot()).map(|_| ())
+            reattach::reattach(jj, workspace)
         }
         Err(error) => Err(error),
     }
 }
 
-fn working_copy(jj: &Jj, workspace: &Workspace) -> Result<CommitState, VcsError> {
+pub(super) fn working_copy(jj: &Jj, workspace: &Workspace) -> Result<CommitState, VcsError> {
     jj.working_copy_state(&workspace.name)?
         .ok_or_else(|| VcsError::WorkspaceGone {
             name: workspace.name.clone(),
@@ -154,7 +161,8 @@ fn diff_with_merge(
     diff(jj, command)
 }
 
-/// Visible heads that were made from this workspace and are neither below the result nor some workspace's `@`.
+/// Visible heads that the agent made and left behind: neither below the result nor some workspace's `@`. What was hidden at the
+/// agent's last operation was not left by it: somebody else's `undo` or `op restore` brought it back.
 fn strays(jj: &Jj, workspace: &Workspace, tip: &CommitId) -> Result<Vec<CommitId>, VcsError> {
     let mut known = workspace.parents.clone();
     known.push(tip.clone());
@@ -165,7 +173,12 @@ fn strays(jj: &Jj, workspace: &Workspace, tip: &CommitId) -> Result<Vec<CommitId
     if jj.commits(&heads)?.is_empty() {
         return Ok(Vec::new());
     }
-    let operations = operations_of(jj, &workspace.name)?;
+    let mut operations = operations_of(jj, &workspace.name)?;
+    operations.retain(|operation| !operation.is_ours());
+    let Some(last) = operations.first() else {
+        return Ok(Vec::new());
+    };
+    let heads = format!("({heads}) & at_operation({}, all())", last.id);
     let mut strays = BTreeSet::new();
     for some in operations.chunks(OPERATIONS_A_QUERY) {
         let made: Vec<String> = some.iter().map(made_by).collect();
@@ -184,8 +197,8 @@ fn made_by(operation: &Operation) -> String {
     revset
 }
 
-/// The operations of commands that ran in the workspace `name`, since it was added.
-fn operations_of(jj: &Jj, name: &str) -> Result<Vec<Operation>, VcsError> {
+/// The operations of commands that ran in the workspace `name`, since it was added, newest first.
+pub(super) fn operations_of(jj: &Jj, name: &str) -> Result<Vec<Operation>, VcsError> {
     let mut most = Some(FIRST_OPERATIONS);
     loop {
         let operations = jj

@@ -137,6 +137,16 @@ pub(super) fn git_folder(jj: &Jj) -> Option<PathBuf> {
     store.join(target.trim_end()).canonicalize().ok()
 }
 
+/// Holds `commit` by a ref, under which no operation of jj can hide it; whether there is a git repository to do so.
+pub(super) fn keep(jj: &Jj, commit: &CommitId, name: &str) -> Result<bool, VcsError> {
+    let Some(store) = GitStore::of(jj) else {
+        return Ok(false);
+    };
+    let command = args!["update-ref", name, commit.as_str()];
+    succeeded(store.ask(&store.folder, command, &[])?)?;
+    Ok(true)
+}
+
 /// The patch between two commits, made by git; `None` where git cannot read them.
 pub(super) fn patch(jj: &Jj, from: &CommitId, to: &CommitId) -> Result<Option<Vec<u8>>, VcsError> {
     let Some(store) = GitStore::of(jj) else {

@@ -57,7 +57,7 @@ fn read_mark(folder: &Path) -> Option<Workspace> {
     })
 }
 
-fn write_mark(workspace: &Workspace) -> Result<(), VcsError> {
+pub(super) fn write_mark(workspace: &Workspace) -> Result<(), VcsError> {
     let bytes = serde_json::to_vec(workspace).map_err(std::io::Error::from)?;
     let mark = workspace.path.join(MARK);
     let unfinished = mark.with_extension("tmp");
@@ -139,7 +139,7 @@ fn try_add(jj: &Jj, hub: &Path, new: &NewWorkspace) -> Result<Workspace, VcsErro
     let command = argv::add_workspace(&new.name, &new.parents, &new.message, &new.path);
     let answer = jj
         .program
-        .ask(hub, &jj.files_args(hub, command), Span::Long, &[])?;
+        .ask(hub, &jj.hub_args(hub, command), Span::Long, &[])?;
     if !answer.output.status.is_success() {
         let stderr = answer.stderr();
         if let Some(unknown) = new
@@ -297,7 +297,7 @@ pub(super) fn describe(jj: &Jj, run: &str, new: &NewWorkspace) -> Vec<Vec<String
     let mut hub_args = argv::at(&jj.main_root, argv::Files::Users);
     hub_args.extend(jj.identity.iter().cloned());
     hub_args.extend(argv::add_hub(&name::hub_name(run), &hub));
-    let add = jj.files_args(
+    let add = jj.hub_args(
         &hub,
         argv::add_workspace(&new.name, &new.parents, &new.message, &new.path),
     );

@@ -46,14 +46,18 @@ pub const EDGES: &[Row] = &[
         "starts and ends processes; knows nothing of tasks",
     ),
     row(
-        "mesh-bd-ro",
+        "mesh-real",
         May::Use(&[]),
+        "finds the real program behind a wrapper; std only",
+    ),
+    row(
+        "mesh-bd-ro",
+        May::Use(&["mesh-real"]),
         "the agents' only door to the tracker; std only",
     ),
-    // Of the other wrapper it takes how the real program is found, and its exit codes.
     row(
         "mesh-jj",
-        May::Use(&["mesh-bd-ro"]),
+        May::Use(&["mesh-real"]),
         "what agents find as jj; std only",
     ),
     row(

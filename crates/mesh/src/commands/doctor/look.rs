@@ -189,6 +189,9 @@ fn repository(vcs: &Backend, findings: &mut Findings) {
 /// Why nothing could be made in `folder`, or in the nearest folder above it that is there.
 fn not_writable(folder: &Path) -> Option<String> {
     let there = folder.ancestors().find(|folder| folder.exists())?;
+    if !there.is_dir() {
+        return Some(format!("{} is not a folder", there.display()));
+    }
     match rustix::fs::access(there, rustix::fs::Access::WRITE_OK) {
         Ok(()) => None,
         Err(error) => Some(format!("{} cannot be written: {error}", there.display())),

@@ -110,7 +110,9 @@ pub(crate) fn inventory(vcs: &Backend, held: &Held) -> Result<Vec<Found>, Comman
     let mesh_dir = MeshDir::of(vcs.main_root());
     let mut runs: BTreeMap<RunId, Option<RunFacts>> = BTreeMap::new();
     let mut found = Vec::new();
-    for listed in vcs.list_workspaces()? {
+    let mut all = vcs.list_workspaces()?;
+    all.extend(unlisted(vcs, &mesh_dir, &all)?);
+    for listed in all {
         let parsed = Parsed::of(&listed.name);
         let facts = match &parsed {
             None => None,
@@ -128,6 +130,37 @@ pub(crate) fn inventory(vcs: &Backend, held: &Held) -> Result<Vec<Found>, Comman
         });
     }
     found.sort_by(|one, other| one.listed.name.cmp(&other.listed.name));
+    Ok(found)
+}
+
+/// Workspaces whose folders are there and that version control does not know any more: somebody's `jj op restore` takes a workspace
+/// out of jj's list.
+fn unlisted(
+    vcs: &Backend,
+    mesh_dir: &MeshDir,
+    listed: &[Listed],
+) -> Result<Vec<Listed>, CommandError> {
+    let mut found: Vec<Listed> = Vec::new();
+    // A folder is named after its task, so the newest run that had it is the one whose files are there.
+    for run in mesh_dir.list()?.iter().rev() {
+        for workspace in mesh_engine::remembered(&mesh_dir.run(run)) {
+            let is_known = |other: &Listed| {
+                other.name == workspace.name || other.path.as_ref() == Some(&workspace.path)
+            };
+            // A folder without either is nobody's workspace any more, and may be a person's.
+            let is_there = workspace.path.starts_with(vcs.workspaces_root())
+                && [".jj", ".git"]
+                    .iter()
+                    .any(|own| workspace.path.join(own).exists());
+            if is_there && !listed.iter().chain(&found).any(is_known) {
+                found.push(Listed {
+                    name: workspace.name,
+                    path: Some(workspace.path),
+                    commit: None,
+                });
+            }
+        }
+    }
     Ok(found)
 }
 

@@ -3,17 +3,24 @@
 //! A wrapper is often called like the program itself, is first on an agent's `PATH`, and may be there several times: linked, hard
 //! linked, copied. None of these is ever started. Nor is one that depends on the current folder, or, where that is asked, a file
 //! that others may change.
+//!
+//! It must never start anything itself, and uses the standard library alone, as the wrappers do.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::env::MESH_BD;
-
 const MISSING: &str = "is not there";
 /// Leads to this program, even when its path has gone.
 const OWN_PATH: &str = "/proc/self/exe";
+
+/// Exit code of a wrapper's refusal: nothing was started.
+pub const EXIT_REFUSED: u8 = 77;
+/// Exit code when the real program is there but cannot be used.
+pub const EXIT_CANNOT_RUN: u8 = 126;
+/// Exit code when there is no real program to run.
+pub const EXIT_NOT_FOUND: u8 = 127;
 
 /// A program that is looked for.
 #[derive(Debug)]
@@ -24,21 +31,6 @@ pub struct Wanted {
     pub variable: &'static str,
     /// Whether a file that others may change is passed over.
     pub alone_writable: bool,
-}
-
-/// The tracker's program.
-const BD: Wanted = Wanted {
-    name: "bd",
-    variable: MESH_BD,
-    alone_writable: true,
-};
-
-/// Finds the real `bd` from the values of `MESH_BD` and `PATH`.
-///
-/// # Errors
-/// As [`real`].
-pub fn real_bd(mesh_bd: Option<OsString>, path: Option<OsString>) -> Result<PathBuf, String> {
-    real(&BD, mesh_bd, path)
 }
 
 /// Finds the real program from the values of its variable and of `PATH`.
@@ -96,7 +88,7 @@ fn judge(
 }
 
 /// Whether both are the same file, whatever their paths.
-pub(crate) fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+pub fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
@@ -111,6 +103,15 @@ mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
+    fn real_bd(named: Option<OsString>, path: Option<OsString>) -> Result<PathBuf, String> {
+        let wanted = Wanted {
+            name: "bd",
+            variable: "MESH_BD",
+            alone_writable: true,
+        };
+        real(&wanted, named, path)
+    }
+
     const NOT_EXECUTABLE: &str = "is not an executable file";
     const WRITABLE: &str = "may be written by others (chmod go-w it and its folder)";
     const ITSELF: &str = "is this wrapper";
@@ -120,7 +121,7 @@ mod tests {
     impl Folder {
         fn new(name: &str) -> Folder {
             let path =
-                std::env::temp_dir().join(format!("mesh-bd-ro-find-{}-{name}", std::process::id()));
+                std::env::temp_dir().join(format!("mesh-real-{}-{name}", std::process::id()));
             let _ = fs::remove_dir_all(&path);
             fs::create_dir_all(&path).expect("a temporary folder can be made");
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("own folder");

@@ -1,0 +1,181 @@
+//! Agents that use jj's operation log, which all workspaces of a repository share: through what they find as `jj` they are refused,
+//! and what one does with the real jj by its path costs no other a file or a result.
+
+use mesh_testkit::tools;
+use serde_json::{Value, json};
+
+use crate::script;
+use crate::stage::{Scene, Stage, Work, job, task};
+
+macro_rules! on_jj {
+    ($($story:ident),* $(,)?) => {
+        mod st_over_jj_0_45_1 {
+            $(#[test] fn $story() { super::$story(crate::stage::ST_JJ); })*
+        }
+    };
+}
+
+on_jj!(
+    the_rail_refuses_and_says_what_to_do,
+    an_undo_by_path_costs_a_sibling_nothing,
+    an_op_restore_by_path_costs_nobody_anything,
+    a_workspace_that_was_forgotten_is_recorded,
+    kept_workspaces_are_listed_and_removed_after_an_op_restore,
+);
+
+/// The real jj by its path, past the rail.
+fn real_jj() -> String {
+    let path = tools::path_in_cache("jj", tools::JJ_VERSION);
+    path.to_str().expect("plain text").to_owned()
+}
+
+fn shell(script: &str) -> Value {
+    json!({"run": ["/bin/sh", "-c", script]})
+}
+
+/// Tells the others that something has happened.
+fn say(scene: &Scene, what: &str) -> Value {
+    json!({"touch": scene.env.dir().join(what)})
+}
+
+fn hear(scene: &Scene, what: &str) -> Value {
+    json!({"wait_for": scene.env.dir().join(what)})
+}
+
+fn operation(scene: &Scene) -> String {
+    let args = [
+        "--ignore-working-copy",
+        "op",
+        "log",
+        "--no-graph",
+        "-n",
+        "1",
+        "-T",
+        "id",
+    ];
+    scene.env.must("jj", &args, &scene.repo).trim().to_owned()
+}
+
+/// All of `keys` are verified at the first attempt, and each result holds its file.
+#[track_caller]
+fn verified_at_once(scene: &Scene, work: &Work, report: &Value, keys: &[&str]) {
+    for key in keys {
+        let done = task(report, work.id(key));
+        assert_eq!(done["state"], "verified", "{done:#}");
+        assert_eq!(
+            done["attempts"].as_array().expect("attempts").len(),
+            1,
+            "{done:#}"
+        );
+        let commit = done["commit"].as_str().expect("a commit");
+        let file = format!("{commit}:{key}.txt");
+        let text = scene.env.must("git", &["show", &file], &scene.repo);
+        assert_eq!(text, format!("made by {key}\n"));
+    }
+}
+
+fn the_rail_refuses_and_says_what_to_do(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
+    scene.env.must(
+        "jj",
+        &["config", "set", "--repo", "aliases.back", "['undo']"],
+        &scene.repo,
+    );
+    let said = scene.env.dir().join("said");
+    scene.script(&work, |job| {
+        let calls = format!(
+            "for call in undo 'op restore @' back '--quiet workspace forget' 'git push'; do jj $call 2>>'{0}'; echo \"code $?\" >>'{0}'; done; jj log -r @ >/dev/null && jj st",
+            said.display()
+        );
+        let calls: &[Value] = if job.key == "a" { &[shell(&calls)] } else { &[] };
+        script::usual(&scene, job, calls)
+    });
+    let report = scene.run(&work, 2, &[]).exits(0).object();
+    verified_at_once(&scene, &work, &report, &["a", "b"]);
+    let said = fs_err::read_to_string(said).expect("the agent tried");
+    assert_eq!(said.matches("code 77\n").count(), 5, "{said}");
+    assert_eq!(said.lines().count(), 10, "one line each: {said}");
+    assert!(
+        said.contains("mesh-jj: refused (undo)") && said.contains("jj restore"),
+        "{said}"
+    );
+    scene.assert_nothing_left(&work);
+}
+
+/// `a` does `harm` with the real jj after `b` has work that jj has seen; `b` goes on, and looks that its files are there.
+fn harmed(scene: &Scene, harm: &str) -> Work {
+    let jobs = [job("a", &[]), job("b", &[]), job("after", &["a", "b"])];
+    let work = scene.plan("Harm", &jobs);
+    let harm = harm.replace("JJ", &real_jj());
+    scene.script(&work, |job| {
+        let steps = match job.key.as_str() {
+            "a" => vec![
+                shell("jj st"),
+                say(scene, "ready"),
+                hear(scene, "recorded"),
+                shell(&harm),
+                say(scene, "done"),
+            ],
+            "b" => vec![
+                hear(scene, "ready"),
+                json!({"write": {"path": "b.txt", "text": "made by b\n"}}),
+                shell("jj st"),
+                say(scene, "recorded"),
+                hear(scene, "done"),
+                // It may fail: the workspace is stale. What is on disk stays.
+                shell("jj st; test -s b.txt"),
+            ],
+            _ => Vec::new(),
+        };
+        script::usual(scene, job, &steps)
+    });
+    work
+}
+
+fn an_undo_by_path_costs_a_sibling_nothing(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    let work = harmed(&scene, "JJ undo");
+    let report = scene.run(&work, 2, &[]).exits(0).object();
+    verified_at_once(&scene, &work, &report, &["b", "after"]);
+    scene.assert_nothing_left(&work);
+}
+
+fn an_op_restore_by_path_costs_nobody_anything(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    let before = operation(&scene);
+    // The culprit's own workspace is gone from the view with the others.
+    let work = harmed(&scene, &format!("JJ op restore {before}"));
+    let report = scene.run(&work, 2, &[]).exits(0).object();
+    verified_at_once(&scene, &work, &report, &["a", "b", "after"]);
+    scene.assert_nothing_left(&work);
+}
+
+fn a_workspace_that_was_forgotten_is_recorded(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    let work = harmed(
+        &scene,
+        "JJ workspace forget $(JJ workspace list -T 'name ++ \"\\n\"' | tr -d '\"' | grep '+b+')",
+    );
+    let report = scene.run(&work, 2, &[]).exits(0).object();
+    verified_at_once(&scene, &work, &report, &["a", "b", "after"]);
+    scene.assert_nothing_left(&work);
+}
+
+fn kept_workspaces_are_listed_and_removed_after_an_op_restore(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    let before = operation(&scene);
+    let work = scene.plan("Kept", &[job("a", &[]), job("b", &[]).proof("false")]);
+    scene.script(&work, |job| script::usual(&scene, job, &[]));
+    drop(scene.run(&work, 2, &[]).exits(20));
+    let listed = scene.mesh(&["workspaces"]).exits(0).stdout;
+    assert!(listed.contains("b"), "{listed}");
+    scene
+        .env
+        .must("jj", &["op", "restore", &before], &scene.repo);
+    let after = scene.mesh(&["workspaces"]).exits(0).stdout;
+    assert_eq!(after, listed, "the same folders are there");
+    drop(scene.mesh(&["clean", "--yes"]).exits(0));
+    let left = fs_err::read_dir(scene.workspaces()).map_or(0, Iterator::count);
+    assert_eq!(left, 0);
+}
