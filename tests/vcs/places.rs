@@ -202,6 +202,8 @@ fn a_repository_called_workspaces(world: &World) {
 }
 
 fn a_repository_beside_one_called_workspaces(world: &World) {
+    world.backend.close_hub(RUN).unwrap();
+    fs_err::remove_dir_all(world.dir.join("workspaces")).unwrap();
     person(world, "git init -q workspaces");
     works(
         world,

@@ -145,7 +145,7 @@ fn aliases_of_the_real_jj_0_45_1_are_seen_through() {
     lab.config(concat!(
         "[aliases]\nu = ['undo']\nback = ['--quiet', 'op', 'restore']\nvia = ['u']\nround = ['round']\n",
         "st = ['undo']\n'a b' = ['undo']\nodd.definition = ['workspace', 'forget']\nodd.doc = 'x'\n",
-        "fine = ['log', '-r', 'undo']\nnone = 3\n",
+        "fine = ['log', '-n', '1', '-T', '\"undo\"']\nnone = 3\n",
     ));
     for line in [
         "u",
@@ -171,7 +171,6 @@ fn aliases_of_the_real_jj_0_45_1_are_seen_through() {
         "nosuch",
         "--config aliases.x=['undo'] x",
         "-- u",
-        "--nosuch undo",
     ] {
         let output = lab.rail(line);
         assert!(

@@ -231,6 +231,8 @@ fn hub_path(jj: &Jj, run: &str) -> PathBuf {
 
 /// Makes the hub, or finds it whole. Its folder is reused when jj answers from it and lists it at that path.
 pub(super) fn open_hub(jj: &Jj, run: &str) -> Result<PathBuf, VcsError> {
+    // What stands in the way is said before anything has begun.
+    folder::make_root(&jj.workspaces_root)?;
     let (name, path) = (name::hub_name(run), hub_path(jj, run));
     if hub_answers(jj, &name, &path)? {
         return Ok(path);
