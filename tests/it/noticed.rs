@@ -66,5 +66,7 @@ fn a_planted_filter_is_named_and_does_not_run_st_git() {
         reason.contains("filter.x.clean") && reason.contains(".git/config"),
         "{found}"
     );
+    let noticed = found["attempts"][0]["noticed"].to_string();
+    assert!(noticed.contains("config filter.x.clean was set"), "{found}");
     assert!(!scene.env.home().join("ran").exists());
 }

@@ -18,11 +18,15 @@ use mesh_proc::shim;
 use mesh_vcs::Snapshot;
 
 use crate::host::Host;
-use crate::work::{folder, output, process};
+use crate::work::{folder, output, process, shared};
 
 /// Records what the attempt left. Its process tree is dead.
 pub(crate) fn examine(host: &Arc<Host>, attempt: &AttemptId, locks: &HeldLocks) {
     let findings = find(host, attempt, locks);
+    if findings.is_err() {
+        // The run may pause before the attempt is settled, and what changed may be why.
+        shared::end(host, attempt);
+    }
     host.tell(Event::Examined {
         attempt: attempt.clone(),
         findings,
