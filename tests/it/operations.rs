@@ -67,7 +67,7 @@ fn verified_at_once(scene: &Scene, work: &Work, report: &Value, keys: &[&str]) {
             1,
             "{done:#}"
         );
-        let commit = done["commit"].as_str().expect("a commit");
+        let commit = done["attempts"][0]["commit"].as_str().expect("a commit");
         let file = format!("{commit}:{key}.txt");
         let text = scene.env.must("git", &["show", &file], &scene.repo);
         assert_eq!(text, format!("made by {key}\n"));
