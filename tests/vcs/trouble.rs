@@ -447,3 +447,23 @@ fn a_program_that_misbehaves_in_an_add(world: &World) {
     }
     world.add("t", &base);
 }
+
+/// Killed between making a file and writing it, `git worktree add` leaves what keeps every later `worktree list` from working.
+#[test]
+fn a_torn_worktree_of_ours_does_not_keep_git_from_listing() {
+    let world = World::git();
+    let new = world.new_workspace("t", 1, &world.base());
+    let torn = world.repo.join(".git/worktrees/t");
+    fs_err::create_dir_all(&torn).unwrap();
+    for (file, text) in [
+        ("locked", format!("mesh workspace {}", new.name)),
+        ("gitdir", format!("{}/.git\n", new.path.display())),
+        ("commondir", String::new()),
+    ] {
+        fs_err::write(torn.join(file), text).unwrap();
+    }
+    let later = world.later_process();
+    later.list_workspaces().unwrap();
+    later.add_workspace(&new).unwrap();
+    assert!(new.path.join("a.txt").is_file());
+}

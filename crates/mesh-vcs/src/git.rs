@@ -184,7 +184,8 @@ impl Git {
     }
 
     /// All worktrees. While another git makes or removes one, its files come and go one by one, and git gives up on what it meets
-    /// half: that is over in a moment, and asked again.
+    /// half: that is over in a moment, and asked again. What one that was killed left stays half, and then nobody can list worktrees
+    /// any more; if it was ours, it goes.
     fn worktrees_at(&self, at: &Path) -> Result<Vec<parse::Worktree>, VcsError> {
         let deadline = Instant::now() + RACE_PATIENCE;
         loop {
@@ -192,6 +193,7 @@ impl Git {
                 Err(error) if is_worktree_race(&error) && Instant::now() < deadline => {
                     std::thread::sleep(RACE_PAUSE);
                 }
+                Err(error) if is_worktree_race(&error) && worktree::drop_torn(self)? => {}
                 answer => return answer?.parse(parse::worktrees),
             }
         }

@@ -250,6 +250,21 @@ fn try_add(git: &Git, new: &NewWorkspace, start: &CommitId) -> Result<PathBuf, V
     Ok(administrative)
 }
 
+/// Removes the administrative folders of ours that a killed `worktree add` left without the path of the store in them. Says
+/// whether there were any.
+pub(super) fn drop_torn(git: &Git) -> Result<bool, VcsError> {
+    let mut any = false;
+    for (name, administrative) in administrative_folders(git)? {
+        let link = fs_err::read_to_string(administrative.join("commondir")).unwrap_or_default();
+        if link.trim().is_empty() {
+            tracing::warn!(name, "removing what a killed `git worktree add` left");
+            fs_err::remove_dir_all(administrative)?;
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
 /// What a worktree's own configuration holds, where there is one: git copies the user's, sparse patterns and all, and an agent may
 /// write what it likes into it.
 const OWN_CONFIG: &str = "[core]\n\tsparseCheckout = false\n\tsparseCheckoutCone = false\n";
