@@ -19,6 +19,7 @@ mod ids;
 mod inside;
 mod interrupts;
 mod json;
+mod kept;
 mod kill;
 mod left;
 mod log;

@@ -70,3 +70,15 @@ fn a_planted_filter_is_named_and_does_not_run_st_git() {
     assert!(noticed.contains("config filter.x.clean was set"), "{found}");
     assert!(!scene.env.home().join("ran").exists());
 }
+
+/// Nobody claimed it and no proof needs it; it goes with the workspace all the same.
+#[test]
+fn what_no_commit_holds_is_named_st_git() {
+    let (scene, work) = one(
+        "echo /build/ > .gitignore && mkdir -p build/deep node_modules && touch build/a build/deep/b node_modules/c",
+    );
+    let said = scene.run(&work, 1, &["--allow-serial"]).exits(0);
+    let attempt = task(&said.object(), work.id("a"))["attempts"][0].clone();
+    let expected = "the agent wrote files that no commit holds: build/ (2 files)";
+    assert_eq!(attempt["noticed"], json!([expected]), "{attempt}");
+}

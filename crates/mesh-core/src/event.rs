@@ -93,7 +93,8 @@ pub enum Event {
         /// What.
         request: Request,
     },
-    /// Something that all working copies share, or the user's own, is not as it was. For people: nothing follows from it.
+    /// Something that all working copies share, or the user's own, is not as it was, or an attempt left files that no commit holds.
+    /// For people: nothing follows from it.
     Noticed {
         /// The attempts that ran meanwhile.
         attempts: Vec<AttemptId>,

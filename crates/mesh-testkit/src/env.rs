@@ -15,7 +15,7 @@ use tempfile::TempDir;
 const COMMON: &[&str] = &[
     "sh", "bash", "test", "[", "cat", "grep", "sed", "sort", "sleep", "env", "true", "false",
     "printf", "ls", "rm", "mkdir", "touch", "tail", "head", "wc", "tr", "cut", "cp", "mv", "chmod",
-    "date", "basename", "dirname", "uname", "kill", "setsid",
+    "date", "basename", "dirname", "uname", "kill", "setsid", "ln",
 ];
 
 /// A hermetic environment; its folder goes when this is dropped.

@@ -70,6 +70,21 @@ pub(crate) fn unsettled(
         .collect()
 }
 
+/// Recorded links that name their own workspace by its absolute path: they lead nowhere once it is removed.
+pub(crate) fn links_into_workspace(workspace: &Path, changed: &[Changed]) -> Vec<Unrecorded> {
+    let leads_here = |changed: &&Changed| {
+        fs_err::read_link(workspace.join(&changed.path))
+            .is_ok_and(|target| target.is_absolute() && target.starts_with(workspace))
+    };
+    let unrecorded = |changed: &Changed| {
+        Unrecorded {
+        path: changed.path.clone(),
+        why: "is a link to this workspace by its absolute path, which leads nowhere once the workspace is removed".to_owned(),
+    }
+    };
+    changed.iter().filter(leads_here).map(unrecorded).collect()
+}
+
 /// Which of the paths lie in a submodule that is kept, by the submodule and relative to it; the others come first. A claim of a
 /// whole submodule is settled.
 pub(crate) fn by_submodule(

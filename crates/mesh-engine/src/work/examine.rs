@@ -18,7 +18,7 @@ use mesh_proc::shim;
 use mesh_vcs::Snapshot;
 
 use crate::host::Host;
-use crate::work::{folder, output, process, shared};
+use crate::work::{folder, leftout, output, process, shared};
 
 /// Records what the attempt left. Its process tree is dead.
 pub(crate) fn examine(host: &Arc<Host>, attempt: &AttemptId, locks: &HeldLocks) {
@@ -79,6 +79,15 @@ fn find(host: &Host, attempt: &AttemptId, locks: &HeldLocks) -> Result<Findings,
         ),
         error => failed("its changes", &error),
     })?;
+    let mut evidence = blank(host, attempt, &folder, &Ending::Exited(0));
+    if let Some(started) = evidence.times.started_unix_ms
+        && let Some(change) = leftout::sentence(host, &workspace, &snapshot, started)
+    {
+        host.tell(Event::Noticed {
+            attempts: vec![attempt.clone()],
+            changes: vec![change],
+        });
+    }
     let paths: Vec<String> = snapshot
         .changed
         .iter()
@@ -107,7 +116,6 @@ fn find(host: &Host, attempt: &AttemptId, locks: &HeldLocks) -> Result<Findings,
         },
         waived: sheet.is_some_and(|sheet| sheet.allow_no_validation),
     });
-    let mut evidence = blank(host, attempt, &folder, &Ending::Exited(0));
     evidence.block = Some((&block).into());
     evidence.changes = Some((&changes).into());
     evidence.scope = Some((&scope).into());

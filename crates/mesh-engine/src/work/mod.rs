@@ -5,6 +5,7 @@
 pub(crate) mod examine;
 pub(crate) mod folder;
 pub(crate) mod land;
+pub(crate) mod leftout;
 pub(crate) mod leftovers;
 pub(crate) mod look;
 pub(crate) mod output;

@@ -3,7 +3,7 @@
 //! A proof in the attempt's own workspace also sees what is in no commit. Where its command names such a file, it has to pass in a
 //! fresh workspace too: what a result stands on must be in the result.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mesh_agent::evidence::ProofRecord;
@@ -21,11 +21,8 @@ use mesh_vcs::{CommitId, NewWorkspace, VcsError, Workspace, name};
 use crate::host::Host;
 use crate::inbox::{Process, Role};
 use crate::setup::ProofWhere;
-use crate::work::{examine, folder, output, process, start, stop};
+use crate::work::{examine, folder, leftout, output, process, start, stop};
 use crate::workers;
-
-/// Folders that package managers and build tools fill: that a proof names a file in one says nothing about the result.
-const TOOL_FOLDERS: [&str; 5] = ["node_modules", "target", ".venv", "venv", ".tox"];
 
 /// What is to be proved.
 #[derive(Debug, Clone)]
@@ -121,7 +118,7 @@ pub(crate) fn facts(
     host: &Host,
     attempt: &AttemptId,
     workspace: &Workspace,
-    folder: &std::path::Path,
+    folder: &Path,
 ) -> Result<launch::AttemptFacts, String> {
     let prompt = host.run_dir.attempt(attempt).prompt();
     start::facts(host, attempt, workspace, folder, prompt).map_err(text_of)
@@ -231,9 +228,9 @@ fn names_unrecorded_files(host: &Host, proof: &Proof) -> bool {
     let is_tools = |word: &str| {
         word.trim_start_matches("./")
             .split('/')
-            .any(|part| TOOL_FOLDERS.contains(&part))
+            .any(|part| leftout::TOOL_FOLDERS.contains(&part))
     };
-    let words: Vec<String> = proof
+    let mut words: Vec<String> = proof
         .command
         .split(is_between)
         .filter(|word| !word.is_empty() && !is_tools(word))
@@ -246,6 +243,11 @@ fn names_unrecorded_files(host: &Host, proof: &Proof) -> bool {
     ) else {
         return false;
     };
+    let targets: Vec<String> = words
+        .iter()
+        .filter_map(|word| link_target(&workspace.path, word))
+        .collect();
+    words.extend(targets);
     match host
         .vcs_gate
         .pass(|| host.vcs.not_in_commit(&workspace, &commit, &words))
@@ -257,6 +259,13 @@ fn names_unrecorded_files(host: &Host, proof: &Proof) -> bool {
             true
         }
     }
+}
+
+/// What the link that `word` names leads to, relative to the workspace.
+fn link_target(workspace: &Path, word: &str) -> Option<String> {
+    let link = workspace.join(word);
+    let whole = link.parent()?.join(fs_err::read_link(&link).ok()?);
+    Some(whole.strip_prefix(workspace).ok()?.display().to_string())
 }
 
 /// Puts the end of the proof into the file for people.

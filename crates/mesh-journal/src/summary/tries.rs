@@ -160,8 +160,12 @@ fn take_event(tries: &mut BTreeMap<AttemptId, Try>, now: Moment, event: &Event) 
                     format!(" ({} ran too)", others.join(", "))
                 };
                 if let Some(found) = tries.get_mut(attempt) {
-                    let said = changes.iter().map(|change| format!("{change}{also}"));
-                    found.noticed.extend(said);
+                    for change in changes.iter().map(|change| format!("{change}{also}")) {
+                        // A recording that is repeated sees the same again.
+                        if !found.noticed.contains(&change) {
+                            found.noticed.push(change);
+                        }
+                    }
                 }
             }
         }

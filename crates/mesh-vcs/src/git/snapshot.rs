@@ -68,6 +68,7 @@ pub(super) fn snapshot(
             missing_needs.push(parent.clone());
         }
     }
+    unrecorded.extend(claim::links_into_workspace(&workspace.path, &changed));
     let open = claim::unsettled(&workspace.path, claimed, &changed, &unrecorded);
     unrecorded.extend(claims_left_out(git, workspace, &commit, &kept, open)?);
     unrecorded.sort();

@@ -59,6 +59,7 @@ pub(super) fn find(
         nested.retain(|path| !ignored.contains(path));
     }
     unrecorded.extend(nested.iter().map(|path| Unrecorded::repository(path)));
+    unrecorded.extend(claim::links_into_workspace(at, changed));
     let open = claim::unsettled(at, claimed, changed, &unrecorded);
     unrecorded.extend(claims_left_out(jj, workspace, commit, &kept, open)?);
     unrecorded.sort();

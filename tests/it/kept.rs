@@ -1,0 +1,281 @@
+//! Every way in which an agent can lose work that it claims: whatever mesh takes for done passes its proof in a fresh clone.
+
+use mesh_testkit::tools;
+use serde_json::json;
+
+use crate::script;
+use crate::stage::{Scene, Stage, job, on_each_vcs, task};
+
+on_each_vcs!(what_is_verified_passes_its_proof_in_a_fresh_clone);
+
+/// A way to lose work: a name, what the agent does, what it claims, and the proof. `JJ` is the real jj, past the rail.
+struct Way(&'static str, &'static str, &'static str, &'static str);
+
+/// What fails where the version control is another one is let pass: then it is a control.
+const WAYS: &[Way] = &[
+    Way(
+        "plain",
+        "echo x >plain.txt",
+        "plain.txt",
+        "test -s plain.txt",
+    ),
+    Way(
+        "nested",
+        "git init -q pkg && echo x >pkg/a.c && git -C pkg add a.c && git -C pkg commit -qm x",
+        "pkg/a.c",
+        "test -s pkg/a.c",
+    ),
+    Way(
+        "nested-unnamed",
+        "echo x >seen.txt && git init -q lib && echo x >lib/a.c",
+        "seen.txt",
+        "cd lib && test -s a.c",
+    ),
+    Way(
+        "submodule-commit",
+        "git -c protocol.file.allow=always submodule --quiet update --init; mkdir -p sub; cd sub; echo more >lib.txt; git add lib.txt && git commit -qm more",
+        "sub/lib.txt",
+        "grep -q more sub/lib.txt",
+    ),
+    Way(
+        "submodule-edit",
+        "git -c protocol.file.allow=always submodule --quiet update --init; mkdir -p sub; echo edited >sub/lib.txt",
+        "sub",
+        "grep -q edited sub/lib.txt",
+    ),
+    Way(
+        "ignored",
+        "mkdir build && echo x >build/gen.js",
+        "build/gen.js",
+        "test -s build/gen.js",
+    ),
+    Way(
+        "ignored-unnamed",
+        "mkdir build && echo x >build/gen.js && echo x >why.txt",
+        "why.txt",
+        "cat build/gen.js",
+    ),
+    Way(
+        "user-ignored",
+        "echo x >own.personal",
+        "own.personal",
+        "test -s own.personal",
+    ),
+    Way(
+        "self-ignored",
+        "echo /self.txt >.gitignore && echo x >self.txt",
+        "self.txt, .gitignore",
+        "test -s self.txt",
+    ),
+    Way(
+        "stash",
+        "echo x >stash.txt && git stash -q -u",
+        "stash.txt",
+        "test -s stash.txt",
+    ),
+    Way(
+        "stash-and-apply",
+        "echo x >applied.txt && git stash -q -u && git stash apply -q",
+        "applied.txt",
+        "test -s applied.txt",
+    ),
+    Way(
+        "side-branch",
+        "git checkout -q -b side && echo x >side.txt && git add side.txt && git commit -qm side && git checkout -q --detach HEAD~1 || { jj commit -qm side && jj new -q @--; }",
+        "side.txt",
+        "test -s side.txt",
+    ),
+    Way(
+        "on-a-branch",
+        "git checkout -q -b work && echo x >branch.txt && git add branch.txt && git commit -qm work",
+        "branch.txt",
+        "test -s branch.txt",
+    ),
+    Way(
+        "orphan",
+        "git checkout -q --orphan none && git rm -rfq . && echo x >orphan.txt && git add -A && git commit -qm orphan",
+        "orphan.txt",
+        "test -s orphan.txt",
+    ),
+    Way(
+        "no-store",
+        "echo x >nostore.txt && rm -rf .git .jj",
+        "nostore.txt",
+        "test -s nostore.txt",
+    ),
+    Way(
+        "new-store",
+        "echo x >newstore.txt && rm -rf .git .jj && git init -q && git add -A && git commit -qm x",
+        "newstore.txt",
+        "test -s newstore.txt",
+    ),
+    Way(
+        "no-folder",
+        "rm -rf \"$PWD\"",
+        "folder.txt",
+        "true && test -d .",
+    ),
+    Way(
+        "assumed",
+        "git update-index --assume-unchanged README.md; echo assumed >>README.md",
+        "README.md",
+        "grep -q assumed README.md",
+    ),
+    Way(
+        "skipped",
+        "git update-index --skip-worktree base.txt; echo skipped >>base.txt",
+        "base.txt",
+        "grep -q skipped base.txt",
+    ),
+    Way(
+        "untracked",
+        "git rm -q --cached base.txt; echo base.txt >.gitignore",
+        "base.txt",
+        "test -s base.txt",
+    ),
+    Way(
+        "empty-folder",
+        "mkdir -p empty/below",
+        "empty/below",
+        "test -d empty/below",
+    ),
+    Way(
+        "link-to-ignored",
+        "mkdir -p build && echo x >build/aim.txt && ln -s build/aim.txt relative.txt",
+        "relative.txt",
+        "test -s relative.txt",
+    ),
+    Way(
+        "link-to-workspace",
+        "echo x >aim.txt && ln -s \"$PWD/aim.txt\" absolute.txt",
+        "aim.txt, absolute.txt",
+        "test -s absolute.txt",
+    ),
+    Way(
+        "undo",
+        "echo x >undo.txt && JJ st && JJ undo",
+        "undo.txt",
+        "test -s undo.txt",
+    ),
+    Way(
+        "restore",
+        "echo x >restore.txt && JJ st && JJ op restore @-",
+        "restore.txt",
+        "test -s restore.txt",
+    ),
+    Way(
+        "abandon",
+        "echo x >abandon.txt && JJ describe -m x && JJ abandon",
+        "abandon.txt",
+        "test -s abandon.txt",
+    ),
+];
+
+fn what_is_verified_passes_its_proof_in_a_fresh_clone(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    lay_out(&scene);
+    scene.configure("retries = 0\n");
+    let jj = tools::path_in_cache("jj", tools::JJ_VERSION);
+    let jobs: Vec<_> = WAYS
+        .iter()
+        .map(|Way(key, _, _, proof)| job(key, &[]).proof(proof))
+        .collect();
+    let work = scene.plan("Ways to lose work", &jobs);
+    scene.script(&work, |job| {
+        let way = WAYS.iter().find(|way| way.0 == job.key);
+        let Way(_, command, claim, _) = way.expect("each job has its way");
+        let command = format!(
+            "{{ {}; }} || true",
+            command.replace("JJ", &jj.display().to_string())
+        );
+        json!([
+            script::event(&scene, "start"),
+            {"run": ["sh", "-c", command]},
+            script::event(&scene, "end"),
+            {"final": {"changed": claim}},
+        ])
+    });
+    let report = scene.run(&work, 3, &[]).exits(20).object();
+    let mut lost = Vec::new();
+    let mut verified = Vec::new();
+    for Way(key, _, _, proof) in WAYS {
+        let found = task(&report, work.id(key));
+        if found["state"] == "verified" {
+            let attempts = found["attempts"].as_array().expect("attempts");
+            let commit = attempts.last().expect("one")["commit"].as_str();
+            if !passes_in_a_fresh_clone(&scene, key, commit.expect("a commit"), proof) {
+                lost.push(format!("{found:#}"));
+            }
+            verified.push(*key);
+        }
+    }
+    assert!(lost.is_empty(), "{}", lost.join("\n"));
+    for control in ["plain", "stash-and-apply"] {
+        assert!(verified.contains(&control), "{control}: {report:#}");
+    }
+    scene.assert_nothing_left(&work);
+}
+
+/// Something to lose: a submodule, ignored folders, and what the user alone ignores.
+fn lay_out(scene: &Scene) {
+    let upstream = scene.env.dir().join("upstream");
+    fs_err::create_dir_all(&upstream).expect("a folder");
+    fs_err::write(upstream.join("lib.txt"), "first\n").expect("a file");
+    for args in [
+        &["init", "--quiet"][..],
+        &["add", "lib.txt"],
+        &["commit", "--quiet", "--message", "First"],
+    ] {
+        scene.env.must("git", args, &upstream);
+    }
+    let url = upstream.display().to_string();
+    let add = [
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "add",
+        &url,
+        "sub",
+    ];
+    scene.env.must("git", &add, &scene.repo);
+    fs_err::write(scene.repo.join(".gitignore"), "build/\n").expect("a file");
+    fs_err::write(scene.repo.join("base.txt"), "base\n").expect("a file");
+    let own = scene.env.home().join(".config/git/ignore");
+    fs_err::create_dir_all(own.parent().expect("a parent")).expect("a folder");
+    fs_err::write(own, "*.personal\n").expect("a file");
+    scene.env.must("git", &["add", "."], &scene.repo);
+    scene.env.must(
+        "git",
+        &["commit", "--quiet", "--message", "Something to lose"],
+        &scene.repo,
+    );
+}
+
+fn passes_in_a_fresh_clone(scene: &Scene, key: &str, commit: &str, proof: &str) -> bool {
+    let clone = scene.env.dir().join("clones").join(key);
+    let (from, to) = (
+        scene.repo.display().to_string(),
+        clone.display().to_string(),
+    );
+    let allow = ["-c", "protocol.file.allow=always"];
+    for args in [
+        &[
+            "clone",
+            "--quiet",
+            "--no-checkout",
+            "--no-hardlinks",
+            &from,
+            &to,
+        ][..],
+        &["-C", &to, "fetch", "--quiet", "origin", commit],
+        &["-C", &to, "checkout", "--quiet", commit],
+    ] {
+        scene.env.must("git", args, &scene.env.dir());
+    }
+    let modules = ["-C", &to, "submodule", "--quiet", "update", "--init"];
+    let modules: Vec<&str> = allow.into_iter().chain(modules).collect();
+    // A submodule whose commit is nowhere fails here, and the proof after it.
+    drop(scene.env.run("git", &modules, &scene.env.dir()));
+    scene.env.run("sh", &["-c", proof], &clone).code == Some(0)
+}
