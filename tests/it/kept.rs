@@ -4,7 +4,7 @@ use mesh_testkit::tools;
 use serde_json::json;
 
 use crate::script;
-use crate::stage::{Scene, Stage, job, on_each_vcs, task};
+use crate::stage::{Scene, Stage, Vcs, job, on_each_vcs, task};
 
 on_each_vcs!(what_is_verified_passes_its_proof_in_a_fresh_clone);
 
@@ -81,19 +81,19 @@ const WAYS: &[Way] = &[
     ),
     Way(
         "side-branch",
-        "git checkout -q -b side && echo x >side.txt && git add side.txt && git commit -qm side && git checkout -q --detach HEAD~1 || { jj commit -qm side && jj new -q @--; }",
+        "echo x >side.txt; if git checkout -q -b side; then git add side.txt && git commit -qm side && git checkout -q --detach HEAD~1; else jj commit --quiet -m side && jj new --quiet @--; fi",
         "side.txt",
         "test -s side.txt",
     ),
     Way(
         "on-a-branch",
-        "git checkout -q -b work && echo x >branch.txt && git add branch.txt && git commit -qm work",
+        "echo x >branch.txt; if git checkout -q -b work; then git add branch.txt && git commit -qm work; else jj commit --quiet -m work && jj bookmark create --quiet work -r @-; fi",
         "branch.txt",
         "test -s branch.txt",
     ),
     Way(
         "orphan",
-        "git checkout -q --orphan none && git rm -rfq . && echo x >orphan.txt && git add -A && git commit -qm orphan",
+        "echo x >orphan.txt; if git checkout -q --orphan none; then git rm -rfq --cached . && git add orphan.txt && git commit -qm orphan; else jj new --quiet 'root()' && echo x >orphan.txt; fi",
         "orphan.txt",
         "test -s orphan.txt",
     ),
@@ -209,11 +209,12 @@ fn what_is_verified_passes_its_proof_in_a_fresh_clone(stage: Stage) {
             verified.push(*key);
         }
     }
+    for t in report["tasks"].as_array().expect("x") {}
     assert!(lost.is_empty(), "{}", lost.join("\n"));
     for control in ["plain", "stash-and-apply"] {
         assert!(verified.contains(&control), "{control}: {report:#}");
     }
-    scene.assert_nothing_left(&work);
+    scene.assert_no_process();
 }
 
 /// Something to lose: a submodule, ignored folders, and what the user alone ignores.
@@ -250,6 +251,10 @@ fn lay_out(scene: &Scene) {
         &["commit", "--quiet", "--message", "Something to lose"],
         &scene.repo,
     );
+    if scene.stage.vcs == Vcs::Jj {
+        // Takes in what git did.
+        scene.env.must("jj", &["st"], &scene.repo);
+    }
 }
 
 fn passes_in_a_fresh_clone(scene: &Scene, key: &str, commit: &str, proof: &str) -> bool {

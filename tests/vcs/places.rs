@@ -247,6 +247,25 @@ fn a_repository_without_commits(world: &World) {
     );
 }
 
+/// jj takes in what git did when a command of its own runs in the working copy, and mesh runs none there.
+fn commits_that_git_made_are_in_the_base_or_missed(world: &World) {
+    world.user(&format!("{COMMIT} later"));
+    let head = sh(&world.repo, &world.env, "git rev-parse HEAD");
+    if world.is_jj {
+        let error = open(world, &world.repo).base(None).unwrap_err();
+        assert!(
+            matches!(&error, VcsError::HeadNotImported { .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("`jj st`"), "{error}");
+        let named = open(world, &world.repo).base(Some("trunk"));
+        assert_eq!(named.unwrap().len(), 1, "whoever names a base gets it");
+        world.user("jj st");
+    }
+    let base = open(world, &world.repo).base(None).unwrap();
+    assert_eq!(base[0].as_str(), head.trim());
+}
+
 fn a_folder_for_workspaces_that_cannot_be_made(world: &World) {
     fs_err::write(world.dir.join("file"), "").unwrap();
     let setup = Setup {
@@ -267,4 +286,5 @@ on_both!(
     a_path_with_everything_in_it,
     a_repository_without_commits,
     a_folder_for_workspaces_that_cannot_be_made,
+    commits_that_git_made_are_in_the_base_or_missed,
 );

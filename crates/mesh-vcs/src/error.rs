@@ -27,6 +27,14 @@ pub enum VcsError {
         /// How one is made.
         way_out: &'static str,
     },
+    /// Commits were made or chosen by git which jj has not taken in: the run would start from what was there before.
+    #[error("git's HEAD in {} is {head}, and jj does not know it yet: run `jj st` there, which takes it in, or name a revision with --base", .repository.display())]
+    HeadNotImported {
+        /// The working copy in which the user stands.
+        repository: PathBuf,
+        /// Where git stands.
+        head: crate::model::CommitId,
+    },
     /// The folder of all workspaces cannot be made.
     #[error("workspaces would lie in {}, which cannot be made ({source}): make it, or name another folder as `workspace.root` in the configuration", .root.display())]
     NoRoom {

@@ -11,6 +11,7 @@
 
 mod argv;
 mod config;
+mod git_store;
 mod guard;
 mod land;
 mod parse;
@@ -262,7 +263,15 @@ impl Repository for Jj {
                     way_out: "make one of what you have (`jj commit`)",
                 });
             }
-            return Ok(below);
+            match git_store::head(self)? {
+                Some(head) if !below.contains(&head) => {
+                    return Err(VcsError::HeadNotImported {
+                        repository: self.start_root.clone(),
+                        head,
+                    });
+                }
+                _ => return Ok(below),
+            }
         };
         let commits = self.commits_at(&self.start_root, revision, revision)?;
         match commits.len() {
@@ -374,7 +383,7 @@ impl Repository for Jj {
 
     fn patch(&self, workspace: &Workspace, commit: &CommitId) -> Result<Vec<u8>, VcsError> {
         if let [parent] = workspace.parents.as_slice()
-            && let Some(patch) = unrecorded::patch(self, parent, commit)?
+            && let Some(patch) = git_store::patch(self, parent, commit)?
         {
             return Ok(patch);
         }
@@ -397,7 +406,7 @@ impl Repository for Jj {
             return Err(unreachable());
         }
         // A ref of our own, which no `op restore` of anybody takes away.
-        if unrecorded::keep(self, commit, &crate::name::kept_ref(run, task, attempt))? {
+        if git_store::keep(self, commit, &crate::name::kept_ref(run, task, attempt))? {
             return Ok(());
         }
         // Without git jj's own refs keep what is visible, and forgetting a workspace does not hide a commit below its `@`.

@@ -94,6 +94,7 @@ impl From<VcsError> for CommandError {
             VcsError::NoRepository { .. }
             | VcsError::Bare { .. }
             | VcsError::NoCommits { .. }
+            | VcsError::HeadNotImported { .. }
             | VcsError::UnknownRevision { .. }
             | VcsError::Ambiguous { .. }
             | VcsError::BadTarget { .. } => Kind::Usage,

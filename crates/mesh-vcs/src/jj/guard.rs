@@ -77,7 +77,7 @@ pub(super) struct JjGuard {
 impl JjGuard {
     /// Takes the configuration as it is now.
     pub fn new(jj: &Jj) -> Result<JjGuard, VcsError> {
-        let git = match (&jj.git, super::unrecorded::git_folder(jj)) {
+        let git = match (&jj.git, super::git_store::git_folder(jj)) {
             (Some(git), Some(folder)) => Some(StoreGuard::new(git, &folder)?),
             _ => None,
         };
