@@ -201,6 +201,26 @@ fn a_journal_that_is_cut_under_a_living_run_stops_it(stage: Stage) {
     assert_eq!(report["state"], "done");
 }
 
+/// Nobody could find its agents any more, so they are ended, and the folders they worked in can be listed and removed.
+#[test]
+fn a_living_run_whose_folder_is_removed_ends_its_agents_st_git() {
+    let (scene, _, coordinator) = at_the_gate(ST_GIT).expect("git is enough");
+    fs_err::remove_dir_all(scene.repo.join(".mesh")).expect("it was there");
+    // The next fact is what cannot be written down.
+    coordinator.signal(Signal::INT);
+    let said = coordinator.wait().exits(14);
+    assert!(
+        said.stderr.contains("was removed while the run lived"),
+        "{}",
+        said.stderr
+    );
+    scene.assert_no_process();
+    let left = scene.mesh(&["workspaces"]).exits(0).stdout;
+    assert!(left.contains("belongs to no run"), "{left}");
+    scene.mesh(&["clean", "--all", "--yes"]).ends(0);
+    assert_eq!(scene.known_workspaces(), 1);
+}
+
 /// Nothing is shown that would look whole, and a new run does not begin beside agents that nobody watches.
 #[test]
 fn a_journal_that_is_gone_does_not_hide_its_agents_st_git() {

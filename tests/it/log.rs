@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long anything that is waited for may take on a machine that is busy.
-pub const PATIENCE: Duration = Duration::from_secs(50);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]

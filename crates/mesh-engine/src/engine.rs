@@ -64,8 +64,30 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Runs until the run has ended or is left.
+    /// Runs until the run has ended or is left. Agents that nobody could find any more, because the run's folder was removed, are
+    /// ended.
     pub fn run(mut self) -> Result<Finished, JournalError> {
+        match self.work() {
+            Ok(left) => Ok(self.finish(left)),
+            Err(error) if self.host.run_dir.path().is_dir() => Err(error),
+            Err(_) => {
+                for at in self.state.plan().all() {
+                    if let Some(active) = self.state.task(at).active() {
+                        let task = self.state.plan().task(at).id.clone();
+                        let number = active.attempt;
+                        stop::end_all(&self.host, &AttemptId { task, number });
+                    }
+                }
+                Err(JournalError::Removed {
+                    folder: self.host.run_dir.path().to_path_buf(),
+                    run: self.host.run.clone(),
+                })
+            }
+        }
+    }
+
+    /// Takes in what comes until the run has ended, or is left: then it says true.
+    fn work(&mut self) -> Result<bool, JournalError> {
         while self.state.run_end() != RunEnd::Concluded {
             let Some(input) = self.next_input() else {
                 self.take(&Event::Tick)?;
@@ -78,12 +100,12 @@ impl Engine {
                 Input::Note(text) => self.watch.note(&text),
                 Input::Signal(signal) => {
                     if self.signalled(signal)? {
-                        return Ok(self.finish(true));
+                        return Ok(true);
                     }
                 }
             }
         }
-        Ok(self.finish(false))
+        Ok(false)
     }
 
     fn finish(self, left: bool) -> Finished {

@@ -26,6 +26,17 @@ pub enum JournalError {
         /// What the system said.
         source: io::Error,
     },
+    /// Somebody removed the run's folder while the run lived.
+    #[error(
+        "{} was removed while the run lived, by an agent or a person; its agents were ended, what was recorded is held by refs/mesh/{run}/, \
+         and `mesh workspaces` lists what they left", folder.display()
+    )]
+    Removed {
+        /// The run's folder.
+        folder: PathBuf,
+        /// The run.
+        run: String,
+    },
     /// An append failed before; there may be half a line at the end, which opening the journal again cuts.
     #[error("the journal {} takes no more records after a failed write; `mesh resume` goes on", path.display())]
     Broken {

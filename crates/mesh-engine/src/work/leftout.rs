@@ -1,7 +1,7 @@
 //! Files that an agent wrote and the recorded commit does not hold, such as ignored ones: named in the report before they go with
 //! the workspace. Never a reason to fail: what was claimed or proved is looked at elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,12 @@ pub(crate) fn sentence(
 ) -> Option<String> {
     let since = i64::try_from(started_ms).ok()?.saturating_sub(TICK_MS);
     let mut written = written_since(&workspace.path, since);
-    written.retain(|path| !snapshot.changed.iter().any(|changed| changed.path == *path));
+    let changed: BTreeSet<&Path> = snapshot
+        .changed
+        .iter()
+        .map(|changed| changed.path.as_path())
+        .collect();
+    written.retain(|path| !changed.contains(path.as_path()));
     written.retain(|path| {
         !snapshot
             .unrecorded

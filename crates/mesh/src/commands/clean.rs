@@ -35,7 +35,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let run = match args.all {
         true => None,
-        false => Some(args.run.find(folder)?.1),
+        false => {
+            let found = args.run.find(folder).map_err(|error| {
+                error
+                    .hint("`mesh clean --all` removes also what runs left that are no longer known")
+            });
+            Some(found?.1)
+        }
     };
     let (vcs, ..) = scope::open_repository(folder)?;
     inside::refuse(&MeshDir::of(vcs.main_root()), "clean")?;
