@@ -11,7 +11,9 @@ use crate::coordinator::Coordinator;
 use crate::epic::assert_done;
 use crate::log::wait_until;
 use crate::script;
-use crate::stage::{MESH, ST_GIT, Scene, Stage, Work, job, on_each_vcs, on_main_stages};
+use crate::stage::{
+    MESH, ST_GIT, Scene, Source, Stage, Vcs, Work, job, on_each_vcs, on_main_stages,
+};
 
 on_main_stages!(no_environment_splits_the_locks);
 on_each_vcs!(
@@ -20,7 +22,17 @@ on_each_vcs!(
     nothing_of_a_living_run_is_cleaned_away,
 );
 
-const REPETITIONS: usize = 20;
+/// How often a story repeats what it tries. Calls of the real programs take long.
+fn repetitions(stage: Stage) -> usize {
+    match stage {
+        Stage {
+            source: Source::RealBd(_),
+            ..
+        }
+        | Stage { vcs: Vcs::Jj, .. } => 5,
+        _ => 20,
+    }
+}
 
 /// Environments of another shell, of cron, of a container.
 fn elsewhere(scene: &Scene, round: usize) -> Vec<(&'static str, PathBuf)> {
@@ -79,7 +91,7 @@ fn no_environment_splits_the_locks(stage: Stage) {
     };
     let run = scene.run_args(&work, 2, &[]);
     let run: Vec<&str> = run.iter().map(String::as_str).collect();
-    for round in 0..REPETITIONS {
+    for round in 0..repetitions(stage) {
         let said = mesh_elsewhere(&scene, round, &["resume", "--json"]).exits(13);
         let who = format!("process {}", coordinator.pid());
         assert!(
@@ -98,7 +110,7 @@ fn no_environment_splits_the_locks(stage: Stage) {
         let said = mesh_elsewhere(&scene, round, &["clean", "--all", "--yes"]).exits(0);
         assert!(said.stdout.contains("nothing to remove"), "{}", said.stdout);
     }
-    for round in 0..REPETITIONS {
+    for round in 0..repetitions(stage) {
         let said = mesh_elsewhere(&scene, round, &["stop"]).exits(0);
         assert!(
             said.stdout.contains("starts nothing new"),
@@ -134,7 +146,7 @@ fn a_command_beside_a_starting_run_is_refused_or_right(stage: Stage) {
     ]
     .iter()
     .cycle()
-    .take(15)
+    .take(repetitions(stage).min(15))
     .enumerate()
     {
         let keys = ["a", "b"].map(|key| format!("{key}{round}"));

@@ -167,7 +167,7 @@ pub enum StopCause {
     Skipped,
     /// The tracker gave the task away.
     ClaimLost,
-    /// What it stands on is done again.
+    /// What it stands on is run again.
     Superseded,
 }
 

@@ -342,7 +342,7 @@ impl StopCause {
             StopCause::Taken => "a person took the task over",
             StopCause::Skipped => "a person skipped the task",
             StopCause::ClaimLost => "the tracker gave the task to somebody else",
-            StopCause::Superseded => "what it stands on is done again",
+            StopCause::Superseded => "what it stands on is run again",
         }
     }
 }

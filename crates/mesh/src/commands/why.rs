@@ -55,7 +55,12 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     } else {
         let mut lines = task.reason.trim_end().lines();
         let reason = lines.next().unwrap_or_default();
-        shell.line(format!("{} {reason}.", task.id));
+        let stop = if reason.ends_with(['.', '?', '!']) {
+            ""
+        } else {
+            "."
+        };
+        shell.line(format!("{} {reason}{stop}", task.id));
         let mut is_quoted = false;
         for line in lines {
             is_quoted = true;

@@ -166,7 +166,7 @@ fn said(decision: &Decision) -> Option<String> {
         Decision::Reserve { task } => {
             format!("locks are kept for {task}, which was passed over too often")
         }
-        Decision::Redo { task, .. } => format!("{task} is done again"),
+        Decision::Redo { task, .. } => format!("{task} is run again"),
         Decision::Start { .. }
         | Decision::Look { .. }
         | Decision::Slow { .. }
