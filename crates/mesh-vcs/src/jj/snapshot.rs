@@ -25,8 +25,7 @@ pub(super) fn snapshot(
     workspace: &Workspace,
     claimed: &[String],
 ) -> Result<Snapshot, VcsError> {
-    record_files(jj, workspace)?;
-    let at = working_copy(jj, workspace)?;
+    let at = record_files(jj, workspace)?;
     let tip = find_tip(jj, workspace, at.clone())?;
     if tip.commit == at.commit {
         jj.on_files(&workspace.path, argv::new_on(&tip.commit))?;
@@ -57,10 +56,14 @@ pub(super) fn snapshot(
     })
 }
 
-/// Brings disk and `@` together, whatever others did to the workspace's place in the repository: the files on disk win.
-fn record_files(jj: &Jj, workspace: &Workspace) -> Result<(), VcsError> {
+/// Brings disk and `@` together, whatever others did to the workspace's place in the repository: the files on disk win. Gives `@`.
+fn record_files(jj: &Jj, workspace: &Workspace) -> Result<CommitState, VcsError> {
+    let reattached = || {
+        reattach::reattach(jj, workspace)?;
+        working_copy(jj, workspace)
+    };
     if reattach::is_unfinished(jj, workspace) {
-        return reattach::reattach(jj, workspace);
+        return reattached();
     }
     if !workspace.path.is_dir() {
         let reason = format!("{} is not there", workspace.path.display());
@@ -70,16 +73,18 @@ fn record_files(jj: &Jj, workspace: &Workspace) -> Result<(), VcsError> {
         });
     }
     if !reattach::is_of_repository(jj, workspace) {
-        return reattach::reattach(jj, workspace);
+        return reattached();
     }
     match jj.on_files(&workspace.path, argv::snapshot()) {
         // Where it is not listed, nothing was recorded and the exit code is 0 all the same.
-        Ok(_) if jj.working_copy_state(&workspace.name)?.is_some() => Ok(()),
-        Ok(_) => reattach::reattach(jj, workspace),
+        Ok(_) => match jj.working_copy_state(&workspace.name)? {
+            Some(at) => Ok(at),
+            None => reattached(),
+        },
         Err(VcsError::Failed { stderr, .. })
             if stderr.contains("stale") || stderr.contains("sibling") =>
         {
-            reattach::reattach(jj, workspace)
+            reattached()
         }
         Err(error) => Err(error),
     }
@@ -243,8 +248,7 @@ pub(super) fn discard(
     workspace: &Workspace,
     result: &CommitId,
 ) -> Result<Vec<PathBuf>, VcsError> {
-    record_files(jj, workspace)?;
-    let at = working_copy(jj, workspace)?;
+    let at = record_files(jj, workspace)?;
     let changed = diff(jj, argv::diff(result.as_str(), at.commit.as_str()))?;
     if !changed.is_empty() {
         jj.program.run(
