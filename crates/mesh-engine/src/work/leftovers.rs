@@ -4,6 +4,7 @@
 //! Whatever would be lost with a workspace keeps it.
 
 use mesh_agent::evidence::Evidence;
+use mesh_core::findings::FailureClass;
 use mesh_core::id::AttemptId;
 use mesh_journal::layout::AttemptDir;
 use mesh_vcs::Workspace;
@@ -58,7 +59,7 @@ fn save_and_remove(
     let text = |error: mesh_vcs::VcsError| error.to_string();
     let failure = Evidence::read(dir.path()).ok().flatten();
     let failure = failure.and_then(|evidence| evidence.failure);
-    if failure.is_some_and(|failure| failure.class == "not-recorded") {
+    if failure.is_some_and(|failure| failure.class == FailureClass::NotRecorded.as_str()) {
         return Err("it holds what its commit does not".to_owned());
     }
     let snapshot = host.vcs.snapshot(workspace, &[]).map_err(text)?;
