@@ -50,6 +50,16 @@ pub(crate) fn named(workspace: &Path, words: &[String]) -> Vec<Claim> {
     claims
 }
 
+/// What in `workspace` the words of a command name: a plain word may be a folder too.
+pub(crate) fn named_by_command(workspace: &Path, words: &[String]) -> Vec<Claim> {
+    let claim = |word: &String| {
+        let path = path_of(workspace, word)?;
+        let word = word.clone();
+        Some(Claim { word, path })
+    };
+    words.iter().filter_map(claim).collect()
+}
+
 /// Paths of the claims that neither a change nor something unrecorded covers.
 pub(crate) fn unsettled(
     workspace: &Path,

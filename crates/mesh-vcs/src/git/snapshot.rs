@@ -135,7 +135,7 @@ pub(super) fn not_in_commit(
     commit: &CommitId,
     words: &[String],
 ) -> Result<Vec<String>, VcsError> {
-    let claims = claim::named(&workspace.path, words);
+    let claims = claim::named_by_command(&workspace.path, words);
     let paths = claims.iter().map(|claim| claim.path.clone()).collect();
     let missing = not_in_tree(git, commit, paths)?;
     Ok(claims

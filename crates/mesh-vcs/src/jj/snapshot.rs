@@ -232,7 +232,7 @@ pub(super) fn not_in_commit(
     commit: &CommitId,
     words: &[String],
 ) -> Result<Vec<String>, VcsError> {
-    let claims = claim::named(&workspace.path, words);
+    let claims = claim::named_by_command(&workspace.path, words);
     let paths = claims.iter().map(|claim| claim.path.clone()).collect();
     let missing = unrecorded::not_in_commit(jj, commit, paths)?;
     Ok(claims
