@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::log::wait_until;
 use crate::script;
-use crate::stage::{BD_1_0_5_JJ, BD_1_3_0_JJ, FAKE_BD_GIT, Scene, Stage, Work, job, task};
+use crate::stage::{BD_1_0_5_JJ, BD_1_3_0_JJ, FAKE_BD_GIT, ST_GIT, Scene, Stage, Work, job, task};
 
 macro_rules! on_each_tracker {
     ($($story:ident),* $(,)?) => {
@@ -131,4 +132,45 @@ fn a_bead_that_is_taken_while_others_end_has_its_agent_stopped(stage: Stage) {
     assert_eq!(scene.comments(&work, "a"), Vec::<String>::new());
     assert_eq!(scene.tasks(&work)[work.id("b")].0, "closed");
     scene.assert_no_process();
+}
+
+/// The plan file says something else than when it was last read: `b`, which `c` waits for, changes it as its last deed.
+#[test]
+fn what_a_person_says_of_an_item_before_it_is_claimed_stays_st_git() {
+    for status in ["canceled", "deferred", "blocked", "completed"] {
+        let scene = ST_GIT.open().expect("git is enough");
+        let work = scene.plan("Three", &[job("a", &[]), job("b", &[]), job("c", &["b"])]);
+        let event = format!(
+            "seq=$(tail -n 1 {plan} | sed 's/.*\"seq\":\\([0-9]*\\).*/\\1/'); echo '{{\"v\":3,\"ts\":\"2026-01-01T00:00:01Z\",\"lane\":\"event\",\"seq\":'$((seq+1))',\"op\":\"set_status\",\"id\":\"c\",\"status\":\"{status}\"}}' >>{plan}",
+            plan = work.source,
+        );
+        scene.script(&work, |job| {
+            let steps: &[Value] = match job.key.as_str() {
+                "a" => &[script::gate(&scene)],
+                "b" => &[json!({"run": ["sh", "-c", event]})],
+                _ => &[],
+            };
+            script::usual(&scene, job, steps)
+        });
+        let coordinator = scene.start(&work, 2, &[]);
+        wait_until(
+            "b to be written down",
+            || scene.tasks(&work)["b"].0 == "closed",
+            || coordinator.stderr(),
+        );
+        scene.open_gate();
+        let report = coordinator.wait().exits(21).object();
+        let expected = if status == "completed" {
+            "closed"
+        } else {
+            status
+        };
+        assert_eq!(scene.tasks(&work)["c"].0, expected, "{report:#}");
+        assert_eq!(scene.log.attempts("start").len(), 2, "{report:#}");
+        let said = task(&report, "c")["reason"].to_string();
+        assert!(
+            said.contains(status) || said.contains("somebody else"),
+            "{said}"
+        );
+    }
 }

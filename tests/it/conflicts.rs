@@ -8,6 +8,8 @@ use crate::stage::{Job, ST_JJ, Scene, Stage, Vcs, Work, job, on_each_vcs, on_mai
 
 on_main_stages!(a_result_that_conflicts_with_what_landed_is_kept);
 on_each_vcs!(
+    what_needs_a_result_that_did_not_land_is_not_landed,
+    a_target_that_is_not_there_is_refused,
     needs_that_conflict_are_the_agents_to_solve,
     a_conflict_that_an_agent_leaves_is_no_result,
     needs_that_conflict_are_refused_when_that_is_wanted,
@@ -103,6 +105,48 @@ fn a_result_that_conflicts_with_what_landed_is_kept(stage: Stage) {
         assert_eq!(tasks[work.id(loser)], ("open".to_owned(), None));
     }
     scene.assert_nothing_left(&work);
+}
+
+/// The target never holds what stands on work that it does not hold.
+fn what_needs_a_result_that_did_not_land_is_not_landed(stage: Stage) {
+    let jobs = [
+        job("a", &[]),
+        job("b", &[]),
+        job("c", &["a"]),
+        job("d", &["b"]),
+    ];
+    let steps = |scene: &Scene, job: &Job| script::usual(scene, job, &[]);
+    let Some((scene, work)) = rivals(stage, &jobs, steps) else {
+        return;
+    };
+    make_target(&scene);
+    scene.configure("land = \"trunk\"\n");
+    let report = scene.run(&work, 2, &[]).exits(0).object();
+    let state = |key: &str| task(&report, work.id(key))["state"].clone();
+    assert_ne!(state("a"), state("b"), "{report:#}");
+    for (need, key) in [("a", "c"), ("b", "d")] {
+        assert_eq!(state(need), state(key), "{report:#}");
+        if state(need) == "verified" {
+            let reason = task(&report, work.id(key))["reason"].to_string();
+            let wanted = format!("{need}, which it needs, is not landed");
+            assert!(reason.contains(&wanted), "{reason}");
+        }
+    }
+    scene.assert_nothing_left(&work);
+}
+
+fn a_target_that_is_not_there_is_refused(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
+    scene.script(&work, |job| script::usual(&scene, job, &[]));
+    let said = scene.run(&work, 2, &["--land", "nowhere"]).exits(2);
+    assert!(
+        said.stderr
+            .contains("`nowhere` does not exist: make it with"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(scene.runs().len(), 0);
 }
 
 fn needs_that_conflict_are_the_agents_to_solve(stage: Stage) {

@@ -1,9 +1,12 @@
 //! What agents leave in the repository that everybody shares is in the report, and what could run in calls of mesh is not used.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::log::wait_until;
 use crate::script;
-use crate::stage::{ST_GIT, Scene, Work, job, task};
+use crate::stage::{ST_GIT, Scene, Stage, Work, job, on_each_vcs, task};
+
+on_each_vcs!(results_survive_an_agent_that_deletes_refs_and_collects);
 
 /// One task whose agent runs `command` beside its work.
 fn one(command: &str) -> (Scene, Work) {
@@ -81,4 +84,41 @@ fn what_no_commit_holds_is_named_st_git() {
     let attempt = task(&said.object(), work.id("a"))["attempts"][0].clone();
     let expected = "the agent wrote files that no commit holds: build/ (2 files)";
     assert_eq!(attempt["noticed"], json!([expected]), "{attempt}");
+}
+
+/// An agent tidies up what it does not know: the result of its sibling, whose workspace is gone, must not go with it.
+fn results_survive_an_agent_that_deletes_refs_and_collects(stage: Stage) {
+    for how in ["delete %(refname)", "update %(refname) BASE"] {
+        let Some(scene) = stage.open() else { return };
+        let base = scene.env.must("git", &["rev-parse", "HEAD"], &scene.repo);
+        let how = how.replace("BASE", base.trim());
+        let harm = format!(
+            "cd \"$MESH_ROOT\" && git for-each-ref --format='{how}' refs/mesh | git update-ref --stdin && git reflog expire --expire=now --all && git gc -q --prune=now"
+        );
+        let work = scene.plan("Two", &[job("a", &[]), job("b", &[]), job("c", &["b"])]);
+        scene.script(&work, |job| {
+            let harm = [script::gate(&scene), json!({"run": ["sh", "-c", harm]})];
+            let steps: &[Value] = if job.key == "a" { &harm } else { &[] };
+            script::usual(&scene, job, steps)
+        });
+        let coordinator = scene.start(&work, 2, &[]);
+        wait_until(
+            "c to be written down",
+            || scene.tasks(&work)["c"].0 == "closed",
+            || coordinator.stderr(),
+        );
+        scene.open_gate();
+        let report = coordinator.wait().exits(0).object();
+        for key in ["b", "c"] {
+            let commit = task(&report, key)["attempts"][0]["commit"].clone();
+            let file = format!("{}:{key}.txt", commit.as_str().expect("a commit"));
+            scene.env.must("git", &["show", &file], &scene.repo);
+        }
+        let refs = ["for-each-ref", "--format=%(objectname)", "refs/mesh"];
+        let refs = scene.env.must("git", &refs, &scene.repo);
+        assert_eq!(refs.lines().count(), 3, "{refs}");
+        assert!(!refs.contains(base.trim()), "{refs}");
+        let noticed = task(&report, "a")["attempts"][0]["noticed"].to_string();
+        assert!(noticed.contains("put back from a copy"), "{noticed}");
+    }
 }

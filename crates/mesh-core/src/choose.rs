@@ -295,7 +295,7 @@ impl Desk<'_> {
             });
         }
         let (class, what) = if proof.passed_in_workspace {
-            let what = "passes in the workspace; in a fresh one of the recorded commit it ";
+            let what = "passes in the workspace; in a fresh one of the recorded commit, after the setup command, it ";
             (FailureClass::NotRecorded, what)
         } else {
             (FailureClass::VerifyFailed, "")

@@ -316,7 +316,7 @@ fn a_proof_that_fails_only_in_a_fresh_workspace_means_that_something_is_not_reco
     );
     assert_eq!(
         run.why("t1"),
-        "failed: not-recorded: the proof `check` passes in the workspace; in a fresh one of the recorded commit it ended with \
+        "failed: not-recorded: the proof `check` passes in the workspace; in a fresh one of the recorded commit, after the setup command, it ended with \
          exit code 1\nbuild/gen.js: no such file"
     );
 }

@@ -20,10 +20,10 @@ use crate::control;
 use crate::host::{Host, lock};
 use crate::inbox::{Input, Process, Role};
 use crate::open::Locks;
-use crate::turns::{Turn, Turns};
+use crate::turns::Turns;
 use crate::words;
 use crate::work::prove::Proof;
-use crate::work::{examine, look, process, prove, settle, start, stop};
+use crate::work::{examine, kept, look, process, prove, settle, start, stop};
 use crate::workers;
 
 /// Somebody who is shown what happens, after it is in the journal.
@@ -173,10 +173,13 @@ impl Engine {
                 self.spawn(action, move |host| prove::prove(host, &proof));
             }
             Action::Settle { attempt, outcome } => {
-                let turn = self.turn_of(&attempt);
+                let needs = self.needs_of(&attempt.task);
+                let turn = self
+                    .turns
+                    .take(&attempt.task, |other| needs.contains(other));
                 self.spawn(action, move |host| {
                     turn.wait();
-                    settle::settle(host, &attempt, &outcome, again);
+                    settle::settle(host, &attempt, &outcome, &needs, again);
                 });
             }
             Action::Note { text } => self.watch.note(&text),
@@ -190,6 +193,9 @@ impl Engine {
             Action::Conclude => {
                 let words = words::last_words(&self.state);
                 self.spawn(action, move |host| {
+                    for changed in kept::check(host) {
+                        host.note(changed);
+                    }
                     for refused in host.source.conclude(host, &words) {
                         host.note(refused);
                     }
@@ -222,20 +228,12 @@ impl Engine {
         })
     }
 
-    /// After the ends of all that the task needs, directly or not.
-    fn turn_of(&mut self, attempt: &AttemptId) -> Turn {
+    /// All that the task needs, directly or not.
+    fn needs_of(&self, task: &TaskId) -> BTreeSet<TaskId> {
         let plan = self.state.plan();
-        let needs: BTreeSet<&TaskId> = match plan.find(&attempt.task) {
-            Some(at) => plan
-                .graph()
-                .all_needs(at)
-                .into_iter()
-                .map(|need| &plan.task(need).id)
-                .collect(),
-            None => BTreeSet::new(),
-        };
-        self.turns
-            .take(&attempt.task, |other| needs.contains(other))
+        let needs = plan.find(task).map(|at| plan.graph().all_needs(at));
+        let needs = needs.into_iter().flatten();
+        needs.map(|need| plan.task(need).id.clone()).collect()
     }
 
     /// A shim has ended: find out how, on a thread, because what is left of its tree may have to be ended first.

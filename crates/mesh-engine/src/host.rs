@@ -17,7 +17,7 @@ use mesh_plan::sheet::Sheet;
 use mesh_proc::env::Env;
 use mesh_proc::shim::{Launcher, Live};
 use mesh_proc::watch::Watcher;
-use mesh_vcs::{Backend, CommitId};
+use mesh_vcs::{Backend, CommitId, KeptResult};
 
 use crate::clock::Clock;
 use crate::inbox::{Input, Process};
@@ -58,8 +58,12 @@ pub(crate) struct Host {
     pub notes: Mutex<Vec<String>>,
     /// What the working copies share, as it was last looked at.
     pub shared: Mutex<Seen>,
+    /// What this run has recorded as verified, needs before what stands on them.
+    pub kept: Mutex<Vec<KeptResult>>,
     /// One landing at a time.
     pub landing: Mutex<()>,
+    /// Verified tasks whose results did not come onto the target: what needs them is not landed either.
+    pub not_landed: Mutex<BTreeSet<TaskId>>,
 }
 
 impl Host {

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use mesh_core::event::Event;
+use mesh_core::event::{Delivery, Event};
 use mesh_core::id::AttemptId;
 use mesh_core::pending::Owed;
+use mesh_core::state::Phase;
 use mesh_core::text::counted;
 use mesh_journal::JournalError;
 use mesh_proc::shim;
 use mesh_proc::stray::{self, Marked, Search};
 
 use crate::engine::Engine;
-use crate::host::Host;
+use crate::host::{Host, lock};
 use crate::inbox::{Process, Role};
 use crate::work::prove::Proof;
-use crate::work::{process, prove, stop};
+use crate::work::{kept, process, prove, stop};
 
 /// How long calls of the dead coordinator to tracker and version control may take to end by themselves: a write is better
 /// finished than torn.
@@ -67,10 +68,33 @@ pub(crate) fn end_calls_in_flight(run: &str) {
     }
 }
 
+/// What was verified so far, needs before what stands on them: what is kept of it, and what was not landed.
+fn recall_results(engine: &Engine) {
+    let plan = engine.state.plan();
+    for &at in plan.graph().order() {
+        let Phase::Verified {
+            attempt,
+            commit,
+            delivery,
+            ..
+        } = &engine.state.task(at).phase
+        else {
+            continue;
+        };
+        let task = plan.task(at).id.clone();
+        if matches!(delivery, Delivery::NotLanded { .. }) {
+            lock(&engine.host.not_landed).insert(task.clone());
+        }
+        let number = *attempt;
+        kept::recall(&engine.host, &AttemptId { task, number }, commit);
+    }
+}
+
 /// Goes through all that is owed. Living agents first, so that none of them can end unseen while others are looked at.
 pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
     let mut recovered = Recovered::default();
     let host = Arc::clone(&engine.host);
+    recall_results(engine);
     for owed in engine.state.owed() {
         match &owed {
             Owed::Start(order) => take_up_start(engine, &order.attempt, &owed, &mut recovered)?,

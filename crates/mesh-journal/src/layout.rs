@@ -350,6 +350,12 @@ impl AttemptDir {
         self.path.join("patch")
     }
 
+    /// A copy of the verified result outside of the repository, as a git bundle.
+    #[must_use]
+    pub fn bundle(&self) -> PathBuf {
+        self.path.join("result.bundle")
+    }
+
     /// The folders of every process that the attempt may have had: agent, setup and proof, the latter two also in a fresh workspace
     /// of the result and on the integrated tree of a landing.
     #[must_use]

@@ -7,6 +7,7 @@ use crate::call::{CallLimits, Program, call_env};
 use crate::error::VcsError;
 use crate::git::Git;
 use crate::jj::Jj;
+use crate::kept::{Fate, KeptResult};
 use crate::model::{
     CommitId, Kind, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Tools, Version,
     Workspace,
@@ -238,6 +239,20 @@ pub trait Repository: Send + Sync {
     /// The commit is unknown; hidden, where jj has no git repository or git is not there.
     fn keep(&self, commit: &CommitId, run: &str, task: &str, attempt: u32) -> Result<(), VcsError>;
 
+    /// Copies a result that is kept into its file, as far as it goes beyond `without`, which the file's reader needs to have.
+    /// Nothing happens over jj where git is not there.
+    ///
+    /// # Errors
+    /// The ref or a commit is not there, the file cannot be written, the program failed.
+    fn copy_result(&self, result: &KeptResult, without: &[CommitId]) -> Result<(), VcsError>;
+
+    /// Looks that the refs of the results are where they were put, and puts back what is not: what a result stands on comes before
+    /// it. Says what it found of each.
+    ///
+    /// # Errors
+    /// The program failed.
+    fn put_back(&self, results: &[KeptResult]) -> Result<Vec<Fate>, VcsError>;
+
     /// Unregisters the workspace `name`; its folder stays. Nothing happens when there is none. Kept commits stay.
     ///
     /// # Errors
@@ -281,6 +296,12 @@ pub trait Repository: Send + Sync {
     /// # Errors
     /// The name is not allowed, the commit unknown.
     fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError>;
+
+    /// Where the bookmark or branch `target` points.
+    ///
+    /// # Errors
+    /// The name is not allowed, nothing is there, or it is split.
+    fn target(&self, target: &str) -> Result<CommitId, VcsError>;
 
     /// Puts one result onto a target. Nobody sees anything of it before `prove` accepted the integrated tree, and the target moves
     /// only if it is still where it was. One landing at a time.

@@ -20,6 +20,7 @@ use crate::agent_env;
 use crate::backend::{Repository, Setup};
 use crate::call::{Answer, Program, Span, args};
 use crate::error::VcsError;
+use crate::kept::{self, Fate, KeptResult};
 use crate::model::{
     CommitId, Kind, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Version, Workspace,
 };
@@ -176,6 +177,10 @@ impl Git {
     /// On the store alone, from the main worktree, whose files are not looked at.
     fn run(&self, command: Vec<OsString>) -> Result<Answer, VcsError> {
         self.run_at(&self.main_root, command)
+    }
+
+    fn ask_in_store(&self, command: Vec<OsString>) -> Result<Answer, VcsError> {
+        self.ask_at(&self.main_root, command, Span::Long, &[])
     }
 
     /// As [`Git::run_at`] for a call that goes through all files of a worktree.
@@ -433,6 +438,14 @@ impl Repository for Git {
             .map(|_| ())
     }
 
+    fn copy_result(&self, result: &KeptResult, without: &[CommitId]) -> Result<(), VcsError> {
+        kept::copy(&|command| self.ask_in_store(command), result, without)
+    }
+
+    fn put_back(&self, results: &[KeptResult]) -> Result<Vec<Fate>, VcsError> {
+        kept::put_back(&|command| self.ask_in_store(command), results)
+    }
+
     fn forget(&self, name: &str) -> Result<(), VcsError> {
         worktree::forget(self, name)
     }
@@ -447,6 +460,10 @@ impl Repository for Git {
 
     fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError> {
         land::create_target(self, target, at)
+    }
+
+    fn target(&self, target: &str) -> Result<CommitId, VcsError> {
+        land::target(self, target)
     }
 
     fn land(&self, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError> {

@@ -25,6 +25,7 @@ mod workspace;
 use crate::backend::{Repository, Setup};
 use crate::call::{Answer, Program, Span};
 use crate::error::VcsError;
+use crate::kept::{Fate, KeptResult};
 use crate::model::{
     CommitId, Kind, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Version, Workspace,
 };
@@ -414,6 +415,14 @@ impl Repository for Jj {
         visible.first().map(|_| ()).ok_or_else(unreachable)
     }
 
+    fn copy_result(&self, result: &KeptResult, without: &[CommitId]) -> Result<(), VcsError> {
+        git_store::copy_result(self, result, without)
+    }
+
+    fn put_back(&self, results: &[KeptResult]) -> Result<Vec<Fate>, VcsError> {
+        git_store::put_back(self, results)
+    }
+
     fn discard(&self, workspace: &Workspace) -> Result<(), VcsError> {
         workspace::discard(self, workspace)
     }
@@ -432,6 +441,10 @@ impl Repository for Jj {
 
     fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError> {
         land::create_target(self, target, at)
+    }
+
+    fn target(&self, target: &str) -> Result<CommitId, VcsError> {
+        land::target(self, target)
     }
 
     fn land(&self, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError> {

@@ -17,12 +17,14 @@ mod claim;
 mod folder;
 mod git;
 mod jj;
+mod kept;
 mod shared;
 mod submodule;
 
 pub use backend::{Backend, Repository, Setup};
 pub use call::CallLimits;
 pub use error::VcsError;
+pub use kept::{Fate, KeptResult};
 pub use model::{
     ChangeKind, Changed, CommitId, Integrated, Kind, Landed, Landing, Listed, NewWorkspace, Prove,
     Snapshot, Tools, Unrecorded, Version, Workspace,

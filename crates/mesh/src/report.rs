@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use mesh_core::decision::SkipReason;
 use mesh_core::findings::brief;
 use mesh_core::id::AttemptId;
 use mesh_core::state::{Phase, State};
@@ -162,9 +161,7 @@ fn code(state: &State, interrupted: Option<OurSignal>) -> u8 {
         exit_code::SOME_FAILED
     } else if phases().any(|phase| matches!(phase, Phase::Question { .. })) {
         exit_code::QUESTION
-    } else if state.plan().all().all(|at| {
-        state.is_done(at) || matches!(state.task(at).phase, Phase::Skipped(SkipReason::ByPerson))
-    }) {
+    } else if state.plan().all().all(|at| state.is_done(at)) {
         exit_code::OK
     } else {
         exit_code::SOME_COULD_NOT_RUN

@@ -173,6 +173,9 @@ pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope,
         .iter()
         .map(|commit| commit.as_str().to_owned())
         .collect();
+    if let Some(target) = args.land.as_ref().or(config.land.as_ref()) {
+        vcs.target(target)?;
+    }
     let policy = policy(
         args,
         &config,

@@ -388,6 +388,8 @@ fn assemble(
         notes: Mutex::new(Vec::new()),
         shared: Mutex::new(seen),
         landing: Mutex::new(()),
+        not_landed: Mutex::default(),
+        kept: Mutex::default(),
     };
     let engine = Engine {
         host: Arc::new(host),

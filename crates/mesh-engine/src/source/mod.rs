@@ -85,11 +85,7 @@ impl Source {
         match self {
             Source::St(source) => {
                 // The receiver waits in the same worker; if it is gone, so is the attempt.
-                let _ = answer.send(
-                    source
-                        .started(host, &order.attempt)
-                        .map_err(ClaimRefusal::Failed),
-                );
+                let _ = answer.send(source.claim(&order.attempt));
             }
             Source::Bd(source) => source.claim(host, order, answer),
         }

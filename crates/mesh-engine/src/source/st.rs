@@ -18,7 +18,7 @@ use mesh_plan::st::{
     self, ItemStatus, Progress, StEvent, StPlan, comment_text, event_line, progress_events,
 };
 
-use super::{AttemptReport, LastWords, baseline};
+use super::{AttemptReport, ClaimRefusal, LastWords, baseline};
 use crate::clock::unix_ms;
 use crate::host::{Host, lock};
 
@@ -44,8 +44,27 @@ impl StSource {
         }
     }
 
-    pub fn started(&self, host: &Host, attempt: &AttemptId) -> Result<(), String> {
-        self.note(host, attempt, Progress::Started, None)
+    /// Takes the item for us, if it still stands where the run last saw it.
+    pub fn claim(&self, attempt: &AttemptId) -> Result<(), ClaimRefusal> {
+        let task = &attempt.task;
+        let known = self.known_status(task);
+        let file = self.lock().map_err(ClaimRefusal::Failed)?;
+        let Some(item) = file.plan.item(task) else {
+            let gone = format!("it is no longer in {}", self.path.display());
+            return Err(ClaimRefusal::Taken(gone));
+        };
+        match known {
+            Some(known) if known != item.status.as_str() || is_given_up(item.status) => {
+                Err(ClaimRefusal::Taken(format!(
+                    "its status was changed from {known} to {}",
+                    item.status.as_str()
+                )))
+            }
+            _ => {
+                let events = progress_events(task, Progress::Started, AUTHOR, None);
+                self.add(&file, task, &events).map_err(ClaimRefusal::Failed)
+            }
+        }
     }
 
     pub fn settle(&self, host: &Host, report: &AttemptReport<'_>) -> Result<(), String> {
@@ -89,7 +108,7 @@ impl StSource {
         };
         let release = |task: &TaskId| {
             let events = progress_events(task, Progress::Released, AUTHOR, None);
-            self.append(task, Progress::Released, &events).err()
+            self.append(task, events).err()
         };
         words
             .claimed
@@ -109,14 +128,48 @@ impl StSource {
         let marker = marker_of_attempt(&host.run, attempt);
         let comment = detail.map(|detail| comment_text(progress, detail, &marker));
         let events = progress_events(&attempt.task, progress, AUTHOR, comment.as_deref());
-        self.append(&attempt.task, progress, &events)
+        self.append(&attempt.task, events)
+    }
+
+    /// Adds the events. A status that somebody else gave the item is not written over.
+    fn append(&self, task: &TaskId, mut events: Vec<StEvent>) -> Result<(), String> {
+        let file = self.lock()?;
+        let Some(item) = file.plan.item(task) else {
+            return Err(format!(
+                "{task} is no longer in {}: what became of it was not written there",
+                self.path.display()
+            ));
+        };
+        let is_known = self.known_status(task).as_deref() == Some(item.status.as_str());
+        // What is in progress may have been begun by a coordinator before this one.
+        let is_ours = is_known || item.status == ItemStatus::InProgress;
+        if !is_ours || is_given_up(item.status) {
+            events.retain(|event| !matches!(event, StEvent::SetStatus { .. }));
+        }
+        self.add(&file, task, &events)
+    }
+
+    /// What mesh wrote last, else where the item stood when it was last read.
+    fn known_status(&self, task: &TaskId) -> Option<String> {
+        let wrote = lock(&self.wrote).get(task).map(|word| (*word).to_owned());
+        wrote.or_else(|| {
+            let baseline = lock(&self.baseline);
+            baseline.sheets.get(task).map(|sheet| sheet.status.clone())
+        })
+    }
+
+    fn lock(&self) -> Result<Locked, String> {
+        let lock = lock_file(&self.path)?;
+        let bytes = fs_err::read(&self.path).map_err(|error| error.to_string())?;
+        Ok(Locked {
+            plan: st::read(&bytes).0,
+            _lock: lock,
+        })
     }
 
     /// Adds the events that the file does not show yet: a coordinator that died may have added them already.
-    fn append(&self, task: &TaskId, progress: Progress, events: &[StEvent]) -> Result<(), String> {
-        let _guard = lock_file(&self.path)?;
-        let bytes = fs_err::read(&self.path).map_err(|error| error.to_string())?;
-        let (plan, _) = st::read(&bytes);
+    fn add(&self, file: &Locked, task: &TaskId, events: &[StEvent]) -> Result<(), String> {
+        let plan = &file.plan;
         let stamp = jiff::Timestamp::from_millisecond(i64::try_from(unix_ms()).unwrap_or(i64::MAX))
             .map_or_else(
                 |_| String::new(),
@@ -124,14 +177,29 @@ impl StSource {
             );
         let mut text = Vec::new();
         let mut seq = plan.watermark();
-        for event in events.iter().filter(|event| !shows(&plan, event)) {
+        for event in events.iter().filter(|event| !shows(plan, event)) {
             seq += 1;
             text.extend(event_line(seq, &stamp, event));
         }
-        lock(&self.wrote).insert(task.clone(), progress.status().as_str());
-        write_at_end(&self.path, &plan, &text)
+        for event in events {
+            if let StEvent::SetStatus { status, .. } = event {
+                lock(&self.wrote).insert(task.clone(), status.as_str());
+            }
+        }
+        write_at_end(&self.path, plan, &text)
             .map_err(|error| format!("{}: {error}", self.path.display()))
     }
+}
+
+/// Only a person says so.
+fn is_given_up(status: ItemStatus) -> bool {
+    matches!(status, ItemStatus::Canceled | ItemStatus::Deferred)
+}
+
+/// The file as it is, while nobody else adds to it.
+struct Locked {
+    plan: StPlan,
+    _lock: File,
 }
 
 fn verified_text(report: &AttemptReport<'_>) -> String {

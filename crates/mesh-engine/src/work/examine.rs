@@ -1,7 +1,7 @@
 //! What an attempt left: final block, change set, scope, and the proof that will be run. All of it also goes into `evidence.json`.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mesh_agent::evidence::{Evidence, FailureRecord, ProofRecord, Times, VERSION};
@@ -18,7 +18,8 @@ use mesh_proc::shim;
 use mesh_vcs::Snapshot;
 
 use crate::host::Host;
-use crate::work::{folder, leftout, output, process, shared};
+use crate::work::leftout::{self, Ran};
+use crate::work::{folder, output, process, shared};
 
 /// Records what the attempt left. Its process tree is dead.
 pub(crate) fn examine(host: &Arc<Host>, attempt: &AttemptId, locks: &HeldLocks) {
@@ -79,14 +80,17 @@ fn find(host: &Host, attempt: &AttemptId, locks: &HeldLocks) -> Result<Findings,
         ),
         error => failed("its changes", &error),
     })?;
-    let mut evidence = blank(host, attempt, &folder, &Ending::Exited(0));
-    if let Some(started) = evidence.times.started_unix_ms
-        && let Some(change) = leftout::sentence(host, &workspace, &snapshot, started)
-    {
-        host.tell(Event::Noticed {
-            attempts: vec![attempt.clone()],
-            changes: vec![change],
-        });
+    if let Some(ran) = Ran::of(&folder) {
+        let changed = snapshot.changed.iter().map(|changed| &changed.path);
+        let unrecorded = snapshot.unrecorded.iter().map(|missing| &missing.path);
+        let known = changed.chain(unrecorded).map(PathBuf::as_path).collect();
+        let files = leftout::files(host, &workspace, &snapshot.commit, &known, ran);
+        if let Some(change) = leftout::sentence(&files) {
+            host.tell(Event::Noticed {
+                attempts: vec![attempt.clone()],
+                changes: vec![change],
+            });
+        }
     }
     let paths: Vec<String> = snapshot
         .changed
@@ -116,6 +120,7 @@ fn find(host: &Host, attempt: &AttemptId, locks: &HeldLocks) -> Result<Findings,
         },
         waived: sheet.is_some_and(|sheet| sheet.allow_no_validation),
     });
+    let mut evidence = blank(host, attempt, &folder, &Ending::Exited(0));
     evidence.block = Some((&block).into());
     evidence.changes = Some((&changes).into());
     evidence.scope = Some((&scope).into());

@@ -1,11 +1,12 @@
 //! Files that an agent wrote and the recorded commit does not hold, such as ignored ones: named in the report before they go with
-//! the workspace. Never a reason to fail: what was claimed or proved is looked at elsewhere.
+//! the workspace, and a reason to prove the commit without them. Never a failure by themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use mesh_vcs::{Snapshot, Workspace};
+use mesh_proc::shim;
+use mesh_vcs::{CommitId, Workspace};
 
 use crate::host::Host;
 
@@ -24,6 +25,10 @@ pub(crate) const TOOL_FOLDERS: [&str; 12] = [
     ".ruff_cache",
     "coverage",
 ];
+/// Those in which a package manager puts what it installs.
+const DEPENDENCIES: [&str; 3] = ["node_modules", ".venv", "venv"];
+/// How deep below a workspace they are looked for.
+const DEPENDENCIES_DEPTH: usize = 3;
 /// How many files version control is asked about; of more, only their folders.
 const MAX_ASKED: usize = 500;
 /// How many files and folders are named.
@@ -31,27 +36,38 @@ const MAX_NAMED: usize = 10;
 /// How far a file's time may lie before the moment it was written: files are stamped with the kernel's tick, up to 10 ms old.
 const TICK_MS: i64 = 10;
 
-/// A sentence about them, if there are any. `started_ms` is when the agent started.
-pub(crate) fn sentence(
+/// When an agent ran, in Unix milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ran {
+    pub from_ms: u64,
+    pub to_ms: u64,
+}
+
+impl Ran {
+    /// As the shim reported it in the attempt's folder.
+    pub fn of(attempt: &Path) -> Option<Ran> {
+        let report = shim::read_report(&attempt.join("exit.json")).ok()??;
+        Some(Ran {
+            from_ms: report.child_started_at_unix_ms?,
+            to_ms: report.ended_at_unix_ms,
+        })
+    }
+}
+
+/// Those files that were written while the agent ran and are in neither the commit nor `known`.
+pub(crate) fn files(
     host: &Host,
     workspace: &Workspace,
-    snapshot: &Snapshot,
-    started_ms: u64,
-) -> Option<String> {
-    let since = i64::try_from(started_ms).ok()?.saturating_sub(TICK_MS);
-    let mut written = written_since(&workspace.path, since);
-    let changed: BTreeSet<&Path> = snapshot
-        .changed
-        .iter()
-        .map(|changed| changed.path.as_path())
-        .collect();
-    written.retain(|path| !changed.contains(path.as_path()));
-    written.retain(|path| {
-        !snapshot
-            .unrecorded
-            .iter()
-            .any(|missing| path.starts_with(&missing.path))
-    });
+    commit: &CommitId,
+    known: &BTreeSet<&Path>,
+    ran: Ran,
+) -> Vec<String> {
+    let since = i64::try_from(ran.from_ms)
+        .unwrap_or(i64::MAX)
+        .saturating_sub(TICK_MS);
+    let until = i64::try_from(ran.to_ms).unwrap_or(i64::MAX);
+    let mut written = written_between(&workspace.path, since, until);
+    written.retain(|path| !path.ancestors().any(|path| known.contains(path)));
     let mut asked: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
     if asked.len() > MAX_ASKED {
         asked = written.iter().filter_map(|path| path.parent()).collect();
@@ -63,21 +79,21 @@ pub(crate) fn sentence(
         .filter_map(|path| path.to_str().map(str::to_owned))
         .collect();
     if words.is_empty() {
-        return None;
+        return words;
     }
     let missing = host
-        .vcs
-        .not_in_commit(workspace, &snapshot.commit, &words)
+        .vcs_gate
+        .pass(|| host.vcs.not_in_commit(workspace, commit, &words));
+    missing
         .inspect_err(
             |error| tracing::warn!(%error, "what an agent left out of its commit is not known"),
         )
-        .ok()?;
-    named(&missing)
+        .unwrap_or_default()
 }
 
-/// Files under `workspace` whose inode changed at or after `since`, in order; folders of tools and nested repositories left out.
-/// What cannot be read is passed over.
-fn written_since(workspace: &Path, since: i64) -> Vec<PathBuf> {
+/// Files under `workspace` whose inode changed in this time, in order; folders of tools and nested repositories left out. What
+/// cannot be read is passed over.
+fn written_between(workspace: &Path, since: i64, until: i64) -> Vec<PathBuf> {
     let mut written = Vec::new();
     let mut todo = vec![PathBuf::new()];
     while let Some(folder) = todo.pop() {
@@ -95,9 +111,10 @@ fn written_since(workspace: &Path, since: i64) -> Vec<PathBuf> {
                 if !is_tools && !is_store && !workspace.join(&path).join(".git").exists() {
                     todo.push(path);
                 }
-            } else if name != ".git"
-                && metadata.ctime() * 1000 + metadata.ctime_nsec() / 1_000_000 >= since
-            {
+                continue;
+            }
+            let at = metadata.ctime() * 1000 + metadata.ctime_nsec() / 1_000_000;
+            if name != ".git" && (since..=until).contains(&at) {
                 written.push(path);
             }
         }
@@ -106,8 +123,32 @@ fn written_since(workspace: &Path, since: i64) -> Vec<PathBuf> {
     written
 }
 
-/// The files by name, or by their topmost folder where it has several.
-fn named(files: &[String]) -> Option<String> {
+/// Folders of installed packages, relative to `workspace`.
+pub(crate) fn dependencies(workspace: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut todo = vec![(PathBuf::new(), 0)];
+    while let Some((folder, depth)) = todo.pop() {
+        let entries = fs_err::read_dir(workspace.join(&folder));
+        for entry in entries.into_iter().flatten().flatten() {
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            let name = entry.file_name();
+            let is_one_of =
+                |names: &[&str]| name.to_str().is_some_and(|name| names.contains(&name));
+            let path = folder.join(&name);
+            if is_one_of(&DEPENDENCIES) {
+                found.push(path);
+            } else if depth < DEPENDENCIES_DEPTH && !is_one_of(&TOOL_FOLDERS) && name != ".git" {
+                todo.push((path, depth + 1));
+            }
+        }
+    }
+    found
+}
+
+/// A sentence about the files: by name, or by their topmost folder where it has several.
+pub(crate) fn sentence(files: &[String]) -> Option<String> {
     let mut by_top: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for file in files {
         let top = file.split('/').next().unwrap_or(file);
@@ -144,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_folder_with_several_is_named_once() {
-        let said = named(&words(&[
+        let said = sentence(&words(&[
             "build/a.o",
             "build/sub/b.o",
             "gen/one.js",
@@ -153,7 +194,7 @@ mod tests {
         let expected =
             "the agent wrote files that no commit holds: build/ (2 files), gen/one.js, x.log";
         assert_eq!(said.as_deref(), Some(expected));
-        assert_eq!(named(&[]), None);
+        assert_eq!(sentence(&[]), None);
     }
 
     #[test]
@@ -170,8 +211,8 @@ mod tests {
             fs_err::create_dir_all(path.parent().expect("a parent")).expect("a folder");
             fs_err::write(path, "").expect("a file");
         }
-        let everything = written_since(folder.path(), 0);
+        let everything = written_between(folder.path(), 0, i64::MAX);
         assert_eq!(everything, [PathBuf::from("a/new.txt")]);
-        assert!(written_since(folder.path(), i64::MAX).is_empty());
+        assert!(written_between(folder.path(), 0, 1).is_empty());
     }
 }

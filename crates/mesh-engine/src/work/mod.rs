@@ -4,6 +4,7 @@
 
 pub(crate) mod examine;
 pub(crate) mod folder;
+pub(crate) mod kept;
 pub(crate) mod land;
 pub(crate) mod leftout;
 pub(crate) mod leftovers;

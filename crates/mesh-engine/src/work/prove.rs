@@ -1,8 +1,9 @@
 //! The proof: run by mesh, under a shim, in the attempt's workspace or in a fresh one of the recorded commit.
 //!
-//! A proof in the attempt's own workspace also sees what is in no commit. Where its command names such a file, it has to pass in a
-//! fresh workspace too: what a result stands on must be in the result.
+//! A proof in the attempt's own workspace also sees what is in no commit. Where the agent left such files, or the command names
+//! one, it has to pass in a fresh workspace too: what a result stands on must be in the result.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,7 +22,8 @@ use mesh_vcs::{CommitId, NewWorkspace, VcsError, Workspace, name};
 use crate::host::Host;
 use crate::inbox::{Process, Role};
 use crate::setup::ProofWhere;
-use crate::work::{examine, folder, leftout, output, process, start, stop};
+use crate::work::leftout::{self, Ran};
+use crate::work::{examine, folder, output, process, start, stop};
 use crate::workers;
 
 /// What is to be proved.
@@ -91,7 +93,27 @@ fn launch_in_fresh_workspace(host: &Arc<Host>, proof: &Proof) -> Result<Live, St
     let folder = process.path().to_path_buf();
     let facts = facts(host, &proof.attempt, &workspace, &folder)?;
     start::run_setup(host, &facts, &process.setup()).map_err(text_of)?;
+    if host.setup.proof_where == ProofWhere::Workspace {
+        lend_dependencies(host, proof, &workspace.path);
+    }
     launch(host, proof, &workspace, folder, &process)
+}
+
+/// What a package manager installed in the attempt's own workspace is there by links, unless the setup command installs it: it is
+/// no work of the agent, and what is looked for is work that no commit holds.
+fn lend_dependencies(host: &Host, proof: &Proof, to: &Path) {
+    let folder = host.run_dir.attempt(&proof.attempt).path().to_path_buf();
+    let Ok(Some(from)) = folder::recall(&folder) else {
+        return;
+    };
+    for path in leftout::dependencies(&from.path) {
+        let link = to.join(&path);
+        let is_wanted = link.parent().is_some_and(Path::is_dir) && link.symlink_metadata().is_err();
+        if is_wanted && let Err(error) = fs_err::os::unix::fs::symlink(from.path.join(&path), &link)
+        {
+            tracing::warn!(attempt = %proof.attempt, %error, "dependencies are not there for the proof");
+        }
+    }
 }
 
 /// Starts the proof in `workspace`; `folder` takes what version control adds to its environment.
@@ -206,7 +228,7 @@ fn ended(host: &Arc<Host>, proof: &Proof, role: Role) {
     let tail = output::of_command(host, process.path());
     if role == Role::Proof {
         discard_changes(host, proof);
-        if ending == Ending::Exited(0) && names_unrecorded_files(host, proof) {
+        if ending == Ending::Exited(0) && may_need_unrecorded_files(host, proof) {
             let started = launch_in_fresh_workspace(host, proof);
             return watch(host, proof, Role::CleanProof, started);
         }
@@ -222,20 +244,14 @@ fn process_dir(host: &Host, proof: &Proof, role: Role) -> ProcessDir {
     }
 }
 
-/// Whether the command names a file that is in the workspace and not in the recorded commit.
-fn names_unrecorded_files(host: &Host, proof: &Proof) -> bool {
+/// Whether there is a file in the workspace and not in the recorded commit that the agent wrote or the command names.
+fn may_need_unrecorded_files(host: &Host, proof: &Proof) -> bool {
     let is_between = |c: char| c.is_whitespace() || "\"'`;|&()<>=$".contains(c);
     let is_tools = |word: &str| {
         word.trim_start_matches("./")
             .split('/')
             .any(|part| leftout::TOOL_FOLDERS.contains(&part))
     };
-    let mut words: Vec<String> = proof
-        .command
-        .split(is_between)
-        .filter(|word| !word.is_empty() && !is_tools(word))
-        .map(str::to_owned)
-        .collect();
     let folder = host.run_dir.attempt(&proof.attempt).path().to_path_buf();
     let (Ok(Some(workspace)), Ok(commit)) = (
         folder::recall(&folder),
@@ -243,6 +259,17 @@ fn names_unrecorded_files(host: &Host, proof: &Proof) -> bool {
     ) else {
         return false;
     };
+    if let Some(ran) = Ran::of(&folder)
+        && !leftout::files(host, &workspace, &commit, &BTreeSet::new(), ran).is_empty()
+    {
+        return true;
+    }
+    let mut words: Vec<String> = proof
+        .command
+        .split(is_between)
+        .filter(|word| !word.is_empty() && !is_tools(word))
+        .map(str::to_owned)
+        .collect();
     let targets: Vec<String> = words
         .iter()
         .filter_map(|word| link_target(&workspace.path, word))

@@ -2,13 +2,14 @@
 //!
 //! Every step may have been done by a coordinator that died before it could say so; each looks, or does the same again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mesh_agent::evidence::{BlockRecord, Evidence};
 use mesh_core::decision::Outcome;
 use mesh_core::event::{Delivery, Event};
 use mesh_core::findings::{Ending, ProofEnd};
-use mesh_core::id::AttemptId;
+use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::task::Commit;
 use mesh_journal::WallTime;
 use mesh_journal::results::{self, ResultRecord};
@@ -18,13 +19,20 @@ use mesh_vcs::Workspace;
 use crate::clock::unix_ms;
 use crate::host::{Host, lock};
 use crate::source::AttemptReport;
-use crate::work::{examine, folder, land, leftovers, shared};
+use crate::work::{examine, folder, kept, land, leftovers, shared};
 
 /// Most of the agent's last message that is kept for the audit; longer ones name the file.
 const RESPONSE_BYTES: u64 = 256 * 1024;
 
-/// Carries out what follows. `again` when a coordinator before this one may have begun it.
-pub(crate) fn settle(host: &Arc<Host>, attempt: &AttemptId, outcome: &Outcome, again: bool) {
+/// Carries out what follows. `needs` is all that the task needs, whose ends are written down already. `again` when a coordinator
+/// before this one may have begun it.
+pub(crate) fn settle(
+    host: &Arc<Host>,
+    attempt: &AttemptId,
+    outcome: &Outcome,
+    needs: &BTreeSet<TaskId>,
+    again: bool,
+) {
     shared::end(host, attempt);
     let path = host.run_dir.attempt(attempt).path().to_path_buf();
     if let Outcome::Failed(failure) | Outcome::Retried(failure) = outcome {
@@ -40,9 +48,27 @@ pub(crate) fn settle(host: &Arc<Host>, attempt: &AttemptId, outcome: &Outcome, a
     } = outcome
     {
         record(host, attempt, commit, *self_checked);
+        if let Some(workspace) = &workspace {
+            kept::add(host, attempt, commit, &workspace.parents);
+        }
         if let (Some(target), Some(workspace)) = (&host.setup.land, &workspace) {
             let proof = proof.as_deref();
-            delivery = land::land(host, attempt, target, workspace, commit, proof, again);
+            let missing = lock(&host.not_landed)
+                .intersection(needs)
+                .next()
+                .map(|need| format!("{need}, which it needs, is not landed"));
+            delivery = match missing {
+                Some(reason) => Delivery::NotLanded { reason },
+                None => land::land(host, attempt, target, workspace, commit, proof, again),
+            };
+            match delivery {
+                Delivery::NotLanded { .. } => {
+                    lock(&host.not_landed).insert(attempt.task.clone());
+                }
+                Delivery::Kept | Delivery::Landed { .. } => {
+                    lock(&host.not_landed).remove(&attempt.task);
+                }
+            }
         }
         if let Some(workspace) = &workspace {
             remove(host, workspace);

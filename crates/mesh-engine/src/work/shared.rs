@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{Host, lock};
 use crate::setup::SourceSetup;
+use crate::work::kept;
 
 /// The last look, and the attempts that ran then. Kept in the run folder, so that a coordinator that takes the run up compares
 /// with what the one before it saw.
@@ -52,10 +53,11 @@ pub(crate) fn end(host: &Host, attempt: &AttemptId) {
         return;
     }
     let now = look(host);
-    let changes = match (&now, &seen.state) {
+    let mut changes = match (&now, &seen.state) {
         (Some(now), Some(before)) => now.changes_since(before),
         _ => Vec::new(),
     };
+    changes.extend(kept::check(host));
     if !changes.is_empty() {
         let running = seen.running.iter().filter_map(|(task, number)| {
             Some(AttemptId {

@@ -53,6 +53,14 @@ fn position(git: &Git, name: &str) -> Result<Option<CommitId>, VcsError> {
     }
 }
 
+/// See [`crate::Repository::target`].
+pub(super) fn target(git: &Git, target: &str) -> Result<CommitId, VcsError> {
+    position(git, &branch(git, target)?)?.ok_or_else(|| VcsError::BadTarget {
+        target: target.to_owned(),
+        problem: "does not exist: make it with `git branch`, or name another branch".to_owned(),
+    })
+}
+
 fn checked_out_at(git: &Git, name: &str) -> Result<Option<PathBuf>, VcsError> {
     let worktrees = git.worktrees_at(&git.main_root)?;
     Ok(worktrees
@@ -68,10 +76,7 @@ pub(super) fn land(
     prove: &mut Prove<'_>,
 ) -> Result<Landed, VcsError> {
     let name = branch(git, &landing.target)?;
-    let from = position(git, &name)?.ok_or_else(|| VcsError::BadTarget {
-        target: landing.target.clone(),
-        problem: "does not exist: make it with `git branch`, or name another branch".to_owned(),
-    })?;
+    let from = self::target(git, &landing.target)?;
     if let Some(at) = checked_out_at(git, &name)? {
         return Ok(Landed::CheckedOut { at });
     }

@@ -4,6 +4,7 @@ use super::Jj;
 use crate::call::{Answer, Span, args};
 use crate::error::VcsError;
 use crate::git::{parse as git_parse, patch_between, settings, succeeded};
+use crate::kept::{self, Fate, KeptResult};
 use crate::model::CommitId;
 use crate::submodule::Submodules;
 use std::collections::BTreeSet;
@@ -26,6 +27,28 @@ pub(super) fn keep(jj: &Jj, commit: &CommitId, name: &str) -> Result<bool, VcsEr
     let command = args!["update-ref", name, commit.as_str()];
     succeeded(store.ask(&store.folder, command, &[])?)?;
     Ok(true)
+}
+
+pub(super) fn copy_result(
+    jj: &Jj,
+    result: &KeptResult,
+    without: &[CommitId],
+) -> Result<(), VcsError> {
+    match GitStore::of(jj) {
+        Some(store) => kept::copy(
+            &|command| store.ask(&store.folder, command, &[]),
+            result,
+            without,
+        ),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn put_back(jj: &Jj, results: &[KeptResult]) -> Result<Vec<Fate>, VcsError> {
+    match GitStore::of(jj) {
+        Some(store) => kept::put_back(&|command| store.ask(&store.folder, command, &[]), results),
+        None => Ok(vec![Fate::Held; results.len()]),
+    }
 }
 
 /// Where git stands in the user's own working copy, if jj shares that with git and a commit is there.

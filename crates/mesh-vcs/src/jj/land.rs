@@ -49,7 +49,7 @@ pub(super) fn create_target(jj: &Jj, target: &str, at: &CommitId) -> Result<(), 
 
 /// See [`crate::Repository::land`].
 pub(super) fn land(jj: &Jj, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError> {
-    let from = one_target(jj, &landing.target)?;
+    let from = target(jj, &landing.target)?;
     let own_revset = format!("({})..{}", argv::any_of(&landing.without), landing.tip);
     let own = jj.states(&own_revset)?;
     let missing: BTreeSet<CommitId> = jj
@@ -136,7 +136,8 @@ struct Candidate {
     copied: bool,
 }
 
-fn one_target(jj: &Jj, target: &str) -> Result<CommitId, VcsError> {
+/// See [`crate::Repository::target`].
+pub(super) fn target(jj: &Jj, target: &str) -> Result<CommitId, VcsError> {
     let problem = |problem: &str| VcsError::BadTarget {
         target: target.to_owned(),
         problem: problem.to_owned(),
