@@ -184,18 +184,17 @@ impl Desk<'_> {
         let Some((_, Stage::Starting, stopping)) = self.stage(attempt) else {
             return;
         };
-        if let Some(stop) = stopping {
-            return self.resolve_stopped(attempt, stop, "");
-        }
-        match cause {
-            StartFailure::Taken { holder } => {
+        match (cause, stopping) {
+            // The claim says it better than the listing that was read meanwhile.
+            (StartFailure::Taken { holder }, None | Some(StopCause::Taken)) => {
                 let reason = SkipReason::Taken(holder.clone());
                 self.take(Decision::Skip {
                     task: attempt.task.clone(),
                     reason,
                 });
             }
-            StartFailure::Failed(failure) => self.rule(attempt, failure),
+            (_, Some(stop)) => self.resolve_stopped(attempt, stop, ""),
+            (StartFailure::Failed(failure), None) => self.rule(attempt, failure),
         }
     }
 

@@ -47,7 +47,11 @@ impl StSource {
     /// Takes the item for us, if it still stands where the run last saw it.
     pub fn claim(&self, attempt: &AttemptId) -> Result<(), ClaimRefusal> {
         let task = &attempt.task;
-        let known = self.known_status(task);
+        let known = lock(&self.wrote).get(task).map(|word| (*word).to_owned());
+        let known = known.or_else(|| {
+            let baseline = lock(&self.baseline);
+            baseline.sheets.get(task).map(|sheet| sheet.status.clone())
+        });
         let file = self.lock().map_err(ClaimRefusal::Failed)?;
         let Some(item) = file.plan.item(task) else {
             let gone = format!("it is no longer in {}", self.path.display());
@@ -140,22 +144,13 @@ impl StSource {
                 self.path.display()
             ));
         };
-        let is_known = self.known_status(task).as_deref() == Some(item.status.as_str());
-        // What is in progress may have been begun by a coordinator before this one.
-        let is_ours = is_known || item.status == ItemStatus::InProgress;
-        if !is_ours || is_given_up(item.status) {
+        let wrote = lock(&self.wrote).get(task).copied();
+        // What is in progress may have been begun by a coordinator before this one, and what is pending has no word of anybody.
+        let is_free = matches!(item.status, ItemStatus::InProgress | ItemStatus::Pending);
+        if !is_free && wrote != Some(item.status.as_str()) {
             events.retain(|event| !matches!(event, StEvent::SetStatus { .. }));
         }
         self.add(&file, task, &events)
-    }
-
-    /// What mesh wrote last, else where the item stood when it was last read.
-    fn known_status(&self, task: &TaskId) -> Option<String> {
-        let wrote = lock(&self.wrote).get(task).map(|word| (*word).to_owned());
-        wrote.or_else(|| {
-            let baseline = lock(&self.baseline);
-            baseline.sheets.get(task).map(|sheet| sheet.status.clone())
-        })
     }
 
     fn lock(&self) -> Result<Locked, String> {
