@@ -76,6 +76,20 @@ fn a_cycle_is_shown_as_a_path_st_git() {
 }
 
 #[test]
+fn sources_that_do_not_go_together_are_refused_st_git() {
+    let (scene, work) = right(ST_GIT).expect("git is enough");
+    let mut run = scene.run_args(&work, 2, &[]);
+    run.insert(2, work.source.clone());
+    refused(&scene, &run, 2, &["one plan file and nothing else"]);
+    let mut run = scene.run_args(&work, 2, &[]);
+    run[1] = scene.repo.display().to_string();
+    refused(&scene, &run, 2, &["is a folder"]);
+    scene.configure("[tools]\ngit = \"relative/git\"\n");
+    let run = scene.run_args(&work, 2, &[]);
+    refused(&scene, &run, 12, &["tools.git: ", "relative/git"]);
+}
+
+#[test]
 fn all_problems_are_listed_at_once_st_git() {
     refused_plan(
         &json!([item("a", &["nobody"]), item("b", &["b"]), item("c", &[]), item("c", &[]), {"id": "d", "step": " ", "status": "pending", "deps": [], "notes": "", "comments": []}]),

@@ -189,3 +189,11 @@ fn an_error_leaves_stdout_empty_st_git() {
         );
     }
 }
+
+#[test]
+fn every_failure_class_is_documented() {
+    for class in mesh_core::findings::FailureClass::ALL {
+        let word = format!("`{}`", class.as_str());
+        assert!(DOCS.contains(&word), "{word}");
+    }
+}

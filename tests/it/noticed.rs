@@ -74,6 +74,20 @@ fn a_planted_filter_is_named_and_does_not_run_st_git() {
     assert!(!scene.env.home().join("ran").exists());
 }
 
+/// What it says there would be run for every task of the next run.
+#[test]
+fn a_planted_configuration_of_mesh_is_named_st_git() {
+    let (scene, work) = one(
+        "mkdir -p \"$MESH_ROOT/.mesh\" && printf '[workspace]\\nsetup = \"true\"\\n' > \"$MESH_ROOT/.mesh/config.toml\"",
+    );
+    let said = scene.run(&work, 1, &["--allow-serial"]).exits(0);
+    let noticed = task(&said.object(), work.id("a"))["attempts"][0]["noticed"].to_string();
+    assert!(
+        noticed.contains(".mesh/config.toml was changed"),
+        "{noticed}"
+    );
+}
+
 /// Nobody claimed it and no proof needs it; it goes with the workspace all the same.
 #[test]
 fn what_no_commit_holds_is_named_st_git() {

@@ -112,7 +112,9 @@ pub(crate) fn open_repository(
     let vcs = if found == first && root.is_none() {
         vcs
     } else {
-        detect(folder, &found, root, &ours)?
+        let named = || tools::not_found_as_named(&loaded.config.tools, &variable);
+        detect(folder, &found, root, &ours)
+            .map_err(|error| named().into_iter().fold(error, CommandError::hint))?
     };
     Ok((vcs, loaded.config, found, ours))
 }
@@ -244,13 +246,27 @@ fn chosen_kind(args: &ScopeArgs, folder: &Path) -> Result<SourceKind, CommandErr
     if let Some(kind) = args.source.as_deref().and_then(SourceKind::from_word) {
         return Ok(kind);
     }
+    let looks_like_a_file = |source: &String| {
+        source.ends_with(".jsonl") || source.contains('/') || folder.join(source).is_file()
+    };
     let [only] = args.sources.as_slice() else {
-        return Ok(SourceKind::Bd);
+        return match args.sources.iter().find(|source| looks_like_a_file(source)) {
+            Some(file) => Err(CommandError::usage(format!(
+                "{file} looks like a plan file, and a run works one plan file and nothing else"
+            ))),
+            None => Ok(SourceKind::Bd),
+        };
     };
     let path = folder.join(only);
+    if path.is_dir() && only.contains('/') {
+        return Err(CommandError::usage(format!(
+            "{} is a folder; a source is a plan file (.jsonl), an epic or beads",
+            path.display()
+        )));
+    }
     if !path.is_file() {
         // No tracker's id looks like this, and "there is no such issue" would send a person the wrong way.
-        if only.ends_with(".jsonl") || only.contains('/') {
+        if looks_like_a_file(only) {
             return Err(CommandError::new(
                 Kind::PlanInvalid,
                 format!("there is no plan file {}", path.display()),
@@ -293,7 +309,12 @@ fn read_tracker(
             Kind::ToolMissing,
             "bd was not found, and the source is a tracker",
         )
-        .hint("install beads 1.0.5 or newer, name it in MESH_BD, or give a plan file (.jsonl)"));
+        .hint("install beads 1.0.5 or newer, name it in MESH_BD, or give a plan file (.jsonl)"))
+        .map_err(|error| {
+            let variable = |name: &str| std::env::var_os(name);
+            let named = tools::not_found_as_named(&config.tools, &variable);
+            named.into_iter().fold(error, CommandError::hint)
+        });
     };
     let allow_untested = args.allow_untested_bd || config.tracker.allow_untested;
     let mut setup = mesh_bd::Setup::new(program, root, ours.clone());

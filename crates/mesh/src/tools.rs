@@ -62,6 +62,28 @@ pub(crate) fn locate(config: &ToolPaths, variable: &dyn Fn(&str) -> Option<OsStr
     }
 }
 
+/// Why programs that a variable or the configuration names are not there, a sentence each.
+pub(crate) fn not_found_as_named(
+    config: &ToolPaths,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Vec<String> {
+    let searched = search(config, variable);
+    let all = [
+        ("bd", "MESH_BD", &config.bd, searched.bd),
+        ("jj", "MESH_JJ", &config.jj, searched.jj),
+        ("git", "MESH_GIT", &config.git, searched.git),
+    ];
+    let sentence = |(key, name, configured, search): (&str, &str, &Option<PathBuf>, Search)| {
+        let place = match variable(name).filter(|value| !value.is_empty()) {
+            Some(_) => name.to_owned(),
+            None if configured.is_some() => format!("tools.{key}"),
+            None => return None,
+        };
+        search.err().map(|reason| format!("{place}: {reason}"))
+    };
+    all.into_iter().filter_map(sentence).collect()
+}
+
 /// As [`locate`], with the reasons.
 pub(crate) fn search(config: &ToolPaths, variable: &dyn Fn(&str) -> Option<OsString>) -> Searched {
     let path = variable("PATH");

@@ -18,6 +18,9 @@ use crate::work::kept;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Seen {
     state: Option<SharedState>,
+    /// The repository's configuration of mesh, which the next run would use.
+    #[serde(default)]
+    config: Option<Vec<u8>>,
     running: BTreeSet<(String, u32)>,
 }
 
@@ -41,6 +44,7 @@ pub(crate) fn begin(host: &Host, attempt: &AttemptId) {
     if seen.running.is_empty() {
         // What the user did while nothing ran is nobody's concern.
         seen.state = look(host);
+        seen.config = config(host);
     }
     seen.running.insert(key(attempt));
     remember(host, &seen);
@@ -57,6 +61,14 @@ pub(crate) fn end(host: &Host, attempt: &AttemptId) {
         (Some(now), Some(before)) => now.changes_since(before),
         _ => Vec::new(),
     };
+    let config = config(host);
+    if config != seen.config {
+        changes.push(format!(
+            "{} was changed; this run does not use it, the next one will",
+            host.mesh_dir.config().display()
+        ));
+        seen.config = config;
+    }
     changes.extend(kept::check(host));
     if !changes.is_empty() {
         let running = seen.running.iter().filter_map(|(task, number)| {
@@ -73,6 +85,10 @@ pub(crate) fn end(host: &Host, attempt: &AttemptId) {
     seen.state = now.or(seen.state.take());
     seen.running.remove(&key(attempt));
     remember(host, &seen);
+}
+
+fn config(host: &Host) -> Option<Vec<u8>> {
+    fs_err::read(host.mesh_dir.config()).ok()
 }
 
 fn key(attempt: &AttemptId) -> (String, u32) {

@@ -64,19 +64,22 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         let prompt = Stream::new("prompt", attempt_dir.prompt());
         return Shown::new(vec![prompt], &attempt).all(shell);
     }
-    let process = process_of(args, &attempt_dir);
+    let processes = processes_of(args, &attempt_dir);
     let mut streams = Vec::new();
-    if !args.stderr {
-        streams.push(Stream::new("stdout", process.stdout()));
-    }
-    if !args.stdout {
-        streams.push(Stream::new("stderr", process.stderr()));
+    for (names, process) in &processes {
+        if !args.stderr {
+            streams.push(Stream::new(names.0, process.stdout()));
+        }
+        if !args.stdout {
+            streams.push(Stream::new(names.1, process.stderr()));
+        }
     }
     let id = attempt.clone();
     let mut shown = Shown::new(streams, &id);
-    if !args.follow {
+    let last = processes.into_iter().next_back();
+    let Some((_, process)) = last.filter(|_| args.follow) else {
         return shown.all(shell);
-    }
+    };
     let followed = Followed {
         process,
         attempt,
@@ -105,14 +108,30 @@ fn choose_attempt(
     }
 }
 
-fn process_of(args: &Args, attempt_dir: &AttemptDir) -> ProcessDir {
-    if args.proof {
-        attempt_dir.proof()
-    } else if args.setup {
-        attempt_dir.setup()
-    } else {
-        attempt_dir.agent()
+/// What the two streams of a process are called.
+type Names = (&'static str, &'static str);
+
+/// The processes that are asked for, in the order in which they run: a proof may run in up to three workspaces.
+fn processes_of(args: &Args, attempt: &AttemptDir) -> Vec<(Names, ProcessDir)> {
+    const PLAIN: Names = ("stdout", "stderr");
+    const CLEAN: Names = ("stdout in a fresh workspace", "stderr in a fresh workspace");
+    const LANDING: Names = ("stdout at the landing", "stderr at the landing");
+    if !args.proof {
+        let process = if args.setup {
+            attempt.setup()
+        } else {
+            attempt.agent()
+        };
+        return vec![(PLAIN, process)];
     }
+    let (clean, landing) = (attempt.clean_proof(), attempt.landing_proof());
+    let mut processes = vec![(PLAIN, attempt.proof()), (CLEAN, clean), (LANDING, landing)];
+    let first = processes.first().cloned();
+    processes.retain(|(_, process)| process.stdout().is_file());
+    if processes.is_empty() {
+        processes.extend(first);
+    }
+    processes
 }
 
 /// A file of which as much is shown as there is.
@@ -194,11 +213,11 @@ impl Shown<'_> {
         }
         if !is_there {
             let place = self.streams.first().map(|stream| stream.path.display());
-            let error = CommandError::usage(format!("{} has no such log", self.attempt));
-            return Err(match place {
-                Some(place) => error.hint(format!("it would be {place}")),
-                None => error,
-            });
+            let mut error = CommandError::usage(format!("{} has no such log", self.attempt));
+            if let Some(place) = place {
+                error = error.hint(format!("it would be {place}"));
+            }
+            return Err(error.hint("--setup and --proof show what these commands wrote"));
         }
         if self.copy(shell, true)? && self.last.is_none() {
             shell.note(format!("note: {} has written nothing", self.attempt));

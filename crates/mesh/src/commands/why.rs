@@ -67,7 +67,16 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
             shell.line(format!("    {line}"));
         }
         if is_quoted {
-            shell.line(format!("`mesh logs {}` shows all that it wrote.", task.id));
+            let last = task.attempts.last();
+            let flag = match last.and_then(|attempt| attempt.outcome.as_deref()) {
+                Some("verify-failed" | "not-recorded") => " --proof",
+                Some("setup") => " --setup",
+                _ => "",
+            };
+            shell.line(format!(
+                "`mesh logs {}{flag}` shows all that it wrote.",
+                task.id
+            ));
         }
     }
     Ok(exit_code::OK)
