@@ -189,3 +189,20 @@ fn logs_that_are_followed_show_both_streams_as_they_grow_st_git() {
         "{logs}"
     );
 }
+
+#[test]
+fn the_proof_in_a_fresh_workspace_is_shown_and_why_leads_to_it_st_git() {
+    let scene = ST_GIT.open().expect("git is enough");
+    scene.configure("retries = 0\n[proof]\nwhere = \"clean\"\n");
+    let jobs = [
+        job("a", &[]).proof("echo seen by the proof; false"),
+        job("b", &[]),
+    ];
+    let work = scene.plan("Two", &jobs);
+    scene.script(&work, |job| script::usual(&scene, job, &[]));
+    let _ = scene.run(&work, 2, &[]).exits(20);
+    let logs = scene.mesh(&["logs", "a", "--proof"]).exits(0).stdout;
+    assert_eq!(logs, "seen by the proof\n");
+    let why = scene.mesh(&["why", "a"]).exits(0).stdout;
+    assert!(why.contains("`mesh logs a --proof`"), "{why}");
+}
