@@ -21,11 +21,11 @@ mod world;
 macro_rules! on_both {
     ($($behaviour:ident),* $(,)?) => {
         mod git {
-            $(#[test] fn $behaviour() { super::$behaviour(&$crate::world::World::git()); })*
+            $(#[test] fn $behaviour() { super::$behaviour(&mut $crate::world::World::git()); })*
         }
         mod real_jj_0_45_1 {
             $(#[test] fn $behaviour() {
-                if let Some(world) = $crate::world::World::real_jj() { super::$behaviour(&world); }
+                if let Some(mut world) = $crate::world::World::real_jj() { super::$behaviour(&mut world); }
             })*
         }
     };

@@ -8,6 +8,7 @@ use std::path::Path;
 on_both!(
     harmless_changes_of_the_configuration_are_nobodys_business,
     a_change_that_could_decide_what_is_recorded_is_refused,
+    what_is_configured_for_all_repositories_is_watched_too,
 );
 
 /// Sets things in the repository's configuration as any user may have them, and sees one attempt through to its landing.
@@ -200,11 +201,118 @@ fn a_change_that_could_decide_what_is_recorded_is_refused(world: &World) {
     }
 }
 
+/// mesh's git reads the user's own files, where mesh works with it alone and where it works with it beside jj.
+fn what_is_configured_for_all_repositories_is_watched_too(world: &mut World) {
+    world.user("git config --global include.path more.conf && git config --global 'includeIf.onbranch:x.path' '~/cond.conf'");
+    world.backend = world.later_process();
+    for set in [
+        "touch ~/.gitconfig",
+        "git config --global user.email other@example.org && git config --global color.ui always",
+        "git config --global --add safe.directory '*' && git config --global core.editor vi",
+        "mkdir -p ~/.config/git && git config --file ~/.config/git/config user.name x",
+        "git config --file ~/more.conf alias.st status",
+    ] {
+        is_answered(world, set);
+    }
+    for (set, named, at, undo) in [
+        (
+            "git config --global filter.x.clean 'sed s/a/b/'",
+            "filter.x.clean",
+            "home/.gitconfig",
+            "git config --global --remove-section filter.x",
+        ),
+        (
+            "git config --global --add include.path /planted",
+            "include.path",
+            "home/.gitconfig",
+            "git config --global --unset include.path /planted",
+        ),
+        (
+            "git config --file ~/.config/git/config merge.x.driver true",
+            "merge.x.driver",
+            "home/.config/git/config",
+            "rm ~/.config/git/config",
+        ),
+        (
+            "git config --file ~/more.conf filter.x.clean true",
+            "filter.x.clean",
+            "home/more.conf",
+            "rm ~/more.conf",
+        ),
+        (
+            "git config --file ~/cond.conf core.attributesFile /planted",
+            "core.attributesfile",
+            "home/cond.conf",
+            "rm ~/cond.conf",
+        ),
+        (
+            "echo '*.txt filter=x' > ~/.config/git/attributes",
+            "not what it was",
+            "home/.config/git/attributes",
+            "rm ~/.config/git/attributes",
+        ),
+        (
+            "echo '*.txt' > ~/.config/git/ignore",
+            "not what it was",
+            "home/.config/git/ignore",
+            "rm ~/.config/git/ignore",
+        ),
+    ] {
+        is_refused(world, set, named, at);
+        world.user(undo);
+        is_answered(world, "true");
+    }
+    world.user("git config --global core.attributesFile '~/mine' && echo '*.x text' > ~/mine");
+    world.backend = world.later_process();
+    is_refused(
+        world,
+        "echo '*.txt filter=x' >> ~/mine",
+        "not what it was",
+        "home/mine",
+    );
+    world.user("rm ~/mine && git config --global --unset core.attributesFile");
+    world.backend = world.later_process();
+    let asked = two(world);
+    world.user("printf '[broken' >> ~/.gitconfig");
+    let refused = world.backend.heads(&asked).unwrap_err().to_string();
+    assert!(
+        refused.contains("home/.gitconfig") && refused.contains("cannot read"),
+        "{refused}"
+    );
+}
+
 mod only_git {
     use super::*;
 
     fn check(set: &str) {
         works_with(&mut World::git(), set);
+    }
+
+    #[test]
+    fn what_is_configured_for_the_machine_is_watched() {
+        let mut world = World::git();
+        let file = world.dir.join("machine");
+        world.env = (world.env.clone())
+            .set("GIT_CONFIG_NOSYSTEM", "0")
+            .set("GIT_CONFIG_SYSTEM", &file);
+        world.backend = world.later_process();
+        let set = format!("git config --file {} filter.x.clean true", file.display());
+        is_refused(&world, &set, "filter.x.clean", "/machine");
+    }
+
+    #[test]
+    fn a_filter_that_is_planted_for_all_repositories_does_not_run() {
+        let world = World::git();
+        let workspace = world.add("t", &world.base());
+        let ran = world.dir.join("ran");
+        let script = format!(
+            "echo '*.txt filter=x' > .gitattributes; git config --global filter.x.clean 'touch {}; cat'; echo more >> a.txt",
+            ran.display()
+        );
+        world.agent_ok(&workspace, &script);
+        let refused = world.backend.snapshot(&workspace, &[]).unwrap_err();
+        assert!(refused.to_string().contains("filter.x.clean"), "{refused}");
+        assert!(!ran.exists());
     }
 
     #[test]

@@ -487,9 +487,10 @@ fn leftover_locks_do_not_stop_it(world: &World) {
 }
 
 /// Colours, pagers, hooks, signing, patterns and limits that people have in their configuration.
-fn settings_of_the_user_do_not_change_what_is_found(world: &World) {
+fn settings_of_the_user_do_not_change_what_is_found(world: &mut World) {
     give_the_user_odd_settings(world);
-    let backend = world.later_process();
+    world.backend = world.later_process();
+    let backend = &world.backend;
     let need = world.finished("need", &world.base(), &[("need", "n\n")]);
     let workspace = backend
         .add_workspace(&world.new_workspace("t", 1, std::slice::from_ref(&need)))

@@ -76,7 +76,7 @@ pub(crate) fn identity_of_git(
 }
 
 /// The system's configuration file, if there is anything in it. Its place is compiled into git.
-fn system_file(program: &Program, at: &Path) -> Result<Option<PathBuf>, VcsError> {
+pub(crate) fn system_file(program: &Program, at: &Path) -> Result<Option<PathBuf>, VcsError> {
     let command = args!["config", "--system", "--list", "--show-origin", "-z"];
     let answer = program.ask(at, &command, Span::Short, &[])?;
     let said = answer.stdout_text();

@@ -1,13 +1,18 @@
-//! The user's git store, watched: what was configured when the run began is what mesh's own calls go by.
+//! git's configuration, watched: what was configured when the run began is what mesh's own calls go by.
 //!
-//! An agent shares the store. A filter or a merge driver that it plants in `.git/config`, with an attribute that names it, would
-//! be run by `git add` and `git merge-tree` of mesh (measured). So the files are compared before each call, by their bytes; when
-//! they differ, by their settings. A setting that cannot change what mesh does (because [`super::settings`] fixes it, or because
-//! it is for other commands) is nobody's harm: people set up remotes and branches while a run is on. Anything else is refused.
+//! An agent shares the store, and the user's home. A filter or a merge driver that it plants in `.git/config` or `~/.gitconfig`,
+//! with an attribute that names it, would be run by `git add` and `git merge-tree` of mesh (measured). So the files are compared
+//! before each call, by their bytes; when they differ, by their settings. A setting that cannot change what mesh does (because
+//! [`super::settings`] fixes it, or because it is for other commands) is nobody's harm: people set up remotes and branches while a
+//! run is on. Anything else is refused.
+//!
+//! Files that are included are followed here, whatever the condition and whether they are there yet or not: git tells only of
+//! those that are in force. A place that git finds by `~NAME/` or `%(prefix)/` is not followed.
 //!
 //! Hooks are not compared here: calls of mesh run none.
 
 use super::{parse, settings};
+use crate::agent_env;
 use crate::call::{Guard, Program, Span, args};
 use crate::error::VcsError;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,11 +31,14 @@ const HARMLESS_SECTIONS: &[&str] = &[
     "color",
     "column",
     "committer",
+    "difftool",
     "gc",
     "gui",
     "help",
     "init",
     "maintenance",
+    "mergetool",
+    "pager",
     "pull",
     "push",
     "rebase",
@@ -39,6 +47,14 @@ const HARMLESS_SECTIONS: &[&str] = &[
 
 /// Single settings of other sections; `*` stands for a subsection.
 const HARMLESS: &[&str] = &[
+    // Each call says that there is no editor and no pager.
+    "core.editor",
+    "core.pager",
+    "diff.tool",
+    "merge.tool",
+    "sequence.editor",
+    // Lets git work in a folder of another owner; agents in containers add to it.
+    "safe.directory",
     // Set by `sparse-checkout` and by newer versions of `worktree add`. What a worktree's own file holds is looked at by itself.
     "core.repositoryformatversion",
     "extensions.relativeworktrees",
@@ -95,117 +111,232 @@ pub(crate) fn is_ordinary(name: &str) -> bool {
 
 /// Lists the settings of one file, without those of files that it includes.
 pub(crate) fn list_file(file: &Path) -> Vec<OsString> {
-    args!["config", "--file", file, "--null", "--list"]
+    args![
+        "config",
+        "--file",
+        file,
+        "--no-includes",
+        "--null",
+        "--list"
+    ]
 }
 
 pub(crate) type Settings = BTreeMap<String, Vec<String>>;
 
+/// A file's content, if it is there.
+type Bytes = Option<Vec<u8>>;
+
 /// What was there, and is compared with.
 #[derive(Debug, Default)]
 struct Seen {
-    bytes: BTreeMap<PathBuf, Option<Vec<u8>>>,
-    settings: Settings,
+    config: BTreeMap<PathBuf, (Bytes, Settings)>,
+    /// Files whose every change counts.
+    lists: BTreeMap<PathBuf, Bytes>,
 }
 
-/// Compares a store with what it was when this was made.
+impl Seen {
+    fn settings(&self) -> Settings {
+        let mut all = Settings::new();
+        for (name, values) in self.config.values().flat_map(|(_, settings)| settings) {
+            all.entry(name.clone()).or_default().extend(values.clone());
+        }
+        all
+    }
+
+    fn is_config_same(&self) -> Result<bool, VcsError> {
+        for (file, (before, _)) in &self.config {
+            if bytes_of(file)? != *before {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Where git looks for what is configured for all repositories of a user and of a machine.
+#[derive(Debug)]
+struct General {
+    home: Option<PathBuf>,
+    config: Vec<PathBuf>,
+    /// The folder of the lists that are in force when no setting names another file.
+    lists: Option<PathBuf>,
+}
+
+impl General {
+    fn of(git: &Program, at: &Path) -> Result<General, VcsError> {
+        let named = |name: &str| git.env.get(name).map(PathBuf::from);
+        let home = named("HOME");
+        let lists = named("XDG_CONFIG_HOME")
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .or_else(|| Some(home.as_ref()?.join(".config")))
+            .map(|folder| folder.join("git"));
+        let mut config = Vec::new();
+        let without_system = git.env.get("GIT_CONFIG_NOSYSTEM").is_some_and(|value| {
+            ["1", "true", "yes", "on"]
+                .iter()
+                .any(|yes| value.eq_ignore_ascii_case(yes))
+        });
+        if !without_system {
+            let asked = match named("GIT_CONFIG_SYSTEM") {
+                None => agent_env::system_file(git, at)?,
+                named => named,
+            };
+            config.push(asked.unwrap_or_else(|| PathBuf::from("/etc/gitconfig")));
+        }
+        match named("GIT_CONFIG_GLOBAL") {
+            Some(file) => config.push(file),
+            None => {
+                config.extend(lists.as_ref().map(|folder| folder.join("config")));
+                config.extend(home.as_ref().map(|home| home.join(".gitconfig")));
+            }
+        }
+        Ok(General {
+            home,
+            config,
+            lists,
+        })
+    }
+
+    /// A place as a setting of a file in `folder` names it.
+    fn place(&self, named: &str, folder: &Path) -> Option<PathBuf> {
+        match named.strip_prefix("~/") {
+            Some(rest) => Some(self.home.as_ref()?.join(rest)),
+            None => Some(folder.join(named)),
+        }
+    }
+
+    /// The files with attributes and patterns for all repositories that are in force.
+    fn lists(&self, settings: &Settings, at: &Path) -> Vec<PathBuf> {
+        let mut files = vec![PathBuf::from("/etc/gitattributes")];
+        for (setting, default) in [
+            ("core.attributesfile", "attributes"),
+            ("core.excludesfile", "ignore"),
+        ] {
+            match settings.get(setting) {
+                Some(named) => {
+                    files.extend(named.iter().filter_map(|named| self.place(named, at)));
+                }
+                None => files.extend(self.lists.as_ref().map(|folder| folder.join(default))),
+            }
+        }
+        files
+    }
+}
+
+/// Compares what is configured for a store, by itself and in general, with what it was when this was made.
 pub(crate) struct StoreGuard {
     /// git, called without this guard.
     git: Program,
-    /// Files of settings: the store's, and the main worktree's own.
-    config: [PathBuf; 2],
-    /// Files whose every change counts.
-    info: [PathBuf; 3],
+    store: PathBuf,
+    general: General,
     seen: Mutex<Seen>,
 }
 
 impl StoreGuard {
-    /// Takes the store as it is now.
+    /// Takes all as it is now.
     pub fn new(git: &Program, store: &Path) -> Result<StoreGuard, VcsError> {
-        let guard = StoreGuard {
-            git: git.unguarded(),
-            config: ["config", "config.worktree"].map(|name| store.join(name)),
-            info: ["attributes", "exclude", "grafts"].map(|name| store.join("info").join(name)),
-            seen: Mutex::new(Seen::default()),
+        let git = git.unguarded();
+        let mut guard = StoreGuard {
+            general: General::of(&git, store)?,
+            git,
+            store: store.to_path_buf(),
+            seen: Mutex::default(),
         };
-        let seen = guard.look()?;
-        *guard.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        let mut seen = guard.look()?;
+        let info = ["attributes", "exclude", "grafts"].map(|name| store.join("info").join(name));
+        let general = guard.general.lists(&seen.settings(), store);
+        for file in info.into_iter().chain(general) {
+            let bytes = bytes_of(&file)?;
+            seen.lists.insert(file, bytes);
+        }
+        guard.seen = Mutex::new(seen);
         Ok(guard)
     }
 
+    /// The files of settings, and all that they include.
     fn look(&self) -> Result<Seen, VcsError> {
         let mut seen = Seen::default();
-        let mut files: BTreeSet<PathBuf> = self.config.iter().cloned().collect();
-        for file in self.config.iter().filter(|file| file.is_file()) {
-            let command = args![
-                "config",
-                "--file",
-                file,
-                "--includes",
-                "--show-origin",
-                "--null",
-                "--list"
-            ];
-            let at = file.parent().unwrap_or(file);
-            let answer = settings::ask(&self.git, at, command, Span::Short, &[], &[])?;
-            if !answer.output.status.is_success() {
-                return Err(changed(file, "git cannot read it".to_owned()));
+        let mut files: Vec<PathBuf> = ["config", "config.worktree"]
+            .map(|name| self.store.join(name))
+            .into();
+        files.extend(self.general.config.iter().cloned());
+        while let Some(file) = files.pop() {
+            if seen.config.contains_key(&file) {
+                continue;
             }
-            for (origin, name, value) in answer.parse(parse::config_with_origin)? {
-                files.insert(at.join(origin));
-                seen.settings.entry(name).or_default().push(value);
+            let bytes = bytes_of(&file)?;
+            let settings = self.settings_in(&file, bytes.as_deref().unwrap_or_default())?;
+            let folder = file.parent().unwrap_or(&self.store);
+            for (name, values) in &settings {
+                if name == "include.path" || is_condition(name) {
+                    let named = values.iter();
+                    files.extend(named.filter_map(|named| self.general.place(named, folder)));
+                }
             }
-        }
-        for file in files.iter().chain(&self.info) {
-            seen.bytes.insert(file.clone(), bytes_of(file)?);
+            seen.config.insert(file, (bytes, settings));
         }
         Ok(seen)
     }
+
+    /// git gets the bytes that are compared, not the file, which may be another one by then.
+    fn settings_in(&self, file: &Path, bytes: &[u8]) -> Result<Settings, VcsError> {
+        let mut settings = Settings::new();
+        if bytes.is_empty() {
+            return Ok(settings);
+        }
+        let command = list_file(Path::new("-"));
+        let answer = settings::ask(&self.git, &self.store, command, Span::Short, &[], bytes)?;
+        if !answer.output.status.is_success() {
+            return Err(changed(file, "git cannot read it".to_owned()));
+        }
+        for (name, value) in answer.parse(parse::config)? {
+            settings.entry(name).or_default().push(value);
+        }
+        Ok(settings)
+    }
+
+    /// All settings as they are now, whether calls are made with them or not.
+    pub fn settings_now(&self) -> Result<Settings, VcsError> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(match seen.is_config_same()? {
+            true => seen.settings(),
+            false => self.look()?.settings(),
+        })
+    }
 }
 
-impl StoreGuard {
-    /// All settings of the repository as they are now, whether calls are made with them or not.
-    pub fn settings_now(&self) -> Result<Settings, VcsError> {
-        {
-            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut same = true;
-            for (file, before) in &seen.bytes {
-                same &= self.info.contains(file) || bytes_of(file)? == *before;
-            }
-            if same {
-                return Ok(seen.settings.clone());
-            }
-        }
-        Ok(self.look()?.settings)
-    }
+fn is_condition(name: &str) -> bool {
+    name.starts_with("includeif.") && name.ends_with(".path")
 }
 
 impl Guard for StoreGuard {
     fn check(&self) -> Result<(), VcsError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut differs = None;
-        for (file, before) in &seen.bytes {
+        for (file, before) in &seen.lists {
             if bytes_of(file)? != *before {
-                if self.info.contains(file) {
-                    return Err(changed(file, "it is not what it was".to_owned()));
-                }
-                differs = Some(file.clone());
+                return Err(changed(file, "it is not what it was".to_owned()));
             }
         }
-        let Some(file) = differs else {
+        if seen.is_config_same()? {
             return Ok(());
-        };
-        let now = self.look()?;
-        let names: BTreeSet<&String> = seen.settings.keys().chain(now.settings.keys()).collect();
-        let harmful: Vec<&str> = names
-            .into_iter()
-            .filter(|name| seen.settings.get(*name) != now.settings.get(*name))
-            .map(String::as_str)
-            .filter(|name| !is_harmless(name))
-            .collect();
-        if !harmful.is_empty() {
-            return Err(changed(&file, format!("it sets {}", harmful.join(", "))));
         }
-        *seen = now;
+        let now = self.look()?;
+        let files: BTreeSet<&PathBuf> = seen.config.keys().chain(now.config.keys()).collect();
+        let none = (None, Settings::new());
+        for file in files {
+            let was = &seen.config.get(file).unwrap_or(&none).1;
+            let is = &now.config.get(file).unwrap_or(&none).1;
+            let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+            let harmful: Vec<&str> = names
+                .into_iter()
+                .filter(|name| was.get(*name) != is.get(*name) && !is_harmless(name))
+                .map(String::as_str)
+                .collect();
+            if !harmful.is_empty() {
+                return Err(changed(file, format!("it sets {}", harmful.join(", "))));
+            }
+        }
+        seen.config = now.config;
         Ok(())
     }
 }
@@ -217,11 +348,17 @@ fn changed(file: &Path, what: String) -> VcsError {
     }
 }
 
-/// The content of a file; `None` when there is none.
+/// The content of a file; `None` when there is none that can be read. What is no file (a device, a pipe) is not waited for.
 pub(crate) fn bytes_of(file: &Path) -> Result<Option<Vec<u8>>, VcsError> {
-    match fs_err::read(file) {
+    use ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    let bytes = match fs_err::metadata(file) {
+        Ok(meta) if !meta.is_file() => return Ok(None),
+        Ok(_) => fs_err::read(file),
+        Err(error) => Err(error),
+    };
+    match bytes {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory | PermissionDenied) => {
             Ok(None)
         }
         Err(error) => Err(error.into()),

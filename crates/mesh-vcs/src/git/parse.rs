@@ -302,23 +302,6 @@ fn setting(field: &[u8]) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
-/// `config --list --null --show-origin`: the file, the name, the value.
-pub(crate) fn config_with_origin(bytes: &[u8]) -> Result<Vec<(PathBuf, String, String)>, String> {
-    let fields = fields(bytes)?;
-    let (pairs, rest) = fields.as_chunks::<2>();
-    if !rest.is_empty() {
-        return Err("an origin has no setting".to_owned());
-    }
-    let one = |[origin, field]: &[&[u8]; 2]| {
-        let file = origin
-            .strip_prefix(b"file:")
-            .ok_or("a setting comes from no file")?;
-        let (name, value) = setting(field);
-        Ok((path(file), name, value))
-    };
-    pairs.iter().map(one).collect()
-}
-
 /// The names of submodules by their paths, from `config --list --null` of a `.gitmodules`.
 pub(crate) fn submodules(bytes: &[u8]) -> BTreeMap<PathBuf, String> {
     let entries = config(bytes).unwrap_or_default();
@@ -492,20 +475,12 @@ mod tests {
     }
 
     #[test]
-    fn settings_and_where_they_come_from() {
-        let found = config_with_origin(b"file:a\0user.name\nA\nB\0file:b\0core.bare\0").unwrap();
+    fn settings_and_submodules() {
+        let found = config(b"user.name\nA\nB\0core.bare\0").unwrap();
         assert_eq!(
             found,
-            [
-                (
-                    PathBuf::from("a"),
-                    "user.name".to_owned(),
-                    "A\nB".to_owned()
-                ),
-                (PathBuf::from("b"), "core.bare".to_owned(), String::new())
-            ]
+            [("user.name", "A\nB"), ("core.bare", "")].map(|(n, v)| (n.to_owned(), v.to_owned()))
         );
-        assert!(config_with_origin(b"blob:x\0a\0").is_err() && config_with_origin(b"a\0").is_err());
         let named = submodules(b"submodule.a.b.path\nlib\0submodule.a.b.url\nx\0");
         assert_eq!(named.get(Path::new("lib")).map(String::as_str), Some("a.b"));
     }
@@ -514,7 +489,7 @@ mod tests {
         #[test]
         fn no_bytes_make_a_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = (worktrees(&bytes), status(&bytes), changes(&bytes), merged_tree(&bytes), listing(&bytes), gitlinks(&bytes));
-            let _ = (paths(&bytes), config(&bytes), config_with_origin(&bytes), submodules(&bytes), submodule_state(&bytes));
+            let _ = (paths(&bytes), config(&bytes), submodules(&bytes), submodule_state(&bytes));
             let _ = (with_parents(&bytes), reflog(&bytes), commits(&bytes), one_path(&bytes), one_commit(&bytes));
         }
     }
