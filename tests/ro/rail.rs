@@ -234,6 +234,66 @@ fn only_the_attempts_own_repository_is_judged() {
     }
 }
 
+/// Each workspace of the attempt's repository but its own is another's: a sibling's, and the user's.
+#[test]
+fn other_workspaces_of_the_attempts_repository_are_left_alone() {
+    let lab = lab();
+    for folder in ["own/.jj/repo", "other/.jj/repo", "none"] {
+        fs_err::create_dir_all(lab.path(folder)).expect("folder");
+    }
+    for space in ["space", "sibling"] {
+        fs_err::create_dir_all(lab.path(space).join(".jj")).expect("folder");
+        fs_err::create_dir_all(lab.path(space).join("sub")).expect("folder");
+        fs_err::write(lab.path(space).join(".jj/repo"), "../../own/.jj/repo").expect("own file");
+    }
+    symlink(lab.path("sibling"), lab.path("link")).expect("a link");
+    symlink(lab.path("sibling/.jj"), lab.path("space/sub/.jj")).expect("a link");
+    for (folder, line, code) in [
+        ("space", "new root()", 0),
+        ("space", "-R . new", 0),
+        ("space", "-R ../sibling new root()", 77),
+        ("space", "-R../sibling new", 77),
+        ("space", "-R=../sibling new", 77),
+        ("space", "--repository=../sibling new", 77),
+        ("space", "new --repository ../sibling", 77),
+        ("space", "--quiet --color never new -R ../own", 77),
+        ("space", "-R ../sibling", 77),
+        ("space", "-R ../link st", 77),
+        ("space/sub", "new", 77),
+        ("sibling", "new", 77),
+        ("sibling/sub", "log", 77),
+        ("sibling", "--ignore-working-copy new", 77),
+        ("own", "commit -m x", 77),
+        ("sibling", "-R ../space new", 0),
+        ("sibling", "log --ignore-working-copy", 0),
+        ("space", "-R ../own diff --ignore-working-copy", 0),
+        ("space", "-R ../sibling --help", 0),
+        ("other", "new", 0),
+        ("none", "new", 0),
+        ("sibling", "-R ../other new", 0),
+        ("space", "new -- -R ../sibling", 0),
+    ] {
+        let mut command = rail(&lab, line);
+        command.current_dir(lab.path(folder));
+        command.env("MESH_WORKSPACE", lab.path("space"));
+        let output = run(command);
+        assert_eq!(output.status.code(), Some(code), "{folder}: {line}");
+        if code == 77 {
+            assert_eq!(
+                stderr(&output),
+                format!("mesh-jj: {}\n", mesh_jj::table::OTHER_WORKSPACE.line())
+            );
+        }
+    }
+    let mut command = rail(&lab, "-R ../sibling new");
+    command.current_dir(lab.path("space"));
+    assert_eq!(
+        run(command).status.code(),
+        Some(0),
+        "no workspace is its own"
+    );
+}
+
 #[test]
 fn without_a_real_jj_it_says_so() {
     let lab = lab();

@@ -15,7 +15,7 @@ fn is_refused(line: &str) -> bool {
     mesh_jj::command::judge(&args, &mut |name| {
         panic!("{name} is a command of jj, not an alias")
     })
-    .is_some()
+    .is_some_and(|call| call.rule.is_some())
 }
 
 #[test]

@@ -7,53 +7,71 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::table::{COMMANDS, GLOBALS_WITH_VALUE, RULES, Rule};
+use crate::table::{ANYWHERE, COMMANDS, GLOBALS_WITH_VALUE, READS, RULES, Rule};
 
 /// jj gives up on aliases that lead to one another; so many steps are no honest alias.
 const MOST_ALIASES: usize = 32;
 
-/// A call that the table names.
+/// A call that may have to be refused.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// The row.
-    pub rule: &'static Rule,
+pub struct Call {
+    /// The row of the table that names it: it is refused in whichever workspace of the attempt's repository.
+    pub rule: Option<&'static Rule>,
+    /// Whether it brings the files of a workspace and its commit together, or changes either: so it is refused in a workspace that
+    /// is not the attempt's.
+    pub works: bool,
     /// The repositories that the call names by `-R`.
     pub repositories: Vec<PathBuf>,
 }
 
 /// Judges the arguments of one call (without the program's name). `alias` says what a word that is no command stands for.
 ///
-/// A call that jj itself refuses is let through, so that jj says why.
+/// `None` is a call that passes wherever it is made, one among them that jj itself does not take, so that jj says why.
 pub fn judge(
     args: &[OsString],
     alias: &mut dyn FnMut(&str) -> Option<Vec<String>>,
-) -> Option<Refused> {
+) -> Option<Call> {
     let words = args.iter().map(|arg| arg.to_str().map(str::to_owned));
     let mut words = words.collect::<Option<Vec<String>>>()?;
     for _ in 0..MOST_ALIASES {
         let options = options(&words);
+        let has = |name: &str| options.iter().any(|word| word == name);
         // Help is shown wherever it is asked for.
-        if options.iter().any(|word| word == "--help" || word == "-h") {
+        if has("--help") || has("-h") {
             return None;
         }
-        let command = next_word(&words, 0)?;
-        let flagged = |rule: &&Rule| {
-            rule.flag
-                .is_some_and(|flag| options.iter().any(|word| word == flag))
+        let command = next_word(&words, 0);
+        let is = |path: &[&[&str]]| command.is_some_and(|at| is_command(path, &words, at));
+        let flagged = |rule: &&Rule| command.is_some() && rule.flag.is_some_and(has);
+        let rule = RULES.iter().find(|rule| is(rule.path));
+        let rule = rule.or_else(|| RULES.iter().find(flagged));
+        if rule.is_none()
+            && let Some(at) = command.filter(|at| !COMMANDS.contains(&words[*at].as_str()))
+            && let Some(definition) = alias(&words[at])
+        {
+            words.splice(at..=at, definition);
+            continue;
+        }
+        let only_shows = match command {
+            // The command that is configured as the default one, unless it is the version that is asked for.
+            None => has("--version") || has("-V") || has(IGNORE),
+            Some(_) => {
+                ANYWHERE.iter().any(|path| is(path))
+                    || (has(IGNORE) && READS.iter().any(|path| is(path)))
+            }
         };
-        let rule = RULES.iter().find(|rule| is_command(rule, &words, command));
-        if let Some(rule) = rule.or_else(|| RULES.iter().find(flagged)) {
-            let repositories = repositories(options);
-            return Some(Refused { rule, repositories });
-        }
-        if COMMANDS.contains(&words[command].as_str()) {
-            return None;
-        }
-        let definition = alias(&words[command])?;
-        words.splice(command..=command, definition);
+        return Some(Call {
+            rule,
+            works: !only_shows,
+            repositories: repositories(options),
+        })
+        .filter(|call| call.rule.is_some() || call.works);
     }
     None
 }
+
+/// With it a call leaves the files of a workspace as they are.
+const IGNORE: &str = "--ignore-working-copy";
 
 /// The words in which an option can stand: all before `--`.
 fn options(words: &[String]) -> &[String] {
@@ -79,16 +97,16 @@ fn next_word(words: &[String], mut at: usize) -> Option<usize> {
     None
 }
 
-/// Whether the words from `command` on are those of the rule.
-fn is_command(rule: &Rule, words: &[String], command: usize) -> bool {
+/// Whether the words from `command` on are those of `path`.
+fn is_command(path: &[&[&str]], words: &[String], command: usize) -> bool {
     let mut at = Some(command);
-    for spellings in rule.path {
+    for spellings in path {
         let Some(here) = at.filter(|at| spellings.contains(&words[*at].as_str())) else {
             return false;
         };
         at = next_word(words, here + 1);
     }
-    !rule.path.is_empty()
+    !path.is_empty()
 }
 
 /// The values of `-R`.

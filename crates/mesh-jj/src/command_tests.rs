@@ -12,7 +12,7 @@ fn refused_with(line: &str, aliases: &[(&str, &str)]) -> Option<&'static str> {
         let found = aliases.iter().find(|(alias, _)| *alias == name)?;
         Some(found.1.split_whitespace().map(str::to_owned).collect())
     };
-    judge(&args, &mut asked).map(|refused| refused.rule.name)
+    Some(judge(&args, &mut asked)?.rule?.name)
 }
 
 fn refused(line: &str) -> Option<&'static str> {
@@ -97,6 +97,66 @@ fn everything_else_passes() {
     }
 }
 
+/// Whether the call works in the workspace that it is led to, and the repositories that it names.
+#[test]
+fn a_call_works_in_a_workspace_unless_it_only_reads() {
+    let check = |line: &str, works: bool| {
+        let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        let call = judge(&args, &mut |name| match name {
+            "led" => Some(vec!["-R".to_owned(), "x".to_owned(), "new".to_owned()]),
+            "peek" => Some(vec!["log".to_owned(), "--ignore-working-copy".to_owned()]),
+            "st" => Some(vec!["status".to_owned()]),
+            _ => None,
+        });
+        assert_eq!(call.is_some_and(|call| call.works), works, "{line}");
+    };
+    for line in [
+        "",
+        "new",
+        "led",
+        "log",
+        "st",
+        "nosuch",
+        "op log",
+        "workspace list",
+        "git fetch",
+        "config set --repo a b",
+        "util snapshot",
+        "--quiet -R x new",
+        "--ignore-working-copy new",
+        "--ignore-working-copy file track a",
+        "log -- --ignore-working-copy",
+        "--at-op @ new",
+    ] {
+        check(line, true);
+    }
+    for line in [
+        "peek",
+        "st --ignore-working-copy",
+        "--ignore-working-copy",
+        "--version",
+        "version",
+        "help new",
+        "new --help",
+        "--ignore-working-copy --color never op --quiet log",
+        "root",
+        "workspace root",
+        "config list",
+        "git clone a b",
+        "util exec -- x",
+    ] {
+        check(line, false);
+    }
+    let led = [OsString::from("led")];
+    let call = judge(&led, &mut |_| {
+        Some(vec!["-Rx".to_owned(), "new".to_owned()])
+    });
+    assert_eq!(
+        call.map(|call| call.repositories),
+        Some(vec![PathBuf::from("x")])
+    );
+}
+
 #[test]
 fn an_alias_is_what_it_stands_for() {
     let aliases = [
@@ -134,7 +194,7 @@ fn the_named_repositories_are_all_found() {
         .split(' ')
         .map(OsString::from)
         .collect();
-    let found = judge(&args, &mut |_| None).map(|refused| refused.repositories);
+    let found = judge(&args, &mut |_| None).map(|call| call.repositories);
     assert_eq!(
         found,
         Some(["a", "b", "c", "d", "e"].map(PathBuf::from).to_vec())

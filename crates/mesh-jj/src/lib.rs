@@ -1,9 +1,10 @@
 //! `mesh-jj`: what an agent finds as `jj`.
 //!
 //! The operation log of jj is shared by all workspaces of a repository, so a few commands reach beyond the workspace that they
-//! are typed in: `jj undo` takes back the newest operation, whoever made it. Those commands are refused with exit code 77 and one
-//! line that says what to do instead; with everything else the real `jj` takes this program's place, and gets the arguments,
-//! the environment and the standard streams as they came.
+//! are typed in: `jj undo` takes back the newest operation, whoever made it. And any command reaches beyond it that is led to another
+//! workspace, by `-R` or by the folder that it is typed in. Those are refused with exit code 77 and one line that says what to do
+//! instead; with everything else the real `jj` takes this program's place, and gets the arguments, the environment and the
+//! standard streams as they came.
 //!
 //! It must never change an argument, stand between `jj` and its terminal, signals or exit code, or refuse what it does not
 //! know. It uses the standard library alone.
@@ -25,7 +26,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use command::Call;
 use mesh_real::Wanted;
+use table::Rule;
 
 pub use mesh_real::{EXIT_CANNOT_RUN, EXIT_NOT_FOUND, EXIT_REFUSED};
 
@@ -59,10 +62,10 @@ pub fn main_impl(args: impl IntoIterator<Item = OsString>) -> u8 {
             return EXIT_NOT_FOUND;
         }
     };
-    if let Some(refused) = command::judge(&args, &mut |name| alias::definition(&program, name))
-        && !is_elsewhere(&refused.repositories, var(MESH_WORKSPACE))
+    if let Some(call) = command::judge(&args, &mut |name| alias::definition(&program, name))
+        && let Some(rule) = refused_by(call, var(MESH_WORKSPACE))
     {
-        complain(&refused.rule.line());
+        complain(&rule.line());
         return EXIT_REFUSED;
     }
     let Err((exit_code, trouble)) = become_jj(&program, &args);
@@ -90,33 +93,54 @@ fn become_jj(program: &Path, args: &[OsString]) -> Result<Infallible, (u8, Strin
     Err((exit_code, format!("cannot run {program:?}: {error}")))
 }
 
-/// Whether the call is about another repository than that of the attempt, as in the tests of a program that works with jj.
-/// `named` are the folders that it names; without any it is about the one that it stands in.
-fn is_elsewhere(named: &[PathBuf], workspace: Option<OsString>) -> bool {
-    let own = workspace.and_then(|folder| store(Path::new(&folder)));
-    let named = match named {
-        [] => &[PathBuf::from(".")],
-        named => named,
-    };
-    own.is_some()
-        && named.iter().all(|folder| {
-            let other = store(folder);
-            other.is_some() && other != own
-        })
+/// What refuses the call where it is made, if anything does. The folders that it names say where that is; without any it is the one
+/// that it stands in. A call about another repository than that of the attempt passes, as in the tests of a program that works with
+/// jj.
+fn refused_by(call: Call, workspace: Option<OsString>) -> Option<&'static Rule> {
+    let own = workspace.and_then(|folder| Place::of(Path::new(&folder)));
+    let mut named = call.repositories;
+    if named.is_empty() {
+        named.push(PathBuf::from("."));
+    }
+    let places: Vec<Option<Place>> = named.iter().map(|folder| Place::of(folder)).collect();
+    let is_elsewhere = own.as_ref().is_some_and(|own| {
+        let other = |place: &Place| place.store != own.store;
+        places.iter().all(|place| place.as_ref().is_some_and(other))
+    });
+    let is_others = own.as_ref().is_some_and(|own| {
+        let mut known = places.iter().flatten();
+        known.any(|place| place.store == own.store && place.dot_jj != own.dot_jj)
+    });
+    match call.rule {
+        Some(rule) if !is_elsewhere => Some(rule),
+        _ => (call.works && is_others).then_some(&table::OTHER_WORKSPACE),
+    }
 }
 
-/// The store of the workspace that `folder` lies in: `.jj/repo` is it, or a file that names it.
-fn store(folder: &Path) -> Option<PathBuf> {
-    let folder = fs::canonicalize(folder).ok()?;
-    let dot_jj = folder.ancestors().map(|above| above.join(".jj"));
-    let dot_jj = dot_jj.into_iter().find(|dot_jj| dot_jj.is_dir())?;
-    let repo = dot_jj.join("repo");
-    if repo.is_dir() {
-        return fs::canonicalize(repo).ok();
+/// A workspace, and the store that it shares with the others of its repository.
+struct Place {
+    dot_jj: PathBuf,
+    /// `.jj/repo`, or what it names when it is a file.
+    store: PathBuf,
+}
+
+impl Place {
+    /// The workspace that `folder` lies in.
+    fn of(folder: &Path) -> Option<Place> {
+        let folder = fs::canonicalize(folder).ok()?;
+        let dot_jj = folder.ancestors().map(|above| above.join(".jj"));
+        let dot_jj = dot_jj.into_iter().find(|dot_jj| dot_jj.is_dir())?;
+        let dot_jj = fs::canonicalize(dot_jj).ok()?;
+        let repo = dot_jj.join("repo");
+        let store = if repo.is_dir() {
+            fs::canonicalize(repo).ok()?
+        } else {
+            let link = fs::read(repo).ok()?;
+            let link = <OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(link.trim_ascii_end());
+            fs::canonicalize(dot_jj.join(link)).ok()?
+        };
+        Some(Place { dot_jj, store })
     }
-    let link = fs::read(repo).ok()?;
-    let link = <OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(link.trim_ascii_end());
-    fs::canonicalize(dot_jj.join(link)).ok()
 }
 
 /// One line on stderr; whether anybody reads it changes nothing.

@@ -122,6 +122,54 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
+/// What is refused in each workspace of the attempt's repository but its own, by the current folder or by `-R`: all but
+/// [`ANYWHERE`], and [`READS`] with `--ignore-working-copy`.
+pub const OTHER_WORKSPACE: Rule = Rule {
+    name: "other-workspace",
+    path: &[],
+    flag: None,
+    why: "it would work in a workspace of this repository that is not yours, and may replace files there that are in no commit yet",
+    instead: "work in your own ($MESH_WORKSPACE); to read there, name the command and add `--ignore-working-copy`",
+    examples: &[],
+};
+
+/// Commands that have nothing to do with the files of the workspace in which they are typed.
+pub const ANYWHERE: &[&[&[&str]]] = &[
+    &[&["config"], &["get", "list", "path"]],
+    &[&["git"], &["clone", "init"]],
+    &[&["help", "root", "version"]],
+    &[
+        &["util"],
+        &[
+            "completion",
+            "config-schema",
+            "exec",
+            "install-man-pages",
+            "markdown-help",
+        ],
+    ],
+    &[&["workspace"], &["root"]],
+];
+
+/// Commands that change nothing, but that they record the files of their workspace first.
+pub const READS: &[&[&[&str]]] = &[
+    &[&[
+        "diff",
+        "evolog",
+        "evolution-log",
+        "interdiff",
+        "log",
+        "obslog",
+        "show",
+        "status",
+    ]],
+    &[&["bookmark", "sparse", "tag", "workspace"], &["list"]],
+    &[&["file"], &["annotate", "list", "search", "show"]],
+    &[&["git"], &["remote"], &["list"]],
+    &[&["git"], &["root"]],
+    &[&["operation", "op"], &["diff", "log", "show"]],
+];
+
 /// Options that every command takes, before it and after it, and that take a value.
 pub const GLOBALS_WITH_VALUE: &[&str] = &[
     "--repository",
