@@ -439,6 +439,122 @@ mod only_git {
         assert!(has(&world, &found, ".gitmodules"));
     }
 
+    const ALLOW: &str = "git -c protocol.file.allow=always";
+
+    /// Added by the agent, and on a commit that its remote has: the result names both.
+    #[test]
+    fn a_submodule_on_a_commit_that_its_remote_has_is_recorded() {
+        let world = World::git();
+        let dir = world.dir.display().to_string();
+        world.user(&format!(
+            "git init -q {dir}/up && cd {dir}/up && echo l > l && {COMMIT} && git checkout -q -b other"
+        ));
+        let workspace = world.add("t", &world.base());
+        world.agent_ok(
+            &workspace,
+            &format!("{ALLOW} submodule --quiet add {dir}/up lib"),
+        );
+        let found = snapshot(&world, &workspace, &["lib", ".gitmodules"]);
+        assert_eq!(named(&found), [""; 0], "{found:?}");
+        assert!(has(&world, &found, ".gitmodules"));
+        let stands = |found: &Snapshot| world.user(&format!("git rev-parse {}:lib", found.commit));
+        let head = || {
+            world.user(&format!(
+                "git -C {}/lib rev-parse HEAD",
+                workspace.path.display()
+            ))
+        };
+        assert_eq!(stands(&found), head());
+        // Committed and pushed, and then the remote moves on.
+        world.agent_ok(
+            &workspace,
+            &format!(
+                "cd lib && echo more >> l && {COMMIT} && git push -q origin HEAD:refs/heads/topic"
+            ),
+        );
+        for _ in 0..2 {
+            let found = snapshot(&world, &workspace, &["lib/l"]);
+            assert_eq!(named(&found), [""; 0], "{found:?}");
+            assert_eq!(stands(&found), head());
+            world.agent_ok(
+                &workspace,
+                &format!("cd lib && echo later > later && {COMMIT} && git push -q origin HEAD:topic && git checkout -q HEAD^"),
+            );
+        }
+    }
+
+    /// What an agent's refs say of a remote is not believed, and what could not be asked is said.
+    #[test]
+    fn a_commit_of_a_submodule_that_no_remote_confirms_is_named() {
+        let world = World::git();
+        with_submodules(&world, true);
+        let dir = world.dir.display();
+        let head = "git update-ref refs/remotes/origin/main HEAD";
+        for (task, forged, said) in [
+            ("none", "true".to_owned(), "in this workspace alone"),
+            ("forged", head.to_owned(), "in this workspace alone"),
+            (
+                "grafted",
+                format!(
+                    "{head} && git replace --graft HEAD^ HEAD 2>/dev/null; git replace --graft $(git ls-remote origin HEAD | cut -f1) HEAD || true"
+                ),
+                "in this workspace alone",
+            ),
+            (
+                "beside",
+                format!(
+                    "git clone -q --bare . ../../beside.git && git remote set-url origin \"$PWD/../../beside.git\" && {head}"
+                ),
+                "in this workspace alone",
+            ),
+            (
+                "gone",
+                format!("{head} && git remote set-url origin {dir}/gone"),
+                "could not be asked: fatal: '",
+            ),
+            (
+                "program",
+                format!("{head} && git remote set-url origin 'ext::touch {dir}/ran'"),
+                "could not be asked: fatal: transport 'ext' not allowed",
+            ),
+            (
+                "relative",
+                format!("{head} && git remote set-url origin ../gone"),
+                "could not be asked: its address",
+            ),
+        ] {
+            let workspace = world.add(task, &world.base());
+            check_out(&world, &workspace);
+            let script = format!("cd lib && echo improved >> l && {COMMIT} && {forged}");
+            world.agent_ok(&workspace, &script);
+            let found = snapshot(&world, &workspace, &["lib"]);
+            assert_eq!(named(&found), ["lib"], "{task}");
+            assert!(found.unrecorded[0].why.contains(said), "{task}: {found:?}");
+            assert!(!world.dir.join("ran").exists());
+        }
+    }
+
+    /// A commit that its remote has may name one of a submodule in it that nobody else has.
+    #[test]
+    fn a_pushed_submodule_with_one_in_it_that_is_not_is_named() {
+        let world = World::git();
+        with_submodules(&world, false);
+        let workspace = world.add("t", &world.base());
+        check_out(&world, &workspace);
+        let script = format!(
+            "cd lib/inner && echo improved >> i && {COMMIT} && cd .. && {COMMIT} && git push -q origin HEAD:refs/heads/topic"
+        );
+        world.agent_ok(&workspace, &script);
+        let found = snapshot(&world, &workspace, &[]);
+        assert_eq!(named(&found), ["lib/inner"], "{found:?}");
+        world.agent_ok(
+            &workspace,
+            "cd lib/inner && git push -q origin HEAD:refs/heads/topic",
+        );
+        let found = snapshot(&world, &workspace, &[]);
+        assert_eq!(named(&found), [""; 0], "{found:?}");
+    }
+
     /// What an agent configures in a submodule of its workspace is run by git's own commands there, not by mesh's.
     #[test]
     fn nothing_that_is_configured_in_a_submodule_runs() {

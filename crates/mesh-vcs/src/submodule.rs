@@ -9,7 +9,7 @@ use crate::git::guard;
 use crate::git::{parse, settings};
 use crate::model::{CommitId, Unrecorded};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// How many changed paths of a submodule are named.
@@ -25,6 +25,10 @@ pub(crate) struct Submodules<'a> {
     /// The user's git folder.
     pub store: &'a Path,
 }
+
+/// How it stands with the commit that is checked out in the repository with a git folder: `Ok` when it is kept, `true` if all
+/// submodules that it names are kept with it; else the end of a sentence that begins with the commit.
+pub(crate) type Stands<'a> = dyn Fn(&Path, &CommitId) -> Result<bool, String> + 'a;
 
 /// A checked-out submodule of which nothing would be lost.
 #[derive(Debug)]
@@ -110,24 +114,22 @@ impl Submodules<'_> {
         })
     }
 
-    /// Looks at the submodule that is checked out at `path` in the workspace. It is kept when it has no changes and stands, as all
-    /// submodules in it do, on the commit that is expected, or one that `elsewhere` says is kept.
+    /// Looks at the submodule that is checked out at `path` in the workspace. It is kept when it has no changes and stands on a commit
+    /// that `stands` lets pass, and so do all submodules in it.
     pub fn look(
         &self,
         workspace: &Path,
         path: &Path,
-        expected: Option<&CommitId>,
-        elsewhere: &dyn Fn(&CommitId) -> bool,
+        stands: &Stands<'_>,
     ) -> Result<Result<Kept, Unrecorded>, VcsError> {
-        self.look_at(workspace, path, expected, elsewhere, 0)
+        self.look_at(workspace, path, stands, 0)
     }
 
     fn look_at(
         &self,
         workspace: &Path,
         path: &Path,
-        expected: Option<&CommitId>,
-        elsewhere: &dyn Fn(&CommitId) -> bool,
+        stands: &Stands<'_>,
         depth: usize,
     ) -> Result<Result<Kept, Unrecorded>, VcsError> {
         let folder = workspace.join(path);
@@ -168,23 +170,159 @@ impl Submodules<'_> {
                 "is a submodule with changes that are in no commit: {changed}"
             ));
         }
-        if expected != Some(&head) && !elsewhere(&head) {
-            return lost(format!(
-                "is a submodule on commit {}, which is in this workspace alone",
-                head.short()
-            ));
-        }
+        let with_all = match stands(&git_dir, &head) {
+            Ok(with_all) => with_all,
+            Err(why) => {
+                return lost(format!(
+                    "is a submodule on commit {}, which {why}",
+                    head.short()
+                ));
+            }
+        };
         for (inner, commit) in self.inner(&git_dir, &folder)? {
             let at = path.join(&inner);
             if !workspace.join(&at).join(".git").exists() {
                 continue;
             }
-            let looked = self.look_at(workspace, &at, Some(&commit), &|_| false, depth + 1)?;
+            let stands = |git_dir: &Path, head: &CommitId| match *head == commit {
+                true if with_all => Ok(true),
+                true => self.remote_has(workspace, git_dir, head).map(|()| false),
+                false => Err("the commit of the repository around it does not name".to_owned()),
+            };
+            let looked = self.look_at(workspace, &at, &stands, depth + 1)?;
             if let Err(unrecorded) = looked {
                 return Ok(Err(unrecorded));
             }
         }
         Ok(Ok(Kept { head, git_dir }))
+    }
+
+    /// Whether a remote of the submodule with the git folder `git_dir` has `commit`; else how it stands with it. An agent can write
+    /// the refs in which git notes what remotes have, so the remote itself is asked, and not one that goes with the workspace.
+    pub fn remote_has(
+        &self,
+        workspace: &Path,
+        git_dir: &Path,
+        commit: &CommitId,
+    ) -> Result<(), String> {
+        let noted = args![
+            "--git-dir",
+            git_dir,
+            "for-each-ref",
+            "--format=%(refname:strip=2)",
+            "--contains",
+            commit.as_str(),
+            "refs/remotes/"
+        ];
+        let noted = self.output(noted, &[], &[]).unwrap_or_default();
+        let listed = self.output(guard::list_file(&git_dir.join("config")), &[], &[]);
+        let settings = parse::config(listed.unwrap_or_default().as_bytes()).unwrap_or_default();
+        let mut why = "is in this workspace alone".to_owned();
+        for (name, url) in settings {
+            let remote = name
+                .strip_prefix("remote.")
+                .and_then(|name| name.strip_suffix(".url"));
+            let Some(remote) = remote.filter(|_| !self.goes_with(workspace, &url)) else {
+                continue;
+            };
+            let is_noted = |line: &str| {
+                let branch = line.strip_prefix(remote);
+                branch.is_some_and(|branch| branch.starts_with('/'))
+            };
+            if !noted.lines().any(is_noted) {
+                continue;
+            }
+            match self.is_advertised(git_dir, &url, commit) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(reason) => {
+                    why = format!(
+                        "is not known to be anywhere else: the remote {remote} could not be asked: {reason}"
+                    );
+                }
+            }
+        }
+        Err(why)
+    }
+
+    /// Whether the repository at `url` is deleted together with the workspace: it lies beside or in one, or in git's folder of one.
+    fn goes_with(&self, workspace: &Path, url: &str) -> bool {
+        let path = Path::new(url.strip_prefix("file://").unwrap_or(url));
+        let with = [
+            workspace.parent().map(Path::to_path_buf),
+            Some(self.store.join("worktrees")),
+        ];
+        path.canonicalize().is_ok_and(|path| {
+            let mut with = with.iter().flatten();
+            with.any(|folder| path.starts_with(folder.canonicalize().as_ref().unwrap_or(folder)))
+        })
+    }
+
+    /// Whether a ref of the repository at `url` is at `commit`, or at a later one that is known here.
+    fn is_advertised(&self, git_dir: &Path, url: &str, commit: &CommitId) -> Result<bool, String> {
+        let is_scheme = url.contains("://");
+        let is_host = url
+            .split_once(':')
+            .is_some_and(|(host, _)| !host.contains('/'));
+        if !is_scheme && !is_host && !Path::new(url).is_absolute() {
+            return Err("its address is a relative path".to_owned());
+        }
+        let no = OsStr::new("false");
+        // Transports that run what the address says are not there, and nobody is asked for a password.
+        let quiet = [
+            ("GIT_ALLOW_PROTOCOL", OsStr::new("file:git:http:https:ssh")),
+            ("GIT_ASKPASS", no),
+            ("SSH_ASKPASS", no),
+            ("SSH_ASKPASS_REQUIRE", OsStr::new("force")),
+            ("GCM_INTERACTIVE", OsStr::new("never")),
+        ];
+        let tips = self.output(args!["ls-remote", "--quiet", "--", url], &quiet, &[])?;
+        let tips = tips.lines().filter_map(|line| line.split_once('\t'));
+        let mut wanted = format!("{commit}\n");
+        for (tip, _) in tips {
+            if tip == commit.as_str() {
+                return Ok(true);
+            }
+            wanted.push_str(&format!("^{tip}\n"));
+        }
+        let command = args![
+            "--git-dir",
+            git_dir,
+            "rev-list",
+            "--ignore-missing",
+            "--max-count=1",
+            "--stdin"
+        ];
+        // What an agent noted of parents that commits do not have counts for nothing.
+        let as_made = [
+            ("GIT_NO_REPLACE_OBJECTS", OsStr::new("1")),
+            ("GIT_GRAFT_FILE", OsStr::new("/dev/null")),
+        ];
+        let left = self.output(command, &as_made, wanted.as_bytes())?;
+        Ok(left.is_empty())
+    }
+
+    /// What a call writes, or why there is nothing: in git's own words, which do not show an address with its password.
+    fn output(
+        &self,
+        command: Vec<OsString>,
+        extra: &[(&str, &OsStr)],
+        input: &[u8],
+    ) -> Result<String, String> {
+        match settings::ask(self.git, self.main_root, command, Span::Short, extra, input) {
+            Ok(answer) if answer.output.status.is_success() => Ok(answer.stdout_text()),
+            Ok(answer) => {
+                let said = answer.stderr();
+                let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+                Err(lines.next().unwrap_or("git said nothing").to_owned())
+            }
+            Err(VcsError::TimedOut { after, .. }) => {
+                Err(format!("no answer within {} s", after.as_secs()))
+            }
+            Err(VcsError::NotRun { reason, .. }) => Err(reason),
+            Err(VcsError::Flooded { .. }) => Err("the answer is too long".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// Those of the paths in submodules that their commits do not hold, relative to the workspace.

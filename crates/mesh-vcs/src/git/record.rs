@@ -136,7 +136,13 @@ fn settle(
             }
         } else if folder.join(".git").exists() {
             left_out.push(path.clone());
-            match submodules.look(at, path, before.get(path), &elsewhere)? {
+            let stands = |git_dir: &Path, head: &CommitId| {
+                if before.get(path) == Some(head) || elsewhere(head) {
+                    return Ok(true);
+                }
+                submodules.remote_has(at, git_dir, head).map(|()| false)
+            };
+            match submodules.look(at, path, &stands)? {
                 Ok(kept) => {
                     if kept.head != *in_index {
                         updates.push((Some(kept.head.clone()), path));

@@ -44,8 +44,15 @@ pub(super) fn find(
                 });
                 continue;
             }
-            // Another commit is lost, wherever it is kept: jj records no submodule.
-            match submodules.look(at, path, Some(expected), &|_| false)? {
+            // Another commit is lost, wherever it is kept.
+            let stands = |_: &Path, head: &CommitId| match head == expected {
+                true => Ok(true),
+                false => Err(format!(
+                    "jj does not record: it leaves the submodule on {}",
+                    expected.short()
+                )),
+            };
+            match submodules.look(at, path, &stands)? {
                 Ok(one) => {
                     kept.insert(path.clone(), one);
                 }
