@@ -4,7 +4,7 @@ use crate::on_both;
 use crate::world::World;
 
 /// A program in the place of `gpg` that cannot ask for the passphrase, for both programs.
-fn sign_everything(world: &World) {
+fn sign_everything(world: &mut World) {
     let gpg = world.dir.join("gpg");
     world.user(&format!(
         "printf '#!/bin/sh\\necho no terminal >&2; exit 1\\n' >'{0}' && chmod +x '{0}'",
@@ -23,9 +23,10 @@ fn sign_everything(world: &World) {
         );
         fs_err::write(file, signing).unwrap();
     }
+    world.backend = world.later_process();
 }
 
-fn an_agent_commits_where_the_user_signs(world: &World) {
+fn an_agent_commits_where_the_user_signs(world: &mut World) {
     sign_everything(world);
     let workspace = world.add("t", &world.base());
     fs_err::write(workspace.path.join("f"), "f\n").unwrap();
@@ -37,7 +38,7 @@ fn an_agent_commits_where_the_user_signs(world: &World) {
     );
 }
 
-fn a_setting_of_the_repository_does_not_win(world: &World) {
+fn a_setting_of_the_repository_does_not_win(world: &mut World) {
     sign_everything(world);
     world.user("git config commit.gpgSign true");
     if world.is_jj {
@@ -52,10 +53,11 @@ fn a_setting_of_the_repository_does_not_win(world: &World) {
     }
 }
 
-fn nobody_is_asked_anything(world: &World) {
+fn nobody_is_asked_anything(world: &mut World) {
     world.user(
         "git config --global core.askPass /bin/cat && git config --global core.editor /bin/cat",
     );
+    world.backend = world.later_process();
     let workspace = world.add("t", &world.base());
     let (ok, said) = world.agent(
         &workspace,
