@@ -465,21 +465,17 @@ mod only_git {
             ))
         };
         assert_eq!(stands(&found), head());
-        // Committed and pushed, and then the remote moves on.
-        world.agent_ok(
-            &workspace,
-            &format!(
-                "cd lib && echo more >> l && {COMMIT} && git push -q origin HEAD:refs/heads/topic"
+        // Committed and pushed; then the remote moves on.
+        for script in [
+            format!("echo more >> l && {COMMIT} && git push -q origin HEAD:refs/heads/topic"),
+            format!(
+                "echo later > later && {COMMIT} && git push -q origin HEAD:topic && git checkout -q HEAD^"
             ),
-        );
-        for _ in 0..2 {
+        ] {
+            world.agent_ok(&workspace, &format!("cd lib && {script}"));
             let found = snapshot(&world, &workspace, &["lib/l"]);
             assert_eq!(named(&found), [""; 0], "{found:?}");
             assert_eq!(stands(&found), head());
-            world.agent_ok(
-                &workspace,
-                &format!("cd lib && echo later > later && {COMMIT} && git push -q origin HEAD:topic && git checkout -q HEAD^"),
-            );
         }
     }
 
