@@ -57,7 +57,10 @@ pub(crate) fn named_by_command(workspace: &Path, words: &[String]) -> Vec<Claim>
         let word = word.clone();
         Some(Claim { word, path })
     };
-    words.iter().filter_map(claim).collect()
+    let mut claims: Vec<Claim> = words.iter().filter_map(claim).collect();
+    claims.sort_by(|a, b| a.path.cmp(&b.path));
+    claims.dedup_by(|a, b| a.path == b.path);
+    claims
 }
 
 /// Paths of the claims that neither a change nor something unrecorded covers.
