@@ -18,7 +18,6 @@ on_both!(
     a_target_that_moved_meanwhile_is_not_overwritten,
     a_target_that_moved_back_meanwhile_is_not_overwritten,
     a_target_that_does_not_exist,
-    a_target_is_made_once,
     dependents_are_left_alone,
     the_scratch_of_a_killed_landing_is_replaced,
 );
@@ -329,28 +328,6 @@ fn a_target_that_does_not_exist(world: &World) {
             "{target}: {result:?}"
         );
     }
-}
-
-fn a_target_is_made_once(world: &World) {
-    let base = world.base();
-    let done = world.finished("t", &base, &[("work", "w\n")]);
-    world
-        .backend
-        .create_target("mesh/landed", &base[0])
-        .unwrap();
-    assert_eq!(world.target("mesh/landed"), base[0].as_str());
-    let mut landing = world.landing(&done, &base);
-    landing.target = "mesh/landed".to_owned();
-    moved_to(&world.backend.land(&landing, &mut |_| Ok(())).unwrap());
-    world
-        .backend
-        .create_target("mesh/landed", &base[0])
-        .unwrap();
-    assert_eq!(
-        world.target("mesh/landed"),
-        done.as_str(),
-        "it is not moved back"
-    );
 }
 
 fn dependents_are_left_alone(world: &World) {

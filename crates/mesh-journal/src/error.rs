@@ -50,7 +50,10 @@ pub enum JournalError {
         path: PathBuf,
     },
     /// The journal cannot be read.
-    #[error("cannot read the journal {}: {source}", path.display())]
+    #[error(
+        "cannot read the journal {}: {source}; put it back, or `mesh stop` ends what lives of the run, and a new one goes on from what is verified",
+        path.display()
+    )]
     Unreadable {
         /// The journal.
         path: PathBuf,

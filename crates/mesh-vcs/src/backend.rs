@@ -1,7 +1,7 @@
 //! The one door to version control: which program a repository belongs to, and what can be asked of it.
 //!
 //! Every method may be called from several threads. None of them touches the user's own working copy, bookmarks or branches,
-//! but [`Repository::land`] and [`Repository::create_target`], which move or make exactly the one that is named.
+//! but [`Repository::land`], which moves exactly the one that is named.
 
 use crate::call::{CallLimits, Program, call_env};
 use crate::error::VcsError;
@@ -290,12 +290,6 @@ pub trait Repository: Send + Sync {
     /// # Errors
     /// The program failed.
     fn shared_state(&self, except: &[PathBuf]) -> Result<SharedState, VcsError>;
-
-    /// Makes the bookmark or branch `target` at `at`; nothing happens when it is there already, wherever it points.
-    ///
-    /// # Errors
-    /// The name is not allowed, the commit unknown.
-    fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError>;
 
     /// Where the bookmark or branch `target` points.
     ///

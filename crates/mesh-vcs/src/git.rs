@@ -458,10 +458,6 @@ impl Repository for Git {
         shared::picture(self, except)
     }
 
-    fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError> {
-        land::create_target(self, target, at)
-    }
-
     fn target(&self, target: &str) -> Result<CommitId, VcsError> {
         land::target(self, target)
     }

@@ -439,10 +439,6 @@ impl Repository for Jj {
         shared::picture(self)
     }
 
-    fn create_target(&self, target: &str, at: &CommitId) -> Result<(), VcsError> {
-        land::create_target(self, target, at)
-    }
-
     fn target(&self, target: &str) -> Result<CommitId, VcsError> {
         land::target(self, target)
     }

@@ -9,24 +9,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
-/// See [`crate::Repository::create_target`].
-pub(super) fn create_target(git: &Git, target: &str, at: &CommitId) -> Result<(), VcsError> {
-    let name = branch(git, target)?;
-    if position(git, &name)?.is_some() {
-        return Ok(());
-    }
-    let none = "0".repeat(at.as_str().len());
-    git.run(args![
-        "update-ref",
-        "-m",
-        "mesh: target of landings",
-        name,
-        at.as_str(),
-        none
-    ])
-    .map(|_| ())
-}
-
 /// The full name of a branch, if git allows it.
 fn branch(git: &Git, target: &str) -> Result<String, VcsError> {
     let answer = git.ask_at(

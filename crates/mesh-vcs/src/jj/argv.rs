@@ -218,10 +218,6 @@ pub(crate) fn abandon(revset: &str) -> Vec<OsString> {
     args!["abandon", revset]
 }
 
-pub(crate) fn bookmark_create(name: &str, at: &CommitId) -> Vec<OsString> {
-    args!["bookmark", "create", "-r", at.as_str(), "--", name]
-}
-
 /// Without `--allow-backwards` jj itself refuses to move a bookmark to anything but a descendant.
 pub(crate) fn bookmark_set(name: &str, to: &CommitId) -> Vec<OsString> {
     args!["bookmark", "set", "-r", to.as_str(), "--", name]

@@ -39,14 +39,6 @@ fn at_main(jj: &Jj, command: Vec<std::ffi::OsString>) -> Result<(), VcsError> {
         .map(|_| ())
 }
 
-/// See [`crate::Repository::create_target`].
-pub(super) fn create_target(jj: &Jj, target: &str, at: &CommitId) -> Result<(), VcsError> {
-    if !targets(jj, target)?.is_empty() {
-        return Ok(());
-    }
-    at_main(jj, argv::bookmark_create(target, at))
-}
-
 /// See [`crate::Repository::land`].
 pub(super) fn land(jj: &Jj, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError> {
     let from = target(jj, &landing.target)?;

@@ -11,7 +11,6 @@ use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, WallTime};
 use mesh_proc::env::Env;
 use mesh_proc::run::{Command, run as run_command};
-use mesh_vcs::CommitId;
 
 use crate::commands::run::world;
 use crate::error::{CommandError, Kind};
@@ -73,11 +72,6 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let scope = scope::read(&scope_args, &repository, run.clone())?;
     let (agent, _) = run_setup::agent(&scope_args, &scope.config, &repository)?;
     let setup = scope.setup(&scope_args, agent);
-    for base in &setup.base {
-        scope
-            .vcs
-            .create_target(BRANCH, &CommitId::new(base.clone())?)?;
-    }
     let world = world(scope.ours.clone(), shell);
     let new = NewRun {
         run: run.clone(),
@@ -132,7 +126,8 @@ fn make_repository(repository: &Path) -> Result<(), CommandError> {
             "--message",
             "A cookbook without recipes",
         ],
-    )
+    )?;
+    git(repository, &["branch", BRANCH])
 }
 
 fn git(folder: &Path, args: &[&str]) -> Result<(), CommandError> {
