@@ -4,7 +4,7 @@ use mesh_testkit::tools;
 use serde_json::json;
 
 use crate::script;
-use crate::stage::{Scene, Stage, Vcs, job, on_each_vcs, task};
+use crate::stage::{ST_GIT, Scene, Stage, Vcs, job, on_each_vcs, task};
 
 on_each_vcs!(what_is_verified_passes_its_proof_in_a_fresh_clone);
 
@@ -282,4 +282,33 @@ fn passes_in_a_fresh_clone(scene: &Scene, key: &str, commit: &str, proof: &str) 
     // A submodule whose commit is nowhere fails here, and the proof after it.
     drop(scene.env.run("git", &modules, &scene.env.dir()));
     scene.env.run("sh", &["-c", proof], &clone).code == Some(0)
+}
+
+/// A retry of a question goes on in its workspace, and what the attempt before left there is no part of the result either.
+#[test]
+fn what_an_attempt_before_left_in_the_workspace_counts_st_git() {
+    let scene = ST_GIT.open().expect("git is enough");
+    lay_out(&scene);
+    scene.configure("retries = 0\n");
+    let jobs = [job("a", &[]).proof("sh check.sh"), job("b", &[])];
+    let work = scene.plan("Asked", &jobs);
+    scene.script(&work, |job| {
+        if job.key == "b" {
+            return script::usual(&scene, job, &[]);
+        }
+        let write = |path: &str, text: &str| json!({"write": {"path": path, "text": text}});
+        json!({
+            "1": [
+                write("build/made.txt", "x"),
+                write("check.sh", "test -s build/made.txt\n"),
+                {"final": {"changed": "check.sh", "blockers": "Which one?"}},
+            ],
+            "*": [{"final": {"changed": "check.sh"}}],
+        })
+    });
+    let _ = scene.run(&work, 2, &[]).exits(22);
+    let _ = scene.mesh(&["retry", "a"]).exits(0);
+    let report = scene.mesh(&["resume", "--json"]).exits(20).object();
+    let found = task(&report, "a");
+    assert_eq!(found["attempts"][1]["outcome"], "not-recorded", "{found:#}");
 }

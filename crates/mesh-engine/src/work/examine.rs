@@ -80,7 +80,7 @@ fn find(host: &Host, attempt: &AttemptId, locks: &HeldLocks) -> Result<Findings,
         ),
         error => failed("its changes", &error),
     })?;
-    if let Some(ran) = Ran::of(&folder) {
+    if let Some(ran) = Ran::of(host, attempt) {
         let changed = snapshot.changed.iter().map(|changed| &changed.path);
         let unrecorded = snapshot.unrecorded.iter().map(|missing| &missing.path);
         let known = changed.chain(unrecorded).map(PathBuf::as_path).collect();

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use mesh_core::id::AttemptId;
 use mesh_proc::shim;
 use mesh_vcs::{CommitId, Workspace};
 
 use crate::host::Host;
+use crate::work::folder;
 
 /// Folders that package managers and build tools fill: nobody misses what is in them.
 pub(crate) const TOOL_FOLDERS: [&str; 12] = [
@@ -44,12 +46,20 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// As the shim reported it in the attempt's folder.
-    pub fn of(attempt: &Path) -> Option<Ran> {
-        let report = shim::read_report(&attempt.join("exit.json")).ok()??;
+    /// As the shims reported it of the attempt, and of those before it that ran in the same workspace.
+    pub fn of(host: &Host, attempt: &AttemptId) -> Option<Ran> {
+        let folder = |number| {
+            let task = attempt.task.clone();
+            let dir = host.run_dir.attempt(&AttemptId { task, number });
+            dir.path().to_path_buf()
+        };
+        let workspace = |number| Some(folder::recall(&folder(number)).ok()??.path);
+        let report = |number| shim::read_report(&folder(number).join("exit.json")).ok()?;
+        let own = workspace(attempt.number)?;
+        let first = (1..=attempt.number).find(|&number| workspace(number).as_ref() == Some(&own));
         Some(Ran {
-            from_ms: report.child_started_at_unix_ms?,
-            to_ms: report.ended_at_unix_ms,
+            from_ms: report(first?)?.child_started_at_unix_ms?,
+            to_ms: report(attempt.number)?.ended_at_unix_ms,
         })
     }
 }

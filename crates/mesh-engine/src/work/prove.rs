@@ -259,7 +259,7 @@ fn may_need_unrecorded_files(host: &Host, proof: &Proof) -> bool {
     ) else {
         return false;
     };
-    if let Some(ran) = Ran::of(&folder)
+    if let Some(ran) = Ran::of(host, &proof.attempt)
         && !leftout::files(host, &workspace, &commit, &BTreeSet::new(), ran).is_empty()
     {
         return true;
