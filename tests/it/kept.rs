@@ -6,7 +6,10 @@ use serde_json::json;
 use crate::script;
 use crate::stage::{ST_GIT, Scene, Stage, Vcs, job, on_each_vcs, task};
 
-on_each_vcs!(what_is_verified_passes_its_proof_in_a_fresh_clone);
+on_each_vcs!(
+    what_is_verified_passes_its_proof_in_a_fresh_clone,
+    what_is_cleaned_away_is_saved,
+);
 
 /// A way to lose work: a name, what the agent does, what it claims, and the proof. `JJ` is the real jj, past the rail.
 struct Way(&'static str, &'static str, &'static str, &'static str);
@@ -214,6 +217,33 @@ fn what_is_verified_passes_its_proof_in_a_fresh_clone(stage: Stage) {
         assert!(verified.contains(&control), "{control}: {report:#}");
     }
     scene.assert_no_process();
+}
+
+/// Agents that were stopped may have worked for hours, and `mesh resume` would start again.
+fn what_is_cleaned_away_is_saved(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
+    scene.script(&work, |job| {
+        let half = json!({"write": {"path": "half.txt", "text": "hours of work\n"}});
+        let started = script::event(&scene, "half");
+        script::usual(&scene, job, &[half, started, script::gate(&scene)])
+    });
+    let coordinator = scene.start(&work, 2, &[]);
+    scene.log.wait_for("half", 2);
+    scene.mesh(&["stop", "--now"]).ends(0);
+    coordinator.wait().ends(21);
+    let said = scene.mesh(&["clean", "--yes"]).exits(0).stdout;
+    assert_eq!(said.matches("; its changes are in ").count(), 2, "{said}");
+    for line in said.lines() {
+        let (_, patch) = line.rsplit_once(" in ").expect("a place");
+        let patch = fs_err::read_to_string(patch).expect("a patch");
+        assert!(patch.contains("+hours of work"), "{patch}");
+    }
+    let held = scene
+        .env
+        .must("git", &["for-each-ref", "refs/mesh"], &scene.repo);
+    assert_eq!(held.lines().count(), 2, "{held}");
+    assert!(!scene.workspaces().join("a").exists());
 }
 
 /// Something to lose: a submodule, ignored folders, and what the user alone ignores.

@@ -37,3 +37,4 @@ pub use source::bd::{ACTOR, METADATA_RUN, actor_of, is_held_by_mesh};
 pub use submodules::{empty_submodules_note, submodules};
 pub use words::{all_done, standings};
 pub use work::folder::remembered;
+pub use work::leftovers::save_changes;

@@ -3,11 +3,13 @@
 //!
 //! Whatever would be lost with a workspace keeps it.
 
+use std::path::PathBuf;
+
 use mesh_agent::evidence::Evidence;
 use mesh_core::findings::FailureClass;
 use mesh_core::id::AttemptId;
 use mesh_journal::layout::AttemptDir;
-use mesh_vcs::Workspace;
+use mesh_vcs::{Backend, Snapshot, Workspace};
 
 use crate::host::Host;
 use crate::setup::KeepWorkspaces;
@@ -69,14 +71,48 @@ fn save_and_remove(
     if !snapshot.strays.is_empty() {
         return Err("it holds commits that are not part of its result".to_owned());
     }
-    let (run, task) = (host.run.as_str(), attempt.task.as_str());
-    host.vcs
-        .keep(&snapshot.commit, run, task, attempt.number)
-        .map_err(text)?;
-    let patch = host.vcs.patch(workspace, &snapshot.commit).map_err(text)?;
-    write_patch(dir, &patch).map_err(|error| error.to_string())?;
+    save(&host.vcs, &host.run, attempt, dir, workspace, &snapshot)?;
     host.vcs.forget(&workspace.name).map_err(text)?;
     host.vcs.remove(workspace).map_err(text)
+}
+
+fn save(
+    vcs: &Backend,
+    run: &str,
+    attempt: &AttemptId,
+    dir: &AttemptDir,
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+) -> Result<(), String> {
+    let text = |error: mesh_vcs::VcsError| error.to_string();
+    vcs.keep(&snapshot.commit, run, attempt.task.as_str(), attempt.number)
+        .map_err(text)?;
+    let patch = vcs.patch(workspace, &snapshot.commit).map_err(text)?;
+    write_patch(dir, &patch).map_err(|error| error.to_string())
+}
+
+/// Saves what an attempt changed before its workspace is removed on a person's word: as a commit that a ref of mesh holds, and as a
+/// patch. Gives the patch's file, or nothing when nothing was changed. Nobody may work in the workspace.
+///
+/// # Errors
+/// What stands in the way, as a fragment; the workspace is as it was.
+pub fn save_changes(
+    vcs: &Backend,
+    run: &str,
+    attempt: &AttemptId,
+    dir: &AttemptDir,
+) -> Result<Option<PathBuf>, String> {
+    let text = |error: mesh_vcs::VcsError| error.to_string();
+    let workspace = workspace_of(dir).ok_or("it is not known what it stood on")?;
+    if vcs.workspace(&workspace.name).map_err(text)?.is_none() {
+        return Err("version control does not list it any more".to_owned());
+    }
+    let snapshot = vcs.snapshot(&workspace, &[]).map_err(text)?;
+    if snapshot.no_change {
+        return Ok(None);
+    }
+    save(vcs, run, attempt, dir, &workspace, &snapshot)?;
+    Ok(Some(dir.patch()))
 }
 
 /// Whole or not at all.

@@ -147,8 +147,9 @@ fn remove_all(vcs: &Backend, goes: Vec<Found>, shell: &mut Shell) -> Result<u8, 
     let mut refused = Vec::new();
     for found in goes {
         let line = found.to_string();
+        let saved = save(vcs, &found);
         match remove(vcs, found) {
-            Ok(()) => shell.line(format!("removed: {line}")),
+            Ok(()) => shell.line(format!("removed: {line}{saved}")),
             Err(error) => refused.push(format!("{line}: {error}")),
         }
     }
@@ -163,6 +164,19 @@ fn remove_all(vcs: &Backend, goes: Vec<Found>, shell: &mut Shell) -> Result<u8, 
     let mut error = CommandError::new(Kind::Environment, message);
     error.hints = refused;
     Err(error)
+}
+
+/// What an attempt changed is not lost with its workspace. Says what became of it, as the end of a line.
+fn save(vcs: &Backend, found: &Found) -> String {
+    let (Owner::Attempt(run, attempt), Standing::Kept) = (&found.owner, found.standing) else {
+        return String::new();
+    };
+    let dir = MeshDir::of(vcs.main_root()).run(run).attempt(attempt);
+    match mesh_engine::save_changes(vcs, run.as_str(), attempt, &dir) {
+        Ok(Some(patch)) => format!("; its changes are in {}", patch.display()),
+        Ok(None) => String::new(),
+        Err(reason) => format!("; its changes could not be saved: {reason}"),
+    }
 }
 
 fn remove(vcs: &Backend, found: Found) -> Result<(), mesh_vcs::VcsError> {
