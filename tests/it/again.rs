@@ -1,7 +1,7 @@
 //! `mesh retry` of what is done.
 
 use crate::script;
-use crate::stage::{BD_1_3_0_JJ, FAKE_BD_GIT, Scene, Stage, Work, job, on_each_vcs};
+use crate::stage::{BD_1_3_0_JJ, FAKE_BD_GIT, ST_GIT, Scene, Stage, Work, job, on_each_vcs};
 
 on_each_vcs!(a_task_of_a_plan_that_is_done_is_done_again);
 
@@ -90,4 +90,31 @@ fn a_closed_bead_is_done_again_once_it_is_open_fake_bd_1_3_0_git() {
 #[test]
 fn a_closed_bead_is_done_again_once_it_is_open_real_bd_1_3_0_jj_0_45_1() {
     a_closed_bead_is_done_again_once_it_is_open(BD_1_3_0_JJ);
+}
+
+/// The world refuses, and what failed before that was clear was written down as failed already.
+fn what_a_pause_excuses_is_done_afterwards(stage: Stage) {
+    let Some(scene) = stage.open() else { return };
+    scene.configure("retries = 0\n");
+    let jobs = ["a", "b", "c", "d", "e", "f"].map(|key| job(key, &[]));
+    let work = scene.plan("Six", &jobs);
+    let good = scene.env.dir().join("good");
+    scene.script(&work, |job| {
+        let world = serde_json::json!({"run": ["test", "-e", good]});
+        script::then(serde_json::json!([world]), &script::usual(&scene, job, &[]))
+    });
+    scene.run(&work, 4, &[]).ends(21);
+    fs_err::write(good, "").expect("a file");
+    let report = scene.mesh(&["resume", "--json"]).exits(0).object();
+    crate::epic::assert_done(&scene, &work, &report);
+}
+
+#[test]
+fn what_a_pause_excuses_is_done_afterwards_st_git() {
+    what_a_pause_excuses_is_done_afterwards(ST_GIT);
+}
+
+#[test]
+fn what_a_pause_excuses_is_done_afterwards_fake_bd_1_3_0_git() {
+    what_a_pause_excuses_is_done_afterwards(FAKE_BD_GIT);
 }

@@ -235,7 +235,11 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
     install_wrappers(&setup, &run_dir)?;
     vcs.open_hub(run.as_str())?;
     let (loaded, tracker) = read_source(&setup, &run, &world.ours, &mesh_dir, &vcs)?;
-    let change = difference(&state, &loaded);
+    let marked = match &setup.source {
+        SourceSetup::St { path, .. } => crate::source::st::marked_by(path, run.as_str()),
+        SourceSetup::Bd { .. } => BTreeSet::new(),
+    };
+    let change = difference(&state, &loaded, &marked);
     let (source, _) = open_source(&setup, loaded.clone(), tracker, &run_dir, &log)?;
     let clock = Clock::new(contents.header.started_unix_ms, latest);
     let parts = Parts {

@@ -1,5 +1,6 @@
 //! Opening the source of a run, and reading it anew for a run that is taken up.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mesh_bd::view::{self, Views};
@@ -126,14 +127,16 @@ pub(super) fn read_source(
     Ok((loaded, tracker))
 }
 
-/// What is different between the plan of the journal and the source as it is now.
-pub(super) fn difference(state: &State, loaded: &Loaded) -> PlanChange {
+/// What is different between the plan of the journal and the source as it is now. `marked` are the items whose last word is of an
+/// attempt of this run.
+pub(super) fn difference(state: &State, loaded: &Loaded, marked: &BTreeSet<TaskId>) -> PlanChange {
     // Texts of the time before are not kept, so only what the scheduler sees is compared.
     let before = Loaded {
         tasks: state.plan().tasks().to_vec(),
         ..loaded.clone()
     };
-    // A plan file says `blocked` of a task that failed or asks because mesh wrote so; whoever asks for a retry means it all the same.
+    // A plan file says `blocked` of a task that failed or asks because mesh wrote so; whoever asks for a retry means it all the same,
+    // and a pause may have excused the failure.
     let mut after = loaded.clone();
     for task in &mut after.tasks {
         let Some(at) = state.plan().find(&task.id) else {
@@ -142,10 +145,11 @@ pub(super) fn difference(state: &State, loaded: &Loaded) -> PlanChange {
         let status = loaded.sheets.get(&task.id).map(|sheet| &sheet.status);
         if loaded.source.kind == SourceKind::St
             && status.is_some_and(|status| status == ItemStatus::Blocked.as_str())
-            && matches!(
-                state.task(at).phase,
-                Phase::Failed { .. } | Phase::Question { .. }
-            )
+            && (marked.contains(&task.id)
+                || matches!(
+                    state.task(at).phase,
+                    Phase::Failed { .. } | Phase::Question { .. }
+                ))
         {
             task.standing = state.plan().task(at).standing.clone();
         }

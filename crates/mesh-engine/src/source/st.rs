@@ -2,7 +2,7 @@
 //!
 //! One writer at a time: `<file>.lock` is held while a line is added, and what another writer added meanwhile is read first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -223,6 +223,23 @@ fn shows(plan: &StPlan, event: &StEvent) -> bool {
             .item(id)
             .is_some_and(|item| item.comments.iter().any(|comment| comment.text == *text)),
     }
+}
+
+/// The items whose last comment is of an attempt of `run`: nobody has said anything since.
+pub(crate) fn marked_by(path: &Path, run: &str) -> BTreeSet<TaskId> {
+    let Ok(bytes) = fs_err::read(path) else {
+        return BTreeSet::new();
+    };
+    let (plan, _) = st::read(&bytes);
+    let marked = |item: &&st::StItem| {
+        let marker = format!("(mesh {run} {}#", item.id);
+        let last = item.comments.last();
+        last.is_some_and(|comment| comment.author == AUTHOR && comment.text.contains(&marker))
+    };
+    plan.items()
+        .filter(marked)
+        .map(|item| item.id.clone())
+        .collect()
 }
 
 /// Reads the plan, restricted to `ids` if there are any.
