@@ -213,7 +213,7 @@ fn what_is_verified_passes_its_proof_in_a_fresh_clone(stage: Stage) {
         }
     }
     assert!(lost.is_empty(), "{}", lost.join("\n"));
-    for control in ["plain", "stash-and-apply"] {
+    for control in ["plain", "stash-and-apply", "executable", "other-case"] {
         assert!(verified.contains(&control), "{control}: {report:#}");
     }
     scene.assert_no_process();
@@ -280,6 +280,11 @@ fn lay_out(scene: &Scene) {
         &["commit", "--quiet", "--message", "Something to lose"],
         &scene.repo,
     );
+    // As in a repository that came from another machine.
+    for (setting, value) in [("core.fileMode", "false"), ("core.ignoreCase", "true")] {
+        let set = ["config", setting, value];
+        scene.env.must("git", &set, &scene.repo);
+    }
     if scene.stage.vcs == Vcs::Jj {
         // Takes in what git did.
         scene.env.must("jj", &["st"], &scene.repo);

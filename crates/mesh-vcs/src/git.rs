@@ -45,6 +45,8 @@ pub(crate) struct Git {
     /// The common git folder of all worktrees.
     store: PathBuf,
     has_identity: bool,
+    /// What the file system is found to be like, as options.
+    file_system: Vec<OsString>,
     adding: Mutex<()>,
     landing: Mutex<()>,
     /// The store as it was when the run began, once it has.
@@ -94,12 +96,14 @@ impl Git {
             workspaces_root: PathBuf::new(),
             store: PathBuf::new(),
             has_identity: false,
+            file_system: Vec::new(),
             adding: Mutex::new(()),
             landing: Mutex::new(()),
             guard: OnceLock::new(),
             moved: Mutex::new(Vec::new()),
         };
         git.store = git.folder_of(folder, "--git-common-dir")?;
+        git.file_system = file_system(&git.store);
         git.main_root = worktree::main_root(&git, folder)?;
         let outside = git.outermost()?;
         git.workspaces_root =
@@ -150,7 +154,9 @@ impl Git {
         span: Span,
         extra: &[(&str, &OsStr)],
     ) -> Result<Answer, VcsError> {
-        settings::ask(&self.program, at, command, span, extra, &[])
+        let mut whole = self.file_system.clone();
+        whole.extend(command);
+        settings::ask(&self.program, at, whole, span, extra, &[])
     }
 
     /// As [`Git::run_at`], with something to read on standard input.
@@ -279,6 +285,22 @@ pub(crate) fn patch_between(from: &CommitId, to: &CommitId) -> Vec<OsString> {
         from.as_str(),
         to.as_str()
     ]
+}
+
+/// What git's own files show of the file system. A repository that came from another one may say otherwise; then a program that an
+/// agent writes would be recorded without its bit, and a name that differs in case alone would not be recorded.
+fn file_system(store: &Path) -> Vec<OsString> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut options = Vec::new();
+    // Without modes all files show the bit, also one that never has it.
+    let head = fs_err::metadata(store.join("HEAD"));
+    if head.is_ok_and(|head| head.permissions().mode() & 0o111 == 0) {
+        options.extend(args!["-c", "core.fileMode=true"]);
+    }
+    if !store.join("hEaD").exists() {
+        options.extend(args!["-c", "core.ignoreCase=false"]);
+    }
+    options
 }
 
 impl Repository for Git {

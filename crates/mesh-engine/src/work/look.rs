@@ -17,6 +17,10 @@ use crate::work::folder;
 /// An agent whose processes use less than one part in so many of the time waits; a program that only waits wakes up now and then.
 const IDLE_SHARE: u64 = 100;
 
+/// What a program does in this time after its start, and so much processor time, is its start, and no sign that it works.
+const START_MS: u64 = 2_000;
+const START_CPU_MS: u64 = 500;
+
 /// What an attempt's processes had used when it was looked at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
@@ -53,19 +57,20 @@ fn work_of_processes(host: &Host, attempt: &AttemptId, folder: &Path) -> Option<
         at_unix_ms: unix_ms(),
         cpu_ms: usage.cpu_ms,
     };
+    let shim = tree::stat(record.identity.pid)?;
+    let started = tree::started_at_unix_ms(&shim)?;
     let before = lock(&host.samples)
         .insert(attempt.clone(), now)
-        .or_else(|| {
-            let shim = tree::stat(record.identity.pid)?;
-            Some(Sample {
-                at_unix_ms: tree::started_at_unix_ms(&shim)?,
-                cpu_ms: 0,
-            })
-        })?;
+        .unwrap_or(Sample {
+            at_unix_ms: started,
+            cpu_ms: START_CPU_MS,
+        });
     if are_busy(before, now) {
         Some(now.at_unix_ms)
     } else {
-        usage.newest_start_unix_ms
+        usage
+            .newest_start_unix_ms
+            .filter(|&newest| newest > started.saturating_add(START_MS))
     }
 }
 

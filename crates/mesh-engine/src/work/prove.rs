@@ -227,8 +227,10 @@ fn ended(host: &Arc<Host>, proof: &Proof, role: Role) {
     let ending = process::ending(host, &proof.attempt, process.path());
     let tail = output::of_command(host, process.path());
     if role == Role::Proof {
+        // Before anything is set back: what the agent left is there yet.
+        let may_need_more = ending == Ending::Exited(0) && may_need_unrecorded_files(host, proof);
         discard_changes(host, proof);
-        if ending == Ending::Exited(0) && may_need_unrecorded_files(host, proof) {
+        if may_need_more {
             let started = launch_in_fresh_workspace(host, proof);
             return watch(host, proof, Role::CleanProof, started);
         }

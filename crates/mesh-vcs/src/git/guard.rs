@@ -32,16 +32,20 @@ const HARMLESS_SECTIONS: &[&str] = &[
     "column",
     "committer",
     "difftool",
+    "fetch",
     "gc",
     "gui",
     "help",
     "init",
+    "interactive",
     "maintenance",
     "mergetool",
     "pager",
     "pull",
     "push",
     "rebase",
+    "rerere",
+    "sendemail",
     "user",
 ];
 
@@ -51,6 +55,7 @@ const HARMLESS: &[&str] = &[
     "core.editor",
     "core.pager",
     "diff.tool",
+    "gpg.format",
     "merge.tool",
     "sequence.editor",
     // Lets git work in a folder of another owner; agents in containers add to it.

@@ -1,9 +1,9 @@
 //! The settings of a user that would change what mesh's own git calls do, and the value that each call gets instead.
 //!
 //! They go in by the environment, which has the rank of `-c`: it beats every file, the user's, the repository's and a worktree's.
-//! What is not here is without effect on the calls of mesh, or describes the file system (`core.fileMode`, `core.symlinks`,
-//! `core.ignoreCase`), or is the user's to decide (`core.excludesFile`, filters and merge drivers; [`super::guard`] sees to it that
-//! these are the ones from before the run).
+//! What is not here is without effect on the calls of mesh, or describes the file system (`core.symlinks`; `core.fileMode` and
+//! `core.ignoreCase` are given as they are found to be), or is the user's to decide (`core.excludesFile`, filters and merge drivers;
+//! [`super::guard`] sees to it that these are the ones from before the run).
 
 use crate::call::{Answer, Program, Span, args};
 use crate::error::VcsError;

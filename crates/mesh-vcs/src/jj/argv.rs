@@ -28,9 +28,10 @@ pub(crate) const WORKSPACES: &str =
 /// The commits that a bookmark, a tag or a workspace names.
 pub(crate) const NAMED_REVSET: &str = "bookmarks() | tags() | working_copies()";
 
-/// Commit id, its parents, and the names, for [`super::parse::named`].
+/// Commit id, change id, parents, and the names, for [`super::parse::named`].
 pub(crate) const NAMED: &str = concat!(
-    r#""{\"commit\":" ++ json(commit_id) ++ ",\"parents\":" ++ json(parents.map(|c| c.commit_id()))"#,
+    r#""{\"commit\":" ++ json(commit_id) ++ ",\"change\":" ++ json(change_id)"#,
+    r#" ++ ",\"parents\":" ++ json(parents.map(|c| c.commit_id()))"#,
     r#" ++ ",\"bookmarks\":" ++ json(local_bookmarks.map(|b| b.name()))"#,
     r#" ++ ",\"tags\":" ++ json(tags.map(|t| t.name()))"#,
     r#" ++ ",\"workspaces\":" ++ json(working_copies.map(|w| w.name())) ++ "}\n""#,

@@ -126,6 +126,7 @@ pub(crate) fn changes(bytes: &[u8]) -> Result<Vec<Changed>, String> {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Named {
     pub commit: CommitId,
+    pub change: String,
     pub parents: Vec<CommitId>,
     pub bookmarks: Vec<String>,
     pub tags: Vec<String>,

@@ -42,11 +42,11 @@ pub(super) fn picture(jj: &Jj) -> Result<SharedState, VcsError> {
             if workspace.starts_with(name::OURS) {
                 continue;
             }
-            // Its commit is another one after each edit; what it stands on is what matters.
+            // Its commit is another one after each edit; what it stands on is what matters, and that it is the same change.
             let parents: Vec<&str> = one.parents.iter().map(|parent| parent.as_str()).collect();
             let what = format!("the working copy of workspace {workspace}");
             state.put(Kind::Head, what, parents.join(" and "));
-            state.put(Kind::Worktree, workspace, "there");
+            state.put(Kind::Worktree, workspace, one.change.clone());
         }
     }
     if let Some(guard) = jj.guard.get() {
