@@ -59,6 +59,36 @@ const WAYS: &[Way] = &[
         "cat build/gen.js",
     ),
     Way(
+        "executable",
+        "echo 'exit 0' >run.sh && chmod +x run.sh",
+        "run.sh",
+        "test -x run.sh",
+    ),
+    Way(
+        "other-case",
+        "mv base.txt BASE.txt && echo more >>BASE.txt",
+        "BASE.txt",
+        "grep -q more BASE.txt",
+    ),
+    Way(
+        "ignored-by-a-script",
+        "mkdir build && echo x >build/gen.js && echo 'cat build/gen.js' >check.sh",
+        "check.sh",
+        "sh check.sh",
+    ),
+    Way(
+        "unnamed-folder",
+        "mkdir bare && echo x >beside.txt",
+        "beside.txt",
+        "test -d bare",
+    ),
+    Way(
+        "dependencies",
+        "mkdir -p node_modules/x && echo x >node_modules/x/y && echo node_modules/ >.gitignore && echo x >made.personal && echo x >deps.txt",
+        "deps.txt, .gitignore",
+        "test -s deps.txt",
+    ),
+    Way(
         "user-ignored",
         "echo x >own.personal",
         "own.personal",

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use mesh_core::id::AttemptId;
 use mesh_proc::shim;
@@ -46,7 +47,8 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// As the shims reported it of the attempt, and of those before it that ran in the same workspace.
+    /// From when the shim of the attempt was told what to start, or of the first one before it in the same workspace, until its
+    /// report. What the report gives as the start may be later than what the agent did first.
     pub fn of(host: &Host, attempt: &AttemptId) -> Option<Ran> {
         let folder = |number| {
             let task = attempt.task.clone();
@@ -54,12 +56,18 @@ impl Ran {
             dir.path().to_path_buf()
         };
         let workspace = |number| Some(folder::recall(&folder(number)).ok()??.path);
-        let report = |number| shim::read_report(&folder(number).join("exit.json")).ok()?;
+        let told = |number| {
+            let spec = fs_err::metadata(folder(number).join("spec.json")).ok()?;
+            let at = spec.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+            u64::try_from(at.as_millis()).ok()
+        };
         let own = workspace(attempt.number)?;
         let first = (1..=attempt.number).find(|&number| workspace(number).as_ref() == Some(&own));
         Some(Ran {
-            from_ms: report(first?)?.child_started_at_unix_ms?,
-            to_ms: report(attempt.number)?.ended_at_unix_ms,
+            from_ms: told(first?)?,
+            to_ms: shim::read_report(&folder(attempt.number).join("exit.json"))
+                .ok()??
+                .ended_at_unix_ms,
         })
     }
 }

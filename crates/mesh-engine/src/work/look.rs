@@ -17,7 +17,8 @@ use crate::work::folder;
 /// An agent whose processes use less than one part in so many of the time waits; a program that only waits wakes up now and then.
 const IDLE_SHARE: u64 = 100;
 
-/// What a program does in this time after its start, and so much processor time, is its start, and no sign that it works.
+/// Where a first sign of life is waited for, what a program does in this time after its start, and so much processor time, is its
+/// start, and no sign that it works.
 const START_MS: u64 = 2_000;
 const START_CPU_MS: u64 = 500;
 
@@ -59,18 +60,22 @@ fn work_of_processes(host: &Host, attempt: &AttemptId, folder: &Path) -> Option<
     };
     let shim = tree::stat(record.identity.pid)?;
     let started = tree::started_at_unix_ms(&shim)?;
+    let (start_ms, start_cpu_ms) = match host.profile.limits.start {
+        Some(_) => (START_MS, START_CPU_MS),
+        None => (0, 0),
+    };
     let before = lock(&host.samples)
         .insert(attempt.clone(), now)
         .unwrap_or(Sample {
             at_unix_ms: started,
-            cpu_ms: START_CPU_MS,
+            cpu_ms: start_cpu_ms,
         });
     if are_busy(before, now) {
         Some(now.at_unix_ms)
     } else {
         usage
             .newest_start_unix_ms
-            .filter(|&newest| newest > started.saturating_add(START_MS))
+            .filter(|&newest| newest >= started.saturating_add(start_ms))
     }
 }
 
