@@ -305,16 +305,14 @@ fn read_tracker(
     run: &RunId,
 ) -> Result<Read, CommandError> {
     let Some(program) = tools.bd.clone() else {
-        return Err(CommandError::new(
+        let error = CommandError::new(
             Kind::ToolMissing,
             "bd was not found, and the source is a tracker",
         )
-        .hint("install beads 1.0.5 or newer, name it in MESH_BD, or give a plan file (.jsonl)"))
-        .map_err(|error| {
-            let variable = |name: &str| std::env::var_os(name);
-            let named = tools::not_found_as_named(&config.tools, &variable);
-            named.into_iter().fold(error, CommandError::hint)
-        });
+        .hint("install beads 1.0.5 or newer, name it in MESH_BD, or give a plan file (.jsonl)");
+        let variable = |name: &str| std::env::var_os(name);
+        let named = tools::not_found_as_named(&config.tools, &variable);
+        return Err(named.into_iter().fold(error, CommandError::hint));
     };
     let allow_untested = args.allow_untested_bd || config.tracker.allow_untested;
     let mut setup = mesh_bd::Setup::new(program, root, ours.clone());
