@@ -3,9 +3,6 @@
 //! The task's own comes first, then the configuration's, then the agent's. What a person wrote is taken as it is. What only the
 //! agent wrote is looked at ([`proves_nothing`]): a command that succeeds whatever the work is like proves nothing and is refused.
 
-mod lexer;
-mod programs;
-mod table;
 mod trivial;
 
 pub use trivial::proves_nothing;

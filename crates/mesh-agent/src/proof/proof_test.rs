@@ -1,120 +1,89 @@
-use super::table::TABLE;
 use super::*;
 use proptest::prelude::*;
 
 #[test]
-fn every_row_of_the_table_refuses_and_passes_its_examples() {
-    for row in TABLE {
-        for command in row.refused {
-            assert!(proves_nothing(command), "must be refused: {command}");
-        }
-        for command in row.passes {
-            assert!(!proves_nothing(command), "must pass: {command}");
-        }
-    }
-}
-
-#[test]
-fn what_hides_an_exit_code_is_refused() {
+fn what_cannot_fail_is_refused() {
     let refused = [
         "",
         "# cargo test",
+        "true",
+        ":",
+        "/bin/true",
+        "A=b true",
+        "X=1",
+        "echo ok",
+        "printf 'all tests pass\\n'",
+        "echo \"$(cargo test)\"",
         "exit 0",
-        "exit 256",
         "exit",
-        "exit 0; cargo test",
         "cargo test || true",
         "cargo test || :",
         "cargo test || echo failed",
         "cargo test || exit 0",
-        "(cargo test || true)",
-        "{ cargo test || true; }",
         "cargo test; true",
         "cargo test; exit 0",
+        "cargo test; echo done;",
         "cargo test &",
         "cargo test & wait",
-        "cargo test\ntrue",
-        "! false",
+        "cargo test\ntrue\n",
+        "cargo test | tail -5",
+        "cargo test 2>&1 | tee log",
+        "npm test |& cat",
+        "cd app && ls",
+        "ls -la",
+        "cargo --version",
         "sh -c true",
         "bash -lc 'cargo test || true'",
-        "sh -c 'exit 0'",
-        "eval true",
-        "env A=b true",
-        "timeout 10 echo hi",
-        "nice -n 5 true",
-        "command -v cargo",
-        "cargo --version",
-        "./gradlew --help && true && cargo --version",
-        "X=1",
-        "for i in 1 2 3; do echo $i; done",
-        "if true; then echo ok; fi",
-        "while true; do sleep 1; done",
-        "true && true || false",
-        "  true  ;  ",
+        "echo a && echo b",
         "'true'",
-        "sudo true",
+        "  true  ;  ",
     ];
     for command in refused {
-        // A gradle wrapper is a program of the repository and is not judged by its arguments.
-        let judged = command.replace("./gradlew --help && ", "");
-        assert!(proves_nothing(&judged), "must be refused: {judged}");
+        assert!(proves_nothing(command), "must be refused: {command}");
     }
 }
 
 #[test]
 fn what_can_fail_passes() {
     let passes = [
+        "false",
+        "exit 1",
+        "./true.sh",
         "cargo test",
         "cargo test --workspace -- --nocapture",
         "cargo test 2>&1 >/dev/null",
         "cargo test &> log",
         "RUST_BACKTRACE=1 cargo test",
         "cargo fmt --check && cargo clippy",
+        "cd app && npm test",
+        "echo ok && cargo test",
+        "cargo test && echo ok",
         "cargo test || exit 1; echo done",
         "cargo test || { echo bad; exit 1; }; echo done",
-        "cargo test || exit $?; true",
         "cargo test; exit $?",
-        "cargo test; r=$?; echo $r; exit $r",
         "cargo test || false",
-        "cargo test && exit 0",
-        "false || cargo test",
-        "true && cargo test",
+        "set -e; cargo test; echo done",
+        "set -o pipefail; cargo test | tail -5",
+        "test -f a.txt",
+        "ls a.txt",
+        "cat a.txt | grep -q word",
+        "cat expected.txt",
         "sh check.sh",
-        "./check.sh",
-        "bash -n script.sh",
-        "bash -ec 'cargo test; echo done'",
+        "bash -ec 'cargo test; exit $?'",
         "sh -c 'cargo test'",
-        "env -i PATH=/bin make test",
-        "timeout 60 make test",
         "! grep -rn TODO src",
         "grep -q \"it's; true\" a.txt",
-        "rg -n \"mesh\" SKILL.md",
         "for f in *.sh; do bash -n \"$f\" || exit 1; done",
         "if cargo test; then exit 0; else exit 1; fi",
         "X=$(cargo test)",
         "$CHECK",
-        "curl -fsS http://localhost:8080/health",
-        "false",
-        "exit 1",
-        // Not understood, so left to the shell.
+        "(cargo test)",
         "echo 'unbalanced",
-        "echo $(unbalanced",
-        "true )",
         "cat <<EOF\nx\nEOF",
     ];
     for command in passes {
         assert!(!proves_nothing(command), "must pass: {command}");
     }
-}
-
-#[test]
-fn scripts_in_scripts_end_somewhere() {
-    let deep_groups = format!("{}true{}", "( ".repeat(5000), " )".repeat(5000));
-    assert!(!proves_nothing(&deep_groups));
-    let wrappers = format!("{}true", "env ".repeat(5000));
-    assert!(!proves_nothing(&wrappers));
-    let evals = format!("{}true", "eval ".repeat(5000));
-    assert!(!proves_nothing(&evals));
 }
 
 fn sources(task: &str, config: &str, agent: &str) -> ProofSources {
@@ -189,11 +158,5 @@ proptest! {
         )
     ) {
         let _ = proves_nothing(&pieces.join(" "));
-    }
-
-    #[test]
-    fn what_follows_a_semicolon_decides(last in proptest::sample::select(vec!["true", "echo ok", "ls", "exit 0"])) {
-        let command = format!("cargo test; {last}");
-        prop_assert!(proves_nothing(&command));
     }
 }
