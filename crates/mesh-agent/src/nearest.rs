@@ -1,45 +1,25 @@
 //! The known name that was probably meant.
 
-/// The name in `known` that is closest to `asked`, if it is close enough to be a slip: at most a third of the letters differ, and
-/// never more than three. Upper and lower case, `-` and `_` count as equal. The first wins among equals.
+/// The name in `known` that is closest to `asked`, if at most a third of the letters differ and never more than three. Upper and
+/// lower case, `-` and `_` count as equal. The first wins among equals.
+#[must_use]
 pub fn nearest<'a>(asked: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let asked = folded(asked);
+    // The distance costs the product of both lengths.
     if asked.len() > 64 {
         return None;
     }
-    let allowed = (asked.len() / 3).clamp(1, 3);
+    let asked = folded(asked);
+    let limit = (asked.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()
-        .map(|name| (distance(&asked, &folded(name)), name))
-        .filter(|(steps, _)| *steps <= allowed)
-        .min_by_key(|(steps, _)| *steps)
+        .map(|name| (strsim::osa_distance(&asked, &folded(name)), name))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
 
-fn folded(name: &str) -> Vec<char> {
-    name.chars()
-        .map(|c| if c == '-' { '_' } else { c })
-        .flat_map(char::to_lowercase)
-        .collect()
-}
-
-/// Letters to insert, drop or change; two neighbours swapped count as one step.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let changed = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = changed.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(before[j - 2] + 1);
-            }
-            row.push(least);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
+fn folded(name: &str) -> String {
+    name.to_lowercase().replace('-', "_")
 }
 
 #[cfg(test)]

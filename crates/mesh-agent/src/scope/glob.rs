@@ -3,13 +3,12 @@
 //! Brackets and braces are refused rather than taken literally: a pattern that silently matches nothing would leave a hole where
 //! its author believes a lock.
 
+use regex::Regex;
 use thiserror::Error;
 
 /// A compiled pattern.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Glob {
-    parts: Vec<Part>,
-}
+#[derive(Debug, Clone)]
+pub struct Glob(Regex);
 
 /// Why a pattern is none.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -28,21 +27,9 @@ pub enum GlobProblem {
     /// A backslash at the end.
     #[error("it ends in a backslash")]
     Backslash,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    /// `**`: any number of folders, also none.
-    Folders,
-    /// One name.
-    Name(Vec<Token>),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
-    Char(char),
-    AnyChar,
-    AnyChars,
+    /// The pattern is too large to compile.
+    #[error("{0}")]
+    Invalid(String),
 }
 
 impl Glob {
@@ -51,100 +38,65 @@ impl Glob {
     /// # Errors
     /// When it is empty, leaves the repository or uses what is not supported.
     pub fn parse(pattern: &str) -> Result<Glob, GlobProblem> {
-        let mut parts = Vec::new();
+        let mut names = Vec::new();
         for name in pattern.trim().split('/') {
             match name {
                 "" | "." => {}
                 ".." => return Err(GlobProblem::Parent),
-                "**" => {
-                    if parts.last() != Some(&Part::Folders) {
-                        parts.push(Part::Folders);
-                    }
-                }
-                name => parts.push(Part::Name(tokens(name)?)),
+                "**" if names.last() == Some(&"**") => {}
+                name => names.push(name),
             }
         }
-        if parts.is_empty() {
-            Err(GlobProblem::Empty)
-        } else {
-            Ok(Glob { parts })
+        // A folder and all below it is what the folder's own name matches.
+        while names.len() > 1 && names.last() == Some(&"**") {
+            names.pop();
         }
+        if names.is_empty() {
+            return Err(GlobProblem::Empty);
+        }
+        let mut regex = String::from("(?s)^");
+        let last = names.len() - 1;
+        for (place, name) in names.iter().enumerate() {
+            match (*name, place == last) {
+                ("**", true) => regex.push_str(".+"),
+                ("**", false) => regex.push_str("(?:[^/]+/)*"),
+                (name, is_last) => {
+                    push_name(&mut regex, name)?;
+                    regex.push_str(if is_last { "" } else { "/" });
+                }
+            }
+        }
+        regex.push_str("(?:/.*)?$");
+        Regex::new(&regex)
+            .map(Glob)
+            .map_err(|cause| GlobProblem::Invalid(cause.to_string()))
     }
 
     /// Whether the pattern matches `path` or a folder above it.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        let names: Vec<&str> = path
-            .split('/')
-            .filter(|name| !matches!(*name, "" | "."))
-            .collect();
-        if names.is_empty() {
-            return false;
-        }
-        // reached[i]: the parts so far match exactly the first i names. One pass a part keeps the cost at parts × names, whatever
-        // the pattern.
-        let mut reached = vec![false; names.len() + 1];
-        reached[0] = true;
-        for part in &self.parts {
-            let mut next = vec![false; names.len() + 1];
-            match part {
-                Part::Folders => {
-                    let mut any = false;
-                    for (i, slot) in next.iter_mut().enumerate() {
-                        any |= reached[i];
-                        *slot = any;
-                    }
-                }
-                Part::Name(tokens) => {
-                    for (i, name) in names.iter().enumerate() {
-                        next[i + 1] = reached[i] && name_matches(tokens, name);
-                    }
-                }
-            }
-            reached = next;
-        }
-        // A match of the first i names, i >= 1, is the path itself or a folder above it.
-        reached[1..].contains(&true)
+        let names = path.split('/').filter(|name| !matches!(*name, "" | "."));
+        self.0.is_match(&names.collect::<Vec<_>>().join("/"))
     }
 }
 
-fn tokens(name: &str) -> Result<Vec<Token>, GlobProblem> {
-    let mut found = Vec::new();
+/// Adds what matches one name of a path.
+fn push_name(regex: &mut String, name: &str) -> Result<(), GlobProblem> {
     let mut chars = name.chars();
     while let Some(c) = chars.next() {
-        found.push(match c {
-            '*' => Token::AnyChars,
-            '?' => Token::AnyChar,
-            '\\' => Token::Char(chars.next().ok_or(GlobProblem::Backslash)?),
+        match c {
+            '*' => regex.push_str("[^/]*"),
+            '?' => regex.push_str("[^/]"),
             '[' | ']' | '{' | '}' | '!' => return Err(GlobProblem::Unsupported(c)),
-            c => Token::Char(c),
-        });
-    }
-    Ok(found)
-}
-
-fn name_matches(tokens: &[Token], name: &str) -> bool {
-    let chars: Vec<char> = name.chars().collect();
-    let mut reached = vec![false; chars.len() + 1];
-    reached[0] = true;
-    for token in tokens {
-        let mut next = vec![false; chars.len() + 1];
-        match token {
-            Token::AnyChars => {
-                let mut any = false;
-                for (i, slot) in next.iter_mut().enumerate() {
-                    any |= reached[i];
-                    *slot = any;
-                }
-            }
-            Token::AnyChar => next[1..].copy_from_slice(&reached[..chars.len()]),
-            Token::Char(wanted) => {
-                for (i, c) in chars.iter().enumerate() {
-                    next[i + 1] = reached[i] && c == wanted;
-                }
+            c => {
+                let literal = if c == '\\' {
+                    chars.next().ok_or(GlobProblem::Backslash)?
+                } else {
+                    c
+                };
+                regex.push_str(&regex::escape(literal.encode_utf8(&mut [0; 4])));
             }
         }
-        reached = next;
     }
-    reached[chars.len()]
+    Ok(())
 }
