@@ -94,7 +94,7 @@ fn an_older_claim_of_the_same_name_is_not_taken_for_this_one() {
 }
 
 #[test]
-fn closes_releases_labels_and_metadata_are_looked_for() {
+fn closes_and_releases_are_looked_for() {
     for kind in SILENT {
         let Scene {
             repo,
@@ -103,14 +103,6 @@ fn closes_releases_labels_and_metadata_are_looked_for() {
             task,
         } = scene();
         let fault = |on: &str| repo.script(&json!([{ "on": on, "kind": kind, "applied": true }]));
-        fault("label add");
-        client
-            .add_label(&task, "mesh", "x")
-            .unwrap_or_else(|e| panic!("{kind}: label: {e}"));
-        fault("update");
-        client
-            .set_metadata(&task, "mesh", &pairs(&[("a", "1e5")]))
-            .unwrap_or_else(|e| panic!("{kind}: metadata: {e}"));
         client.claim(&task, "mesh-1", &[]).expect("a claim");
         fault("update");
         client

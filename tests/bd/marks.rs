@@ -1,16 +1,14 @@
-//! Comments, labels, metadata, audit entries.
+//! Comments and audit entries.
 
 use mesh_bd::audit::{MAX_INLINE_BYTES, text_or_reference};
 use mesh_bd::{AuditEntry, BdError};
 use mesh_testkit::tracker::Bd;
 
-use crate::support::{TrackerRepo, id, on_each_bd, open, pairs};
+use crate::support::{TrackerRepo, id, on_each_bd, open};
 
 on_each_bd!(
     comments_come_back_as_they_were_written,
     a_comment_is_written_once,
-    metadata_is_typed_by_bd,
-    labels_are_added_once,
     audit_entries_land_in_the_trail,
     long_texts_fit_on_the_command_line,
 );
@@ -90,57 +88,6 @@ fn a_comment_is_written_once(bd: &Bd) {
         .comment_once(&task, "mesh", "Next.\n(mesh r1 t-1#12)", "(mesh r1 t-1#12)")
         .expect("written");
     assert_eq!(client.comments(&task).expect("comments").len(), 2);
-}
-
-fn metadata_is_typed_by_bd(bd: &Bd) {
-    let repo = TrackerRepo::new(bd);
-    let task = id(&repo.create("task", "work", &[]));
-    let (client, _) = open(&repo);
-    let set = pairs(&[
-        ("a.b_c", "x=y z"),
-        ("count", "1e5"),
-        ("empty", ""),
-        ("flag", "true"),
-        ("half", "1.5"),
-        ("json", "{\"x\":1}"),
-        ("zeros", "007"),
-    ]);
-    client.set_metadata(&task, "mesh", &set).expect("metadata");
-    let mut wanted = set.clone();
-    wanted[1].1 = "100000".to_owned();
-    assert_eq!(client.show_one(&task).expect("the bead").metadata, wanted);
-    let bad = client.set_metadata(&task, "mesh", &pairs(&[("with-hyphen", "1")]));
-    assert!(matches!(bad, Err(BdError::BadArgument { .. })), "{bad:?}");
-    let none = id("t-none");
-    assert_eq!(
-        client.set_metadata(&none, "mesh", &set),
-        Err(BdError::NotFound { ids: vec![none] })
-    );
-}
-
-fn labels_are_added_once(bd: &Bd) {
-    let repo = TrackerRepo::new(bd);
-    let task = id(&repo.create("task", "work", &[]));
-    let (client, _) = open(&repo);
-    client
-        .add_label(&task, "mesh", "needs_review")
-        .expect("a label");
-    client
-        .add_label(&task, "mesh", "needs_review")
-        .expect("again");
-    assert_eq!(
-        client.show_one(&task).expect("the bead").labels,
-        ["needs_review"]
-    );
-    let none = id("t-none");
-    assert_eq!(
-        client.add_label(&none, "mesh", "x"),
-        Err(BdError::NotFound { ids: vec![none] })
-    );
-    assert!(matches!(
-        client.add_label(&task, "mesh", "-x"),
-        Err(BdError::BadArgument { .. })
-    ));
 }
 
 fn audit_entries_land_in_the_trail(bd: &Bd) {

@@ -44,12 +44,6 @@ pub fn listing() -> Vec<String> {
     ])
 }
 
-/// Issues that somebody is at.
-#[must_use]
-pub fn in_progress() -> Vec<String> {
-    args(&["list", "--json", "--status", "in_progress", "--limit", "0"])
-}
-
 /// Some issues in full.
 #[must_use]
 pub fn show(ids: &[TaskId]) -> Vec<String> {
@@ -132,29 +126,6 @@ pub fn comment(id: &TaskId, actor: &str, text: &str) -> Vec<String> {
 #[must_use]
 pub fn renew(id: &TaskId, actor: &str) -> Vec<String> {
     args(&["--actor", actor, "heartbeat", id.as_str(), "--json"])
-}
-
-/// Set metadata; bd reads values that look like numbers or booleans as such.
-#[must_use]
-pub fn set_metadata(id: &TaskId, actor: &str, metadata: &[(String, String)]) -> Vec<String> {
-    let mut line = args(&["--actor", actor, "update", id.as_str()]);
-    push_metadata(&mut line, metadata);
-    line.push("--json".to_owned());
-    line
-}
-
-/// Add a label; adding it twice is harmless.
-#[must_use]
-pub fn add_label(id: &TaskId, actor: &str, label: &str) -> Vec<String> {
-    args(&[
-        "--actor",
-        actor,
-        "label",
-        "add",
-        id.as_str(),
-        label,
-        "--json",
-    ])
 }
 
 /// Mark an epic as worked by a swarm; bd wraps any other kind of issue in a new epic, each time it is called.

@@ -126,7 +126,7 @@ impl fmt::Display for UnsupportedReason {
                 "1.0.4 imports stale data over newer issues; use bd 1.0.5 or later"
             }
             UnsupportedReason::NeedsServer => {
-                "it needs a database server; use bd 1.0.5 or later, or try your luck with --allow-untested-bd"
+                "it needs a database server; use bd 1.0.5 or later, or --allow-untested-bd to use it as it is"
             }
             UnsupportedReason::Untested => "it is untested; use bd 1.0.5 or later, or --allow-untested-bd",
             UnsupportedReason::LacksCommands => "it lacks `update --claim` or `--set-metadata`; use bd 1.3.0",
@@ -134,9 +134,6 @@ impl fmt::Display for UnsupportedReason {
         })
     }
 }
-
-/// Versions that the suites run on; every other accepted one is asked for the flags that are needed.
-const TESTED: [(u32, u32, u32); 2] = [(1, 0, 5), (1, 3, 0)];
 
 /// The dialect of the version `text`.
 ///
@@ -164,12 +161,6 @@ pub fn judge(text: &str, allow_untested: bool) -> Result<Dialect, Unsupported> {
         (0, _, _) | (1, 0, 0..=3) => refuse(UnsupportedReason::Untested),
         _ => Ok(Dialect::Modern),
     }
-}
-
-/// Whether the suites run on this very version, so that it need not be asked for its flags.
-#[must_use]
-pub fn is_tested(version: &Version) -> bool {
-    version.suffix.is_empty() && TESTED.contains(&version.numbers)
 }
 
 #[cfg(test)]

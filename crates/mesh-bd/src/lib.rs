@@ -31,8 +31,8 @@ pub use audit::AuditEntry;
 pub use client::{Client, Limits, Setup};
 pub use dialect::{Dialect, Features, Unsupported, UnsupportedReason, Version};
 pub use error::{BdError, Refusal, RefusalReason};
-pub use listing::{EpicMembers, Listing};
-pub use queue::{Drained, Lane, Queue};
+pub use listing::Listing;
+pub use queue::{Lane, Queue};
 pub use reads::Comment;
 pub use record::{CallOutcome, CallRecord, Observer, unobserved};
 pub use swarm::{

@@ -1,15 +1,12 @@
-//! What is written beside an issue: comments, labels, metadata, audit entries.
+//! What is written beside an issue: comments and audit entries.
 
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use mesh_core::id::TaskId;
-use mesh_core::issue::Issue;
 use serde::Deserialize;
 
-use crate::answer::{
-    check_metadata, has_metadata, not_found, one_issue, refused_by_text, unexpected,
-};
+use crate::answer::{not_found, unexpected};
 use crate::audit::{AuditEntry, AuditLine, MAX_INLINE_BYTES};
 use crate::client::{Client, check_id};
 use crate::commands;
@@ -76,100 +73,6 @@ impl Client {
             Some(comment) => Ok(comment),
             None => self.comment(id, actor, text),
         }
-    }
-
-    /// Sets metadata. bd keeps numbers and booleans as such: `1e5` reads back as `100000`.
-    ///
-    /// # Errors
-    /// [`BdError::NotFound`]; [`BdError::Refused`] where bd lets only the assignee write.
-    pub fn set_metadata(
-        &self,
-        id: &TaskId,
-        actor: &str,
-        metadata: &[(String, String)],
-    ) -> Result<(), BdError> {
-        check_id(id, "set_metadata")?;
-        check_metadata(metadata)?;
-        if metadata.is_empty() {
-            return Ok(());
-        }
-        let written = |issue: &Issue| {
-            metadata
-                .iter()
-                .all(|(key, value)| has_metadata(issue, key, value))
-        };
-        let read = |raw: &Raw| {
-            if raw.code != 0 {
-                return Err(refused_by_text(raw, id, "set the metadata of"));
-            }
-            if written(&one_issue(raw, id)?.0) {
-                Ok(())
-            } else {
-                Err(unexpected(raw, "the metadata"))
-            }
-        };
-        let look = || {
-            Ok(if written(&self.show_one(id)?) {
-                Look::Happened(())
-            } else {
-                Look::DidNot
-            })
-        };
-        self.write_call(
-            &Call::write(commands::set_metadata(id, actor, metadata)),
-            read,
-            look,
-        )
-    }
-
-    /// Adds a label; adding it twice is harmless.
-    ///
-    /// # Errors
-    /// [`BdError::NotFound`].
-    pub fn add_label(&self, id: &TaskId, actor: &str, label: &str) -> Result<(), BdError> {
-        #[derive(Deserialize)]
-        struct Added {
-            issue_id: String,
-            label: String,
-        }
-        check_id(id, "add_label")?;
-        if label.is_empty() || label.starts_with('-') || label.contains(',') {
-            let what = format!("{label:?} is no label");
-            return Err(BdError::BadArgument {
-                command: "label add".to_owned(),
-                what,
-            });
-        }
-        let read = |raw: &Raw| {
-            // 1.0.5 says `[]` and exit 0 for an issue that is not there; the reason is on stderr.
-            if says_not_found(raw) {
-                return Err(not_found(id));
-            }
-            let added = parsed(raw, |bytes| {
-                wire::read::<Vec<Added>>(bytes, "the added label")
-            })?;
-            let ours = added
-                .iter()
-                .any(|one| one.issue_id == id.as_str() && one.label == label);
-            if ours {
-                Ok(())
-            } else {
-                Err(unexpected(raw, "our label"))
-            }
-        };
-        let look = || {
-            let there = self.show_one(id)?.labels.iter().any(|one| one == label);
-            Ok(if there {
-                Look::Happened(())
-            } else {
-                Look::DidNot
-            })
-        };
-        self.write_call(
-            &Call::write(commands::add_label(id, actor, label)),
-            read,
-            look,
-        )
     }
 
     /// Appends an audit entry and returns bd's id of it. Long texts go through [`crate::audit::text_or_reference`] first.

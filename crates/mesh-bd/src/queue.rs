@@ -9,8 +9,6 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::error::BdError;
@@ -50,17 +48,6 @@ enum Job {
 struct State {
     lanes: [VecDeque<Job>; LANES],
     closed: bool,
-    running: bool,
-}
-
-impl State {
-    fn waiting(&self) -> usize {
-        self.lanes.iter().map(VecDeque::len).sum()
-    }
-
-    fn is_idle(&self) -> bool {
-        !self.running && self.waiting() == 0
-    }
 }
 
 #[derive(Default)]
@@ -68,8 +55,6 @@ struct Shared {
     state: Mutex<State>,
     /// Signalled when there is something to do, or nothing more to come.
     to_worker: Condvar,
-    /// Signalled after each job.
-    to_waiters: Condvar,
 }
 
 impl Shared {
@@ -79,19 +64,9 @@ impl Shared {
     }
 }
 
-/// How draining a queue ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drained {
-    /// Requests whose turn did not come; each was told.
-    pub abandoned: usize,
-    /// A call was still running at the deadline. It ends by its own limit and is answered then.
-    pub still_running: bool,
-}
-
 /// The queue in front of a tracker. Dropping it abandons what waits.
 pub struct Queue {
     shared: Arc<Shared>,
-    worker: Option<JoinHandle<()>>,
 }
 
 impl Queue {
@@ -104,17 +79,14 @@ impl Queue {
         let program = client.program.clone();
         let shared = Arc::new(Shared::default());
         let for_worker = Arc::clone(&shared);
-        let worker = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("bd".to_owned())
             .spawn(move || work(&for_worker, &client))
             .map_err(|cause| BdError::CouldNotStart {
                 program,
                 cause: cause.to_string(),
             })?;
-        Ok(Queue {
-            shared,
-            worker: Some(worker),
-        })
+        Ok(Queue { shared })
     }
 
     /// Queues `work`. `reply` is called once, on the queue's thread, or on this one if the queue is closed already; it must
@@ -192,68 +164,15 @@ impl Queue {
         receiver.recv().unwrap_or(Err(BdError::QueueClosed))
     }
 
-    /// How many requests wait for their turn.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.shared.lock().waiting()
-    }
-
-    /// Waits until nothing runs and nothing waits; `false` if that took longer than `within`.
-    #[must_use]
-    pub fn wait_idle(&self, within: Duration) -> bool {
-        let (state, _) = self.wait(within);
-        state.is_idle()
-    }
-
-    /// Takes no more requests, works off what waits, and ends. After `within` the rest is abandoned.
-    pub fn drain(mut self, within: Duration) -> Drained {
-        self.shared.lock().closed = true;
-        self.shared.to_worker.notify_one();
-        let (state, _) = self.wait(within);
-        let still_running = state.running;
-        drop(state);
-        let abandoned = self.abandon();
-        if let Some(worker) = self.worker.take().filter(|_| !still_running) {
-            // The worker catches every panic of a job, and there is nothing more to do if it ended by its own.
-            let _ = worker.join();
-        }
-        Drained {
-            abandoned,
-            still_running,
-        }
-    }
-
-    fn wait(&self, within: Duration) -> (MutexGuard<'_, State>, bool) {
-        let deadline = Instant::now() + within;
-        let mut state = self.shared.lock();
-        while !state.is_idle() {
-            let Some(left) = deadline
-                .checked_duration_since(Instant::now())
-                .filter(|left| !left.is_zero())
-            else {
-                return (state, false);
-            };
-            state = self
-                .shared
-                .to_waiters
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        (state, true)
-    }
-
     /// Closes the queue and tells everything that waits. Replies are called without the lock.
-    fn abandon(&self) -> usize {
+    fn abandon(&self) {
         let jobs: Vec<Job> = {
             let mut state = self.shared.lock();
             state.closed = true;
             state.lanes.iter_mut().flat_map(std::mem::take).collect()
         };
         self.shared.to_worker.notify_one();
-        let abandoned = jobs.len();
         jobs.into_iter().for_each(|job| run(job, None));
-        abandoned
     }
 }
 
@@ -271,10 +190,7 @@ fn work(shared: &Shared, client: &Client) {
             let mut state = shared.lock();
             loop {
                 match state.lanes.iter_mut().find_map(VecDeque::pop_front) {
-                    Some(job) => {
-                        state.running = true;
-                        break job;
-                    }
+                    Some(job) => break job,
                     None if state.closed => return,
                     None => {
                         state = shared
@@ -286,8 +202,6 @@ fn work(shared: &Shared, client: &Client) {
             }
         };
         run(job, Some(client));
-        shared.lock().running = false;
-        shared.to_waiters.notify_all();
     }
 }
 

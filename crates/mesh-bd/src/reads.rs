@@ -9,7 +9,7 @@ use crate::client::{Client, check_id};
 use crate::commands;
 use crate::error::BdError;
 use crate::exec::{Call, Raw};
-use crate::listing::{EpicMembers, Listing};
+use crate::listing::Listing;
 use crate::marker;
 use crate::wire::{self, WireComment};
 
@@ -43,32 +43,6 @@ impl Client {
         self.read_with(&Call::read(commands::listing()), |raw| {
             parsed(raw, wire::listing)
         })
-    }
-
-    /// An epic with everything below it through parent-child edges, from one listing.
-    ///
-    /// # Errors
-    /// [`BdError::NotFound`] when there is no such issue; else as [`Client::listing`].
-    pub fn list_epic_members(&self, epic: &TaskId) -> Result<EpicMembers, BdError> {
-        let listing = self.listing()?;
-        if listing.get(epic).is_none() {
-            return Err(BdError::NotFound {
-                ids: vec![epic.clone()],
-            });
-        }
-        let members = listing.descendants_of(epic);
-        Ok(EpicMembers { listing, members })
-    }
-
-    /// The issues that somebody is at.
-    ///
-    /// # Errors
-    /// When bd fails or its answer cannot be read.
-    pub fn in_progress(&self) -> Result<Vec<Issue>, BdError> {
-        let listing = self.read_with(&Call::read(commands::in_progress()), |raw| {
-            parsed(raw, wire::listing)
-        })?;
-        Ok(listing.issues.into_values().collect())
     }
 
     /// The issues `ids`, in that order.
