@@ -90,7 +90,7 @@ impl State {
                 self.end(attempt, phase, Outcome::Failed(failure.clone()))
             }
             Decision::Question { attempt, text } => {
-                self.streak = Streak::default();
+                self.break_streak(attempt);
                 let phase = Phase::Question {
                     attempt: attempt.number,
                     text: text.clone(),
@@ -282,7 +282,7 @@ impl State {
         };
         self.failures_in_row = 0;
         self.last_failed = None;
-        self.streak = Streak::default();
+        self.break_streak(attempt);
         self.last_start_failure = None;
         let outcome = Outcome::Verified {
             commit: commit.clone(),
@@ -376,10 +376,21 @@ impl State {
             }
             way => {
                 self.streak = Streak {
+                    since: now,
                     attempts: way.iter().map(|_| (attempt.clone(), counts)).collect(),
                     way: way.unwrap_or_default(),
                 }
             }
+        }
+    }
+
+    /// The attempt's agent had a result: what made others fail is over, if it started after them.
+    fn break_streak(&mut self, attempt: &AttemptId) {
+        let started = self
+            .current(attempt)
+            .and_then(|(_, active)| active.executing);
+        if started.is_none_or(|started| started > self.streak.since) {
+            self.streak = Streak::default();
         }
     }
 

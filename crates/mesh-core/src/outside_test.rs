@@ -128,6 +128,36 @@ fn one_bad_task_another_way_a_longer_time_or_a_success_is_no_common_cause() {
 }
 
 #[test]
+fn a_success_of_an_agent_that_started_before_the_others_failed_says_nothing() {
+    let (mut run, _) = Story::begin(names(5), 3, |_| {});
+    let proof_of = |name: &str| Event::Proved {
+        attempt: attempt(name),
+        proof: ProofEnd {
+            ending: Ending::Exited(0),
+            tail: String::new(),
+            passed_in_workspace: false,
+        },
+    };
+    for name in ["t1#1", "t2#1"] {
+        run.started(name);
+        run.ended(name, Ending::Exited(0));
+        run.tell(Event::Examined {
+            attempt: attempt(name),
+            findings: Ok(findings(name)),
+        });
+    }
+    run.now = run.now.after(Span::seconds(1));
+    run.refused("t3#1");
+    run.tell(proof_of("t1#1"));
+    run.now = run.now.after(Span::seconds(1));
+    assert!(run.refused("t3#2").starts_with("fail t3#2"));
+    run.tell(proof_of("t2#1"));
+    run.refused("t4#1");
+    assert!(run.refused("t5#1").ends_with("pause"));
+    assert_eq!((run.word("t3"), run.retries("t3")), ("held", 0));
+}
+
+#[test]
 fn two_tasks_are_no_proof_while_another_agent_runs() {
     let (mut run, _) = Story::begin(names(3), 3, |_| {});
     run.started("t3#1");

@@ -55,6 +55,9 @@ pub struct State {
 pub(crate) struct Streak {
     /// Class and first line of the failure.
     pub way: String,
+    /// When the first of them failed. Only an agent that started later and had a result shows that the cause is gone: under a
+    /// provider's limit those that started before may well finish.
+    pub since: Millis,
     /// The attempts, each with whether it used up a retry.
     pub attempts: Vec<(AttemptId, bool)>,
 }
