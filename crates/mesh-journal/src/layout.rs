@@ -296,18 +296,6 @@ impl RunDir {
     pub fn report_md(&self) -> PathBuf {
         self.path.join("report.md")
     }
-
-    /// The report for a browser.
-    #[must_use]
-    pub fn report_html(&self) -> PathBuf {
-        self.path.join("report.html")
-    }
-
-    /// What ran when, for a trace viewer.
-    #[must_use]
-    pub fn trace(&self) -> PathBuf {
-        self.path.join("trace.json")
-    }
 }
 
 /// The folder of one try.
@@ -317,15 +305,6 @@ pub struct AttemptDir {
 }
 
 impl AttemptDir {
-    /// Makes the folder, and those of setup and proof in it. Made again after a crash, it keeps what is there.
-    ///
-    /// # Errors
-    /// Whatever the file system says, with the file named.
-    pub fn create(&self) -> io::Result<()> {
-        fs_err::create_dir_all(self.setup().path())?;
-        fs_err::create_dir_all(self.proof().path())
-    }
-
     /// The folder itself.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -336,12 +315,6 @@ impl AttemptDir {
     #[must_use]
     pub fn prompt(&self) -> PathBuf {
         self.path.join("prompt.md")
-    }
-
-    /// What mesh observed.
-    #[must_use]
-    pub fn evidence(&self) -> PathBuf {
-        self.path.join("evidence.json")
     }
 
     /// What was changed, as a patch.

@@ -26,7 +26,7 @@ mod sample;
 pub use error::JournalError;
 pub use layout::{AttemptDir, MeshDir, ProcessDir, RunDir};
 pub use reader::{Contents, Damage, Tail, read, read_header};
-pub use replay::{Mismatch, ReplayError, replay, verify};
+pub use replay::{ReplayError, replay};
 pub use run_id::RunId;
 pub use wall::WallTime;
 pub use wire::{

@@ -1,9 +1,9 @@
 //! Records back into a state. What was decided is applied, not decided again, so a newer mesh resumes an older run.
 
-use mesh_core::decision::{Action, Decision};
+use mesh_core::apply;
+use mesh_core::decision::Action;
 use mesh_core::event::Event;
 use mesh_core::state::State;
-use mesh_core::{apply, handle};
 use thiserror::Error;
 
 use crate::wire::Record;
@@ -48,43 +48,6 @@ pub fn replay_with(
         seen(record, &state, actions);
     }
     Ok(state)
-}
-
-/// A record whose decisions this version would not take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    /// The record's number.
-    pub number: u64,
-    /// What was decided.
-    pub recorded: Vec<Decision>,
-    /// What this version decides on the same state and fact.
-    pub computed: Vec<Decision>,
-}
-
-/// Takes every fact in again and compares decisions. Within one version there is no mismatch; between versions one is no fault.
-/// After a mismatch the recorded decisions count, so that each is judged by itself.
-///
-/// # Errors
-/// Those of [`replay`].
-pub fn verify(records: &[Record]) -> Result<Vec<Mismatch>, ReplayError> {
-    check_order(records)?;
-    let mut state = State::new();
-    let mut mismatches = Vec::new();
-    for record in records {
-        let mut trial = state.clone();
-        let (computed, _) = handle(&mut trial, record.at, &record.event);
-        if computed == record.decisions {
-            state = trial;
-        } else {
-            let _ = apply(&mut state, record.at, &record.event, &record.decisions);
-            mismatches.push(Mismatch {
-                number: record.number,
-                recorded: record.decisions.clone(),
-                computed,
-            });
-        }
-    }
-    Ok(mismatches)
 }
 
 fn check_order(records: &[Record]) -> Result<(), ReplayError> {

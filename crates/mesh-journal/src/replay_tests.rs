@@ -1,12 +1,14 @@
 use super::*;
 use crate::sample::{self, Script, task};
+use mesh_core::decision::Decision;
+use mesh_core::handle;
 use mesh_core::id::SlotId;
 use mesh_core::policy::Policy;
 use mesh_core::state::RunEnd;
 use mesh_core::time::Millis;
 
 #[test]
-fn replay_gives_the_state_of_the_live_run_and_verify_agrees() {
+fn replay_gives_the_state_of_the_live_run() {
     let records = sample::small_run();
     let mut live = State::new();
     for record in &records {
@@ -15,7 +17,6 @@ fn replay_gives_the_state_of_the_live_run_and_verify_agrees() {
     }
     assert_eq!(replay(&records).unwrap(), live);
     assert_eq!(live.run_end(), RunEnd::Concluded);
-    assert_eq!(verify(&records).unwrap(), []);
 }
 
 #[test]
@@ -39,9 +40,6 @@ fn recorded_decisions_count_even_where_this_version_would_decide_otherwise() {
     let state = replay(&records).unwrap();
     let (_, b) = state.find(&sample::id("b")).unwrap();
     assert!(b.active().is_some());
-    let mismatches = verify(&records).unwrap();
-    assert_eq!(mismatches.len(), 1);
-    assert_eq!(mismatches[0].number, 1);
 }
 
 #[test]
@@ -104,7 +102,6 @@ fn decisions_without_sense_do_not_panic() {
                 record(3, &event, &decisions),
             ];
             replay(&records).unwrap();
-            verify(&records).unwrap();
         }
     }
 }

@@ -48,19 +48,6 @@ pub enum Mend {
     Cut,
 }
 
-/// One entry of [`Journal::append_all`].
-#[derive(Debug, Clone, Copy)]
-pub struct Entry<'a> {
-    /// When the fact was taken in, since the run's start.
-    pub at: Millis,
-    /// The same by the clock on the wall.
-    pub wall: WallTime,
-    /// The fact.
-    pub event: &'a Event,
-    /// What was decided on it.
-    pub decisions: &'a [Decision],
-}
-
 impl Journal {
     /// Begins a journal at `path`, whose folder must exist. When this returns, header and name are durable.
     ///
@@ -233,40 +220,13 @@ impl Journal {
         event: &Event,
         decisions: &[Decision],
     ) -> Result<(), JournalError> {
-        self.append_all(&[Entry {
-            at,
-            wall,
-            event,
-            decisions,
-        }])
-    }
-
-    /// Appends several records with one write and one sync. A crash in between leaves the first few of them, whole.
-    ///
-    /// # Errors
-    /// Those of [`Journal::append`]; none of the records may then be acted upon.
-    pub fn append_all(&mut self, entries: &[Entry<'_>]) -> Result<(), JournalError> {
         if self.broken {
             return Err(JournalError::Broken {
                 path: self.path.clone(),
             });
         }
-        let mut lines = String::new();
-        let mut number = self.next;
-        for entry in entries {
-            lines.push_str(&encode_record(
-                number,
-                entry.at,
-                entry.wall,
-                entry.event,
-                entry.decisions,
-            ));
-            lines.push('\n');
-            number += 1;
-        }
-        if lines.is_empty() {
-            return Ok(());
-        }
+        let mut lines = encode_record(self.next, at, wall, event, decisions);
+        lines.push('\n');
         self.look_after()?;
         let before = self.length_found()?;
         if before > self.length {
@@ -284,7 +244,7 @@ impl Journal {
                 source,
             });
         }
-        self.next = number;
+        self.next += 1;
         // Not what is found now: somebody may have cut it between the two, and the next record must notice.
         self.length = before.saturating_add(bytes_of(&lines));
         Ok(())

@@ -12,17 +12,9 @@ fn what_was_appended_is_read_and_a_second_journal_is_refused() {
     let records = sample::small_run();
     let mut journal = Journal::create(&path, &sample::header()).unwrap();
     append_record(&mut journal, &records[0]).unwrap();
-    let entries: Vec<Entry<'_>> = records[1..]
-        .iter()
-        .map(|record| Entry {
-            at: record.at,
-            wall: record.wall,
-            event: &record.event,
-            decisions: &record.decisions,
-        })
-        .collect();
-    journal.append_all(&entries).unwrap();
-    journal.append_all(&[]).unwrap();
+    for record in &records[1..] {
+        append_record(&mut journal, record).unwrap();
+    }
     assert_eq!(journal.next_number(), records.len() as u64 + 1);
     assert_eq!(crate::read(&path).unwrap(), sample::contents(records));
     assert!(matches!(

@@ -1,6 +1,5 @@
 //! A command line as a shell would take it: for people to read, copy and run.
 
-use crate::env::Env;
 use std::borrow::Cow;
 use std::ffi::OsStr;
 
@@ -27,22 +26,6 @@ pub fn command<A: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: &[A]) -> Strin
         shown.push_str(&word(arg));
     }
     shown
-}
-
-/// The same with `NAME=value` in front for each of `names` that `env` has.
-pub fn command_with_env<A: AsRef<OsStr>>(
-    env: &Env,
-    names: &[&str],
-    program: impl AsRef<OsStr>,
-    args: &[A],
-) -> String {
-    let mut shown = String::new();
-    for name in names {
-        if let Some(value) = env.get(name) {
-            shown.push_str(&format!("{name}={} ", word(value)));
-        }
-    }
-    shown + &command(program, args)
 }
 
 #[cfg(test)]
@@ -81,18 +64,6 @@ mod tests {
         assert_eq!(
             String::from_utf8(output.stdout).unwrap(),
             args.map(|arg| format!("{arg}|")).concat()
-        );
-    }
-
-    #[test]
-    fn variables_come_first_in_the_order_asked_for() {
-        let env = Env::empty()
-            .set("B", "1 2")
-            .set("A", "x")
-            .set("SECRET", "s");
-        assert_eq!(
-            command_with_env(&env, &["B", "A", "ABSENT"], "tool", &["-v"]),
-            "B='1 2' A=x tool -v"
         );
     }
 
