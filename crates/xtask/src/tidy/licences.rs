@@ -66,61 +66,11 @@ pub fn check(packages: &[Package]) -> Vec<Finding> {
     findings
 }
 
-/// Whether some choice that the expression offers is in the list. `/` is the old form of `OR`.
+/// Whether some choice that the expression offers is in the list.
 fn is_allowed(expression: &str) -> bool {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
-    let words: Vec<&str> = spaced.split_whitespace().collect();
-    let mut parser = Parser {
-        words: &words,
-        at: 0,
-    };
-    parser.any() == Some(true) && parser.at == words.len()
-}
-
-struct Parser<'a> {
-    words: &'a [&'a str],
-    at: usize,
-}
-
-impl Parser<'_> {
-    fn take(&mut self, word: &str) -> bool {
-        let there = self.words.get(self.at) == Some(&word);
-        self.at += usize::from(there);
-        there
-    }
-
-    fn any(&mut self) -> Option<bool> {
-        let mut allowed = self.all()?;
-        while self.take("OR") {
-            allowed |= self.all()?;
-        }
-        Some(allowed)
-    }
-
-    fn all(&mut self) -> Option<bool> {
-        let mut allowed = self.one()?;
-        while self.take("AND") {
-            allowed &= self.one()?;
-        }
-        Some(allowed)
-    }
-
-    fn one(&mut self) -> Option<bool> {
-        if self.take("(") {
-            let allowed = self.any()?;
-            return self.take(")").then_some(allowed);
-        }
-        let mut licence = (*self.words.get(self.at)?).to_owned();
-        self.at += 1;
-        if self.take("WITH") {
-            licence = format!("{licence} WITH {}", self.words.get(self.at)?);
-            self.at += 1;
-        }
-        Some(ALLOWED.contains(&licence.as_str()))
-    }
+    // With the old form of `OR`, a slash.
+    spdx::Expression::parse_mode(expression, spdx::ParseMode::LAX)
+        .is_ok_and(|choices| choices.evaluate(|one| ALLOWED.contains(&one.to_string().as_str())))
 }
 
 #[cfg(test)]

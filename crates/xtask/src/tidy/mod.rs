@@ -4,12 +4,10 @@
 //! input. Never changes a file. Two severities: a failure ends the command with 1, a note is something to look at.
 
 mod budgets;
-mod core_names;
 mod edges;
 mod house;
 mod licences;
 mod modules;
-mod rust_code;
 mod sizes;
 mod tree;
 mod words;
@@ -28,8 +26,8 @@ pub use edges::{EDGES, May};
 /// Help of the command.
 pub const HELP: &str = "\
 tidy [--quiet]
-    Checks the rules of docs/STYLE.md: crate edges, package budgets, licences, sizes (the read-only wrapper's too), names that
-    the core must not use, words that must not stand in the tree. Ends with 1 after a failure; --quiet leaves out the notes.";
+    Checks the rules of docs/STYLE.md: crate edges, package budgets, licences, sizes (the read-only wrapper's too), words
+    that must not stand in the tree. Ends with 1 after a failure; --quiet leaves out the notes.";
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,9 +79,8 @@ impl fmt::Display for Finding {
 
 /// Checks that need nothing but the texts of the tree.
 fn check_texts(tree: &Tree) -> Vec<Finding> {
-    let checks: [fn(&Tree) -> Vec<Finding>; 6] = [
+    let checks: [fn(&Tree) -> Vec<Finding>; 5] = [
         sizes::check,
-        core_names::check,
         words::check,
         modules::check,
         house::check,

@@ -1,15 +1,12 @@
-//! Lengths of files and functions.
+//! Lengths of files. Those of functions are clippy's (`too-many-lines-threshold`).
 
 use super::Finding;
-use super::rust_code;
 use super::tree::{TextFile, Tree};
 
 /// A file with more lines is looked at.
 const FILE_NOTE: usize = 400;
 /// A file with more lines fails.
 const FILE_FAILURE: usize = 800;
-/// A function with more lines is looked at.
-const FUNCTION_NOTE: usize = 70;
 
 /// The check.
 pub fn check(tree: &Tree) -> Vec<Finding> {
@@ -28,15 +25,6 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
                 1,
                 format!("{lines} lines, more than {FILE_NOTE}: see whether it is two things"),
             ));
-        }
-        for function in rust_code::functions(&file.code) {
-            if function.lines > FUNCTION_NOTE {
-                let what = format!(
-                    "`{}` has {} lines, more than {FUNCTION_NOTE}: split it",
-                    function.name, function.lines
-                );
-                findings.push(Finding::note(&file.path, function.line, what));
-            }
         }
     }
     findings
@@ -82,14 +70,5 @@ mod tests {
             found("fixtures/bin/fake_bd.rs", &"x\n".repeat(801)),
             [Failure]
         );
-    }
-
-    #[test]
-    fn a_long_function_is_a_note_at_its_line() {
-        let text = format!("\nfn long() {{\n{}}}\n", "    x();\n".repeat(70));
-        let findings = check(&Tree::of(&[("crates/a/src/b.rs", &text)]));
-        assert_eq!(findings.len(), 1);
-        assert_eq!((findings[0].line, findings[0].severity), (2, Note));
-        assert!(findings[0].message.contains("72 lines"), "{}", findings[0]);
     }
 }

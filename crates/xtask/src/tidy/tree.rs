@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::rust_code;
 use crate::{Outcome, process};
 
 /// A text file of the repository.
@@ -13,21 +12,13 @@ pub struct TextFile {
     pub path: String,
     /// What it holds.
     pub text: String,
-    /// Rust only: the text with comments and literals blanked out, same lines and columns; else empty.
-    pub code: String,
 }
 
 impl TextFile {
     fn new(path: &str, text: &str) -> Self {
-        let code = if path.ends_with(".rs") {
-            rust_code::code_only(text)
-        } else {
-            String::new()
-        };
         Self {
             path: path.to_owned(),
             text: text.to_owned(),
-            code,
         }
     }
 
