@@ -2,6 +2,9 @@
 //!
 //! The compiler is silent about a file that nobody names, so a test in it never runs and nobody notices.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use super::Finding;
 use super::tree::{TextFile, Tree};
 
@@ -12,10 +15,11 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
         let is_data = file.path.starts_with("fixtures/") && !file.path.starts_with("fixtures/bin/");
         file.is_rust() && !is_data
     };
+    let named = Named::by(tree);
     tree.files
         .iter()
         .filter(rust)
-        .filter(|file| !is_target(&file.path) && !is_named(tree, file))
+        .filter(|file| !is_target(&file.path) && !named.has(file))
         .map(|file| Finding::failure(&file.path, 1, what))
         .collect()
 }
@@ -27,42 +31,49 @@ fn is_target(path: &str) -> bool {
     ends.iter().any(|end| path.ends_with(end)) || path.contains("/src/bin/") || is_integration_test
 }
 
-/// Whether a file of the same folder or of the one above declares the module, or a manifest or an attribute names the path.
-fn is_named(tree: &Tree, file: &TextFile) -> bool {
-    let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
-    let (folder, module) = match name {
-        "mod.rs" => folder.rsplit_once('/').unwrap_or(("", folder)),
-        _ => (folder, name.trim_end_matches(".rs")),
-    };
-    let declaration = format!("mod {module}");
-    let declares = |above: &&TextFile| {
-        let is_near = above.folder() == folder || above.path == format!("{folder}.rs");
-        let mut lines = above
-            .text
-            .lines()
-            .map(|line| line.trim().trim_end_matches([';', '{', ' ']));
-        is_near
-            && above.path != file.path
-            && lines.any(|line| {
-                line == declaration
-                    || line.starts_with("pub") && line.ends_with(&format!(" {declaration}"))
-            })
-    };
-    let names_path = |other: &&TextFile| {
-        let mut lines = other
-            .text
-            .lines()
-            .map(|line| line.trim().trim_start_matches("#["));
-        lines.any(|line| {
-            let path = line
-                .strip_prefix("path = \"")
-                .and_then(|rest| rest.split('"').next());
-            path.is_some_and(|path| path.rsplit('/').next() == Some(name))
-        })
-    };
-    tree.files
-        .iter()
-        .any(|other| other.is_rust() && declares(&other) || names_path(&other))
+/// What the tree's files name.
+#[derive(Default)]
+struct Named<'a> {
+    /// Modules that are declared in a folder, or in the file that is called as the folder is.
+    modules: BTreeSet<(String, &'a str)>,
+    /// Paths in manifests and `path` attributes.
+    files: BTreeSet<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    fn by(tree: &'a Tree) -> Named<'a> {
+        let mut named = Named::default();
+        for file in &tree.files {
+            if !file.is_rust() && !file.path.ends_with("Cargo.toml") {
+                continue;
+            }
+            for line in file.text.lines().map(str::trim) {
+                if let Some(path) = line.trim_start_matches("#[").strip_prefix("path = \"") {
+                    let path = path.split('"').next().unwrap_or_default();
+                    named.files.insert(path.trim_start_matches("../"));
+                }
+                if let Some((visibility, module)) = line.split_once("mod ")
+                    && (visibility.is_empty() || visibility.starts_with("pub"))
+                {
+                    let module = module.trim_end_matches([';', '{', ' ']);
+                    let own_folder = file.path.trim_end_matches(".rs");
+                    named.modules.insert((file.folder().to_owned(), module));
+                    named.modules.insert((own_folder.to_owned(), module));
+                }
+            }
+        }
+        named
+    }
+
+    fn has(&self, file: &TextFile) -> bool {
+        let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
+        let (folder, module) = match name {
+            "mod.rs" => folder.rsplit_once('/').unwrap_or(("", folder)),
+            _ => (folder, name.trim_end_matches(".rs")),
+        };
+        let is_at = |path: &&str| Path::new(&file.path).ends_with(path);
+        self.files.iter().any(is_at) || self.modules.contains(&(folder.to_owned(), module))
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +90,7 @@ mod tests {
             ("tests/lib.rs", ""),
             ("tests/bd/main.rs", "mod claim;\n// mod close;\nmod deep;"),
             ("tests/bd/claim.rs", ""),
+            ("tests/vcs/main.rs", ""),
             ("tests/bd/close.rs", ""),
             ("tests/bd/deep/mod.rs", "pub(crate) mod named;"),
             ("tests/bd/deep/named.rs", ""),
@@ -99,6 +111,7 @@ mod tests {
         assert_eq!(
             forgotten,
             [
+                "tests/vcs/main.rs",
                 "tests/bd/close.rs",
                 "tests/bd/deep/other.rs",
                 "crates/a/src/x/lost.rs"

@@ -32,7 +32,7 @@ const DESIGN_SECTION: &str = r"\bDESIGN(?:\.md)?,? (?:section )?\d";
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let mut patterns: Vec<(Regex, &str)> = TEXTS
         .iter()
-        .map(|(pattern, why)| (compile(&format!("(?i){pattern}")), *why))
+        .map(|(pattern, why)| (compile(&format!("(?im){pattern}")), *why))
         .collect();
     patterns.push((
         compile(DESIGN_SECTION),
@@ -44,12 +44,14 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
         if file.path == "Cargo.lock" {
             continue;
         }
-        for (number, line) in file.text.lines().enumerate() {
-            for (pattern, why) in &patterns {
-                if let Some(hit) = pattern.find(line) {
-                    let what = format!("`{}`: {why}", hit.as_str().trim());
-                    findings.push(Finding::failure(&file.path, number + 1, what));
-                }
+        for (pattern, why) in &patterns {
+            for hit in pattern.find_iter(&file.text) {
+                // What is matched may begin with the line end before it.
+                let word = hit.as_str().trim_start();
+                let at = hit.end() - word.len();
+                let line = file.text[..at].matches('\n').count() + 1;
+                let what = format!("`{}`: {why}", word.trim_end());
+                findings.push(Finding::failure(&file.path, line, what));
             }
         }
     }
