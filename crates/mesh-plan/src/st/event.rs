@@ -220,9 +220,10 @@ fn items<'a>(
     };
     let mut slots: Vec<Slot> = Vec::with_capacity(members.len());
     let mut seen = BTreeSet::new();
-    for (slot, problems) in all_items(plan, reading.line, &members) {
-        reading.problems.extend(problems);
-        let Some(slot) = slot else { continue };
+    for member in members {
+        let Some(slot) = reading.item(member, |id, text| known_notes(plan, id, text)) else {
+            continue;
+        };
         if seen.insert(slot.item.id.clone()) {
             slots.push(slot);
         } else {
@@ -234,58 +235,6 @@ fn items<'a>(
         }
     }
     Some(slots)
-}
-
-/// An item, if it has an id, and what is wrong with it.
-type ItemRead = (Option<Slot>, Vec<Diagnostic>);
-
-/// Reads the members of a list, in order. Items do not depend on each other, and the YAML in their notes is most of the work of a
-/// big plan, so a long list is shared out over some threads.
-fn all_items(plan: &StPlan, line: Line<'_>, members: &[&RawValue]) -> Vec<ItemRead> {
-    const FEWEST_EACH: usize = 512;
-    const MOST_THREADS: usize = 8;
-    let threads = (members.len() / FEWEST_EACH).clamp(1, MOST_THREADS);
-    let share = members.len().div_ceil(threads).max(1);
-    std::thread::scope(|scope| {
-        let begun: Vec<_> = members
-            .chunks(share)
-            .map(|some| {
-                let work = move || some_items(plan, line, some);
-                if threads == 1 {
-                    return Err(some);
-                }
-                // A machine that gives no more threads still reads its plan.
-                std::thread::Builder::new()
-                    .spawn_scoped(scope, work)
-                    .map_err(|_| some)
-            })
-            .collect();
-        let mut all = Vec::with_capacity(members.len());
-        for one in begun {
-            all.extend(match one {
-                Err(some) => some_items(plan, line, some),
-                Ok(thread) => match thread.join() {
-                    Ok(read) => read,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                },
-            });
-        }
-        all
-    })
-}
-
-fn some_items(plan: &StPlan, line: Line<'_>, members: &[&RawValue]) -> Vec<ItemRead> {
-    let mut all = Vec::with_capacity(members.len());
-    for member in members {
-        let mut problems = Vec::new();
-        let mut reading = Reading {
-            line,
-            problems: &mut problems,
-        };
-        let slot = reading.item(member, |id, text| known_notes(plan, id, text));
-        all.push((slot, problems));
-    }
-    all
 }
 
 fn replace(plan: &mut StPlan, slots: Vec<Slot>) {
