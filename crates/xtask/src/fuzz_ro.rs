@@ -4,16 +4,12 @@
 //! Nothing is started: the two pure functions of the wrapper are asked, a million times in seconds. A call that gets through and
 //! should not is made smaller before it is shown. The same seed makes the same calls.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fmt;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use mesh_bd_ro::canonical;
-use mesh_bd_ro::parse::{MAX_ARGUMENTS, MAX_BYTES, Parsed, parse};
-use mesh_testkit::ro::checker::Checker;
+use mesh_testkit::ro::CONTRACT;
 use mesh_testkit::ro::commands::VERSIONS;
+use mesh_testkit::ro::fuzz::{Fuzz, ask};
 use mesh_testkit::ro::hostile::{Hostile, sweep};
 
 use crate::Outcome;
@@ -26,14 +22,8 @@ fuzz-ro [--cases N] [--seed N]
     Every flag of every command of every bd in every spelling, then N hostile calls (1,000,000; seed 1), against what mesh-bd-ro
     lets through, judged from the contract. Ends with 1 when something gets through that must not, with the smallest call.";
 
-/// How many commands the contract allows.
-const COMMANDS: usize = 18;
 /// With fewer cases, chance may leave a command out.
 const ENOUGH_CASES: u64 = 10_000;
-/// Calls that are shown when they should not have got through; then it ends.
-const SHOWN: usize = 5;
-/// It also ends after so many, however few different ones they come to when they are made smaller.
-const MOST_FAULTS: usize = 50;
 
 /// Runs the command. Without optimisation a million calls take a minute, so then it is built and started anew with it.
 ///
@@ -65,10 +55,11 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
     }
     let mut sound = fuzz.offenders.is_empty();
     for (tally, calls) in [(&swept, u64::MAX), (&tried, cases)] {
-        if calls >= ENOUGH_CASES && tally.commands.len() != COMMANDS {
+        if calls >= ENOUGH_CASES && tally.commands.len() != CONTRACT.len() {
             println!(
-                "FAILED: {} commands were accepted, not {COMMANDS}",
-                tally.commands.len()
+                "FAILED: {} commands were accepted, not {}",
+                tally.commands.len(),
+                CONTRACT.len()
             );
             sound = false;
         }
@@ -87,299 +78,4 @@ fn number(args: &mut Args, name: &str, otherwise: u64) -> Result<u64, UsageError
     };
     text.parse()
         .map_err(|_| UsageError(format!("{name} needs a number, not {text}")))
-}
-
-/// What the wrapper says to a call.
-enum Answer {
-    /// Refused, by the rule of this name.
-    Refused(String),
-    /// Answered with the wrapper's own help.
-    OwnHelp,
-    /// Answered with success, without doing anything: git called.
-    GitHook,
-    /// Passed on.
-    Accepted {
-        /// Which command.
-        command: String,
-        /// What `bd` would get, its name first.
-        argv: Vec<String>,
-        /// Whether the wrapper reads what it made as the same request, or cannot say: long names and `--` make a call that is
-        /// just within the limits longer than them.
-        reads_back: bool,
-    },
-}
-
-/// Asks the real wrapper.
-fn ask(call: &[OsString]) -> Answer {
-    let request = match parse(call) {
-        Err(refusal) => return Answer::Refused(refusal.rule.to_owned()),
-        Ok(Parsed::OwnHelp) => return Answer::OwnHelp,
-        Ok(Parsed::GitHook) => return Answer::GitHook,
-        Ok(Parsed::Request(request)) => request,
-    };
-    let argv = canonical::argv(&request);
-    let again: Vec<OsString> = argv.iter().skip(3).map(OsString::from).collect();
-    let command = request.rule.name();
-    let bytes: usize = again.iter().map(|word| word.len() + 1).sum();
-    let beyond_limits = again.len() > MAX_ARGUMENTS || bytes > MAX_BYTES;
-    let reads_back =
-        beyond_limits || parse(&again).is_ok_and(|read| read == Parsed::Request(request));
-    Answer::Accepted {
-        command,
-        argv,
-        reads_back,
-    }
-}
-
-/// What came of many calls.
-#[derive(Debug, Default)]
-struct Tally {
-    calls: u64,
-    accepted: u64,
-    own_help: u64,
-    git_hooks: u64,
-    commands: BTreeMap<String, u64>,
-    refused: BTreeMap<String, u64>,
-}
-
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let share = 100.0 * self.accepted as f64 / self.calls.max(1) as f64;
-        writeln!(
-            f,
-            "  {} calls, {} accepted ({share:.1} %), {} answered with the wrapper's own help, {} of git's hooks",
-            self.calls, self.accepted, self.own_help, self.git_hooks
-        )?;
-        let list = |counts: &BTreeMap<String, u64>| {
-            let items: Vec<String> = counts
-                .iter()
-                .map(|(name, count)| format!("{name} {count}"))
-                .collect();
-            items.join(", ")
-        };
-        writeln!(
-            f,
-            "  {} of {COMMANDS} commands accepted: {}",
-            self.commands.len(),
-            list(&self.commands)
-        )?;
-        write!(
-            f,
-            "  refused {}: {}",
-            self.refused.values().sum::<u64>(),
-            list(&self.refused)
-        )
-    }
-}
-
-/// A call that got through and should not have.
-#[derive(Debug)]
-struct Offender {
-    call: Vec<OsString>,
-    complaint: String,
-    /// How many words it had before it was made smaller.
-    words: usize,
-}
-
-impl fmt::Display for Offender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Offender {
-            call,
-            complaint,
-            words,
-        } = self;
-        write!(f, "{call:?} (of {words} words): {complaint}")
-    }
-}
-
-struct Fuzz<Door> {
-    checker: Checker,
-    door: Door,
-    faults: usize,
-    offenders: Vec<Offender>,
-}
-
-impl<Door: Fn(&[OsString]) -> Answer> Fuzz<Door> {
-    fn new(door: Door) -> Fuzz<Door> {
-        Fuzz {
-            checker: Checker::default(),
-            door,
-            faults: 0,
-            offenders: Vec::new(),
-        }
-    }
-
-    /// Tries all `calls`, or until there are enough offenders.
-    fn try_all(&mut self, calls: impl Iterator<Item = Vec<OsString>>) -> Tally {
-        let mut tally = Tally::default();
-        for call in calls {
-            if self.offenders.len() >= SHOWN || self.faults >= MOST_FAULTS {
-                break;
-            }
-            tally.calls += 1;
-            let answer = (self.door)(&call);
-            if self.complaint(&call, &answer).is_some() {
-                self.faults += 1;
-                let offender = self.shrunk(call);
-                if !self
-                    .offenders
-                    .iter()
-                    .any(|known| known.call == offender.call)
-                {
-                    self.offenders.push(offender);
-                }
-            }
-            match answer {
-                Answer::Refused(rule) => *tally.refused.entry(rule).or_default() += 1,
-                Answer::OwnHelp => tally.own_help += 1,
-                Answer::GitHook => tally.git_hooks += 1,
-                Answer::Accepted { command, .. } => {
-                    tally.accepted += 1;
-                    *tally.commands.entry(command).or_default() += 1;
-                }
-            }
-        }
-        tally
-    }
-
-    /// What the contract says against `answer`.
-    fn complaint(&self, call: &[OsString], answer: &Answer) -> Option<String> {
-        match answer {
-            Answer::Refused(_) => None,
-            Answer::OwnHelp => self.checker.check_own_help(call).err(),
-            Answer::GitHook => self.checker.check_git_hook(call).err(),
-            Answer::Accepted {
-                argv, reads_back, ..
-            } => match self.checker.check_call(call, argv) {
-                Err(complaint) => Some(format!("became {argv:?}: {complaint}")),
-                Ok(()) if !reads_back => Some(format!(
-                    "became {argv:?}, which the wrapper does not read as the same request"
-                )),
-                Ok(()) => None,
-            },
-        }
-    }
-
-    /// The call without the words, or pairs of a flag and its value, that it fails without as well.
-    fn shrunk(&self, mut call: Vec<OsString>) -> Offender {
-        let complaint_of = |call: &[OsString]| self.complaint(call, &(self.door)(call));
-        let words = call.len();
-        let smaller = |call: &[OsString]| {
-            let places = (0..call.len()).flat_map(|at| [(at, at + 1), (at, at + 2)]);
-            let without = places
-                .filter(|(_, end)| *end <= call.len())
-                .map(|(start, end)| [&call[..start], &call[end..]].concat());
-            without
-                .into_iter()
-                .find(|less| complaint_of(less).is_some())
-        };
-        while let Some(less) = smaller(&call) {
-            call = less;
-        }
-        let complaint = complaint_of(&call).unwrap_or_default();
-        Offender {
-            call,
-            complaint,
-            words,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The real wrapper, with `leak` put before it.
-    fn found(leak: fn(&[OsString]) -> Option<Answer>) -> Vec<Vec<String>> {
-        let mut fuzz = Fuzz::new(move |call: &[OsString]| leak(call).unwrap_or_else(|| ask(call)));
-        let mut hostile = Hostile::new(3);
-        fuzz.try_all((0..20_000).map(|_| hostile.next_call()));
-        let text = |word: &OsString| word.to_string_lossy().into_owned();
-        fuzz.offenders
-            .iter()
-            .map(|offender| offender.call.iter().map(text).collect())
-            .collect()
-    }
-
-    fn passed_through(call: &[OsString]) -> Option<Answer> {
-        let text = call.iter().map(|word| word.to_str().map(String::from));
-        let words: Vec<String> = text.collect::<Option<_>>()?;
-        let front = ["bd", "--readonly", "--sandbox"].map(String::from);
-        Some(Answer::Accepted {
-            command: String::new(),
-            argv: [&front[..], &words].concat(),
-            reads_back: true,
-        })
-    }
-
-    #[test]
-    fn the_wrapper_lets_nothing_through_in_some_thousand_calls() {
-        assert_eq!(found(|_| None), Vec::<Vec<String>>::new());
-    }
-
-    #[test]
-    fn a_door_that_lets_claims_through_is_found_and_the_call_made_small() {
-        let leak = |call: &[OsString]| {
-            let claims = call.first()? == "ready" && call.iter().any(|word| word == "--claim");
-            claims.then(|| passed_through(call)).flatten()
-        };
-        assert_eq!(found(leak), [["ready", "--claim"]]);
-    }
-
-    #[test]
-    fn a_door_that_drops_or_reorders_what_was_asked_is_found() {
-        let forgets = |call: &[OsString]| match ask(call) {
-            Answer::Accepted {
-                command,
-                mut argv,
-                reads_back,
-            } => {
-                argv.retain(|word| word != "--json");
-                Some(Answer::Accepted {
-                    command,
-                    argv,
-                    reads_back,
-                })
-            }
-            _ => None,
-        };
-        let found_calls = found(forgets);
-        assert_eq!(found_calls.len(), SHOWN);
-        for call in found_calls {
-            assert!(call.contains(&"--json".to_string()), "{call:?}");
-        }
-        let swaps = |call: &[OsString]| match ask(call) {
-            Answer::Accepted {
-                command,
-                mut argv,
-                reads_back,
-            } => {
-                let start = argv.iter().position(|word| word == "--")? + 1;
-                argv[start..].reverse();
-                Some(Answer::Accepted {
-                    command,
-                    argv,
-                    reads_back,
-                })
-            }
-            _ => None,
-        };
-        let two_words = ["bd-1", "patrol"].map(String::from);
-        assert!(found(swaps).iter().any(|call| call.ends_with(&two_words)));
-    }
-
-    #[test]
-    fn a_door_that_does_not_read_its_own_words_or_helps_everybody_is_found() {
-        let deaf = |call: &[OsString]| match ask(call) {
-            Answer::Accepted { command, argv, .. } => Some(Answer::Accepted {
-                command,
-                argv,
-                reads_back: false,
-            }),
-            _ => None,
-        };
-        assert_eq!(found(deaf).len(), SHOWN);
-        assert_eq!(found(|_| Some(Answer::OwnHelp)), [Vec::<String>::new()]);
-        assert_eq!(found(|_| Some(Answer::GitHook)), [Vec::<String>::new()]);
-    }
 }

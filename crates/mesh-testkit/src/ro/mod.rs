@@ -3,6 +3,7 @@
 
 pub mod checker;
 pub mod commands;
+pub mod fuzz;
 pub mod hostile;
 
 /// The commands that agents may call, by the contract: written down apart from the wrapper's table, which is judged by it.
