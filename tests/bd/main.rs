@@ -1,11 +1,11 @@
 //! The tracker's adapter, on the fake and on the real programs: the same functions for both.
 
 mod claiming;
-mod doubt;
 mod faults;
 mod marks;
 mod opening;
 mod queue;
+mod read_back;
 mod reading;
 mod shape;
 mod support;

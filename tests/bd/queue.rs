@@ -65,7 +65,7 @@ fn claims_go_first_and_renewals_last() {
     note(&queue, Lane::Rest, &names, "rest 1");
     note(&queue, Lane::Claim, &names, "claim 1");
     note(&queue, Lane::Rest, &names, "rest 2");
-    note(&queue, Lane::Picture, &names, "picture 1");
+    note(&queue, Lane::Snapshot, &names, "snapshot 1");
     note(&queue, Lane::Claim, &names, "claim 2");
     drop(go);
     // The last of the last lane: when it has had its turn, so have all others.
@@ -77,7 +77,7 @@ fn claims_go_first_and_renewals_last() {
         [
             "claim 1",
             "claim 2",
-            "picture 1",
+            "snapshot 1",
             "rest 1",
             "rest 2",
             "renew 1"
@@ -92,7 +92,7 @@ fn never_two_calls_at_once() {
     repo.script(&json!([{ "on": "*", "kind": "slow", "ms": 20, "times": 99 }]));
     let queue = Arc::new(queue);
     std::thread::scope(|scope| {
-        for lane in [Lane::Claim, Lane::Picture, Lane::Rest, Lane::Renewal] {
+        for lane in [Lane::Claim, Lane::Snapshot, Lane::Rest, Lane::Renewal] {
             let (queue, task) = (Arc::clone(&queue), task.clone());
             scope.spawn(move || {
                 for _ in 0..4 {

@@ -3,8 +3,8 @@
 use mesh_testkit::env::Said;
 use serde_json::{Value, json};
 
-use crate::picture;
 use crate::script;
+use crate::snapshot;
 use crate::stage::{
     BD_1_3_0_JJ, FAKE_BD_GIT, MESH, ST_GIT, ST_JJ, Scene, Stage, Work, job, on_main_stages,
 };
@@ -14,10 +14,10 @@ on_main_stages!(an_epic_that_cannot_run_in_parallel_is_refused);
 /// Runs `args`, which must be refused with `code`, say `wanted` on stderr and nothing on stdout, and change nothing.
 #[track_caller]
 pub fn refused(scene: &Scene, args: &[String], code: i32, wanted: &[&str]) {
-    let before = picture::everything(scene);
+    let before = snapshot::everything(scene);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let said = scene.mesh(&args).exits(code);
-    assert_eq!(before, picture::everything(scene), "something has changed");
+    assert_eq!(before, snapshot::everything(scene), "something has changed");
     for text in wanted {
         assert!(
             said.stderr.contains(text),
@@ -200,7 +200,7 @@ fn missing_git_is_named_st_git() {
     let (scene, work) = right(ST_GIT).expect("git is enough");
     let git = fs_err::read_link(scene.env.bin().join("git")).expect("a link");
     let run: Vec<String> = scene.run_args(&work, 2, &[]);
-    let before = picture::everything(&scene);
+    let before = snapshot::everything(&scene);
     scene.env.remove_program("git");
     let said = mesh_directly(&scene, &run).exits(12);
     assert!(
@@ -209,7 +209,7 @@ fn missing_git_is_named_st_git() {
         said.stderr
     );
     scene.env.add_program("git", &git);
-    assert_eq!(before, picture::everything(&scene));
+    assert_eq!(before, snapshot::everything(&scene));
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn missing_jj_is_named_st_jj_0_45_1() {
         return;
     };
     let jj = fs_err::read_link(scene.env.bin().join("jj")).expect("a link");
-    let before = picture::everything(&scene);
+    let before = snapshot::everything(&scene);
     scene.env.remove_program("jj");
     let said = mesh_directly(&scene, &scene.run_args(&work, 2, &[])).exits(12);
     assert!(
@@ -227,7 +227,7 @@ fn missing_jj_is_named_st_jj_0_45_1() {
         said.stderr
     );
     scene.env.add_program("jj", &jj);
-    assert_eq!(before, picture::everything(&scene));
+    assert_eq!(before, snapshot::everything(&scene));
 }
 
 pub fn mesh_directly(scene: &Scene, args: &[String]) -> Said {
@@ -244,7 +244,7 @@ fn a_refused_version_of_bd_is_named_fake_bd_1_0_4_git() {
     let (scene, work) = right(FAKE_BD_GIT).expect("fakes are there");
     let version = scene.repo.join(".beads/fake-bd/version");
     let usual = fs_err::read_to_string(&version).expect("the version");
-    let before = picture::everything(&scene);
+    let before = snapshot::everything(&scene);
     fs_err::write(&version, "1.0.4").expect("the version");
     let said = mesh_directly(&scene, &scene.run_args(&work, 2, &[])).exits(12);
     assert!(
@@ -254,7 +254,7 @@ fn a_refused_version_of_bd_is_named_fake_bd_1_0_4_git() {
         said.stderr
     );
     fs_err::write(&version, usual).expect("the version");
-    assert_eq!(before, picture::everything(&scene));
+    assert_eq!(before, snapshot::everything(&scene));
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn what_is_not_said_is_asked_for_by_its_flag_st_git() {
         "{said:?}"
     );
     let usage = |more: &[&str]| {
-        let before = picture::everything(&scene);
+        let before = snapshot::everything(&scene);
         let args = [
             &run(&[])[..],
             &more
@@ -308,7 +308,7 @@ fn what_is_not_said_is_asked_for_by_its_flag_st_git() {
         let said = mesh_directly(&scene, &args).exits(2);
         assert_eq!(
             (said.stdout.as_str(), before),
-            ("", picture::everything(&scene))
+            ("", snapshot::everything(&scene))
         );
     };
     usage(&["--concurency", "3"]);

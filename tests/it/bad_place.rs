@@ -7,8 +7,8 @@ use mesh_testkit::env::Said;
 use rustix::process::{Gid, Uid, getuid};
 
 use crate::bad_input::{mesh_directly, refused, right};
-use crate::picture;
 use crate::script;
+use crate::snapshot;
 use crate::stage::{MESH, ST_GIT, Scene, Stage, Vcs, job, on_each_vcs};
 
 on_each_vcs!(
@@ -50,7 +50,7 @@ fn a_read_only_folder_is_said_so_st_git() {
     )
     .expect("git's configuration");
     open(&scene.repo, 0o555);
-    let before = picture::everything(&scene);
+    let before = snapshot::everything(&scene);
     let mut command = scene.env.command(&program, &scene.repo);
     // The agent is in a folder that somebody else may not enter; any program will do, for none is started.
     let agent = scene.env.bin().join("true").display().to_string();
@@ -75,7 +75,7 @@ fn a_read_only_folder_is_said_so_st_git() {
         "{}",
         said.stderr
     );
-    assert_eq!(before, picture::everything(&scene));
+    assert_eq!(before, snapshot::everything(&scene));
     open(&scene.repo, 0o755);
 }
 
@@ -144,14 +144,14 @@ fn dirt_in_the_working_copy_is_no_reason_to_stop(stage: Stage) {
         // jj knows of the files since its last command; this is one.
         scene.env.must("jj", &["status"], &scene.repo);
     }
-    let before = picture::of(&scene);
+    let before = snapshot::of(&scene);
     let said = scene.run(&work, 2, &[]).exits(0);
     assert!(
         said.stderr.contains("the working copy has"),
         "{}",
         said.stderr
     );
-    assert_eq!(before, picture::of(&scene));
+    assert_eq!(before, snapshot::of(&scene));
     // And the agents started from what is committed.
     for (id, _) in scene.tasks(&work) {
         let report = scene.mesh(&["report", "--json"]).exits(0).object();

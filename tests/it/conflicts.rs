@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::picture;
 use crate::script;
+use crate::snapshot;
 use crate::stage::{Job, ST_JJ, Scene, Stage, Vcs, Work, job, on_each_vcs, on_main_stages, task};
 
 on_main_stages!(a_result_that_conflicts_with_what_landed_is_kept);
@@ -261,7 +261,7 @@ fn a_conflict_in_the_users_working_copy_is_left_alone_st_jj_0_45_1() {
     jj(&["rebase", "-r", "@", "-d", "description(exact:\"one\\n\")"]);
     let before = fs_err::read_to_string(scene.repo.join("README.md")).expect("a file");
     assert!(before.contains("<<<<<<<"), "{before}");
-    let picture = picture::of(&scene);
+    let snapshot = snapshot::of(&scene);
     let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
     scene.script(&work, |job| script::usual(&scene, job, &[]));
     let said = scene.run(&work, 2, &[]).exits(0);
@@ -271,5 +271,5 @@ fn a_conflict_in_the_users_working_copy_is_left_alone_st_jj_0_45_1() {
         said.stderr
     );
     crate::epic::assert_done(&scene, &work, &said.object());
-    assert_eq!(picture, picture::of(&scene));
+    assert_eq!(snapshot, snapshot::of(&scene));
 }

@@ -61,9 +61,9 @@ fn the_demo_works_its_plan_in_parallel_and_lands_it_st_git() {
 #[test]
 fn the_demo_leaves_a_folder_with_something_in_it_alone_st_git() {
     let scene = ST_GIT.open().expect("git is enough");
-    let before = crate::picture::everything(&scene);
+    let before = crate::snapshot::everything(&scene);
     let dir = scene.repo.display().to_string();
     let said = scene.mesh(&["demo", "--dir", &dir]).exits(2);
     assert!(said.stderr.contains("is not empty"), "{}", said.stderr);
-    assert_eq!(before, crate::picture::everything(&scene));
+    assert_eq!(before, crate::snapshot::everything(&scene));
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::picture;
 use crate::script;
+use crate::snapshot;
 use crate::stage::{Job, Scene, Stage, Work, job, on_each_stage};
 
 on_each_stage!(an_epic_runs_in_parallel_and_leaves_nothing);
@@ -36,7 +36,7 @@ fn an_epic_runs_in_parallel_and_leaves_nothing(stage: Stage) {
             &[script::gate(&scene), json!({"sleep_ms": 150})],
         )
     });
-    let before = picture::of(&scene);
+    let before = snapshot::of(&scene);
     let coordinator = scene.start(&work, 4, &[]);
     scene.log.wait_for("saw", 4);
     scene.open_gate();
@@ -45,7 +45,7 @@ fn an_epic_runs_in_parallel_and_leaves_nothing(stage: Stage) {
     assert_done(&scene, &work, &report);
     assert_eq!(
         before,
-        picture::of(&scene),
+        snapshot::of(&scene),
         "the user's own things have changed"
     );
     assert_eq!(scene.log.peak(), 4);
@@ -141,13 +141,13 @@ fn audited(scene: &Scene, work: &Work, report: &Value) {
 fn running_it_again_does_nothing(scene: &Scene, work: &Work) {
     let log = scene.log.events();
     let tracker = scene.tracker_state();
-    let before = picture::of(scene);
+    let before = snapshot::of(scene);
     let said = scene.run(work, 4, &[]).exits(0);
     assert!(said.stderr.contains("nothing to do"), "{}", said.stderr);
     assert_eq!(said.object()["state"], "done");
     assert_eq!(scene.log.events(), log, "an agent started");
     assert_eq!(scene.tracker_state(), tracker);
-    assert_eq!(picture::of(scene), before);
+    assert_eq!(snapshot::of(scene), before);
 }
 
 /// Its tasks need a task that the first run closed and that nobody has landed.

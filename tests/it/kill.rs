@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::epic::{assert_done, diamond};
 use crate::log::{wait_for_file, wait_until};
-use crate::picture;
 use crate::script;
+use crate::snapshot;
 use crate::stage::{Scene, Stage, job, on_each_stage, on_each_vcs, task};
 
 on_each_stage!(a_killed_coordinator_is_followed_by_one_that_adopts_its_agents);
@@ -24,7 +24,7 @@ fn a_killed_coordinator_is_followed_by_one_that_adopts_its_agents(stage: Stage) 
     scene.script(&work, |job| {
         script::usual(&scene, job, &[script::gate(&scene)])
     });
-    let before = picture::of(&scene);
+    let before = snapshot::of(&scene);
     let coordinator = scene.start(&work, 4, &[]);
     scene.log.wait_for("saw", 4);
     coordinator.kill();
@@ -65,7 +65,7 @@ fn a_killed_coordinator_is_followed_by_one_that_adopts_its_agents(stage: Stage) 
     scene.open_gate();
     let report = resumed.wait().exits(0).object();
     assert_done(&scene, &work, &report);
-    assert_eq!(before, picture::of(&scene));
+    assert_eq!(before, snapshot::of(&scene));
     // Each task once, so the agents of before are those that ended well.
     let mut started = scene.log.attempts("start");
     started.sort();

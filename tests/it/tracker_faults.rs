@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::epic::assert_done;
 use crate::log::wait_until;
-use crate::picture;
 use crate::script;
+use crate::snapshot;
 use crate::stage::{FAKE_BD_GIT, Scene, Work, job};
 
 fn scene() -> (Scene, Work) {
@@ -29,7 +29,7 @@ fn faults(scene: &Scene, faults: &serde_json::Value) {
 fn a_run_does_not_begin_on_answers_that_cannot_be_read_fake_bd_1_3_0_git() {
     for kind in ["empty", "cut", "rubbish", "flood", "die", "exit-1"] {
         let (scene, work) = scene();
-        let before = picture::everything(&scene);
+        let before = snapshot::everything(&scene);
         faults(&scene, &json!([{ "on": "list", "kind": kind, "times": 9 }]));
         let said = scene.run(&work, 2, &[]).exits(14);
         assert!(
@@ -44,7 +44,7 @@ fn a_run_does_not_begin_on_answers_that_cannot_be_read_fake_bd_1_3_0_git() {
         );
         assert_eq!(said.stdout, "", "{kind}");
         faults(&scene, &json!([]));
-        assert_eq!(before, picture::everything(&scene), "{kind}");
+        assert_eq!(before, snapshot::everything(&scene), "{kind}");
         scene.assert_no_process();
     }
 }
@@ -171,7 +171,7 @@ fn in_a_call_without_answer(scene: &Scene) -> Pid {
 #[test]
 fn a_start_that_bd_keeps_waiting_can_be_left_fake_bd_1_3_0_git() {
     let (scene, work) = scene();
-    let before = picture::everything(&scene);
+    let before = snapshot::everything(&scene);
     faults(&scene, &json!([{ "on": "list", "kind": "hang" }]));
     let coordinator = scene.start(&work, 2, &[]);
     let bd = in_a_call_without_answer(&scene);
@@ -180,7 +180,7 @@ fn a_start_that_bd_keeps_waiting_can_be_left_fake_bd_1_3_0_git() {
     assert!(said.code == Some(130) || said.signal == Some(2), "{said:?}");
     let _ = kill_process(bd, Signal::KILL);
     faults(&scene, &json!([]));
-    assert_eq!(before, picture::everything(&scene));
+    assert_eq!(before, snapshot::everything(&scene));
     scene.run(&work, 2, &[]).ends(0);
 }
 

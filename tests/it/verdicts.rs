@@ -146,12 +146,12 @@ fn a_failed_proof_is_shown_to_the_next_attempt(stage: Stage) {
     assert!(prompt.contains("the proof is not amused"), "{prompt}");
 }
 
-/// The first attempt leaves text and a picture and crashes, and so does what `more` makes; the second is good.
+/// The first attempt leaves text and a snapshot and crashes, and so does what `more` makes; the second is good.
 fn crashes_first(stage: Stage, more: Value) -> Option<Pair> {
     pair(stage, job("a", &[]), |scene, job| {
         let first = json!([
             {"write": {"path": "half.txt", "text": "half done\n"}},
-            {"run": ["sh", "-c", "printf '\\000\\001\\377' >picture"]},
+            {"run": ["sh", "-c", "printf '\\000\\001\\377' >snapshot"]},
         ]);
         let first = script::then(first, &more);
         json!({
@@ -181,7 +181,7 @@ fn the_workspace_of_a_failed_attempt_goes_when_a_later_one_is_verified(stage: St
     pair.scene.env.must("git", &["apply", &patch], &folder);
     let read = |name: &str| fs_err::read(folder.join(name)).expect("a file");
     assert_eq!(read("half.txt"), b"half done\n");
-    assert_eq!(read("picture"), b"\x00\x01\xff");
+    assert_eq!(read("snapshot"), b"\x00\x01\xff");
     assert!(first_attempt(&a).join("stdout").exists());
 }
 

@@ -81,7 +81,7 @@ fn an_agent_reads_its_own_claim_and_can_write_nothing(stage: Stage) {
         let (status, assignee) = holder(&scene, key);
         assert_eq!(
             status, "in_progress",
-            "{key} read a picture from before its claim"
+            "{key} read a snapshot from before its claim"
         );
         assert!(assignee.starts_with("agent:mesh-"), "{key}: {assignee}");
     }

@@ -129,12 +129,12 @@ fn nothing_is_torn(version: &str) {
     };
     let told = torn_reads(&bd, WRAPPER.as_ref(), READS_UNDER_WRITING);
     println!(
-        "bd {version}: {} reads of {} pictures under {} writes",
-        told.reads, told.pictures, told.writes
+        "bd {version}: {} reads of {} snapshots under {} writes",
+        told.reads, told.snapshots, told.writes
     );
     assert_eq!(told.torn, [""; 0], "bd {version}");
     assert!(
-        told.pictures > READS_UNDER_WRITING / 3,
+        told.snapshots > READS_UNDER_WRITING / 3,
         "the reads must show the writing: {told:?}"
     );
 }

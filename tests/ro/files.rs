@@ -2,7 +2,7 @@
 //! `fixtures/bd-files/`, from which `docs/mesh-bd-ro.md` has its table. `MESH_UPDATE_FIXTURES=1` writes what was measured.
 //!
 //! What a read changes depends on what the call before it left behind (0.47.1 leaves its log beside the database after some
-//! reads and takes it away after others), so every call starts from the same picture of the tracker, put back with its times.
+//! reads and takes it away after others), so every call starts from the same snapshot of the tracker, put back with its times.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -56,19 +56,19 @@ struct Entry {
 
 /// Everything below the places, by its own name. What differs from machine to machine is taken out only of what is compared with a
 /// fixture: two files may well be told apart by nothing else, such as objects of git in one folder.
-type Picture = BTreeMap<String, Entry>;
+type Snapshot = BTreeMap<String, Entry>;
 
 /// Seen with bd 1.3.0 just ended, on a busy machine: a file went away between its name and its content.
 const LOOKS: usize = 20;
 
-fn look(tracker: &Tracker) -> Picture {
+fn look(tracker: &Tracker) -> Snapshot {
     for _ in 0..LOOKS {
-        let mut picture = Picture::new();
+        let mut snapshot = Snapshot::new();
         let mut places = PLACES.iter();
         let seen = places
-            .try_for_each(|(place, name)| look_into(&tracker.lab.path(place), name, &mut picture));
+            .try_for_each(|(place, name)| look_into(&tracker.lab.path(place), name, &mut snapshot));
         match seen {
-            Ok(()) => return picture,
+            Ok(()) => return snapshot,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => panic!("{error}"),
         }
@@ -76,26 +76,26 @@ fn look(tracker: &Tracker) -> Picture {
     panic!("files went away in each of {LOOKS} looks");
 }
 
-fn look_into(folder: &Path, name: &str, picture: &mut Picture) -> io::Result<()> {
+fn look_into(folder: &Path, name: &str, snapshot: &mut Snapshot) -> io::Result<()> {
     let modified = |path: &Path| fs_err::symlink_metadata(path)?.modified();
     let itself = if name.is_empty() { "./" } else { name };
     let entry = Entry {
         bytes: None,
         modified: modified(folder)?,
     };
-    picture.insert(itself.to_string(), entry);
+    snapshot.insert(itself.to_string(), entry);
     for below in fs_err::read_dir(folder)? {
         let below = below?;
         let path = below.path();
         let name = format!("{name}{}", below.file_name().to_string_lossy());
         if below.file_type()?.is_dir() {
-            look_into(&path, &format!("{name}/"), picture)?;
+            look_into(&path, &format!("{name}/"), snapshot)?;
         } else {
             let entry = Entry {
                 bytes: Some(fs_err::read(&path)?),
                 modified: modified(&path)?,
             };
-            picture.insert(name, entry);
+            snapshot.insert(name, entry);
         }
     }
     Ok(())
@@ -118,7 +118,7 @@ fn steady(name: &str) -> String {
     parts.join("/")
 }
 
-fn changes(before: &Picture, after: &Picture) -> Footprint {
+fn changes(before: &Snapshot, after: &Snapshot) -> Footprint {
     let mut changes = Vec::new();
     for (name, old) in before {
         let change = match after.get(name) {
@@ -139,7 +139,7 @@ fn changes(before: &Picture, after: &Picture) -> Footprint {
 /// What one call changed, sorted.
 type Footprint = Vec<(Change, String)>;
 
-/// A picture of the places that can be put back, times included.
+/// A snapshot of the places that can be put back, times included.
 struct Kept(TempDir);
 
 impl Kept {
@@ -303,20 +303,20 @@ fn each_kind_of_change_is_seen() {
         bytes: bytes.map(|bytes| bytes.as_bytes().to_vec()),
         modified: SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds),
     };
-    let picture = |entries: Vec<(&str, Entry)>| -> Picture {
+    let snapshot = |entries: Vec<(&str, Entry)>| -> Snapshot {
         let named = entries.into_iter();
         named
             .map(|(name, entry)| (name.to_string(), entry))
             .collect()
     };
-    let before = picture(vec![
+    let before = snapshot(vec![
         ("gone", entry(Some("a"), 1)),
         ("other", entry(Some("a"), 1)),
         ("same", entry(Some("a"), 1)),
         ("folder/", entry(None, 1)),
         ("again", entry(Some("a"), 1)),
     ]);
-    let after = picture(vec![
+    let after = snapshot(vec![
         ("new", entry(Some("a"), 1)),
         ("other", entry(Some("b"), 1)),
         ("same", entry(Some("a"), 1)),
@@ -344,9 +344,9 @@ fn two_objects_of_git_in_one_folder_are_two_files() {
     let object = |digit: &str| objects.join(digit.repeat(38));
     fs_err::write(object("1"), "one").expect("a file");
     let seen = || {
-        let mut picture = Picture::new();
-        look_into(tracker_folder.path(), "", &mut picture).expect("a picture");
-        picture
+        let mut snapshot = Snapshot::new();
+        look_into(tracker_folder.path(), "", &mut snapshot).expect("a snapshot");
+        snapshot
     };
     let before = seen();
     fs_err::write(object("2"), "two").expect("a file");

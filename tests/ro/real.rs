@@ -5,7 +5,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use mesh_bd_ro::table::RULES;
-use mesh_bd_ro::view::{LOCK, SEAT, beads_dir, copy_dir};
+use mesh_bd_ro::view::{LOCK, READ_SLOT, beads_dir, copy_dir};
 
 use crate::support::{WRAPPER, install, run, stderr, stdout};
 use crate::tracker::{Tracker, real};
@@ -44,7 +44,7 @@ fn view_of(tracker: &Tracker) -> PathBuf {
     fs_err::create_dir_all(copy_dir(&view, 1)).expect("folder");
     let live = tracker.root().join(".beads");
     mesh_bd::view::take(&live, &beads_dir(&view, 1), Duration::from_secs(60)).expect("a copy");
-    for name in [LOCK.to_string(), format!("{SEAT}0")] {
+    for name in [LOCK.to_string(), format!("{READ_SLOT}0")] {
         fs_err::write(copy_dir(&view, 1).join(name), "").expect("own file");
     }
     view

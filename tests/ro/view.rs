@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
-use mesh_bd_ro::view::{ASK, LOCK, SEAT, beads_dir, copy_dir};
+use mesh_bd_ro::view::{ASK, LOCK, READ_SLOT, beads_dir, copy_dir};
 
 use crate::support::{Call, Lab, run, stderr, until};
 
@@ -21,17 +21,17 @@ struct Views {
 }
 
 impl Views {
-    fn new(copies: &[u64], seats: usize) -> Views {
-        Views::below("run/view", copies, seats)
+    fn new(copies: &[u64], read_slots: usize) -> Views {
+        Views::below("run/view", copies, read_slots)
     }
 
-    fn below(root: &str, copies: &[u64], seats: usize) -> Views {
+    fn below(root: &str, copies: &[u64], read_slots: usize) -> Views {
         let lab = Lab::new();
         let root = lab.path(root);
         let views = Views { lab, root };
         fs_err::create_dir_all(views.view()).expect("folder");
         for number in copies {
-            put_copy(&views.view(), *number, seats);
+            put_copy(&views.view(), *number, read_slots);
         }
         views
     }
@@ -82,11 +82,11 @@ impl Views {
     }
 }
 
-fn put_copy(view: &Path, number: u64, seats: usize) {
+fn put_copy(view: &Path, number: u64, read_slots: usize) {
     let making = view.join(".making");
     fs_err::create_dir_all(making.join(".beads")).expect("copy");
-    for name in (0..seats).map(|seat| format!("{SEAT}{seat}")) {
-        fs_err::write(making.join(name), "").expect("seat");
+    for name in (0..read_slots).map(|read_slot| format!("{READ_SLOT}{read_slot}")) {
+        fs_err::write(making.join(name), "").expect("read_slot");
     }
     fs_err::write(making.join(LOCK), "").expect("lock");
     fs_err::rename(making, copy_dir(view, number)).expect("own folder");
@@ -121,8 +121,8 @@ fn ended_well(mut reader: Child) {
 
 #[test]
 fn the_newest_copy_is_read_and_locked_while_bd_runs() {
-    for (seats, name) in [(0, "lock"), (1, "seat-0"), (2, "seat-0")] {
-        let views = Views::new(&[1, 2, 10], seats);
+    for (read_slots, name) in [(0, "lock"), (1, "read-slot-0"), (2, "read-slot-0")] {
+        let views = Views::new(&[1, 2, 10], read_slots);
         assert_eq!(views.copy_read(), 10);
         let call = &views.lab.calls()[0];
         assert_eq!(
@@ -285,12 +285,12 @@ fn a_second_reader_waits_until_the_bd_of_the_first_has_ended() {
     let first = views.start_reader();
     until("the first bd", || views.lab.calls().len() == 1);
     let second = views.start_reader();
-    until("the second reader at the seat", || {
+    until("the second reader at the read_slot", || {
         waits_for_a_lock(&second)
     });
-    // A newer copy with a seat of its own is no reason to leave; what is held when the seat is free is read.
+    // A newer copy with a read slot of its own is no reason to leave; what is held when the read slot is free is read.
     put_copy(&views.view(), 2, 1);
-    assert_eq!(views.lab.calls().len(), 1, "one seat, one bd");
+    assert_eq!(views.lab.calls().len(), 1, "one read_slot, one bd");
     drop(gate);
     ended_well(first);
     ended_well(second);
@@ -299,47 +299,49 @@ fn a_second_reader_waits_until_the_bd_of_the_first_has_ended() {
         .iter()
         .map(|call| (number_read(call), locked(call)))
         .collect();
-    assert_eq!(told, [(1, "seat-0"), (1, "seat-0")]);
+    assert_eq!(told, [(1, "read-slot-0"), (1, "read-slot-0")]);
 }
 
 #[test]
 fn a_reader_whose_copy_went_while_it_waited_reads_the_newest() {
     let views = Views::new(&[1], 1);
-    let seat = fs_err::File::open(copy_dir(&views.view(), 1).join("seat-0")).expect("seat");
-    seat.file().try_lock().expect("nobody has it");
+    let read_slot =
+        fs_err::File::open(copy_dir(&views.view(), 1).join("read-slot-0")).expect("read_slot");
+    read_slot.file().try_lock().expect("nobody has it");
     let reader = views.start_reader();
-    until("the reader at the seat", || waits_for_a_lock(&reader));
+    until("the reader at the read_slot", || waits_for_a_lock(&reader));
     put_copy(&views.view(), 2, 1);
     fs_err::rename(copy_dir(&views.view(), 1), views.root.join("gone")).expect("own folder");
-    drop(seat);
+    drop(read_slot);
     ended_well(reader);
     assert_eq!(number_read(&views.lab.calls()[0]), 2);
 }
 
 #[test]
-fn as_many_read_at_once_as_there_are_seats() {
+fn as_many_read_at_once_as_there_are_read_slots() {
     let views = Views::new(&[1], 2);
     let gate = views.shut_gate();
     let pair = [views.start_reader(), views.start_reader()];
     until("two at once", || views.lab.calls().len() == 2);
     let third = views.start_reader();
-    until("the third at a seat", || waits_for_a_lock(&third));
+    until("the third at a read_slot", || waits_for_a_lock(&third));
     let calls = views.lab.calls();
-    let mut seats: Vec<_> = calls.iter().map(locked).collect();
-    seats.sort_unstable();
-    assert_eq!(seats, ["seat-0", "seat-1"]);
+    let mut read_slots: Vec<_> = calls.iter().map(locked).collect();
+    read_slots.sort_unstable();
+    assert_eq!(read_slots, ["read-slot-0", "read-slot-1"]);
     drop(gate);
     pair.into_iter().for_each(ended_well);
     ended_well(third);
-    assert!(locked(&views.lab.calls()[2]).starts_with(SEAT));
+    assert!(locked(&views.lab.calls()[2]).starts_with(READ_SLOT));
 }
 
 #[test]
-fn a_seat_that_is_never_given_up_stops_nobody_for_ever() {
+fn a_read_slot_that_is_never_given_up_stops_nobody_for_ever() {
     let views = Views::new(&[1], 1);
-    let seat = fs_err::File::open(copy_dir(&views.view(), 1).join("seat-0")).expect("seat");
-    seat.file().try_lock().expect("nobody has it");
+    let read_slot =
+        fs_err::File::open(copy_dir(&views.view(), 1).join("read-slot-0")).expect("read_slot");
+    read_slot.file().try_lock().expect("nobody has it");
     assert_eq!(views.copy_read(), 1);
     assert_eq!(locked(&views.lab.calls()[0]), "lock");
-    drop(seat);
+    drop(read_slot);
 }

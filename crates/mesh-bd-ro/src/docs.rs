@@ -9,7 +9,7 @@ use crate::env::{KEPT, SET};
 use crate::help::{spelled, text, usage};
 use crate::parse::{MAX_ARGUMENTS, MAX_BYTES};
 use crate::table::{Absent, GIT_HOOKS, GLOBALS, GLOBALS_ABSENT, REFUSED_OUTRIGHT, RULES};
-use crate::view::{ASK_PATIENCE, SEAT_PATIENCE};
+use crate::view::{ASK_PATIENCE, READ_SLOT_PATIENCE};
 
 fn markdown() -> String {
     let mut out = String::from(INTRO);
@@ -156,7 +156,7 @@ fn view() -> String {
          there is broken for itself alone. A read never opens the live tracker then. It\n\n\
          1. asks the coordinator for a fresh copy, through the socket `ask` beside the folder, and waits {} s at most; whatever \
          came of it, the newest copy there is will do;\n\
-         2. takes a seat, so that not all agents read at once: there is one for every two processors, so on 2 cores one read comes \
+         2. takes a read slot, so that not all agents read at once: there is one for every two processors, so on 2 cores one read comes \
          after the other; who gets none within {} s reads without;\n\
          3. reads the newest copy. The lock that it holds lasts exactly as long as `bd` runs, and a locked copy is not removed.\n\n\
          While the coordinator lives a copy is a few seconds old at most, unless the tracker is larger than `tracker.view_limit`: \
@@ -164,7 +164,7 @@ fn view() -> String {
          read. Without any copy the exit code is 126.\n\n\
          Without `MESH_VIEW`, for a person or an agent outside a run or with `tracker.view = \"live\"`, the live tracker is read.\n",
         ASK_PATIENCE.as_secs(),
-        SEAT_PATIENCE.as_secs()
+        READ_SLOT_PATIENCE.as_secs()
     )
 }
 

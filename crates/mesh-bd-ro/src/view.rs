@@ -3,13 +3,13 @@
 //! ```text
 //! <run>/view/ask              the coordinator's socket
 //!            <attempt>/       one agent's own, named by MESH_VIEW
-//!              <n>/.beads     copy n, put there whole and never changed again: a newer picture has a higher number
-//!                  lock       this copy's lock, shared by readers without a seat
-//!                  seat-0 …   links to files that the copies of all agents share, each for one reader at a time
+//!              <n>/.beads     copy n, put there whole and never changed again: a newer snapshot has a higher number
+//!                  lock       this copy's lock, shared by readers without a read slot
+//!                  read-slot-0 …   links to files that the copies of all agents share, each for one reader at a time
 //! ```
 //!
-//! A reader asks for a fresh copy and takes a seat of the newest. Who removes a copy locks all of these files first. The
-//! seats bound how many reads run at once: on 2 cores, 8 agents that read in loops made the coordinator's claim take 6 times
+//! A reader asks for a fresh copy and takes a read slot of the newest. Who removes a copy locks all of these files first. The
+//! read slots bound how many reads run at once: on 2 cores, 8 agents that read in loops made the coordinator's claim take 6 times
 //! as long, and 1.1 times when one read came after the other (bd 1.3.0). Switching a copy in place was measured to give
 //! panics on bd 1.3.0 and empty answers with exit code 0 on 0.47.1, which is why none of this is a symlink.
 //!
@@ -33,21 +33,21 @@ pub const MESH_VIEW: &str = "MESH_VIEW";
 pub const BEADS: &str = ".beads";
 /// Name of the lock file inside a numbered folder.
 pub const LOCK: &str = "lock";
-/// What the names of a numbered folder's seats begin with: `seat-0`, `seat-1`, …
-pub const SEAT: &str = "seat-";
+/// What the names of a numbered folder's read slots begin with: `read-slot-0`, `read-slot-1`, …
+pub const READ_SLOT: &str = "read-slot-";
 /// Name of the coordinator's socket, beside the view.
 pub const ASK: &str = "ask";
 
 /// Longest wait for a fresh copy, after which the newest there is will do.
 pub const ASK_PATIENCE: Duration = Duration::from_secs(3);
-/// Longest wait for a seat, after which one reads without.
-pub const SEAT_PATIENCE: Duration = Duration::from_secs(10);
-/// Longest time for finding a copy, waits for seats included: opening a pipe or listing a broken mount may never end.
+/// Longest wait for a read slot, after which one reads without.
+pub const READ_SLOT_PATIENCE: Duration = Duration::from_secs(10);
+/// Longest time for finding a copy, waits for read slots included: opening a pipe or listing a broken mount may never end.
 const FIND_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Most entries of a view, and most seats of a copy, that are looked at: far above what the coordinator puts there.
+/// Most entries of a view, and most read slots of a copy, that are looked at: far above what the coordinator puts there.
 const MOST_ENTRIES: usize = 10_000;
-const MOST_SEATS: usize = 64;
+const MOST_READ_SLOTS: usize = 64;
 /// How often the newest copy may be gone before it is held. A removed copy is never the newest, so one more look will do.
 const LOOKS: usize = 8;
 
@@ -86,7 +86,7 @@ pub fn numbers(view: &Path) -> io::Result<Vec<u64>> {
 pub struct Held {
     /// Its tracker folder.
     pub beads_dir: PathBuf,
-    /// A seat, locked exclusively, or the lock file, locked shared; open for reading.
+    /// A read slot, locked exclusively, or the lock file, locked shared; open for reading.
     pub lock: File,
 }
 
@@ -102,8 +102,8 @@ pub fn hold_newest(view: &Path) -> Result<Held, String> {
     let (asked, searched) = (view.to_path_buf(), view.to_path_buf());
     // Whatever came of it: there may be a copy that is new enough, and without a coordinator nothing gets newer.
     within(ASK_PATIENCE, move || ask(&asked));
-    let seated_by = Instant::now() + SEAT_PATIENCE;
-    within(FIND_PATIENCE, move || Some(find(&searched, seated_by)))
+    let read_slot_by = Instant::now() + READ_SLOT_PATIENCE;
+    within(FIND_PATIENCE, move || Some(find(&searched, read_slot_by)))
         .unwrap_or_else(|| Err(format!("the tracker's view {view:?} cannot be read")))
 }
 
@@ -130,13 +130,13 @@ fn ask(view: &Path) -> Option<()> {
     socket.read_exact(&mut [0]).ok()
 }
 
-/// Holds the newest copy that can be held, and waits for seats until `seated_by`.
-fn find(view: &Path, seated_by: Instant) -> Result<Held, String> {
+/// Holds the newest copy that can be held, and waits for read slots until `read_slot_by`.
+fn find(view: &Path, read_slot_by: Instant) -> Result<Held, String> {
     for _ in 0..LOOKS {
         let numbers = numbers(view)
             .map_err(|error| format!("cannot read the tracker's view {view:?}: {error}"))?;
         for number in numbers {
-            if let Some(held) = hold(&copy_dir(view, number), seated_by) {
+            if let Some(held) = hold(&copy_dir(view, number), read_slot_by) {
                 return Ok(held);
             }
             // It was removed, so there is a newer one.
@@ -151,13 +151,13 @@ fn find(view: &Path, seated_by: Instant) -> Result<Held, String> {
 }
 
 /// Holds the copy in `folder`, or `None` if it is gone, going, or not a whole copy.
-fn hold(folder: &Path, seated_by: Instant) -> Option<Held> {
+fn hold(folder: &Path, read_slot_by: Instant) -> Option<Held> {
     let beads_dir = folder.join(BEADS);
     let is_whole = || fs::symlink_metadata(&beads_dir).is_ok_and(|there| there.is_dir());
     if !is_whole() {
         return None;
     }
-    let (path, lock) = take_seat(folder, seated_by).or_else(|| {
+    let (path, lock) = take_read_slot(folder, read_slot_by).or_else(|| {
         let (path, lock) = open_plain(folder.join(LOCK))?;
         lock.try_lock_shared().ok()?;
         Some((path, lock))
@@ -168,18 +168,23 @@ fn hold(folder: &Path, seated_by: Instant) -> Option<Held> {
     still_there.then_some(Held { beads_dir, lock })
 }
 
-/// A free seat, else the one that this process's number falls on, if that gets free in time: so waiters spread.
-fn take_seat(folder: &Path, seated_by: Instant) -> Option<(PathBuf, File)> {
-    let mut seats: Vec<_> = (0..MOST_SEATS)
-        .map_while(|number| open_plain(folder.join(format!("{SEAT}{number}"))))
+/// A free read slot, else the one that this process's number falls on, if that gets free in time: so waiters spread.
+fn take_read_slot(folder: &Path, read_slot_by: Instant) -> Option<(PathBuf, File)> {
+    let mut read_slots: Vec<_> = (0..MOST_READ_SLOTS)
+        .map_while(|number| open_plain(folder.join(format!("{READ_SLOT}{number}"))))
         .collect();
-    if let Some(free) = seats.iter().position(|(_, seat)| seat.try_lock().is_ok()) {
-        return Some(seats.swap_remove(free));
+    if let Some(free) = read_slots
+        .iter()
+        .position(|(_, read_slot)| read_slot.try_lock().is_ok())
+    {
+        return Some(read_slots.swap_remove(free));
     }
-    let mine = (std::process::id() as usize).checked_rem(seats.len())?;
-    let (path, seat) = seats.swap_remove(mine);
-    let left = seated_by.checked_duration_since(Instant::now())?;
-    within(left, move || seat.lock().is_ok().then_some((path, seat)))
+    let mine = (std::process::id() as usize).checked_rem(read_slots.len())?;
+    let (path, read_slot) = read_slots.swap_remove(mine);
+    let left = read_slot_by.checked_duration_since(Instant::now())?;
+    within(left, move || {
+        read_slot.lock().is_ok().then_some((path, read_slot))
+    })
 }
 
 /// Opening a pipe without a writer would wait, so anything but a plain file is left alone.

@@ -8,7 +8,7 @@ use std::{process, thread};
 struct View(PathBuf);
 
 impl View {
-    /// Copies with these names, each with its lock and no seat.
+    /// Copies with these names, each with its lock and no read slot.
     fn new(name: &str, copies: &[&str]) -> View {
         let path =
             std::env::temp_dir().join(format!("mesh-bd-ro-view-{}-{name}", std::process::id()));
@@ -21,14 +21,14 @@ impl View {
         View(path)
     }
 
-    /// The same with this many seats, which all copies share.
-    fn with_seats(name: &str, copies: &[&str], seats: usize) -> View {
+    /// The same with this many read slots, which all copies share.
+    fn with_read_slots(name: &str, copies: &[&str], read_slots: usize) -> View {
         let view = View::new(name, copies);
-        for seat in 0..seats {
-            let shared = view.0.join(format!(".picture-{seat}"));
+        for read_slot in 0..read_slots {
+            let shared = view.0.join(format!(".snapshot-{read_slot}"));
             fs::write(&shared, "").expect("file");
             for copy in copies {
-                let link = view.0.join(copy).join(format!("{SEAT}{seat}"));
+                let link = view.0.join(copy).join(format!("{READ_SLOT}{read_slot}"));
                 fs::hard_link(&shared, link).expect("link");
             }
         }
@@ -58,7 +58,7 @@ impl View {
         held.iter().map(|held| self.told(held)).collect()
     }
 
-    /// Takes copy `number` away as the coordinator does, once it has locked `lock` and all seats; `false` if it cannot.
+    /// Takes copy `number` away as the coordinator does, once it has locked `lock` and all read slots; `false` if it cannot.
     fn remove(&self, number: u64) -> bool {
         let folder = copy_dir(&self.0, number);
         let files: Vec<File> = fs::read_dir(&folder)
@@ -141,7 +141,7 @@ fn the_newest_by_number_is_held_and_not_by_name() {
 }
 
 #[test]
-fn readers_without_seats_share_the_lock_and_the_last_one_frees_the_copy() {
+fn readers_without_read_slots_share_the_lock_and_the_last_one_frees_the_copy() {
     let view = View::new("held", &["1", "2"]);
     let one = view.find().expect("first reader");
     let also = view.find().expect("second reader beside the first");
@@ -155,24 +155,28 @@ fn readers_without_seats_share_the_lock_and_the_last_one_frees_the_copy() {
 }
 
 #[test]
-fn each_reader_has_a_seat_of_its_own_and_who_finds_none_in_time_shares_the_lock() {
-    let view = View::with_seats("seats", &["3"], 2);
+fn each_reader_has_a_read_slot_of_its_own_and_who_finds_none_in_time_shares_the_lock() {
+    let view = View::with_read_slots("read_slots", &["3"], 2);
     let wanted = [
-        named(3, "seat-0"),
-        named(3, "seat-1"),
+        named(3, "read-slot-0"),
+        named(3, "read-slot-1"),
         named(3, LOCK),
         named(3, LOCK),
     ];
     assert_eq!(view.all_told(4), wanted);
-    assert_eq!(view.all_told(1), [named(3, "seat-0")], "it is free again");
+    assert_eq!(
+        view.all_told(1),
+        [named(3, "read-slot-0")],
+        "it is free again"
+    );
 }
 
 #[test]
-fn any_reader_keeps_a_copy_whether_it_has_a_seat_or_not() {
-    let view = View::with_seats("kept", &["3"], 2);
-    let seated = view.find().expect("a seat");
+fn any_reader_keeps_a_copy_whether_it_has_a_read_slot_or_not() {
+    let view = View::with_read_slots("kept", &["3"], 2);
+    let seated = view.find().expect("a read_slot");
     assert!(!view.remove(3));
-    let second = view.find().expect("the other seat");
+    let second = view.find().expect("the other read_slot");
     let standing = view.find().expect("the lock");
     drop((seated, second));
     assert!(!view.remove(3));
@@ -182,62 +186,65 @@ fn any_reader_keeps_a_copy_whether_it_has_a_seat_or_not() {
 
 #[test]
 fn seats_are_shared_by_all_copies_that_link_to_them() {
-    let mine = View::with_seats("shared", &["1", "2"], 1);
-    let other = File::open(mine.0.join("1/seat-0")).expect("seat");
+    let mine = View::with_read_slots("shared", &["1", "2"], 1);
+    let other = File::open(mine.0.join("1/read-slot-0")).expect("read_slot");
     other.try_lock().expect("nobody has it");
     assert_eq!(mine.all_told(1), [named(2, LOCK)]);
     drop(other);
-    assert_eq!(mine.all_told(1), [named(2, "seat-0")]);
+    assert_eq!(mine.all_told(1), [named(2, "read-slot-0")]);
 }
 
 #[test]
-fn a_third_reader_gets_a_seat_when_one_is_left() {
-    let view = View::with_seats("third", &["1"], 2);
-    let held = [view.find().expect("seat"), view.find().expect("seat")];
+fn a_third_reader_gets_a_read_slot_when_one_is_left() {
+    let view = View::with_read_slots("third", &["1"], 2);
+    let held = [
+        view.find().expect("read_slot"),
+        view.find().expect("read_slot"),
+    ];
     let root = view.0.clone();
     let third = thread::spawn(move || find(&root, much_later()));
     let mine = process::id() as usize % 2;
     until_somebody_waits_for(&held[mine].lock);
     drop(held);
-    let third = third.join().expect("no panic").expect("a seat");
-    assert!(view.told(&third).1.starts_with(SEAT));
+    let third = third.join().expect("no panic").expect("a read_slot");
+    assert!(view.told(&third).1.starts_with(READ_SLOT));
 }
 
 #[test]
-fn a_seat_of_a_copy_that_went_meanwhile_is_left_for_one_of_the_newest() {
-    let view = View::with_seats("went", &["1"], 1);
-    let seat = File::open(view.0.join("1/seat-0")).expect("seat");
-    seat.try_lock().expect("nobody has it");
+fn a_read_slot_of_a_copy_that_went_meanwhile_is_left_for_one_of_the_newest() {
+    let view = View::with_read_slots("went", &["1"], 1);
+    let read_slot = File::open(view.0.join("1/read-slot-0")).expect("read_slot");
+    read_slot.try_lock().expect("nobody has it");
     let root = view.0.clone();
     let reader = thread::spawn(move || find(&root, much_later()));
-    until_somebody_waits_for(&seat);
+    until_somebody_waits_for(&read_slot);
     fs::create_dir_all(beads_dir(&view.0, 2)).expect("folder");
     fs::write(copy_dir(&view.0, 2).join(LOCK), "").expect("file");
     fs::remove_dir_all(copy_dir(&view.0, 1)).expect("own folder");
-    drop(seat);
+    drop(read_slot);
     let held = reader.join().expect("no panic").expect("the newer copy");
     assert_eq!(view.told(&held), named(2, LOCK));
 }
 
 #[test]
-fn a_seat_that_was_replaced_while_one_waited_for_it_is_not_one() {
-    let view = View::with_seats("replaced", &["1"], 1);
-    let path = view.0.join("1/seat-0");
-    let seat = File::open(&path).expect("seat");
-    seat.try_lock().expect("nobody has it");
+fn a_read_slot_that_was_replaced_while_one_waited_for_it_is_not_one() {
+    let view = View::with_read_slots("replaced", &["1"], 1);
+    let path = view.0.join("1/read-slot-0");
+    let read_slot = File::open(&path).expect("read_slot");
+    read_slot.try_lock().expect("nobody has it");
     let root = view.0.clone();
     let reader = thread::spawn(move || find(&root, much_later()));
-    until_somebody_waits_for(&seat);
+    until_somebody_waits_for(&read_slot);
     fs::write(view.0.join("other"), "").expect("file");
     fs::rename(view.0.join("other"), &path).expect("own file");
-    let old = seat.metadata().expect("open file");
-    drop(seat);
-    let held = reader.join().expect("no panic").expect("the new seat");
+    let old = read_slot.metadata().expect("open file");
+    drop(read_slot);
+    let held = reader.join().expect("no panic").expect("the new read_slot");
     assert!(!is_same_file(
         &held.lock.metadata().expect("open file"),
         &old
     ));
-    assert_eq!(view.told(&held), named(1, "seat-0"));
+    assert_eq!(view.told(&held), named(1, "read-slot-0"));
 }
 
 #[test]
@@ -268,7 +275,7 @@ fn rubbish_in_the_view_is_passed_by() {
     mkfifo("12");
     fs::create_dir_all(view.0.join("13/.beads")).expect("folder");
     mkfifo("13/lock");
-    mkfifo("13/seat-0");
+    mkfifo("13/read-slot-0");
     fs::create_dir_all(view.0.join("14/.beads")).expect("a copy without a lock");
     fs::create_dir_all(view.0.join("15/lock/.beads")).expect("folders where files should be");
     fs::create_dir_all(view.0.join("18446744073709551615")).expect("folder");
@@ -277,16 +284,16 @@ fn rubbish_in_the_view_is_passed_by() {
 }
 
 #[test]
-fn thousands_of_copies_and_seats_come_to_an_end() {
-    let view = View::with_seats("thousands", &["1"], 200);
-    let held: Vec<Held> = (0..MOST_SEATS)
-        .map(|_| view.find().expect("a seat"))
+fn thousands_of_copies_and_read_slots_come_to_an_end() {
+    let view = View::with_read_slots("thousands", &["1"], 200);
+    let held: Vec<Held> = (0..MOST_READ_SLOTS)
+        .map(|_| view.find().expect("a read_slot"))
         .collect();
     for number in 2..2000 {
         fs::create_dir(view.0.join(number.to_string())).expect("folder");
     }
-    let last = held.last().expect("there are seats");
-    assert_eq!(view.told(last), named(1, "seat-63"));
+    let last = held.last().expect("there are read_slots");
+    assert_eq!(view.told(last), named(1, "read-slot-63"));
     assert_eq!(view.all_told(1), [named(1, LOCK)]);
 }
 

@@ -11,7 +11,7 @@ use crate::commands;
 use crate::dialect::{self, Dialect, Features, Unsupported, UnsupportedReason, Version};
 use crate::environment;
 use crate::error::BdError;
-use crate::exec::{Call, Raw};
+use crate::exec::{Call, CallOutput};
 use crate::record::{Observer, unobserved};
 use crate::wire;
 
@@ -163,9 +163,9 @@ impl Client {
             version: String,
         }
         let call = Call::read(commands::version());
-        let raw = self.read_call(&call)?;
-        let answer: Answer =
-            wire::read(&raw.stdout, "a version").map_err(|unread| raw.unreadable(unread))?;
+        let output = self.read_call(&call)?;
+        let answer: Answer = wire::read(&output.stdout, "a version")
+            .map_err(|parse_error| output.unreadable(parse_error))?;
         self.dialect = dialect::judge(&answer.version, allow_untested)?;
         if let Some(version) = Version::parse(&answer.version) {
             self.version = version;
@@ -176,8 +176,8 @@ impl Client {
     /// A command that does not exist makes bd exit 1 with "unknown command"; one that does prints its usage line.
     fn ask_features(&mut self, allow_untested: bool) -> Result<(), BdError> {
         let help = |client: &Client, command: &str| -> Result<String, BdError> {
-            let raw = client.read_call(&Call::read(commands::help_of(command)))?;
-            Ok(String::from_utf8_lossy(&raw.stdout).into_owned())
+            let output = client.read_call(&Call::read(commands::help_of(command)))?;
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         };
         let update = help(self, "update")?;
         let has_flag = |flag: &str| {
@@ -207,15 +207,15 @@ impl Client {
             path: PathBuf,
         }
         let call = Call::read(commands::where_is());
-        let raw = self.read_call(&call)?;
-        if raw.code != 0 {
+        let output = self.read_call(&call)?;
+        if output.code != 0 {
             return Err(BdError::NoDatabase {
                 looked_from: looked_from.to_owned(),
-                text: raw.said(),
+                text: output.error_text(),
             });
         }
-        let answer: Answer = wire::read(&raw.stdout, "the tracker's path")
-            .map_err(|unread| raw.unreadable(unread))?;
+        let answer: Answer = wire::read(&output.stdout, "the tracker's path")
+            .map_err(|parse_error| output.unreadable(parse_error))?;
         // Relative only if BEADS_DIR was; then it is relative to the folder that the call ran in.
         let path = looked_from.join(answer.path);
         fs_err::canonicalize(path).map_err(|cause| BdError::File {
@@ -224,7 +224,7 @@ impl Client {
     }
 
     /// A read, tried once more if the first try ended in a way that passes.
-    pub(crate) fn read_call(&self, call: &Call) -> Result<Raw, BdError> {
+    pub(crate) fn read_call(&self, call: &Call) -> Result<CallOutput, BdError> {
         match self.call_once(call) {
             Err(failure) if failure.is_transient() => self.call_once(call),
             other => other,
@@ -235,9 +235,9 @@ impl Client {
     pub(crate) fn read_with<T>(
         &self,
         call: &Call,
-        read: impl Fn(&Raw) -> Result<T, BdError>,
+        read: impl Fn(&CallOutput) -> Result<T, BdError>,
     ) -> Result<T, BdError> {
-        let once = || self.call_once(call).and_then(|raw| read(&raw));
+        let once = || self.call_once(call).and_then(|output| read(&output));
         match once() {
             Err(failure) if failure.is_transient() => once(),
             other => other,

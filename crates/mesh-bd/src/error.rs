@@ -92,7 +92,7 @@ pub enum BdError {
         /// What bd said, shortened.
         text: String,
     },
-    /// A write ended without a readable answer, and so did the look whether it happened. Look again before repeating it.
+    /// A write ended without a readable answer, and so did the look whether it happened. ReadBack again before repeating it.
     #[error("{first}; whether it happened is unknown: {look}")]
     InDoubt {
         /// How the write ended.

@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::commands::short_name;
 use crate::error::{BdError, excerpt};
 use crate::record::{CallOutcome, CallRecord};
-use crate::wire::{self, Unread};
+use crate::wire::{self, ParseError};
 
 /// Between SIGTERM, on which bd finishes what it has begun to commit, and SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
@@ -36,17 +36,17 @@ impl Call {
 
 /// What a call that ended by itself left.
 #[derive(Debug, Clone)]
-pub(crate) struct Raw {
+pub(crate) struct CallOutput {
     pub command: String,
     pub code: i32,
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
 }
 
-impl Raw {
+impl CallOutput {
     /// What bd said about its failure: the error object on stdout, else the first line on stderr that is no warning (1.3.0 and
     /// 1.0.5 warn on each call when `.beads` may be read by others, as in every clone), else stdout.
-    pub(crate) fn said(&self) -> String {
+    pub(crate) fn error_text(&self) -> String {
         let is_reason =
             |line: &&[u8]| !line.is_empty() && !line.to_ascii_lowercase().starts_with(b"warning:");
         let mut lines = self.stderr.split(|byte| *byte == b'\n').filter(is_reason);
@@ -72,15 +72,15 @@ impl Raw {
         text
     }
 
-    pub(crate) fn unreadable(&self, unread: Unread) -> BdError {
+    pub(crate) fn unreadable(&self, parse_error: ParseError) -> BdError {
         let got = if self.stdout.iter().all(u8::is_ascii_whitespace) {
             excerpt(&self.stderr)
         } else {
-            unread.got
+            parse_error.got
         };
         BdError::Unreadable {
             command: self.command.clone(),
-            looked_for: unread.looked_for,
+            looked_for: parse_error.looked_for,
             got,
         }
     }
@@ -89,7 +89,7 @@ impl Raw {
         BdError::Failed {
             command: self.command.clone(),
             code: self.code,
-            text: self.said(),
+            text: self.error_text(),
         }
     }
 }
@@ -106,7 +106,7 @@ const BUSY: [&str; 6] = [
 
 impl Client {
     /// Makes the call and tells the observer. Ends that say nothing about the request (busy, killed, flooded) are errors here.
-    pub(crate) fn call_once(&self, call: &Call) -> Result<Raw, BdError> {
+    pub(crate) fn call_once(&self, call: &Call) -> Result<CallOutput, BdError> {
         let command = short_name(&call.argv);
         check_arguments(&call.argv, &command)?;
         let limit = if call.writes {
@@ -114,22 +114,22 @@ impl Client {
         } else {
             self.limits.read
         };
-        let raw = self.start(call, command, limit)?;
-        let text = if raw.code == 0 {
+        let output = self.start(call, command, limit)?;
+        let text = if output.code == 0 {
             String::new()
         } else {
-            raw.all_text()
+            output.all_text()
         };
         match BUSY.iter().any(|busy| text.contains(busy)) {
             true => Err(BdError::Busy {
-                command: raw.command.clone(),
-                text: raw.said(),
+                command: output.command.clone(),
+                text: output.error_text(),
             }),
-            false => Ok(raw),
+            false => Ok(output),
         }
     }
 
-    fn start(&self, call: &Call, command: String, limit: Duration) -> Result<Raw, BdError> {
+    fn start(&self, call: &Call, command: String, limit: Duration) -> Result<CallOutput, BdError> {
         let limits = run::Limits {
             timeout: limit,
             grace: GRACE,
@@ -147,7 +147,7 @@ impl Client {
         self.tell(call, started, began.elapsed(), outcome(&result));
         match result {
             Ok(output) => match output.status {
-                run::Status::Exited(code) => Ok(Raw {
+                run::Status::Exited(code) => Ok(CallOutput {
                     command,
                     code,
                     stdout: output.stdout,

@@ -3,7 +3,7 @@
 //! [`Client`] makes single calls and reads what came back, because exit codes of `bd` lie. [`Queue`] owns a client and lets
 //! one call run at a time. [`commands`] gives the exact arguments of each call without making it.
 //!
-//! What must never be here: a decision which task runs, a blind repetition of a write, a guess about an answer that could
+//! What must never be here: a decision which task runs, a blind repetition of a write, a guess about a response that could
 //! not be read, and any command that deletes (`delete`, `mol burn`, `mol squash`).
 
 pub mod audit;
@@ -15,14 +15,14 @@ pub mod marker;
 pub mod record;
 pub mod view;
 
-mod answer;
+mod annotations;
 mod client;
-mod doubt;
 mod error;
 mod exec;
-mod notes;
 mod queue;
+mod read_back;
 mod reads;
+mod response;
 mod swarm;
 mod wire;
 mod writes;

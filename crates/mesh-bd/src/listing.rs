@@ -1,4 +1,4 @@
-//! One picture of the whole tracker, and the questions that are asked of it. It computes; it calls nothing.
+//! One snapshot of the whole tracker, and the questions that are asked of it. It computes; it calls nothing.
 //!
 //! Membership comes from the parent-child *edges*: bd's field `parent` names one parent only, and the wrong one when an issue
 //! has two (measured on bd 1.0.5 and 1.3.0).

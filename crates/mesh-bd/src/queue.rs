@@ -1,5 +1,5 @@
 //! One call at a time. A thread owns the client and works four lanes: claims first, because an agent's start waits for them; then
-//! pictures, which are short and rare and for which agents wait in the midst of their work; then the rest in order; then renewals,
+//! snapshots, which are short and rare and for which agents wait in the midst of their work; then the rest in order; then renewals,
 //! which may be late by minutes.
 //!
 //! It must never let one request's panic stop the others, and it never drops a request without a word: each reply is called
@@ -21,7 +21,7 @@ pub enum Lane {
     /// What an agent's start waits for.
     Claim,
     /// Copies of the tracker's files, between two calls.
-    Picture,
+    Snapshot,
     /// Everything else.
     Rest,
     /// Renewals of leases.

@@ -8,7 +8,7 @@ use mesh_core::issue::Issue;
 use crate::client::{Client, check_id};
 use crate::commands;
 use crate::error::BdError;
-use crate::exec::{Call, Raw};
+use crate::exec::{Call, CallOutput};
 use crate::listing::Listing;
 use crate::marker;
 use crate::wire::{self, WireComment};
@@ -40,8 +40,8 @@ impl Client {
     /// # Errors
     /// When bd fails or its answer cannot be read.
     pub fn listing(&self) -> Result<Listing, BdError> {
-        self.read_with(&Call::read(commands::listing()), |raw| {
-            parsed(raw, wire::listing)
+        self.read_with(&Call::read(commands::listing()), |output| {
+            parsed(output, wire::listing)
         })
     }
 
@@ -56,11 +56,11 @@ impl Client {
         for id in ids {
             check_id(id, "show")?;
         }
-        let found = self.read_with(&Call::read(commands::show(ids)), |raw| {
-            if raw.code != 0 && says_not_found(raw) {
+        let found = self.read_with(&Call::read(commands::show(ids)), |output| {
+            if output.code != 0 && says_not_found(output) {
                 return Ok(Listing::default());
             }
-            parsed(raw, wire::listing)
+            parsed(output, wire::listing)
         })?;
         let missing: BTreeSet<&TaskId> = ids.iter().filter(|id| found.get(id).is_none()).collect();
         if !missing.is_empty() {
@@ -90,8 +90,8 @@ impl Client {
     /// [`BdError::NotFound`] when there is no such issue.
     pub fn comments(&self, id: &TaskId) -> Result<Vec<Comment>, BdError> {
         check_id(id, "comments")?;
-        self.read_with(&Call::read(commands::comments(id)), |raw| {
-            if raw.code != 0 && says_not_found(raw) {
+        self.read_with(&Call::read(commands::comments(id)), |output| {
+            if output.code != 0 && says_not_found(output) {
                 return Err(BdError::NotFound {
                     ids: vec![id.clone()],
                 });
@@ -99,7 +99,7 @@ impl Client {
             let read = |bytes: &[u8]| {
                 wire::read::<Option<Vec<WireComment>>>(bytes, "an array of comments")
             };
-            Ok(parsed(raw, read)?
+            Ok(parsed(output, read)?
                 .unwrap_or_default()
                 .into_iter()
                 .map(Comment::from)
@@ -110,18 +110,18 @@ impl Client {
 
 /// Reads stdout with `read`. An exit code that is not 0 is a failure whatever stdout holds.
 pub(crate) fn parsed<T>(
-    raw: &Raw,
-    read: impl Fn(&[u8]) -> Result<T, wire::Unread>,
+    output: &CallOutput,
+    read: impl Fn(&[u8]) -> Result<T, wire::ParseError>,
 ) -> Result<T, BdError> {
-    if raw.code != 0 || wire::error_text(&raw.stdout).is_some() {
-        return Err(raw.failed());
+    if output.code != 0 || wire::error_text(&output.stdout).is_some() {
+        return Err(output.failed());
     }
-    read(&raw.stdout).map_err(|unread| raw.unreadable(unread))
+    read(&output.stdout).map_err(|parse_error| output.unreadable(parse_error))
 }
 
 /// Whether bd said that an id is unknown.
-pub(crate) fn says_not_found(raw: &Raw) -> bool {
-    let text = raw.all_text();
+pub(crate) fn says_not_found(output: &CallOutput) -> bool {
+    let text = output.all_text();
     text.contains("no issue found matching") || text.contains("no issues found matching")
 }
 

@@ -5,9 +5,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::client::{Client, check_id};
 use crate::commands;
-use crate::doubt::Look;
 use crate::error::{BdError, Refusal, RefusalReason};
-use crate::exec::{Call, Raw};
+use crate::exec::{Call, CallOutput};
+use crate::read_back::ReadBack;
 use crate::reads::{parsed, says_not_found};
 use crate::wire;
 
@@ -130,11 +130,11 @@ impl Client {
             let listing = self.listing()?;
             let epic = listing.wrapper_of(id).unwrap_or_else(|| id.clone());
             Ok(match listing.swarm_of(&epic) {
-                Some(swarm) => Look::Happened(SwarmCreated::Created { swarm, epic }),
-                None => Look::DidNot,
+                Some(swarm) => ReadBack::Applied(SwarmCreated::Created { swarm, epic }),
+                None => ReadBack::NotApplied,
             })
         };
-        let read = |raw: &Raw| read_created(raw, id);
+        let read = |output: &CallOutput| read_created(output, id);
         self.write_call(&Call::write(commands::swarm_create(id, actor)), read, look)
     }
 
@@ -147,14 +147,13 @@ impl Client {
         // Exit 1 with the normal answer means "not swarmable".
         self.read_with(
             &Call::read(commands::swarm_validate(epic)),
-            |raw| match wire::error_text(&raw.stdout) {
-                Some(_) if says_not_found(raw) => Err(BdError::NotFound {
+            |output| match wire::error_text(&output.stdout) {
+                Some(_) if says_not_found(output) => Err(BdError::NotFound {
                     ids: vec![epic.clone()],
                 }),
-                Some(_) => Err(raw.failed()),
-                None => {
-                    wire::read(&raw.stdout, "an analysis").map_err(|unread| raw.unreadable(unread))
-                }
+                Some(_) => Err(output.failed()),
+                None => wire::read(&output.stdout, "an analysis")
+                    .map_err(|parse_error| output.unreadable(parse_error)),
             },
         )
     }
@@ -165,18 +164,18 @@ impl Client {
     /// [`BdError::NotFound`].
     pub fn swarm_status(&self, epic: &TaskId) -> Result<SwarmStatus, BdError> {
         check_id(epic, "swarm status")?;
-        self.read_with(&Call::read(commands::swarm_status(epic)), |raw| {
-            if raw.code != 0 && says_not_found(raw) {
+        self.read_with(&Call::read(commands::swarm_status(epic)), |output| {
+            if output.code != 0 && says_not_found(output) {
                 return Err(BdError::NotFound {
                     ids: vec![epic.clone()],
                 });
             }
-            parsed(raw, |bytes| wire::read(bytes, "a status"))
+            parsed(output, |bytes| wire::read(bytes, "a status"))
         })
     }
 }
 
-fn read_created(raw: &Raw, asked: &TaskId) -> Result<SwarmCreated, BdError> {
+fn read_created(output: &CallOutput, asked: &TaskId) -> Result<SwarmCreated, BdError> {
     #[derive(Deserialize)]
     struct Created {
         #[serde(deserialize_with = "id")]
@@ -189,11 +188,11 @@ fn read_created(raw: &Raw, asked: &TaskId) -> Result<SwarmCreated, BdError> {
         #[serde(deserialize_with = "id")]
         existing_id: TaskId,
     }
-    if let Some(error) = wire::error_text(&raw.stdout) {
-        if let Ok(Exists { existing_id }) = wire::read(&raw.stdout, "") {
+    if let Some(error) = wire::error_text(&output.stdout) {
+        if let Ok(Exists { existing_id }) = wire::read(&output.stdout, "") {
             return Ok(SwarmCreated::Exists { swarm: existing_id });
         }
-        if says_not_found(raw) {
+        if says_not_found(output) {
             return Err(BdError::NotFound {
                 ids: vec![asked.clone()],
             });
@@ -208,7 +207,7 @@ fn read_created(raw: &Raw, asked: &TaskId) -> Result<SwarmCreated, BdError> {
             .into());
         }
     }
-    let created: Created = parsed(raw, |bytes| wire::read(bytes, "the swarm's id"))?;
+    let created: Created = parsed(output, |bytes| wire::read(bytes, "the swarm's id"))?;
     Ok(SwarmCreated::Created {
         swarm: created.swarm_id,
         epic: created.epic_id,

@@ -14,18 +14,18 @@ use crate::listing::Listing;
 
 /// Why an answer could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unread {
+pub(crate) struct ParseError {
     pub looked_for: String,
     pub got: String,
 }
 
 /// Parses `bytes` as one JSON value, without its envelope.
-pub(crate) fn value(bytes: &[u8], looked_for: &str) -> Result<Value, Unread> {
-    let unread = || Unread {
+pub(crate) fn value(bytes: &[u8], looked_for: &str) -> Result<Value, ParseError> {
+    let parse_error = || ParseError {
         looked_for: looked_for.to_owned(),
         got: excerpt(bytes),
     };
-    let parsed: Value = serde_json::from_slice(bytes).map_err(|_| unread())?;
+    let parsed: Value = serde_json::from_slice(bytes).map_err(|_| parse_error())?;
     Ok(match parsed {
         Value::Object(mut map)
             if map.contains_key("data") && map.contains_key("schema_version") =>
@@ -37,12 +37,12 @@ pub(crate) fn value(bytes: &[u8], looked_for: &str) -> Result<Value, Unread> {
 }
 
 /// Parses `bytes` as a `T`.
-pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], looked_for: &str) -> Result<T, Unread> {
-    let unread = |why: serde_json::Error| Unread {
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], looked_for: &str) -> Result<T, ParseError> {
+    let parse_error = |why: serde_json::Error| ParseError {
         looked_for: format!("{looked_for} ({why})"),
         got: excerpt(bytes),
     };
-    serde_json::from_value(value(bytes, looked_for)?).map_err(unread)
+    serde_json::from_value(value(bytes, looked_for)?).map_err(parse_error)
 }
 
 /// The text of `{"error": …}`, if `bytes` is that.
@@ -123,7 +123,7 @@ impl WireIssue {
     }
 
     /// The core's form of it.
-    pub(crate) fn into_issue(self) -> Result<Issue, Unread> {
+    pub(crate) fn into_issue(self) -> Result<Issue, ParseError> {
         let id = task_id(&self.id)?;
         let edges = self
             .dependencies
@@ -159,8 +159,8 @@ impl WireIssue {
 }
 
 impl WireEdge {
-    fn into_edge(self) -> Result<Edge, Unread> {
-        let missing = |what: &str| Unread {
+    fn into_edge(self) -> Result<Edge, ParseError> {
+        let missing = |what: &str| ParseError {
             looked_for: format!("an edge's {what}"),
             got: String::new(),
         };
@@ -180,12 +180,12 @@ impl WireEdge {
 }
 
 /// Reads an array of issues; `null` is an empty one.
-pub(crate) fn issues(bytes: &[u8], looked_for: &str) -> Result<Vec<WireIssue>, Unread> {
+pub(crate) fn issues(bytes: &[u8], looked_for: &str) -> Result<Vec<WireIssue>, ParseError> {
     Ok(read::<Option<Vec<WireIssue>>>(bytes, looked_for)?.unwrap_or_default())
 }
 
 /// Reads a listing.
-pub(crate) fn listing(bytes: &[u8]) -> Result<Listing, Unread> {
+pub(crate) fn listing(bytes: &[u8]) -> Result<Listing, ParseError> {
     let mut listing = Listing::default();
     for wire in issues(bytes, "an array of issues")? {
         let lease_end = wire.lease_end();
@@ -199,8 +199,8 @@ pub(crate) fn listing(bytes: &[u8]) -> Result<Listing, Unread> {
 }
 
 /// The id in `text`.
-pub(crate) fn task_id(text: &str) -> Result<TaskId, Unread> {
-    TaskId::new(text).map_err(|problem| Unread {
+pub(crate) fn task_id(text: &str) -> Result<TaskId, ParseError> {
+    TaskId::new(text).map_err(|problem| ParseError {
         looked_for: format!("an issue id ({problem})"),
         got: excerpt(text.as_bytes()),
     })
@@ -251,8 +251,8 @@ fn edge_kind(word: &str) -> EdgeKind {
 }
 
 /// Metadata as text by key. bd hands out an object; one stored as text that holds an object is read as that object.
-fn metadata(raw: Value) -> Vec<(String, String)> {
-    let object = match raw {
+fn metadata(output: Value) -> Vec<(String, String)> {
+    let object = match output {
         Value::Object(map) => map,
         Value::String(text) => match serde_json::from_str::<Value>(&text) {
             Ok(Value::Object(map)) => map,

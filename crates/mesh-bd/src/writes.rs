@@ -5,15 +5,15 @@ use mesh_core::id::TaskId;
 use mesh_core::issue::{Issue, IssueStatus};
 use serde::Deserialize;
 
-use crate::answer::{
-    check_metadata, has_metadata, held_by, one_issue, refused_by_text, unexpected,
-};
 use crate::client::{Client, check_id};
 use crate::commands;
-use crate::doubt::Look;
 use crate::error::{BdError, Refusal, RefusalReason};
-use crate::exec::{Call, Raw};
+use crate::exec::{Call, CallOutput};
+use crate::read_back::ReadBack;
 use crate::reads::parsed;
+use crate::response::{
+    check_metadata, has_metadata, held_by, one_issue, refused_by_text, unexpected,
+};
 use crate::wire;
 
 /// A claim that the tracker has confirmed.
@@ -55,14 +55,14 @@ impl Client {
             id: id.clone(),
             reason,
         };
-        let read = |raw: &Raw| {
-            if raw.code != 0 {
-                return Err(refused_by_text(raw, id, "claim"));
+        let read = |output: &CallOutput| {
+            if output.code != 0 {
+                return Err(refused_by_text(output, id, "claim"));
             }
-            let (issue, lease) = one_issue(raw, id)?;
+            let (issue, lease) = one_issue(output, id)?;
             claim_of(&issue, actor, lease).map_err(|reason| match reason {
                 RefusalReason::HeldBy(_) => refused(reason).into(),
-                _ => unexpected(raw, "our claim"),
+                _ => unexpected(output, "our claim"),
             })
         };
         let look = || {
@@ -71,11 +71,11 @@ impl Client {
                 .iter()
                 .all(|(key, value)| has_metadata(&issue, key, value));
             Ok(match claim_of(&issue, actor, None) {
-                Ok(claimed) if written => Look::Happened(claimed),
+                Ok(claimed) if written => ReadBack::Applied(claimed),
                 Err(reason @ (RefusalReason::HeldBy(_) | RefusalReason::Status(_))) => {
-                    Look::Refused(refused(reason))
+                    ReadBack::Refused(refused(reason))
                 }
-                Ok(_) | Err(_) => Look::DidNot,
+                Ok(_) | Err(_) => ReadBack::NotApplied,
             })
         };
         self.write_call(
@@ -94,10 +94,12 @@ impl Client {
         check_id(id, "release")?;
         let guarded = self.features().conditional_update;
         let judge = |issue: &Issue| match (&issue.status, issue.assignee.as_deref()) {
-            (IssueStatus::Open, None) => Look::Happened(()),
-            (IssueStatus::InProgress, Some(holder)) if holder == actor => Look::DidNot,
-            (_, Some(holder)) if holder != actor => Look::Refused(held_by(holder, id, "release")),
-            (status, _) => Look::Refused(Refusal {
+            (IssueStatus::Open, None) => ReadBack::Applied(()),
+            (IssueStatus::InProgress, Some(holder)) if holder == actor => ReadBack::NotApplied,
+            (_, Some(holder)) if holder != actor => {
+                ReadBack::Refused(held_by(holder, id, "release"))
+            }
+            (status, _) => ReadBack::Refused(Refusal {
                 what: "release",
                 id: id.clone(),
                 reason: RefusalReason::Status(status.clone()),
@@ -105,23 +107,23 @@ impl Client {
         };
         if !guarded {
             match judge(&self.show_one(id)?) {
-                Look::Happened(()) => return Ok(()),
-                Look::Refused(refusal) => return Err(refusal.into()),
-                Look::DidNot => {}
+                ReadBack::Applied(()) => return Ok(()),
+                ReadBack::Refused(refusal) => return Err(refusal.into()),
+                ReadBack::NotApplied => {}
             }
         }
-        let read = |raw: &Raw| {
-            if raw.code != 0 {
+        let read = |output: &CallOutput| {
+            if output.code != 0 {
                 // The guard says only that it did not hold; the look says why.
-                return Err(raw.failed());
+                return Err(output.failed());
             }
-            match one_issue(raw, id)?.0 {
+            match one_issue(output, id)?.0 {
                 Issue {
                     status: IssueStatus::Open,
                     assignee: None,
                     ..
                 } => Ok(()),
-                _ => Err(unexpected(raw, "an open, unassigned issue")),
+                _ => Err(unexpected(output, "an open, unassigned issue")),
             }
         };
         let call = Call::write(commands::release(id, actor, guarded));
@@ -143,19 +145,19 @@ impl Client {
                 _ => {}
             }
         }
-        let read = |raw: &Raw| {
-            if raw.code != 0 {
-                return Err(refused_by_text(raw, id, "close"));
+        let read = |output: &CallOutput| {
+            if output.code != 0 {
+                return Err(refused_by_text(output, id, "close"));
             }
-            match one_issue(raw, id)?.0.status {
+            match one_issue(output, id)?.0.status {
                 IssueStatus::Closed => Ok(()),
-                _ => Err(unexpected(raw, "a closed issue")),
+                _ => Err(unexpected(output, "a closed issue")),
             }
         };
         let look = || {
             Ok(match self.show_one(id)?.status {
-                IssueStatus::Closed => Look::Happened(()),
-                _ => Look::DidNot,
+                IssueStatus::Closed => ReadBack::Applied(()),
+                _ => ReadBack::NotApplied,
             })
         };
         self.write_call(&Call::write(commands::close(id, actor, reason)), read, look)
@@ -175,14 +177,14 @@ impl Client {
             return Ok(Renewal::NoLeases);
         }
         check_id(id, "renew")?;
-        let raw = self.call_once(&Call::write(commands::renew(id, actor)))?;
-        if raw.code != 0 {
-            return match refused_by_text(&raw, id, "renew") {
+        let output = self.call_once(&Call::write(commands::renew(id, actor)))?;
+        if output.code != 0 {
+            return match refused_by_text(&output, id, "renew") {
                 BdError::Refused(refusal) => Ok(Renewal::Refused(refusal)),
                 failure => Err(failure),
             };
         }
-        let answer: Answer = parsed(&raw, |bytes| wire::read(bytes, "the renewed lease"))?;
+        let answer: Answer = parsed(&output, |bytes| wire::read(bytes, "the renewed lease"))?;
         match answer {
             Answer { id: named, owner } if named == id.as_str() && owner == actor => {
                 Ok(Renewal::Renewed)

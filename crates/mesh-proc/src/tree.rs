@@ -1,6 +1,6 @@
 //! Reading `/proc`: who is there, whose child it is, what it was started with.
 //!
-//! Every answer is a picture of a moment that has passed. Parsers are tolerant functions over bytes; a process that vanished
+//! Every answer is a snapshot of a moment that has passed. Parsers are tolerant functions over bytes; a process that vanished
 //! while it was read is simply not there. Nothing here signals anything but through [`signal_same`], which makes sure that the
 //! number still means the process that was looked at.
 

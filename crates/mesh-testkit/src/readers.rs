@@ -16,7 +16,7 @@ use crate::tracker::{Bd, TrackerRepo};
 
 /// Longer than any read takes, even beside many others.
 const READ_LIMIT: Duration = Duration::from_secs(120);
-/// How long a picture may wait for the tracker to be still.
+/// How long a snapshot may wait for the tracker to be still.
 const PICTURE_LIMIT: Duration = Duration::from_secs(30);
 /// Longer than any loop should need.
 const LOOP_LIMIT: Duration = Duration::from_secs(300);
@@ -60,7 +60,7 @@ pub fn read(
     run(&command.timeout(READ_LIMIT))
 }
 
-/// Views of `repo` that are as fresh as they can be: a picture for every question after a write, not on any queue.
+/// Views of `repo` that are as fresh as they can be: a snapshot for every question after a write, not on any queue.
 ///
 /// # Panics
 /// When they cannot be set up.
@@ -153,8 +153,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct TornReads {
     /// Reads that were made.
     pub reads: usize,
-    /// Different pictures among them.
-    pub pictures: usize,
+    /// Different snapshots among them.
+    pub snapshots: usize,
     /// Writes that were made meanwhile.
     pub writes: usize,
     /// Reads that failed or did not make sense, with what came.
@@ -163,7 +163,7 @@ pub struct TornReads {
 
 /// Reads `reads` times through views while two writers create issues without a pause, on the real `bd`.
 ///
-/// Every read asks for a fresh picture, and writers do not wait for it: they are not on the coordinator's queue.
+/// Every read asks for a fresh snapshot, and writers do not wait for it: they are not on the coordinator's queue.
 ///
 /// # Panics
 /// When the tracker or the views cannot be set up, or no issue can be written.
@@ -193,7 +193,7 @@ pub fn torn_reads(bd: &Bd, wrapper: &Path, reads: usize) -> TornReads {
             .and_then(|output| count_issues(&output, &mut seen));
         match answer {
             Ok(count) => {
-                told.pictures += usize::from(count != before);
+                told.snapshots += usize::from(count != before);
                 before = count;
             }
             Err(problem) => told.torn.push(problem),

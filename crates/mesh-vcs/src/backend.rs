@@ -283,7 +283,7 @@ pub trait Repository: Send + Sync {
     /// The program failed.
     fn list_workspaces(&self) -> Result<Vec<Listed>, VcsError>;
 
-    /// A picture of what all working copies share (branches, tags, stash, configuration, hooks, worktrees), and of what is not as
+    /// A snapshot of what all working copies share (branches, tags, stash, configuration, hooks, worktrees), and of what is not as
     /// recorded in the one in which the user stands, without the paths below `except`. What landings of ours moved is not in it.
     /// To be compared with [`SharedState::changes_since`].
     ///

@@ -30,12 +30,12 @@ pub(crate) fn root_of(main_root: &Path, outside: &Path, asked: Option<&Path>) ->
     if let Some(asked) = asked {
         return without_dots(&main_root.join(asked)).join(name);
     }
-    let shelf = beside.join("workspaces");
-    let root = shelf.join(&name);
+    let container = beside.join("workspaces");
+    let root = container.join(&name);
     let is_taken = |folder: &Path| {
         folder == outside || [".git", ".jj"].iter().any(|of| folder.join(of).exists())
     };
-    if is_taken(&shelf) || is_taken(&root) {
+    if is_taken(&container) || is_taken(&root) {
         beside.join("mesh-workspaces").join(name)
     } else {
         root

@@ -477,7 +477,7 @@ impl Repository for Git {
     }
 
     fn shared_state(&self, except: &[PathBuf]) -> Result<SharedState, VcsError> {
-        shared::picture(self, except)
+        shared::snapshot(self, except)
     }
 
     fn target(&self, target: &str) -> Result<CommitId, VcsError> {

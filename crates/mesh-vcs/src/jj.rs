@@ -436,7 +436,7 @@ impl Repository for Jj {
     }
 
     fn shared_state(&self, _except: &[PathBuf]) -> Result<SharedState, VcsError> {
-        shared::picture(self)
+        shared::snapshot(self)
     }
 
     fn target(&self, target: &str) -> Result<CommitId, VcsError> {

@@ -1,4 +1,4 @@
-//! What all working copies of a repository share, and the user's own: pictures of it, and sentences for what differs.
+//! What all working copies of a repository share, and the user's own: snapshots of it, and sentences for what differs.
 //!
 //! An agent has the store of its worktree in common with everybody. mesh takes nothing of it back; it says what became different.
 
@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// Most sentences of one kind; a rewrite of a thousand files is one fact.
 const MOST_OF_A_KIND: usize = 20;
 
-/// A picture of what is shared, taken by [`crate::Repository::shared_state`].
+/// A snapshot of what is shared, taken by [`crate::Repository::shared_state`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedState {
     things: BTreeMap<Kind, BTreeMap<String, String>>,
@@ -17,7 +17,7 @@ pub struct SharedState {
     landed: BTreeSet<(String, String)>,
 }
 
-/// What is pictured, in the order in which it is said.
+/// What is compared, in the order in which it is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Kind {
     /// Branches or bookmarks with their commits.
@@ -64,7 +64,7 @@ impl SharedState {
         self.landed.insert((branch.into(), to.into()));
     }
 
-    /// What is pictured of `kind` is complete, also where it is nothing.
+    /// What is compared of `kind` is complete, also where it is nothing.
     pub(crate) fn look_at(&mut self, kind: Kind) {
         self.things.entry(kind).or_default();
     }

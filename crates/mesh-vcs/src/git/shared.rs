@@ -1,4 +1,4 @@
-//! A picture of what all worktrees share. Two calls of git; the rest is read from the store's files.
+//! A snapshot of what all worktrees share. Two calls of git; the rest is read from the store's files.
 
 use super::guard::bytes_of;
 use super::{Git, parse, settings};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 /// See [`crate::Repository::shared_state`].
-pub(super) fn picture(git: &Git, except: &[PathBuf]) -> Result<SharedState, VcsError> {
+pub(super) fn snapshot(git: &Git, except: &[PathBuf]) -> Result<SharedState, VcsError> {
     let mut state = SharedState::default();
     for kind in KINDS.into_iter().filter(|kind| *kind != Kind::File) {
         state.look_at(kind);
@@ -28,7 +28,7 @@ pub(super) fn picture(git: &Git, except: &[PathBuf]) -> Result<SharedState, VcsE
         }
     }
     match files(git, except, &mut state) {
-        // Filters would run on the user's files. The setting that forbids it is in the picture.
+        // Filters would run on the user's files. The setting that forbids it is in the snapshot.
         Err(VcsError::StoreChanged { .. }) => {}
         looked => looked?,
     }

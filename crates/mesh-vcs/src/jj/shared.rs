@@ -1,4 +1,4 @@
-//! A picture of what all workspaces share: one call of jj, and the files of its configuration.
+//! A snapshot of what all workspaces share: one call of jj, and the files of its configuration.
 //!
 //! The user's own files are not in it: jj tells of them only after it has recorded them, which is the user's to do.
 
@@ -10,7 +10,7 @@ use crate::shared::{Kind, SharedState, mark};
 use std::sync::PoisonError;
 
 /// See [`crate::Repository::shared_state`].
-pub(super) fn picture(jj: &Jj) -> Result<SharedState, VcsError> {
+pub(super) fn snapshot(jj: &Jj) -> Result<SharedState, VcsError> {
     let mut state = SharedState::default();
     let looked_at = [
         Kind::Branch,

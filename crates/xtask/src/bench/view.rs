@@ -66,9 +66,9 @@ fn real(version: &str) -> Outcome<Bd> {
 fn reads(wrapper: &Path, version: &str, reads: usize) -> Outcome<Vec<String>> {
     let told = torn_reads(&real(version)?, wrapper, reads);
     println!(
-        "bd {version}: {} reads of {} pictures while {} issues were written beside them: {} torn",
+        "bd {version}: {} reads of {} snapshots while {} issues were written beside them: {} torn",
         told.reads,
-        told.pictures,
+        told.snapshots,
         told.writes,
         told.torn.len()
     );
@@ -87,10 +87,10 @@ fn claims(wrapper: &Path, claims: usize, smoke: bool) -> Outcome<Vec<String>> {
     let tracker = client.beads_dir().to_owned();
     let queue = Arc::new(Queue::start(client, unobserved())?);
     let options = view::Options::new(tracker.clone(), repo.home().join("view"), u64::MAX);
-    let seats = options.seats;
+    let read_slots = options.read_slots;
     let views = Views::start(options, view::on_turns_of(Arc::clone(&queue)))?;
     println!(
-        "bd {CLAIMS_ON}: {claims} claims, {READERS} readers in a loop, {seats} of them at a time on views"
+        "bd {CLAIMS_ON}: {claims} claims, {READERS} readers in a loop, {read_slots} of them at a time on views"
     );
 
     let alone = measure(&queue, &ids, claims)?;

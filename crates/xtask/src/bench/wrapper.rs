@@ -171,7 +171,7 @@ impl Stage {
 fn prepare_view(root: &Path) -> Outcome<Arc<AtomicUsize>> {
     let copy = root.join("agent").join("1");
     fs_err::create_dir_all(copy.join(".beads"))?;
-    for file in ["lock", "seat-0"] {
+    for file in ["lock", "read-slot-0"] {
         fs_err::write(copy.join(file), "")?;
     }
     let listener = UnixListener::bind(root.join("ask"))?;

@@ -1,4 +1,4 @@
-//! Taking a picture: copying the tracker's folder while others may write to it, and knowing that the copy is whole.
+//! Taking a snapshot: copying the tracker's folder while others may write to it, and knowing that the copy is whole.
 //!
 //! A copy counts when no file's size, times or inode differ between a look before and a look after. A write within the same
 //! tick of the file system's clock would not show, so the first look waits until the last change lies a few ticks back.
@@ -15,9 +15,9 @@ use fs_err::os::unix::fs::OpenOptionsExt;
 /// Time after which a further change gets another time stamp. Kernels count file times in ticks of 1 to 10 ms.
 const SETTLED: Duration = Duration::from_millis(20);
 
-/// Why there is no picture.
+/// Why there is no snapshot.
 #[derive(Debug, thiserror::Error)]
-pub enum PictureError {
+pub enum SnapshotError {
     /// Somebody kept writing.
     #[error("{} was written to all the time for {waited_ms} ms; agents read an older copy", folder.display())]
     NeverStill {
@@ -36,36 +36,36 @@ pub enum PictureError {
 
 /// What the folder looked like: enough to see later whether something was written, without reading a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Survey {
+pub struct Manifest {
     folders: BTreeSet<PathBuf>,
-    files: BTreeMap<PathBuf, Look>,
+    files: BTreeMap<PathBuf, FileStamp>,
 }
 
 /// A file without its content. Times are seconds and nanoseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Look {
+struct FileStamp {
     inode: u64,
     bytes: u64,
     modified: (i64, i64),
     changed: (i64, i64),
 }
 
-impl Survey {
+impl Manifest {
     /// Looks at `folder`.
     ///
     /// # Errors
     /// What the file system says; a file that goes away meanwhile is `NotFound`.
-    pub fn of(folder: &Path) -> io::Result<Survey> {
-        let mut survey = Survey::default();
-        survey.add(folder, Path::new(""))?;
-        if survey.has_database() {
+    pub fn of(folder: &Path) -> io::Result<Manifest> {
+        let mut manifest = Manifest::default();
+        manifest.add(folder, Path::new(""))?;
+        if manifest.has_database() {
             // An export, written apart from the database. bd 0.47 refuses to read while the two differ, as they do between the
             // two writes of one command.
-            survey
+            manifest
                 .files
                 .retain(|path, _| !(is_top(path) && has_ending(path, b".jsonl")));
         }
-        Ok(survey)
+        Ok(manifest)
     }
 
     fn has_database(&self) -> bool {
@@ -80,7 +80,7 @@ impl Survey {
     /// Bytes in all files.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.files.values().map(|look| look.bytes).sum()
+        self.files.values().map(|stamp| stamp.bytes).sum()
     }
 
     fn add(&mut self, root: &Path, below: &Path) -> io::Result<()> {
@@ -102,13 +102,13 @@ impl Survey {
                 self.add(root, &path)?;
                 self.folders.insert(path);
             } else if there.is_file() {
-                let look = Look {
+                let stamp = FileStamp {
                     inode: there.ino(),
                     bytes: there.len(),
                     modified: (there.mtime(), there.mtime_nsec()),
                     changed: (there.ctime(), there.ctime_nsec()),
                 };
-                self.files.insert(path, look);
+                self.files.insert(path, stamp);
             }
         }
         Ok(())
@@ -116,7 +116,7 @@ impl Survey {
 
     /// How long to wait until the last change is far enough back. A change in the future is a clock that was set.
     fn unsettled(&self, now: SystemTime) -> Option<Duration> {
-        let last = self.files.values().map(|look| look.changed).max()?;
+        let last = self.files.values().map(|stamp| stamp.changed).max()?;
         let last = UNIX_EPOCH
             + Duration::new(
                 u64::try_from(last.0).unwrap_or(0),
@@ -150,7 +150,7 @@ fn has_ending(path: &Path, ending: &[u8]) -> bool {
 ///
 /// # Errors
 /// When `from` is never still, or the file system refuses. Nothing of `to` is left then.
-pub fn take(from: &Path, to: &Path, patience: Duration) -> Result<Survey, PictureError> {
+pub fn take(from: &Path, to: &Path, patience: Duration) -> Result<Manifest, SnapshotError> {
     take_with(from, to, patience, &mut || {})
 }
 
@@ -160,13 +160,13 @@ fn take_with(
     to: &Path,
     patience: Duration,
     copied: &mut dyn FnMut(),
-) -> Result<Survey, PictureError> {
+) -> Result<Manifest, SnapshotError> {
     let began = Instant::now();
     loop {
         match try_once(from, to, copied) {
-            Ok(Ok(survey)) => return Ok(survey),
+            Ok(Ok(manifest)) => return Ok(manifest),
             Ok(Err(_)) if began.elapsed() >= patience => {
-                return Err(PictureError::NeverStill {
+                return Err(SnapshotError::NeverStill {
                     folder: from.to_owned(),
                     waited_ms: began.elapsed().as_millis(),
                 });
@@ -182,17 +182,17 @@ fn take_with(
     }
 }
 
-/// The survey of a whole copy, or how long to wait before the next try.
+/// The manifest of a whole copy, or how long to wait before the next try.
 fn try_once(
     from: &Path,
     to: &Path,
     copied: &mut dyn FnMut(),
-) -> io::Result<Result<Survey, Duration>> {
+) -> io::Result<Result<Manifest, Duration>> {
     let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-    let before = match Survey::of(from) {
+    let before = match Manifest::of(from) {
         // The folder itself is there, so something in it went away while it was looked at.
         Err(error) if gone(&error) && from.is_dir() => return Ok(Err(SETTLED)),
-        survey => survey?,
+        manifest => manifest?,
     };
     if let Some(wait) = before.unsettled(SystemTime::now()) {
         return Ok(Err(wait));
@@ -202,7 +202,7 @@ fn try_once(
         result => {
             result?;
             copied();
-            if Survey::of(from).is_ok_and(|after| after == before) {
+            if Manifest::of(from).is_ok_and(|after| after == before) {
                 return Ok(Ok(before));
             }
         }
@@ -211,14 +211,14 @@ fn try_once(
     Ok(Err(SETTLED))
 }
 
-/// Copies what `survey` names, times included, since some of bd's checks compare them. Everything else first, write-ahead logs last, so that what was moved from a log into its database meanwhile is at least not missing from both.
-pub(crate) fn copy(from: &Path, survey: &Survey, to: &Path) -> io::Result<()> {
+/// Copies what `manifest` names, times included, since some of bd's checks compare them. Everything else first, write-ahead logs last, so that what was moved from a log into its database meanwhile is at least not missing from both.
+pub(crate) fn copy(from: &Path, manifest: &Manifest, to: &Path) -> io::Result<()> {
     make_folder(to)?;
-    for folder in &survey.folders {
+    for folder in &manifest.folders {
         make_folder(&to.join(folder))?;
     }
     let is_log = |path: &&PathBuf| has_ending(path, b"-wal");
-    let (logs, others): (Vec<_>, Vec<_>) = survey.files.keys().partition(is_log);
+    let (logs, others): (Vec<_>, Vec<_>) = manifest.files.keys().partition(is_log);
     for path in others.into_iter().chain(logs) {
         copy_file(&from.join(path), &to.join(path))?;
     }
@@ -256,7 +256,7 @@ mod tests {
         fs_err::write(path, text).expect("own file");
     }
 
-    fn take_now(from: &Path, to: &Path) -> Result<Survey, PictureError> {
+    fn take_now(from: &Path, to: &Path) -> Result<Manifest, SnapshotError> {
         take(from, to, Duration::from_secs(30))
     }
 
@@ -293,8 +293,8 @@ mod tests {
             .set_times(FileTimes::new().set_modified(old))
             .expect("times");
 
-        let survey = take_now(&from, &to).expect("nobody writes");
-        let copied = Survey::of(&to).expect("the copy");
+        let manifest = take_now(&from, &to).expect("nobody writes");
+        let copied = Manifest::of(&to).expect("the copy");
         let names: Vec<_> = copied
             .files
             .keys()
@@ -311,17 +311,17 @@ mod tests {
             ]
         );
         assert_eq!(
-            survey.bytes(),
+            manifest.bytes(),
             "data".len() as u64 + "log5linked".len() as u64 + 31
         );
-        for (path, look) in &copied.files {
+        for (path, stamp) in &copied.files {
             assert_eq!(
-                (look.bytes, look.modified),
-                (survey.files[path].bytes, survey.files[path].modified),
+                (stamp.bytes, stamp.modified),
+                (manifest.files[path].bytes, manifest.files[path].modified),
                 "{path:?}"
             );
         }
-        assert_eq!(survey, Survey::of(&from).expect("still there"));
+        assert_eq!(manifest, Manifest::of(&from).expect("still there"));
     }
 
     #[test]
@@ -339,13 +339,13 @@ mod tests {
         let temp = tempfile::tempdir().expect("temp");
         let (from, to) = (temp.path().join("live"), temp.path().join("copy"));
         write(from.join("beads.db"), "one");
-        let survey = take_now(&from, &to).expect("nobody writes");
+        let manifest = take_now(&from, &to).expect("nobody writes");
         write(from.join("beads.db"), "two");
-        assert_ne!(survey, Survey::of(&from).expect("still there"));
+        assert_ne!(manifest, Manifest::of(&from).expect("still there"));
     }
 
     #[test]
-    fn a_folder_that_is_never_still_gives_no_picture_and_leaves_nothing() {
+    fn a_folder_that_is_never_still_gives_no_snapshot_and_leaves_nothing() {
         let temp = tempfile::tempdir().expect("temp");
         let (from, to) = (temp.path().join("live"), temp.path().join("copy"));
         write(from.join("beads.db"), "0");
@@ -355,7 +355,7 @@ mod tests {
             write(from.join("beads.db"), &tries.to_string());
         });
         assert!(
-            matches!(result, Err(PictureError::NeverStill { .. })),
+            matches!(result, Err(SnapshotError::NeverStill { .. })),
             "{result:?}"
         );
         assert!(tries > 0 && !to.exists());
@@ -368,7 +368,7 @@ mod tests {
         write(from.join("a"), "0");
         write(from.join("z"), "0");
         let mut tries = 0;
-        let survey = take_with(&from, &to, Duration::from_secs(30), &mut || {
+        let manifest = take_with(&from, &to, Duration::from_secs(30), &mut || {
             tries += 1;
             if tries < 3 {
                 write(from.join("z"), &tries.to_string());
@@ -376,37 +376,44 @@ mod tests {
         });
         assert_eq!(tries, 3);
         assert_eq!(fs_err::read_to_string(to.join("z")).expect("copied"), "2");
-        assert_eq!(survey.expect("still"), Survey::of(&from).expect("there"));
+        assert_eq!(
+            manifest.expect("still"),
+            Manifest::of(&from).expect("there")
+        );
     }
 
     #[test]
     fn a_change_counts_as_settled_some_ticks_later() {
-        let at = |seconds, nanos| Look {
+        let at = |seconds, nanos| FileStamp {
             inode: 1,
             bytes: 1,
             modified: (0, 0),
             changed: (seconds, nanos),
         };
-        let survey = Survey {
+        let manifest = Manifest {
             folders: BTreeSet::new(),
             files: [("a".into(), at(100, 0)), ("b".into(), at(100, 5_000_000))].into(),
         };
         let now = |millis: u64| UNIX_EPOCH + Duration::from_millis(100_000 + millis);
         assert_eq!(
-            survey.unsettled(now(5)),
+            manifest.unsettled(now(5)),
             Some(SETTLED),
             "the last of them counts"
         );
-        assert_eq!(survey.unsettled(now(15)), Some(Duration::from_millis(10)));
-        assert_eq!(survey.unsettled(now(25)), None);
-        assert_eq!(survey.unsettled(now(0)), None, "a clock that was set back");
-        assert_eq!(Survey::default().unsettled(now(0)), None);
+        assert_eq!(manifest.unsettled(now(15)), Some(Duration::from_millis(10)));
+        assert_eq!(manifest.unsettled(now(25)), None);
+        assert_eq!(
+            manifest.unsettled(now(0)),
+            None,
+            "a clock that was set back"
+        );
+        assert_eq!(Manifest::default().unsettled(now(0)), None);
     }
 
     #[test]
     fn a_tracker_that_is_not_there_is_an_error_at_once() {
         let temp = tempfile::tempdir().expect("temp");
         let result = take_now(&temp.path().join("none"), &temp.path().join("copy"));
-        assert!(matches!(result, Err(PictureError::Io(_))), "{result:?}");
+        assert!(matches!(result, Err(SnapshotError::Io(_))), "{result:?}");
     }
 }

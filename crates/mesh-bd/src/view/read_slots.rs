@@ -1,7 +1,7 @@
-//! Seats: files of which each reader locks one, so that only so many reads run at once on the machine.
+//! ReadSlots: files of which each reader locks one, so that only so many reads run at once on the machine.
 //!
-//! All copies of a picture share its seats. A new picture brings new ones, and they stay closed until the seats before are free, or
-//! readers of both would run beside each other: with a picture every two seconds that was always the case, and doubled what
+//! All copies of a snapshot share its read slots. A new snapshot brings new ones, and they stay closed until the read slots before are free, or
+//! readers of both would run beside each other: with a snapshot every two seconds that was always the case, and doubled what
 //! reading costs the coordinator. Nothing here waits for a reader without a bound.
 
 use std::fs::File;
@@ -11,25 +11,25 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use mesh_bd_ro::view::{SEAT, SEAT_PATIENCE};
+use mesh_bd_ro::view::{READ_SLOT, READ_SLOT_PATIENCE};
 
-/// Between two looks whether a seat is free: a lock can be waited for, but not for a while only.
+/// Between two looks whether a read slot is free: a lock can be waited for, but not for a while only.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The seats of a picture.
+/// The read slots of a snapshot.
 #[derive(Debug)]
-pub(crate) struct Seats {
+pub(crate) struct ReadSlots {
     /// To look whether a reader has one.
     pub files: Vec<File>,
-    /// The same files, opened again: locked while the seats are closed.
+    /// The same files, opened again: locked while the read slots are closed.
     barriers: Vec<File>,
 }
 
-impl Seats {
-    /// Makes `count` seats in `folder`, open to readers.
-    pub fn create(folder: &Path, count: usize) -> io::Result<Seats> {
+impl ReadSlots {
+    /// Makes `count` read slots in `folder`, open to readers.
+    pub fn create(folder: &Path, count: usize) -> io::Result<ReadSlots> {
         let paths = || (0..count).map(|number| path_of(folder, number));
-        Ok(Seats {
+        Ok(ReadSlots {
             files: paths()
                 .map(|path| Ok(fs_err::File::create_new(path)?.into_file()))
                 .collect::<io::Result<_>>()?,
@@ -39,7 +39,7 @@ impl Seats {
         })
     }
 
-    /// Links the seats of `from` into `to`. A file system without hard links gives none; readers do not wait for each other then.
+    /// Links the read slots of `from` into `to`. A file system without hard links gives none; readers do not wait for each other then.
     pub fn link(&self, from: &Path, to: &Path) {
         for number in 0..self.files.len() {
             let _ = fs_err::hard_link(path_of(from, number), path_of(to, number));
@@ -48,7 +48,7 @@ impl Seats {
 
     fn close(&self) {
         for barrier in &self.barriers {
-            // Nobody has seen the seat yet, so it is free.
+            // Nobody has seen the read slot yet, so it is free.
             let _ = barrier.try_lock();
         }
     }
@@ -60,9 +60,9 @@ impl Seats {
         }
     }
 
-    /// Opens each seat when the one before is free, or has been waited for as long as a reader would.
-    fn open_after(&self, before: &Seats) {
-        let deadline = Instant::now() + SEAT_PATIENCE;
+    /// Opens each read slot when the one before is free, or has been waited for as long as a reader would.
+    fn open_after(&self, before: &ReadSlots) {
+        let deadline = Instant::now() + READ_SLOT_PATIENCE;
         for (number, barrier) in self.barriers.iter().enumerate() {
             if let Some(old) = before.barriers.get(number) {
                 while old.try_lock().is_err() && Instant::now() < deadline {
@@ -76,31 +76,31 @@ impl Seats {
 }
 
 fn path_of(folder: &Path, number: usize) -> PathBuf {
-    folder.join(format!("{SEAT}{number}"))
+    folder.join(format!("{READ_SLOT}{number}"))
 }
 
-/// The thread that opens new seats when the old ones are free.
-pub(crate) struct Usher {
-    to_thread: Sender<(Arc<Seats>, Arc<Seats>)>,
+/// The thread that opens new read slots when the old ones are free.
+pub(crate) struct SlotHandover {
+    to_thread: Sender<(Arc<ReadSlots>, Arc<ReadSlots>)>,
 }
 
-impl Usher {
+impl SlotHandover {
     /// Starts the thread, which ends with this.
-    pub fn start() -> io::Result<Usher> {
-        let (to_thread, pairs): (_, Receiver<(Arc<Seats>, Arc<Seats>)>) = channel();
+    pub fn start() -> io::Result<SlotHandover> {
+        let (to_thread, pairs): (_, Receiver<(Arc<ReadSlots>, Arc<ReadSlots>)>) = channel();
         std::thread::Builder::new()
-            .name("view seats".to_owned())
+            .name("view read_slots".to_owned())
             .spawn(move || {
-                // In order: a seat that is still closed itself is not free.
+                // In order: a read slot that is still closed itself is not free.
                 for (before, after) in pairs {
                     after.open_after(&before);
                 }
             })?;
-        Ok(Usher { to_thread })
+        Ok(SlotHandover { to_thread })
     }
 
     /// Closes `after` until `before` is free. No reader may have seen `after` yet.
-    pub fn lead(&self, before: Arc<Seats>, after: Arc<Seats>) {
+    pub fn lead(&self, before: Arc<ReadSlots>, after: Arc<ReadSlots>) {
         after.close();
         if let Err(unsent) = self.to_thread.send((before, after)) {
             let (_, after) = unsent.0;
@@ -113,9 +113,9 @@ impl Usher {
 mod tests {
     use super::*;
 
-    fn seats(folder: &Path, count: usize) -> Arc<Seats> {
+    fn read_slots(folder: &Path, count: usize) -> Arc<ReadSlots> {
         fs_err::create_dir(folder).expect("folder");
-        Arc::new(Seats::create(folder, count).expect("seats"))
+        Arc::new(ReadSlots::create(folder, count).expect("read_slots"))
     }
 
     fn reader(folder: &Path, number: usize) -> File {
@@ -125,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn new_seats_open_one_by_one_as_the_old_ones_get_free() {
+    fn new_read_slots_open_one_by_one_as_the_old_ones_get_free() {
         let temp = tempfile::tempdir().expect("temp");
         let (one, two) = (temp.path().join("1"), temp.path().join("2"));
-        let (before, after) = (seats(&one, 2), seats(&two, 2));
+        let (before, after) = (read_slots(&one, 2), read_slots(&two, 2));
         let reading = [reader(&one, 0), reader(&one, 1)];
         reading.iter().for_each(|file| file.lock().expect("free"));
-        let usher = Usher::start().expect("a thread");
-        usher.lead(before, after);
+        let handover = SlotHandover::start().expect("a thread");
+        handover.lead(before, after);
         let next = [reader(&two, 0), reader(&two, 1)];
         assert!(next.iter().all(|file| file.try_lock().is_err()));
         let [first, second] = reading;
@@ -147,12 +147,12 @@ mod tests {
     fn seats_that_were_never_opened_are_waited_for_in_turn() {
         let temp = tempfile::tempdir().expect("temp");
         let folders = ["1", "2", "3"].map(|name| temp.path().join(name));
-        let [one, two, three] = folders.each_ref().map(|folder| seats(folder, 1));
+        let [one, two, three] = folders.each_ref().map(|folder| read_slots(folder, 1));
         let reading = reader(&folders[0], 0);
         reading.lock().expect("free");
-        let usher = Usher::start().expect("a thread");
-        usher.lead(one, Arc::clone(&two));
-        usher.lead(two, three);
+        let handover = SlotHandover::start().expect("a thread");
+        handover.lead(one, Arc::clone(&two));
+        handover.lead(two, three);
         let last = reader(&folders[2], 0);
         assert!(last.try_lock().is_err());
         drop(reading);

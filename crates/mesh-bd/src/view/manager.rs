@@ -1,4 +1,4 @@
-//! The keeper of the views: a thread that takes pictures when readers ask and something was written since, and hands copies out.
+//! The manager of the views: a thread that takes snapshots when readers ask and something was written since, and hands copies out.
 //!
 //! It does not decide who may read, and an error of its own never ends a run: readers go on with the copies there are.
 
@@ -13,35 +13,38 @@ use std::time::{Duration, Instant};
 
 use mesh_bd_ro::view::BEADS;
 
-use super::door::Door;
-use super::picture::{PictureError, Survey, make_folder, take};
-use super::seats::{Seats, Usher};
-use super::shelf::{Picture, Shelf, remove_folder};
+use super::read_slots::{ReadSlots, SlotHandover};
+use super::refresh_socket::RefreshSocket;
+use super::replica::{Replica, TrackerSnapshot, remove_folder};
+use super::snapshot::{Manifest, SnapshotError, make_folder, take};
 use crate::client::Client;
 use crate::queue::{Lane, Queue};
 
-/// Where pictures and half-made copies lie, in the folder of the views.
-const WORKSHOP: &str = ".pictures";
+/// Where snapshots and half-made copies lie, in the folder of the views.
+const STAGING: &str = ".snapshots";
 
-/// How long a picture may hold the writer up while others write to the tracker.
-const PICTURE_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a snapshot may hold the writer up while others write to the tracker.
+const SNAPSHOT_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Takes a picture into the folder it is given, and says how long that took when its turn had come.
-pub type TakePicture = Box<dyn Fn(&Path) -> (Result<Survey, PictureError>, Duration) + Send>;
+/// Takes a snapshot into the folder it is given, and says how long that took when its turn had come.
+pub type TakeSnapshot = Box<dyn Fn(&Path) -> (Result<Manifest, SnapshotError>, Duration) + Send>;
 
-/// Takes pictures on `queue`'s turns, so that nothing of ours is written meanwhile.
+/// Takes snapshots on `queue`'s turns, so that nothing of ours is written meanwhile.
 #[must_use]
-pub fn on_turns_of(queue: Arc<Queue>) -> TakePicture {
+pub fn on_turns_of(queue: Arc<Queue>) -> TakeSnapshot {
     Box::new(move |to| {
         let to = to.to_owned();
         let take = move |client: &Client| {
             let began = Instant::now();
-            let picture = take(client.beads_dir(), &to, PICTURE_PATIENCE);
-            Ok((picture, began.elapsed()))
+            let snapshot = take(client.beads_dir(), &to, SNAPSHOT_PATIENCE);
+            Ok((snapshot, began.elapsed()))
         };
-        queue
-            .call(Lane::Picture, take)
-            .unwrap_or_else(|error| (Err(PictureError::NoTurn(error.to_string())), Duration::ZERO))
+        queue.call(Lane::Snapshot, take).unwrap_or_else(|error| {
+            (
+                Err(SnapshotError::NoTurn(error.to_string())),
+                Duration::ZERO,
+            )
+        })
     })
 }
 
@@ -54,16 +57,16 @@ pub struct Options {
     pub root: PathBuf,
     /// Above this many bytes only the start of an attempt brings a fresh copy.
     pub limit_bytes: u64,
-    /// Least time between two pictures, but that no reader gets one from before its own start.
+    /// Least time between two snapshots, but that no reader gets one from before its own start.
     pub pause: Duration,
-    /// After a picture that took long the pause is at least this many times as long.
+    /// After a snapshot that took long the pause is at least this many times as long.
     pub pause_factor: u32,
     /// How many reads may run at once.
-    pub seats: usize,
+    pub read_slots: usize,
 }
 
 impl Options {
-    /// Two seconds between pictures, of which they may take one part in ten, and half the processors for reads: the rest is for
+    /// Two seconds between snapshots, of which they may take one part in ten, and half the processors for reads: the rest is for
     /// the coordinator and for the agents' other work.
     #[must_use]
     pub fn new(tracker: PathBuf, root: PathBuf, limit_bytes: u64) -> Options {
@@ -74,12 +77,12 @@ impl Options {
             limit_bytes,
             pause: Duration::from_secs(2),
             pause_factor: 10,
-            seats: (processors / 2).max(1),
+            read_slots: (processors / 2).max(1),
         }
     }
 }
 
-/// What the keeper is told.
+/// What the manager is told.
 enum Message {
     /// A view begins; its folder is there.
     Open(String),
@@ -91,12 +94,12 @@ enum Message {
     End,
 }
 
-/// The views of a run. Dropping it stops the keeper and leaves the copies.
+/// The views of a run. Dropping it stops the manager and leaves the copies.
 pub struct Views {
     root: PathBuf,
-    to_keeper: Sender<Message>,
-    keeper: Option<JoinHandle<()>>,
-    door: Option<Door>,
+    to_manager: Sender<Message>,
+    manager: Option<JoinHandle<()>>,
+    socket: Option<RefreshSocket>,
 }
 
 impl Views {
@@ -104,45 +107,45 @@ impl Views {
     ///
     /// # Errors
     /// When the folder cannot be made, or there is no thread. Without a socket it goes on: copies come at attempts' starts then.
-    pub fn start(options: Options, take: TakePicture) -> io::Result<Views> {
+    pub fn start(options: Options, take: TakeSnapshot) -> io::Result<Views> {
         fs_err::create_dir_all(options.root.parent().unwrap_or(Path::new("/")))?;
         match make_folder(&options.root) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => made?,
         }
-        let workshop = options.root.join(WORKSHOP);
-        remove_folder(&workshop)?;
-        make_folder(&workshop)?;
+        let staging = options.root.join(STAGING);
+        remove_folder(&staging)?;
+        make_folder(&staging)?;
         let root = options.root.clone();
-        let (to_keeper, messages) = channel();
-        let mut keeper = Keeper {
+        let (to_manager, messages) = channel();
+        let mut manager = Manager {
             options,
-            workshop,
+            staging,
             take,
-            shelves: BTreeMap::new(),
-            picture: None,
-            usher: Usher::start()?,
-            pictures: 0,
+            replicas: BTreeMap::new(),
+            snapshot: None,
+            handover: SlotHandover::start()?,
+            snapshots: 0,
             tried: None,
             next: Instant::now(),
         };
         let thread = std::thread::Builder::new()
             .name("views".to_owned())
-            .spawn(move || keeper.work(&messages))?;
-        let to_me = to_keeper.clone();
+            .spawn(move || manager.work(&messages))?;
+        let to_me = to_manager.clone();
         let asked = move |name, connection| {
             let _ = to_me.send(Message::Ask(name, connection));
         };
-        let door = Door::open(&root, asked)
+        let socket = RefreshSocket::open(&root, asked)
             .inspect_err(
                 |error| tracing::warn!(%error, "agents cannot ask for fresh copies of the tracker"),
             )
             .ok();
         Ok(Views {
             root,
-            to_keeper,
-            keeper: Some(thread),
-            door,
+            to_manager,
+            manager: Some(thread),
+            socket,
         })
     }
 
@@ -168,22 +171,22 @@ impl Views {
     /// Removes everything. All readers must be gone.
     pub fn end(mut self) {
         self.tell(Message::End);
-        if let Some(keeper) = self.keeper.take() {
-            // A keeper that panicked has said so, and what it left is in the run's own folder.
-            let _ = keeper.join();
+        if let Some(manager) = self.manager.take() {
+            // A manager that panicked has said so, and what it left is in the run's own folder.
+            let _ = manager.join();
         }
     }
 
     fn tell(&self, message: Message) {
-        // Without a keeper there are no fresh copies, which is not worth a run.
-        let _ = self.to_keeper.send(message);
+        // Without a manager there are no fresh copies, which is not worth a run.
+        let _ = self.to_manager.send(message);
     }
 }
 
 impl Drop for Views {
     fn drop(&mut self) {
-        if let Some(door) = self.door.take() {
-            door.shut();
+        if let Some(socket) = self.socket.take() {
+            socket.shut();
         }
     }
 }
@@ -197,38 +200,38 @@ struct Wanted {
     asked: Vec<(String, UnixStream)>,
 }
 
-struct Keeper {
+struct Manager {
     options: Options,
-    workshop: PathBuf,
-    take: TakePicture,
-    shelves: BTreeMap<String, Shelf>,
-    picture: Option<Arc<Picture>>,
-    usher: Usher,
+    staging: PathBuf,
+    take: TakeSnapshot,
+    replicas: BTreeMap<String, Replica>,
+    snapshot: Option<Arc<TrackerSnapshot>>,
+    handover: SlotHandover,
     /// How many were taken, for their names.
-    pictures: u64,
+    snapshots: u64,
     /// When the last one was begun, whatever came of it.
     tried: Option<Instant>,
-    /// Before this no further picture is taken without need.
+    /// Before this no further snapshot is taken without need.
     next: Instant,
 }
 
-impl Keeper {
+impl Manager {
     fn work(&mut self, messages: &Receiver<Message>) {
         while let Ok(first) = messages.recv() {
-            // One picture serves all that wait.
+            // One snapshot serves all that wait.
             let mut wanted = Wanted::default();
             for message in std::iter::once(first).chain(messages.try_iter()) {
                 match message {
                     Message::Open(name) => {
                         let folder = self.options.root.join(&name);
-                        self.shelves
+                        self.replicas
                             .entry(name.clone())
-                            .or_insert_with(|| Shelf::new(folder));
-                        // Something to read at once, should its reader be faster than the next picture.
-                        self.hand_out(&name);
+                            .or_insert_with(|| Replica::new(folder));
+                        // Something to read at once, should its reader be faster than the next snapshot.
+                        self.publish(&name);
                         wanted.starts.push(name);
                     }
-                    Message::Ask(name, asker) if self.shelves.contains_key(&name) => {
+                    Message::Ask(name, asker) if self.replicas.contains_key(&name) => {
                         wanted.asked.push((name, asker));
                     }
                     Message::Ask(..) => {}
@@ -241,18 +244,18 @@ impl Keeper {
     }
 
     fn serve(&mut self, wanted: Wanted) {
-        let is_due = self.is_picture_due(&wanted);
+        let is_due = self.is_snapshot_due(&wanted);
         let took = if is_due {
-            self.renew_picture()
+            self.renew_snapshot()
         } else {
             Duration::ZERO
         };
         let began = Instant::now();
         for name in wanted.starts {
-            self.hand_out(&name);
+            self.publish(&name);
         }
         for (name, asker) in wanted.asked {
-            self.hand_out(&name);
+            self.publish(&name);
             drop(asker);
         }
         if is_due {
@@ -263,34 +266,34 @@ impl Keeper {
         }
     }
 
-    fn is_picture_due(&self, wanted: &Wanted) -> bool {
+    fn is_snapshot_due(&self, wanted: &Wanted) -> bool {
         let (starts, asked) = (!wanted.starts.is_empty(), !wanted.asked.is_empty());
-        let is_wanted = match &self.picture {
+        let is_wanted = match &self.snapshot {
             None => starts || asked,
-            Some(small) if small.survey.bytes() <= self.options.limit_bytes => asked,
+            Some(small) if small.manifest.bytes() <= self.options.limit_bytes => asked,
             Some(_) => starts,
         };
-        let is_old = |picture: &Arc<Picture>| {
-            !Survey::of(&self.options.tracker).is_ok_and(|now| now == picture.survey)
+        let is_old = |snapshot: &Arc<TrackerSnapshot>| {
+            !Manifest::of(&self.options.tracker).is_ok_and(|now| now == snapshot.manifest)
         };
         // An agent that does not find its own claim in what it reads would be misled.
-        let is_newer = |name: &String| self.shelves.get(name).map(Shelf::opened) > self.tried;
+        let is_newer = |name: &String| self.replicas.get(name).map(Replica::opened) > self.tried;
         let asked = wanted.asked.iter().map(|(name, _)| name);
         is_wanted
             && (Instant::now() >= self.next || wanted.starts.iter().chain(asked).any(is_newer))
-            && self.picture.as_ref().is_none_or(is_old)
+            && self.snapshot.as_ref().is_none_or(is_old)
     }
 
     /// Gives how long it took, without the waiting for its turn.
-    fn renew_picture(&mut self) -> Duration {
-        let (picture, took) = self.take_picture();
-        match picture {
-            Ok(picture) => {
-                let seats = Arc::clone(&picture.seats);
-                if let Some(old) = self.picture.replace(Arc::new(picture)) {
-                    self.usher.lead(Arc::clone(&old.seats), seats);
+    fn renew_snapshot(&mut self) -> Duration {
+        let (snapshot, took) = self.take_snapshot();
+        match snapshot {
+            Ok(snapshot) => {
+                let read_slots = Arc::clone(&snapshot.read_slots);
+                if let Some(old) = self.snapshot.replace(Arc::new(snapshot)) {
+                    self.handover.lead(Arc::clone(&old.read_slots), read_slots);
                     if let Err(error) = remove_folder(&old.folder) {
-                        tracing::debug!(%error, "an old picture of the tracker was not removed");
+                        tracing::debug!(%error, "an old snapshot of the tracker was not removed");
                     }
                 }
             }
@@ -299,51 +302,51 @@ impl Keeper {
         took
     }
 
-    fn take_picture(&mut self) -> (Result<Picture, PictureError>, Duration) {
-        self.pictures += 1;
+    fn take_snapshot(&mut self) -> (Result<TrackerSnapshot, SnapshotError>, Duration) {
+        self.snapshots += 1;
         self.tried = Some(Instant::now());
-        let folder = self.workshop.join(self.pictures.to_string());
+        let folder = self.staging.join(self.snapshots.to_string());
         if let Err(error) = make_folder(&folder) {
             return (Err(error.into()), Duration::ZERO);
         }
-        let (survey, took) = (self.take)(&folder.join(BEADS));
-        let picture = survey.and_then(|survey| {
-            let seats = Arc::new(Seats::create(&folder, self.options.seats)?);
+        let (manifest, took) = (self.take)(&folder.join(BEADS));
+        let snapshot = manifest.and_then(|manifest| {
+            let read_slots = Arc::new(ReadSlots::create(&folder, self.options.read_slots)?);
             let folder = folder.clone();
-            Ok(Picture {
+            Ok(TrackerSnapshot {
                 folder,
-                survey,
-                seats,
+                manifest,
+                read_slots,
             })
         });
-        if picture.is_err() {
+        if snapshot.is_err() {
             // The first error is the one that counts.
             let _ = remove_folder(&folder);
         }
-        (picture, took)
+        (snapshot, took)
     }
 
-    fn hand_out(&mut self, name: &str) {
-        let (Some(picture), Some(shelf)) = (&self.picture, self.shelves.get_mut(name)) else {
+    fn publish(&mut self, name: &str) {
+        let (Some(snapshot), Some(replica)) = (&self.snapshot, self.replicas.get_mut(name)) else {
             return;
         };
-        if !shelf.shows(picture)
-            && let Err(error) = shelf.put(picture, &self.workshop)
+        if !replica.shows(snapshot)
+            && let Err(error) = replica.put(snapshot, &self.staging)
         {
             tracing::warn!(%error, view = name, "an agent reads an older copy of the tracker");
         }
-        shelf.sweep(&self.workshop);
+        replica.prune(&self.staging);
     }
 
-    /// Also a view of a coordinator before this one, of which there is no shelf.
+    /// Also a view of a coordinator before this one, of which there is no replica.
     fn close(&mut self, name: &str) {
         let folder = self.options.root.join(name);
-        let shelf = self.shelves.remove(name);
+        let replica = self.replicas.remove(name);
         if !folder.exists() {
             return;
         }
-        let shelf = shelf.unwrap_or_else(|| Shelf::new(folder));
-        if let Err(error) = shelf.remove(&self.workshop) {
+        let replica = replica.unwrap_or_else(|| Replica::new(folder));
+        if let Err(error) = replica.remove(&self.staging) {
             tracing::warn!(%error, view = name, "a view of the tracker was not removed");
         }
     }
@@ -358,7 +361,7 @@ impl Keeper {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::door::at_socket;
+    use crate::view::refresh_socket::at_socket;
     use mesh_bd_ro::view::{beads_dir, numbers};
     use std::io::{Read, Write};
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -379,16 +382,16 @@ mod tests {
             let options = Options {
                 pause,
                 pause_factor: 0,
-                seats: 1,
+                read_slots: 1,
                 ..Options::new(live.clone(), temp.path().join("run/view"), limit_bytes)
             };
             let counter = Arc::clone(&taken);
-            let take_picture = move |to: &Path| {
+            let take_snapshot = move |to: &Path| {
                 counter.fetch_add(1, Ordering::SeqCst);
-                let picture = take(&live, to, Duration::from_secs(30));
-                (picture, Duration::ZERO)
+                let snapshot = take(&live, to, Duration::from_secs(30));
+                (snapshot, Duration::ZERO)
             };
-            let views = Views::start(options, Box::new(take_picture)).expect("views");
+            let views = Views::start(options, Box::new(take_snapshot)).expect("views");
             Stage {
                 temp,
                 taken,
@@ -411,7 +414,7 @@ mod tests {
         /// Sends `question` and waits until it is hung up.
         fn say(&self, question: &[u8]) {
             let mut connection = at_socket(&self.root(), |path| UnixStream::connect(path))
-                .expect("the door is open");
+                .expect("the socket is open");
             connection.write_all(question).expect("somebody listens");
             connection.read_to_end(&mut Vec::new()).expect("hung up");
         }
@@ -447,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn one_picture_serves_several_views_and_each_has_its_own_copy() {
+    fn one_snapshot_serves_several_views_and_each_has_its_own_copy() {
         let stage = Stage::new(u64::MAX, Duration::ZERO);
         for name in ["a.1", "b.1"] {
             stage.views().open(name).expect("a view");
@@ -462,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn between_two_pictures_readers_get_the_one_there_is() {
+    fn between_two_snapshots_readers_get_the_one_there_is() {
         let stage = Stage::new(u64::MAX, Duration::from_secs(3600));
         stage.views().open("a.1").expect("a view");
         stage.ask("a.1");
@@ -472,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn no_reader_gets_a_picture_from_before_its_own_start() {
+    fn no_reader_gets_a_snapshot_from_before_its_own_start() {
         let stage = Stage::new(u64::MAX, Duration::from_secs(3600));
         stage.views().open("a.1").expect("a view");
         stage.ask("a.1");
@@ -486,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn above_the_limit_only_an_attempts_start_brings_a_picture() {
+    fn above_the_limit_only_an_attempts_start_brings_a_snapshot() {
         let stage = Stage::new(0, Duration::ZERO);
         stage.views().open("a.1").expect("a view");
         stage.ask("a.1");
@@ -509,7 +512,7 @@ mod tests {
             &b"nobody.1\n"[..],
             b"../../etc\n",
             b"\n",
-            b".pictures\n",
+            b".snapshots\n",
             b"\xff\xfe\n",
             &[b'x'; 1000],
         ] {
@@ -525,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_picture_the_old_copy_stays_and_the_reader_is_told_at_once() {
+    fn without_a_snapshot_the_old_copy_stays_and_the_reader_is_told_at_once() {
         let stage = Stage::new(u64::MAX, Duration::ZERO);
         stage.views().open("a.1").expect("a view");
         stage.ask("a.1");
@@ -561,9 +564,9 @@ mod tests {
             pause_factor: 0,
             ..Options::new(live.clone(), stage.root(), u64::MAX)
         };
-        let take_picture =
+        let take_snapshot =
             move |to: &Path| (take(&live, to, Duration::from_secs(30)), Duration::ZERO);
-        stage.views = Some(Views::start(options, Box::new(take_picture)).expect("views"));
+        stage.views = Some(Views::start(options, Box::new(take_snapshot)).expect("views"));
         stage.views().open("a.1").expect("it is there");
         assert_eq!(stage.ask("a.1"), (2, "1".to_owned()));
         stage.views().close("a.1");

@@ -1,4 +1,4 @@
-//! The door of the views: the socket on which readers ask for a fresh copy.
+//! The socket on which readers ask for a fresh copy.
 //!
 //! A reader connects, sends the name of its view and a newline, and waits; closing the connection is the answer: what there is now
 //! is as fresh as it gets. Who asks for nonsense, or says nothing, is hung up on. Nothing that a reader sends is more than a name.
@@ -21,17 +21,17 @@ const QUESTION_PATIENCE: Duration = Duration::from_secs(1);
 const MOST_QUESTIONS: usize = 64;
 
 /// The socket and its thread.
-pub(crate) struct Door {
+pub(crate) struct RefreshSocket {
     root: PathBuf,
     shut: Arc<AtomicBool>,
 }
 
-impl Door {
+impl RefreshSocket {
     /// Listens in `root`; `asked` gets the view that is asked for and the connection, whose end is the answer.
     pub fn open(
         root: &Path,
         asked: impl Fn(String, UnixStream) + Send + Sync + 'static,
-    ) -> io::Result<Door> {
+    ) -> io::Result<RefreshSocket> {
         match fs_err::remove_file(root.join(ASK)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -40,9 +40,9 @@ impl Door {
         let shut = Arc::new(AtomicBool::new(false));
         let is_shut = Arc::clone(&shut);
         std::thread::Builder::new()
-            .name("view door".to_owned())
+            .name("view socket".to_owned())
             .spawn(move || answer_door(&listener, &is_shut, &Arc::new(asked)))?;
-        Ok(Door {
+        Ok(RefreshSocket {
             root: root.to_owned(),
             shut,
         })
@@ -130,11 +130,11 @@ mod tests {
         fs_err::create_dir_all(&root).expect("folder");
         let (asked, questions) = channel();
         let asked = move |name, _| asked.send(name).expect("the test listens");
-        let door = Door::open(&root, asked).expect("a socket");
+        let socket = RefreshSocket::open(&root, asked).expect("a socket");
         let mut asker = at_socket(&root, |path| UnixStream::connect(path)).expect("it is open");
         asker.write_all(b"a.1\n").expect("somebody listens");
         assert_eq!(questions.recv().as_deref(), Ok("a.1"));
-        door.shut();
+        socket.shut();
         assert!(
             questions.recv().is_err(),
             "the thread has ended, and its sender with it"

@@ -1,29 +1,31 @@
-//! What an answer to a write says: the issue as it is now, or why bd refused. It reads texts and calls nothing.
+//! What a response to a write says: the issue as it is now, or why bd refused. It reads texts and calls nothing.
 
 use mesh_core::id::TaskId;
 use mesh_core::issue::Issue;
 
 use crate::error::{BdError, Refusal, RefusalReason, excerpt};
-use crate::exec::Raw;
+use crate::exec::CallOutput;
 use crate::reads::{parsed, says_not_found};
 use crate::wire::{self, WireIssue};
 
-/// The issue `id` in an answer that is an array of issues.
-pub(crate) fn one_issue(raw: &Raw, id: &TaskId) -> Result<(Issue, Option<u64>), BdError> {
-    let wires: Vec<WireIssue> = parsed(raw, |bytes| wire::issues(bytes, "the changed issue"))?;
+/// The issue `id` in a response that is an array of issues.
+pub(crate) fn one_issue(output: &CallOutput, id: &TaskId) -> Result<(Issue, Option<u64>), BdError> {
+    let wires: Vec<WireIssue> = parsed(output, |bytes| wire::issues(bytes, "the changed issue"))?;
     for wire in wires {
         let lease = wire.lease_end();
-        let issue = wire.into_issue().map_err(|unread| raw.unreadable(unread))?;
+        let issue = wire
+            .into_issue()
+            .map_err(|parse_error| output.unreadable(parse_error))?;
         if issue.id == *id {
             return Ok((issue, lease));
         }
     }
-    Err(unexpected(raw, id.as_str()))
+    Err(unexpected(output, id.as_str()))
 }
 
 /// Why bd said no, from its words; words nobody knows give [`BdError::Failed`], after which the tracker is looked at.
-pub(crate) fn refused_by_text(raw: &Raw, id: &TaskId, what: &'static str) -> BdError {
-    let text = raw.all_text();
+pub(crate) fn refused_by_text(output: &CallOutput, id: &TaskId, what: &'static str) -> BdError {
+    let text = output.all_text();
     let reason =
         if let Some(holder) = between(&text, "already claimed by ", &['\n', '"', ';', '\\']) {
             RefusalReason::HeldBy(holder)
@@ -34,18 +36,18 @@ pub(crate) fn refused_by_text(raw: &Raw, id: &TaskId, what: &'static str) -> BdE
         } else if let Some((_, rest)) = text.split_once("not claimable: ") {
             match between(rest, "status ", &['\n', '"', ' ']) {
                 Some(word) => RefusalReason::Status(wire::status(&word)),
-                None => RefusalReason::Other(raw.said()),
+                None => RefusalReason::Other(output.error_text()),
             }
-        } else if says_not_found(raw) {
+        } else if says_not_found(output) {
             return not_found(id);
-        } else if let Some(line) = raw.line_with("cannot close") {
+        } else if let Some(line) = output.line_with("cannot close") {
             if line.contains("blocked") {
                 RefusalReason::BlockedBy(line)
             } else {
                 RefusalReason::Other(line)
             }
         } else {
-            return raw.failed();
+            return output.failed();
         };
     Refusal {
         what,
@@ -77,10 +79,10 @@ pub(crate) fn not_found(id: &TaskId) -> BdError {
     }
 }
 
-pub(crate) fn unexpected(raw: &Raw, looked_for: &str) -> BdError {
-    raw.unreadable(wire::Unread {
+pub(crate) fn unexpected(output: &CallOutput, looked_for: &str) -> BdError {
+    output.unreadable(wire::ParseError {
         looked_for: looked_for.to_owned(),
-        got: excerpt(&raw.stdout),
+        got: excerpt(&output.stdout),
     })
 }
 

@@ -8,25 +8,25 @@ use crate::stage::{Scene, Vcs};
 
 /// Everything of the user's that a run must leave alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
+pub struct Snapshot {
     /// The working copy, files with modes and bytes.
     tree: BTreeMap<PathBuf, (u32, Vec<u8>)>,
     /// Branches, tags, bookmarks, what is checked out.
     refs: String,
 }
 
-/// A picture of the user's own things. mesh's own folder and the tracker's are looked at elsewhere.
-pub fn of(scene: &Scene) -> Picture {
-    Picture {
+/// A snapshot of the user's own things. mesh's own folder and the tracker's are looked at elsewhere.
+pub fn of(scene: &Scene) -> Snapshot {
+    Snapshot {
         tree: tree(&scene.repo, &[".git", ".jj", ".mesh", ".beads"]),
         refs: refs(scene),
     }
 }
 
-/// A picture in which a refused run must leave no trace at all: mesh's folder, the tracker and the workspaces are in it.
+/// A snapshot in which a refused run must leave no trace at all: mesh's folder, the tracker and the workspaces are in it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Everything {
-    user: Picture,
+    user: Snapshot,
     mesh: BTreeMap<PathBuf, (u32, Vec<u8>)>,
     tracker: String,
     workspaces: bool,

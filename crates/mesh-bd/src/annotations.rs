@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use mesh_core::id::TaskId;
 use serde::Deserialize;
 
-use crate::answer::{not_found, unexpected};
 use crate::audit::{AuditEntry, AuditLine, MAX_INLINE_BYTES};
 use crate::client::{Client, check_id};
 use crate::commands;
-use crate::doubt::Look;
 use crate::error::BdError;
-use crate::exec::{Call, Raw};
+use crate::exec::{Call, CallOutput};
+use crate::read_back::ReadBack;
 use crate::reads::{Comment, parsed, says_not_found};
+use crate::response::{not_found, unexpected};
 use crate::wire::{self, WireComment};
 
 impl Client {
@@ -24,16 +24,18 @@ impl Client {
     pub fn comment(&self, id: &TaskId, actor: &str, text: &str) -> Result<Comment, BdError> {
         check_id(id, "comment")?;
         check_text(text, "comment")?;
-        let read = |raw: &Raw| {
-            if raw.code != 0 && says_not_found(raw) {
+        let read = |output: &CallOutput| {
+            if output.code != 0 && says_not_found(output) {
                 return Err(not_found(id));
             }
-            let wire = parsed(raw, |bytes| wire::read::<WireComment>(bytes, "a comment"))?;
+            let wire = parsed(output, |bytes| {
+                wire::read::<WireComment>(bytes, "a comment")
+            })?;
             let comment = Comment::from(wire);
             if same_text(&comment.text, text) {
                 Ok(comment)
             } else {
-                Err(unexpected(raw, "our comment"))
+                Err(unexpected(output, "our comment"))
             }
         };
         let look = || {
@@ -42,7 +44,7 @@ impl Client {
                 .into_iter()
                 .rev()
                 .find(|comment| same_text(&comment.text, text));
-            Ok(ours.map_or(Look::DidNot, Look::Happened))
+            Ok(ours.map_or(ReadBack::NotApplied, ReadBack::Applied))
         };
         self.write_call(&Call::write(commands::comment(id, actor, text)), read, look)
     }
@@ -98,20 +100,20 @@ impl Client {
             .interactions_path()
             .metadata()
             .map_or(0, |meta| meta.len());
-        let read = |raw: &Raw| {
-            let answer = parsed(raw, |bytes| {
+        let read = |output: &CallOutput| {
+            let answer = parsed(output, |bytes| {
                 wire::read::<Answer>(bytes, "the audit entry's id")
             })?;
             if answer.kind == entry.kind() {
                 Ok(answer.id)
             } else {
-                Err(unexpected(raw, "our audit entry"))
+                Err(unexpected(output, "our audit entry"))
             }
         };
         let look = || {
             Ok(self
                 .find_audit_from(entry, before)?
-                .map_or(Look::DidNot, Look::Happened))
+                .map_or(ReadBack::NotApplied, ReadBack::Applied))
         };
         self.write_call(&Call::write(commands::audit(entry, actor)), read, look)
     }

@@ -11,28 +11,28 @@ use std::time::Instant;
 
 use mesh_bd_ro::view::{BEADS, LOCK, copy_dir, numbers};
 
-use super::picture::{Survey, copy, make_folder};
-use super::seats::Seats;
+use super::read_slots::ReadSlots;
+use super::snapshot::{Manifest, copy, make_folder};
 
 /// How many numbers that are taken already are passed over; only a reader's own doing makes more than one.
 const NUMBERS_TRIED: u64 = 16;
 
 /// A whole copy of the tracker, where no reader comes.
 #[derive(Debug)]
-pub(crate) struct Picture {
-    /// Its folder; `.beads` and the seats lie in it.
+pub(crate) struct TrackerSnapshot {
+    /// Its folder; `.beads` and the read slots lie in it.
     pub folder: PathBuf,
     /// What was copied.
-    pub survey: Survey,
-    /// The seats of all its copies.
-    pub seats: Arc<Seats>,
+    pub manifest: Manifest,
+    /// The read slots of all its copies.
+    pub read_slots: Arc<ReadSlots>,
 }
 
 /// A copy in a view.
 #[derive(Debug)]
 struct Copy {
     number: u64,
-    picture: Arc<Picture>,
+    snapshot: Arc<TrackerSnapshot>,
     lock: File,
 }
 
@@ -40,7 +40,7 @@ impl Copy {
     /// Holds every lock that a reader could have, or `None` if one has it. Dropping it lets go.
     fn hold_all(&self) -> Option<Held<'_>> {
         let mut held = Held(Vec::new());
-        for file in std::iter::once(&self.lock).chain(&self.picture.seats.files) {
+        for file in std::iter::once(&self.lock).chain(&self.snapshot.read_slots.files) {
             match file.try_lock() {
                 Ok(()) => held.0.push(file),
                 Err(TryLockError::WouldBlock | TryLockError::Error(_)) => return None,
@@ -63,17 +63,17 @@ impl Drop for Held<'_> {
 
 /// The view of one reader.
 #[derive(Debug)]
-pub(crate) struct Shelf {
+pub(crate) struct Replica {
     folder: PathBuf,
     opened: Instant,
     /// Oldest first. Copies that a coordinator before made are not here and stay until the view goes.
     copies: Vec<Copy>,
 }
 
-impl Shelf {
+impl Replica {
     /// The view in `folder`, which is there.
-    pub fn new(folder: PathBuf) -> Shelf {
-        Shelf {
+    pub fn new(folder: PathBuf) -> Replica {
+        Replica {
             folder,
             opened: Instant::now(),
             copies: Vec::new(),
@@ -85,32 +85,32 @@ impl Shelf {
         self.opened
     }
 
-    /// Whether the newest copy is of `picture`.
-    pub fn shows(&self, picture: &Arc<Picture>) -> bool {
+    /// Whether the newest copy is of `snapshot`.
+    pub fn shows(&self, snapshot: &Arc<TrackerSnapshot>) -> bool {
         self.copies
             .last()
-            .is_some_and(|copy| Arc::ptr_eq(&copy.picture, picture))
+            .is_some_and(|copy| Arc::ptr_eq(&copy.snapshot, snapshot))
     }
 
-    /// Puts a copy of `picture` into the view, under the next number. `workshop` is a folder of ours on the same file system.
-    pub fn put(&mut self, picture: &Arc<Picture>, workshop: &Path) -> io::Result<()> {
-        let making = workshop.join("making");
+    /// Puts a copy of `snapshot` into the view, under the next number. `staging` is a folder of ours on the same file system.
+    pub fn put(&mut self, snapshot: &Arc<TrackerSnapshot>, staging: &Path) -> io::Result<()> {
+        let making = staging.join("making");
         remove_folder(&making)?;
         make_folder(&making)?;
         copy(
-            &picture.folder.join(BEADS),
-            &picture.survey,
+            &snapshot.folder.join(BEADS),
+            &snapshot.manifest,
             &making.join(BEADS),
         )?;
         let lock = fs_err::File::create_new(making.join(LOCK))?.into_file();
-        picture.seats.link(&picture.folder, &making);
+        snapshot.read_slots.link(&snapshot.folder, &making);
         let highest = numbers(&self.folder)?.first().copied().unwrap_or(0);
         for number in (1..=NUMBERS_TRIED).map_while(|step| highest.checked_add(step)) {
             // Onto a full folder or a file that is there meanwhile it fails, and a link is not followed.
             if fs_err::rename(&making, copy_dir(&self.folder, number)).is_ok() {
                 self.copies.push(Copy {
                     number,
-                    picture: Arc::clone(picture),
+                    snapshot: Arc::clone(snapshot),
                     lock,
                 });
                 return Ok(());
@@ -123,14 +123,14 @@ impl Shelf {
     }
 
     /// Removes the copies that are old and that nobody reads.
-    pub fn sweep(&mut self, workshop: &Path) {
+    pub fn prune(&mut self, staging: &Path) {
         let newest = self.copies.pop();
         let folder = &self.folder;
         self.copies.retain(|copy| {
             let Some(_held) = copy.hold_all() else {
                 return true;
             };
-            if let Err(error) = discard(&copy_dir(folder, copy.number), workshop) {
+            if let Err(error) = discard(&copy_dir(folder, copy.number), staging) {
                 tracing::debug!(%error, "an old copy of the tracker was not removed");
             }
             false
@@ -139,17 +139,17 @@ impl Shelf {
     }
 
     /// Removes the view. Its reader must be gone.
-    pub fn remove(self, workshop: &Path) -> io::Result<()> {
-        discard(&self.folder, workshop)
+    pub fn remove(self, staging: &Path) -> io::Result<()> {
+        discard(&self.folder, staging)
     }
 }
 
 /// Takes a folder out of sight in one step, then removes it. Links in it are removed, not followed.
-fn discard(folder: &Path, workshop: &Path) -> io::Result<()> {
-    let going = workshop.join("going");
-    remove_folder(&going)?;
-    fs_err::rename(folder, &going)?;
-    remove_folder(&going)
+fn discard(folder: &Path, staging: &Path) -> io::Result<()> {
+    let trash = staging.join("trash");
+    remove_folder(&trash)?;
+    fs_err::rename(folder, &trash)?;
+    remove_folder(&trash)
 }
 
 /// Removes a folder of ours if it is there.
@@ -163,62 +163,62 @@ pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::picture::take;
+    use crate::view::snapshot::take;
     use mesh_bd_ro::view::beads_dir;
     use std::os::unix::fs::symlink;
     use std::time::Duration;
 
     struct Stage {
         temp: tempfile::TempDir,
-        shelf: Shelf,
-        workshop: PathBuf,
+        replica: Replica,
+        staging: PathBuf,
     }
 
     impl Stage {
         fn new() -> Stage {
             let temp = tempfile::tempdir().expect("temp");
-            for folder in ["live", "view", "workshop"] {
+            for folder in ["live", "view", "staging"] {
                 fs_err::create_dir(temp.path().join(folder)).expect("folder");
             }
-            let shelf = Shelf::new(temp.path().join("view"));
-            let workshop = temp.path().join("workshop");
+            let replica = Replica::new(temp.path().join("view"));
+            let staging = temp.path().join("staging");
             Stage {
                 temp,
-                shelf,
-                workshop,
+                replica,
+                staging,
             }
         }
 
-        fn picture(&self, name: &str, seats: usize) -> Arc<Picture> {
+        fn snapshot(&self, name: &str, read_slots: usize) -> Arc<TrackerSnapshot> {
             let live = self.temp.path().join("live");
             fs_err::write(live.join("beads.db"), name).expect("own file");
             let folder = self.temp.path().join(name);
             fs_err::create_dir(&folder).expect("folder");
-            let survey =
+            let manifest =
                 take(&live, &folder.join(BEADS), Duration::from_secs(30)).expect("nobody writes");
-            let seats = Arc::new(Seats::create(&folder, seats).expect("seats"));
-            Arc::new(Picture {
+            let read_slots = Arc::new(ReadSlots::create(&folder, read_slots).expect("read_slots"));
+            Arc::new(TrackerSnapshot {
                 folder,
-                survey,
-                seats,
+                manifest,
+                read_slots,
             })
         }
 
-        fn put(&mut self, picture: &Arc<Picture>) {
-            self.shelf.put(picture, &self.workshop).expect("a copy");
+        fn put(&mut self, snapshot: &Arc<TrackerSnapshot>) {
+            self.replica.put(snapshot, &self.staging).expect("a copy");
         }
 
         fn numbers(&self) -> Vec<u64> {
-            numbers(&self.shelf.folder).expect("the view")
+            numbers(&self.replica.folder).expect("the view")
         }
 
         fn text(&self, number: u64) -> String {
-            fs_err::read_to_string(beads_dir(&self.shelf.folder, number).join("beads.db"))
+            fs_err::read_to_string(beads_dir(&self.replica.folder, number).join("beads.db"))
                 .expect("copied")
         }
 
         fn open(&self, number: u64, name: &str) -> File {
-            let path = copy_dir(&self.shelf.folder, number).join(name);
+            let path = copy_dir(&self.replica.folder, number).join(name);
             fs_err::File::open(path).expect("there").into_file()
         }
     }
@@ -226,26 +226,26 @@ mod tests {
     #[test]
     fn a_newer_copy_has_a_higher_number_and_an_unread_old_one_goes() {
         let mut stage = Stage::new();
-        let (one, two) = (stage.picture("one", 1), stage.picture("two", 1));
+        let (one, two) = (stage.snapshot("one", 1), stage.snapshot("two", 1));
         stage.put(&one);
-        assert!(stage.shelf.shows(&one) && !stage.shelf.shows(&two));
+        assert!(stage.replica.shows(&one) && !stage.replica.shows(&two));
         stage.put(&two);
         assert_eq!(
             (stage.text(1), stage.text(2)),
             ("one".to_owned(), "two".to_owned())
         );
-        stage.shelf.sweep(&stage.workshop);
+        stage.replica.prune(&stage.staging);
         assert_eq!(stage.numbers(), [2]);
-        assert!(stage.shelf.shows(&two));
-        let empty = fs_err::read_dir(&stage.workshop).expect("ours").count();
+        assert!(stage.replica.shows(&two));
+        let empty = fs_err::read_dir(&stage.staging).expect("ours").count();
         assert_eq!(empty, 0);
     }
 
     #[test]
-    fn a_copy_is_kept_while_its_lock_or_one_of_its_seats_is_held() {
-        for name in ["lock", "seat-0", "seat-1"] {
+    fn a_copy_is_kept_while_its_lock_or_one_of_its_read_slots_is_held() {
+        for name in ["lock", "read-slot-0", "read-slot-1"] {
             let mut stage = Stage::new();
-            let (one, two) = (stage.picture("one", 2), stage.picture("two", 2));
+            let (one, two) = (stage.snapshot("one", 2), stage.snapshot("two", 2));
             stage.put(&one);
             let held = stage.open(1, name);
             match name {
@@ -253,30 +253,35 @@ mod tests {
                 _ => held.try_lock().expect("free"),
             }
             stage.put(&two);
-            stage.shelf.sweep(&stage.workshop);
+            stage.replica.prune(&stage.staging);
             assert_eq!(stage.numbers(), [2, 1], "{name} is held");
-            let other = if name == "seat-1" { "lock" } else { "seat-1" };
+            let other = if name == "read-slot-1" {
+                "lock"
+            } else {
+                "read-slot-1"
+            };
             stage
                 .open(1, other)
                 .try_lock()
-                .expect("the sweep has let go of the others");
+                .expect("the prune has let go of the others");
             drop(held);
-            stage.shelf.sweep(&stage.workshop);
+            stage.replica.prune(&stage.staging);
             assert_eq!(stage.numbers(), [2], "{name} was let go");
         }
     }
 
     #[test]
-    fn copies_of_one_picture_share_its_seats() {
+    fn copies_of_one_snapshot_share_its_read_slots() {
         let mut stage = Stage::new();
-        let picture = stage.picture("one", 1);
-        stage.put(&picture);
-        let mut other = Shelf::new(stage.temp.path().join("other"));
+        let snapshot = stage.snapshot("one", 1);
+        stage.put(&snapshot);
+        let mut other = Replica::new(stage.temp.path().join("other"));
         fs_err::create_dir(&other.folder).expect("folder");
-        other.put(&picture, &stage.workshop).expect("a copy");
-        let held = stage.open(1, "seat-0");
+        other.put(&snapshot, &stage.staging).expect("a copy");
+        let held = stage.open(1, "read-slot-0");
         held.try_lock().expect("free");
-        let theirs = fs_err::File::open(copy_dir(&other.folder, 1).join("seat-0")).expect("there");
+        let theirs =
+            fs_err::File::open(copy_dir(&other.folder, 1).join("read-slot-0")).expect("there");
         let theirs = theirs.file();
         assert!(matches!(theirs.try_lock(), Err(TryLockError::WouldBlock)));
         drop(held);
@@ -289,9 +294,9 @@ mod tests {
         let precious = stage.temp.path().join("precious");
         fs_err::create_dir(&precious).expect("folder");
         fs_err::write(precious.join("file"), "whole").expect("own file");
-        let (one, two) = (stage.picture("one", 1), stage.picture("two", 1));
+        let (one, two) = (stage.snapshot("one", 1), stage.snapshot("two", 1));
         stage.put(&one);
-        let view = stage.shelf.folder.clone();
+        let view = stage.replica.folder.clone();
         // The number that comes next, as a link; a folder that is in the way; and the old copy replaced by a link.
         symlink(&precious, view.join("3")).expect("link");
         fs_err::create_dir_all(view.join("4/full")).expect("folder");
@@ -303,9 +308,9 @@ mod tests {
             "two",
             "the highest number is what readers take"
         );
-        stage.shelf.sweep(&stage.workshop);
-        let shelf = std::mem::replace(&mut stage.shelf, Shelf::new(view.clone()));
-        shelf.remove(&stage.workshop).expect("its folder is ours");
+        stage.replica.prune(&stage.staging);
+        let replica = std::mem::replace(&mut stage.replica, Replica::new(view.clone()));
+        replica.remove(&stage.staging).expect("its folder is ours");
         assert!(!view.exists());
         assert_eq!(
             fs_err::read_to_string(precious.join("file")).expect("there"),
@@ -316,12 +321,12 @@ mod tests {
     #[test]
     fn a_view_without_a_free_number_is_an_error_and_no_panic() {
         let mut stage = Stage::new();
-        fs_err::create_dir_all(stage.shelf.folder.join(u64::MAX.to_string()).join("full"))
+        fs_err::create_dir_all(stage.replica.folder.join(u64::MAX.to_string()).join("full"))
             .expect("folder");
-        let picture = stage.picture("one", 1);
+        let snapshot = stage.snapshot("one", 1);
         let refused = stage
-            .shelf
-            .put(&picture, &stage.workshop)
+            .replica
+            .put(&snapshot, &stage.staging)
             .expect_err("there is no higher number");
         assert!(refused.to_string().contains("taken"), "{refused}");
     }

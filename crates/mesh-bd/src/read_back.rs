@@ -2,34 +2,34 @@
 
 use crate::client::Client;
 use crate::error::{BdError, Refusal};
-use crate::exec::{Call, Raw};
+use crate::exec::{Call, CallOutput};
 
 /// What a look at the tracker showed about a write.
-pub(crate) enum Look<T> {
+pub(crate) enum ReadBack<T> {
     /// It is there.
-    Happened(T),
+    Applied(T),
     /// It is not there, and nothing speaks against asking again.
-    DidNot,
+    NotApplied,
     /// It is not there, and cannot be.
     Refused(Refusal),
 }
 
 impl Client {
-    /// Makes the write and reads its answer; if the answer leaves it in doubt, looks.
+    /// Makes the write and reads its answer; if the answer leaves that in doubt, looks.
     pub(crate) fn write_call<T>(
         &self,
         call: &Call,
-        read: impl Fn(&Raw) -> Result<T, BdError>,
-        look: impl FnOnce() -> Result<Look<T>, BdError>,
+        read: impl Fn(&CallOutput) -> Result<T, BdError>,
+        look: impl FnOnce() -> Result<ReadBack<T>, BdError>,
     ) -> Result<T, BdError> {
-        let failure = match self.call_once(call).and_then(|raw| read(&raw)) {
+        let failure = match self.call_once(call).and_then(|output| read(&output)) {
             Err(failure) if failure.leaves_write_in_doubt() => failure,
             clear => return clear,
         };
         match look() {
-            Ok(Look::Happened(answer)) => Ok(answer),
-            Ok(Look::DidNot) => Err(failure),
-            Ok(Look::Refused(refusal)) => Err(refusal.into()),
+            Ok(ReadBack::Applied(answer)) => Ok(answer),
+            Ok(ReadBack::NotApplied) => Err(failure),
+            Ok(ReadBack::Refused(refusal)) => Err(refusal.into()),
             Err(BdError::NotFound { ids }) => Err(BdError::NotFound { ids }),
             Err(blind) => Err(BdError::InDoubt {
                 first: failure.to_string(),
