@@ -12,7 +12,7 @@ use crate::support::{FAKE, Heard, TrackerRepo, id, setup};
 /// How long a call may take here before it is killed: longer than any that works, even on a machine that is busy.
 const SHORT: Duration = Duration::from_secs(3);
 
-pub struct Scene {
+pub struct Fixture {
     pub repo: TrackerRepo,
     pub client: Client,
     pub heard: Heard,
@@ -20,15 +20,15 @@ pub struct Scene {
 }
 
 /// A tracker with one bead and an opened client.
-pub fn scene() -> Scene {
+pub fn fixture() -> Fixture {
     let repo = TrackerRepo::new(&Bd::fake(FAKE, "1.3.0"));
     let task = id(&repo.create("task", "work", &[]));
     let client = Client::open(&setup(&repo)).expect("an opened tracker");
     with_client(repo, task, client)
 }
 
-/// As [`scene`], for calls that have to be killed at their time limit.
-pub fn impatient() -> Scene {
+/// As [`fixture`], for calls that have to be killed at their time limit.
+pub fn impatient() -> Fixture {
     let repo = TrackerRepo::new(&Bd::fake(FAKE, "1.3.0"));
     let task = id(&repo.create("task", "work", &[]));
     let mut setup = setup(&repo);
@@ -38,10 +38,10 @@ pub fn impatient() -> Scene {
     with_client(repo, task, client)
 }
 
-fn with_client(repo: TrackerRepo, task: TaskId, mut client: Client) -> Scene {
+fn with_client(repo: TrackerRepo, task: TaskId, mut client: Client) -> Fixture {
     let heard = Heard::default();
     client.observe(heard.observer());
-    Scene {
+    Fixture {
         repo,
         client,
         heard,
@@ -52,12 +52,12 @@ fn with_client(repo: TrackerRepo, task: TaskId, mut client: Client) -> Scene {
 #[test]
 fn a_read_is_tried_once_more() {
     for kind in ["busy", "rubbish", "cut", "empty", "die"] {
-        let Scene {
+        let Fixture {
             repo,
             client,
             heard,
             ..
-        } = scene();
+        } = fixture();
         repo.script(&json!([{ "on": "list", "kind": kind }]));
         let listing = client.listing().unwrap_or_else(|e| panic!("{kind}: {e}"));
         assert_eq!(listing.issues.len(), 1, "{kind}");
@@ -72,7 +72,7 @@ fn a_read_is_tried_once_more() {
 
 #[test]
 fn an_empty_answer_is_never_an_empty_tracker() {
-    let Scene { repo, client, .. } = scene();
+    let Fixture { repo, client, .. } = fixture();
     repo.script(&json!([{ "on": "list", "kind": "empty", "times": 9 }]));
     let failure = client.listing().expect_err("no listing");
     assert!(
@@ -88,7 +88,7 @@ fn an_empty_answer_is_never_an_empty_tracker() {
 
 #[test]
 fn an_unreadable_answer_is_shown_shortly() {
-    let Scene { repo, client, .. } = scene();
+    let Fixture { repo, client, .. } = fixture();
     repo.script(&json!([{ "on": "list", "kind": "rubbish", "times": 9 }]));
     match client.listing().expect_err("no listing") {
         BdError::Unreadable { command, got, .. } => {
@@ -104,7 +104,7 @@ fn an_unreadable_answer_is_shown_shortly() {
 
 #[test]
 fn a_hanging_read_is_killed() {
-    let Scene {
+    let Fixture {
         repo,
         client,
         heard,
@@ -135,7 +135,7 @@ fn a_flood_is_cut_off_and_not_repeated() {
     let mut setup = setup(&repo);
     setup.limits.output_bytes = 1 << 20;
     let client = Client::open(&setup).expect("an opened tracker");
-    let Scene {
+    let Fixture {
         repo,
         client,
         heard,
@@ -156,7 +156,7 @@ fn a_flood_is_cut_off_and_not_repeated() {
 
 #[test]
 fn an_unknown_call_fails_loudly_in_the_fake() {
-    let Scene { repo, .. } = scene();
+    let Fixture { repo, .. } = fixture();
     let calls: [&[&str]; 5] = [
         &["delete", "t-1"],
         &["list", "--json", "--sort", "id"],

@@ -4,7 +4,7 @@ use mesh_bd::{AuditEntry, BdError, SwarmCreated};
 use mesh_core::issue::IssueStatus;
 use serde_json::json;
 
-use crate::faults::{Scene, impatient, scene};
+use crate::faults::{Fixture, fixture, impatient};
 use crate::support::{id, pairs};
 
 /// Ends after which nothing is known about a write.
@@ -13,12 +13,12 @@ const SILENT: [&str; 5] = ["die", "rubbish", "cut", "empty", "exit-1"];
 #[test]
 fn a_claim_that_happened_is_found() {
     for kind in SILENT {
-        let Scene {
+        let Fixture {
             repo,
             client,
             heard,
             task,
-        } = scene();
+        } = fixture();
         repo.script(&json!([{ "on": "--claim", "kind": kind, "applied": true }]));
         let claimed = client
             .claim(&task, "mesh-1", &pairs(&[("mesh.run", "r1")]))
@@ -33,12 +33,12 @@ fn a_claim_that_happened_is_found() {
 #[test]
 fn a_claim_that_did_not_happen_is_not_made_up_and_not_repeated() {
     for kind in SILENT {
-        let Scene {
+        let Fixture {
             repo,
             client,
             heard,
             task,
-        } = scene();
+        } = fixture();
         repo.script(&json!([{ "on": "--claim", "kind": kind }]));
         let failure = client.claim(&task, "mesh-1", &[]).expect_err(kind);
         assert!(
@@ -64,9 +64,9 @@ fn a_claim_that_did_not_happen_is_not_made_up_and_not_repeated() {
 
 #[test]
 fn a_silent_claim_beside_anothers_is_refused() {
-    let Scene {
+    let Fixture {
         repo, client, task, ..
-    } = scene();
+    } = fixture();
     client.claim(&task, "mesh-2", &[]).expect("a claim");
     repo.script(&json!([{ "on": "--claim", "kind": "die" }]));
     match client.claim(&task, "mesh-1", &[]) {
@@ -80,9 +80,9 @@ fn a_silent_claim_beside_anothers_is_refused() {
 
 #[test]
 fn an_older_claim_of_the_same_name_is_not_taken_for_this_one() {
-    let Scene {
+    let Fixture {
         repo, client, task, ..
-    } = scene();
+    } = fixture();
     client
         .claim(&task, "mesh-1", &pairs(&[("mesh.run", "r1")]))
         .expect("a claim of an earlier run");
@@ -96,12 +96,12 @@ fn an_older_claim_of_the_same_name_is_not_taken_for_this_one() {
 #[test]
 fn closes_and_releases_are_looked_for() {
     for kind in SILENT {
-        let Scene {
+        let Fixture {
             repo,
             client,
             heard,
             task,
-        } = scene();
+        } = fixture();
         let fault = |on: &str| repo.script(&json!([{ "on": on, "kind": kind, "applied": true }]));
         client.claim(&task, "mesh-1", &[]).expect("a claim");
         fault("update");
@@ -128,9 +128,9 @@ fn closes_and_releases_are_looked_for() {
 #[test]
 fn a_comment_is_looked_for_and_not_doubled() {
     for kind in SILENT {
-        let Scene {
+        let Fixture {
             repo, client, task, ..
-        } = scene();
+        } = fixture();
         let text = "Verified.\n\n(mesh r1 t-1#1)\n";
         repo.script(&json!([{ "on": "comments add", "kind": kind, "applied": true }]));
         client
@@ -148,9 +148,9 @@ fn a_comment_is_looked_for_and_not_doubled() {
 #[test]
 fn an_audit_entry_is_looked_for_behind_what_was_there() {
     for kind in SILENT {
-        let Scene {
+        let Fixture {
             repo, client, task, ..
-        } = scene();
+        } = fixture();
         let entry = AuditEntry::LlmPrompt {
             issue: task.clone(),
             model: "m".into(),
@@ -181,12 +181,12 @@ fn an_audit_entry_is_looked_for_behind_what_was_there() {
 
 #[test]
 fn a_swarm_is_looked_for() {
-    let Scene {
+    let Fixture {
         repo,
         client,
         heard,
         ..
-    } = scene();
+    } = fixture();
     let epic = id(&repo.create("epic", "Parser", &[]));
     repo.script(&json!([{ "on": "swarm create", "kind": "die", "applied": true }]));
     let made = client.swarm_create(&epic, "mesh").expect("a swarm");
@@ -199,7 +199,7 @@ fn a_swarm_is_looked_for() {
 
 #[test]
 fn a_write_killed_at_its_limit_is_looked_for() {
-    let Scene {
+    let Fixture {
         repo, client, task, ..
     } = impatient();
     client.claim(&task, "mesh-1", &[]).expect("a claim");
@@ -223,9 +223,9 @@ fn a_write_killed_at_its_limit_is_looked_for() {
 
 #[test]
 fn a_doubt_that_cannot_be_cleared_is_said() {
-    let Scene {
+    let Fixture {
         repo, client, task, ..
-    } = scene();
+    } = fixture();
     repo.script(&json!([{ "on": "close", "kind": "die", "applied": true }, { "on": "show", "kind": "die", "times": 9 }]));
     let failure = client
         .close(&task, "mesh", "done")

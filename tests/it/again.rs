@@ -1,26 +1,26 @@
 //! `mesh retry` of what is done.
 
+use crate::fixture::{BD_1_3_0_JJ, Backends, FAKE_BD_GIT, Fixture, ST_GIT, Work, job, on_each_vcs};
 use crate::script;
-use crate::stage::{BD_1_3_0_JJ, FAKE_BD_GIT, ST_GIT, Scene, Stage, Work, job, on_each_vcs};
 
 on_each_vcs!(a_task_of_a_plan_that_is_done_is_done_again);
 
 /// A run that has ended with all done: `b` alone, `c` on `a`.
-fn done(stage: Stage) -> Option<(Scene, Work)> {
-    let scene = stage.open()?;
+fn done(backends: Backends) -> Option<(Fixture, Work)> {
+    let fixture = backends.open()?;
     let jobs = [job("a", &[]), job("b", &[]), job("c", &["a"])];
-    let work = scene.plan("Three", &jobs);
-    scene.script(&work, |job| script::usual(&scene, job, &[]));
-    scene.run(&work, 2, &[]).exits(0).object();
-    Some((scene, work))
+    let work = fixture.plan("Three", &jobs);
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    fixture.run(&work, 2, &[]).exits(0).object();
+    Some((fixture, work))
 }
 
 /// Takes the run up again: all is done at its end, and these attempts have been made beside the first three.
 #[track_caller]
-fn goes_on(scene: &Scene, work: &Work, attempts: &[(&str, u32)]) {
-    let report = scene.mesh(&["resume", "--json"]).exits(0).object();
-    crate::epic::assert_done(scene, work, &report);
-    let mut more = scene.log.attempts("end").split_off(3);
+fn goes_on(fixture: &Fixture, work: &Work, attempts: &[(&str, u32)]) {
+    let report = fixture.mesh(&["resume", "--json"]).exits(0).object();
+    crate::epic::assert_done(fixture, work, &report);
+    let mut more = fixture.log.attempts("end").split_off(3);
     more.sort();
     let mut wanted: Vec<String> = attempts
         .iter()
@@ -30,24 +30,24 @@ fn goes_on(scene: &Scene, work: &Work, attempts: &[(&str, u32)]) {
     assert_eq!(more, wanted);
 }
 
-fn a_task_of_a_plan_that_is_done_is_done_again(stage: Stage) {
-    let Some((scene, work)) = done(stage) else {
+fn a_task_of_a_plan_that_is_done_is_done_again(backends: Backends) {
+    let Some((fixture, work)) = done(backends) else {
         return;
     };
-    let said = scene.mesh(&["retry", "a"]).exits(2);
+    let said = fixture.mesh(&["retry", "a"]).exits(2);
     assert!(said.stderr.contains("--with-dependents"), "{}", said.stderr);
-    scene.mesh(&["retry", "b"]).ends(0);
-    scene.mesh(&["retry", "a", "--with-dependents"]).ends(0);
-    goes_on(&scene, &work, &[("a", 2), ("b", 2), ("c", 2)]);
+    fixture.mesh(&["retry", "b"]).ends(0);
+    fixture.mesh(&["retry", "a", "--with-dependents"]).ends(0);
+    goes_on(&fixture, &work, &[("a", 2), ("b", 2), ("c", 2)]);
 }
 
 /// mesh opens no bead: as long as it is closed nothing of the run is touched, and the way out that is named is one.
-fn a_closed_bead_is_done_again_once_it_is_open(stage: Stage) {
-    let Some((scene, work)) = done(stage) else {
+fn a_closed_bead_is_done_again_once_it_is_open(backends: Backends) {
+    let Some((fixture, work)) = done(backends) else {
         return;
     };
-    let tracker = scene.tracker.as_ref().expect("a tracker");
-    let before = scene.tracker_state();
+    let tracker = fixture.tracker.as_ref().expect("a tracker");
+    let before = fixture.tracker_state();
     for (args, closed) in [
         (&["retry", work.id("b")][..], &["b"][..]),
         (
@@ -55,7 +55,7 @@ fn a_closed_bead_is_done_again_once_it_is_open(stage: Stage) {
             &["a", "c"][..],
         ),
     ] {
-        let said = scene.mesh(args).exits(2);
+        let said = fixture.mesh(args).exits(2);
         assert_eq!(said.stdout, "");
         for key in closed {
             let wanted = format!("{} is closed", work.id(key));
@@ -68,18 +68,18 @@ fn a_closed_bead_is_done_again_once_it_is_open(stage: Stage) {
         );
         assert!(said.stderr.contains(&way_out), "{}", said.stderr);
     }
-    let nothing = scene.mesh(&["resume", "--json"]).exits(0);
+    let nothing = fixture.mesh(&["resume", "--json"]).exits(0);
     assert_eq!(nothing.object()["state"], "done", "{}", nothing.stdout);
-    assert_eq!(scene.tracker_state(), before);
+    assert_eq!(fixture.tracker_state(), before);
     for key in ["a", "b", "c"] {
         let open = ["--status", "open", "--assignee", ""];
         let args = [&["update", work.id(key), "--json"], &open[..]].concat();
         tracker.bd_json(&args);
     }
-    scene.mesh(&["retry", work.id("b")]).ends(0);
+    fixture.mesh(&["retry", work.id("b")]).ends(0);
     let a = ["retry", work.id("a"), "--with-dependents"];
-    scene.mesh(&a).ends(0);
-    goes_on(&scene, &work, &[("a", 2), ("b", 2), ("c", 2)]);
+    fixture.mesh(&a).ends(0);
+    goes_on(&fixture, &work, &[("a", 2), ("b", 2), ("c", 2)]);
 }
 
 #[test]
@@ -93,20 +93,25 @@ fn a_closed_bead_is_done_again_once_it_is_open_real_bd_1_3_0_jj_0_45_1() {
 }
 
 /// The world refuses, and what failed before that was clear was written down as failed already.
-fn what_a_pause_excuses_is_done_afterwards(stage: Stage) {
-    let Some(scene) = stage.open() else { return };
-    scene.configure("retries = 0\n");
+fn what_a_pause_excuses_is_done_afterwards(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    fixture.configure("retries = 0\n");
     let jobs = ["a", "b", "c", "d", "e", "f"].map(|key| job(key, &[]));
-    let work = scene.plan("Six", &jobs);
-    let good = scene.env.dir().join("good");
-    scene.script(&work, |job| {
+    let work = fixture.plan("Six", &jobs);
+    let good = fixture.env.dir().join("good");
+    fixture.script(&work, |job| {
         let world = serde_json::json!({"run": ["test", "-e", good]});
-        script::then(serde_json::json!([world]), &script::usual(&scene, job, &[]))
+        script::then(
+            serde_json::json!([world]),
+            &script::usual(&fixture, job, &[]),
+        )
     });
-    scene.run(&work, 4, &[]).ends(21);
+    fixture.run(&work, 4, &[]).ends(21);
     fs_err::write(good, "").expect("a file");
-    let report = scene.mesh(&["resume", "--json"]).exits(0).object();
-    crate::epic::assert_done(&scene, &work, &report);
+    let report = fixture.mesh(&["resume", "--json"]).exits(0).object();
+    crate::epic::assert_done(&fixture, &work, &report);
 }
 
 #[test]

@@ -3,20 +3,20 @@
 use serde_json::{Value, json};
 
 use crate::bad_input::{refused, right};
-use crate::stage::{BD_1_3_0_JJ, FAKE_BD_GIT, Work, job};
+use crate::fixture::{BD_1_3_0_JJ, FAKE_BD_GIT, Work, job};
 
 /// No bd makes such edges by its own commands; merges and imports do.
 #[test]
 fn a_circle_and_an_unknown_need_are_both_said_fake_bd_1_3_0_git() {
-    let scene = FAKE_BD_GIT.open().expect("fakes are there");
+    let fixture = FAKE_BD_GIT.open().expect("fakes are there");
     let jobs = [
         job("a", &["b"]),
         job("b", &[]),
         job("c", &[]),
         job("d", &[]),
     ];
-    let work = scene.plan("Four", &jobs);
-    let path = scene.repo.join(".beads/fake-bd/issues.json");
+    let work = fixture.plan("Four", &jobs);
+    let path = fixture.repo.join(".beads/fake-bd/issues.json");
     let text = fs_err::read_to_string(&path).expect("the issues");
     let mut state: Value = serde_json::from_str(&text).expect("the issues");
     for (from, to) in [("b", work.id("a")), ("c", "t-nowhere"), ("d", work.id("d"))] {
@@ -36,18 +36,18 @@ fn a_circle_and_an_unknown_need_are_both_said_fake_bd_1_3_0_git() {
         &format!("{} needs t-nowhere, which is not in the plan", work.id("c")),
         &format!("{} needs itself", work.id("d")),
     ];
-    refused(&scene, &scene.run_args(&work, 2, &[]), 10, &wanted);
+    refused(&fixture, &fixture.run_args(&work, 2, &[]), 10, &wanted);
     let plan = ["plan".to_owned(), work.source.clone()];
-    refused(&scene, &plan, 10, &wanted);
+    refused(&fixture, &plan, 10, &wanted);
 }
 
 /// A circle that bd lets pass: through what epics contain.
 #[test]
 fn a_circle_through_epics_is_shown_as_a_path_real_bd_1_3_0_jj_0_45_1() {
-    let Some((scene, _)) = right(BD_1_3_0_JJ) else {
+    let Some((fixture, _)) = right(BD_1_3_0_JJ) else {
         return;
     };
-    let tracker = scene.tracker.as_ref().expect("a tracker");
+    let tracker = fixture.tracker.as_ref().expect("a tracker");
     let root = tracker.create("epic", "All", &[]);
     let under =
         |kind: &str, title: &str, parent: &str| tracker.create(kind, title, &["--parent", parent]);
@@ -62,9 +62,9 @@ fn a_circle_through_epics_is_shown_as_a_path_real_bd_1_3_0_jj_0_45_1() {
         ids: Default::default(),
     };
     let wanted = ["dependency cycle", &x[..], &y, &left, &right];
-    refused(&scene, &scene.run_args(&work, 2, &[]), 10, &wanted);
+    refused(&fixture, &fixture.run_args(&work, 2, &[]), 10, &wanted);
     refused(
-        &scene,
+        &fixture,
         &["plan".to_owned(), work.source.clone()],
         10,
         &wanted,

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::fixture::{
+    BD_1_0_5_JJ, BD_1_3_0_JJ, Backends, FAKE_BD_GIT, Fixture, ST_GIT, Work, job, task,
+};
 use crate::log::wait_until;
 use crate::script;
-use crate::stage::{BD_1_0_5_JJ, BD_1_3_0_JJ, FAKE_BD_GIT, ST_GIT, Scene, Stage, Work, job, task};
 
 macro_rules! on_each_tracker {
     ($($story:ident),* $(,)?) => {
@@ -31,27 +33,27 @@ fn a_bead_that_is_taken_while_others_end_has_its_agent_stopped_real_bd_1_0_5_jj_
 }
 
 /// Two beads, each of whose agents waits at a gate of its own.
-fn scene(stage: Stage) -> Option<(Scene, Work)> {
-    let scene = stage.open()?;
-    let work = scene.plan("Taken", &[job("a", &[]), job("b", &[])]);
-    scene.script(&work, |job| {
-        let gate = json!({"wait_for": gate_of(&scene, &job.key)});
-        script::usual(&scene, job, &[gate])
+fn fixture(backends: Backends) -> Option<(Fixture, Work)> {
+    let fixture = backends.open()?;
+    let work = fixture.plan("Taken", &[job("a", &[]), job("b", &[])]);
+    fixture.script(&work, |job| {
+        let gate = json!({"wait_for": gate_of(&fixture, &job.key)});
+        script::usual(&fixture, job, &[gate])
     });
-    Some((scene, work))
+    Some((fixture, work))
 }
 
-fn gate_of(scene: &Scene, key: &str) -> PathBuf {
-    scene.env.dir().join(format!("gate-{key}"))
+fn gate_of(fixture: &Fixture, key: &str) -> PathBuf {
+    fixture.env.dir().join(format!("gate-{key}"))
 }
 
-fn open(scene: &Scene, key: &str) {
-    fs_err::write(gate_of(scene, key), "").expect("a gate");
+fn open(fixture: &Fixture, key: &str) {
+    fs_err::write(gate_of(fixture, key), "").expect("a gate");
 }
 
 /// Somebody takes the bead, as a person does who does not ask.
-fn take(scene: &Scene, id: &str) {
-    let tracker = scene.tracker.as_ref().expect("a tracker");
+fn take(fixture: &Fixture, id: &str) {
+    let tracker = fixture.tracker.as_ref().expect("a tracker");
     let mut args = vec![
         "update",
         id,
@@ -69,9 +71,9 @@ fn take(scene: &Scene, id: &str) {
 }
 
 #[track_caller]
-fn is_adas(scene: &Scene, work: &Work, report: &Value) {
+fn is_adas(fixture: &Fixture, work: &Work, report: &Value) {
     assert_eq!(
-        scene.tasks(work)[work.id("a")],
+        fixture.tasks(work)[work.id("a")],
         ("in_progress".to_owned(), Some("ada".to_owned())),
         "{report:#}"
     );
@@ -79,41 +81,41 @@ fn is_adas(scene: &Scene, work: &Work, report: &Value) {
 
 /// Nobody reads the tracker between the taking and the agent's end. The older bd closes it for whoever asks, so that only the newer
 /// one is held to this.
-fn a_bead_that_is_taken_from_a_running_agent_is_not_closed(stage: Stage) {
-    let Some((scene, work)) = scene(stage) else {
+fn a_bead_that_is_taken_from_a_running_agent_is_not_closed(backends: Backends) {
+    let Some((fixture, work)) = fixture(backends) else {
         return;
     };
-    let coordinator = scene.start(&work, 1, &["--pick", work.id("a")]);
-    scene.log.wait_for("saw", 1);
-    take(&scene, work.id("a"));
-    open(&scene, "a");
-    open(&scene, "b");
+    let coordinator = fixture.start(&work, 1, &["--pick", work.id("a")]);
+    fixture.log.wait_for("saw", 1);
+    take(&fixture, work.id("a"));
+    open(&fixture, "a");
+    open(&fixture, "b");
     let said = coordinator.wait();
     for wanted in ["the tracker was not told", work.id("a"), "ada has it"] {
         assert!(said.stderr.contains(wanted), "{}", said.stderr);
     }
-    is_adas(&scene, &work, &said.object());
+    is_adas(&fixture, &work, &said.object());
     assert_eq!(
         task(&said.object(), work.id("b"))["state"],
         "verified",
         "{}",
         said.stdout
     );
-    assert_eq!(scene.log.attempts("start").len(), 2);
-    scene.assert_no_process();
+    assert_eq!(fixture.log.attempts("start").len(), 2);
+    fixture.assert_no_process();
 }
 
 /// The end of `b` makes mesh read the tracker again.
-fn a_bead_that_is_taken_while_others_end_has_its_agent_stopped(stage: Stage) {
-    let Some((scene, work)) = scene(stage) else {
+fn a_bead_that_is_taken_while_others_end_has_its_agent_stopped(backends: Backends) {
+    let Some((fixture, work)) = fixture(backends) else {
         return;
     };
-    let coordinator = scene.start(&work, 2, &[]);
-    scene.log.wait_for("saw", 2);
-    take(&scene, work.id("a"));
-    open(&scene, "b");
+    let coordinator = fixture.start(&work, 2, &[]);
+    fixture.log.wait_for("saw", 2);
+    take(&fixture, work.id("a"));
+    open(&fixture, "b");
     let report = coordinator.wait().exits(21).object();
-    is_adas(&scene, &work, &report);
+    is_adas(&fixture, &work, &report);
     let a = task(&report, work.id("a"));
     assert_eq!(a["state"], "skipped", "{report:#}");
     let reason = a["reason"].as_str().expect("a reason");
@@ -125,48 +127,48 @@ fn a_bead_that_is_taken_while_others_end_has_its_agent_stopped(stage: Stage) {
     let kept = a["attempts"][0]["workspace"].as_str().expect("a folder");
     assert!(std::path::Path::new(kept).is_dir(), "{kept}");
     assert_eq!(
-        scene.log.attempts("end"),
+        fixture.log.attempts("end"),
         [work.attempt("b", 1)],
         "the agent of a went on"
     );
-    assert_eq!(scene.comments(&work, "a"), Vec::<String>::new());
-    assert_eq!(scene.tasks(&work)[work.id("b")].0, "closed");
-    scene.assert_no_process();
+    assert_eq!(fixture.comments(&work, "a"), Vec::<String>::new());
+    assert_eq!(fixture.tasks(&work)[work.id("b")].0, "closed");
+    fixture.assert_no_process();
 }
 
 /// The plan file says something else than when it was last read: `b`, which `c` waits for, changes it as its last deed.
 #[test]
 fn what_a_person_says_of_an_item_before_it_is_claimed_stays_st_git() {
     for status in ["canceled", "deferred", "blocked", "completed"] {
-        let scene = ST_GIT.open().expect("git is enough");
-        let work = scene.plan("Three", &[job("a", &[]), job("b", &[]), job("c", &["b"])]);
+        let fixture = ST_GIT.open().expect("git is enough");
+        let work = fixture.plan("Three", &[job("a", &[]), job("b", &[]), job("c", &["b"])]);
         let event = format!(
             "seq=$(tail -n 1 {plan} | sed 's/.*\"seq\":\\([0-9]*\\).*/\\1/'); echo '{{\"v\":3,\"ts\":\"2026-01-01T00:00:01Z\",\"lane\":\"event\",\"seq\":'$((seq+1))',\"op\":\"set_status\",\"id\":\"c\",\"status\":\"{status}\"}}' >>{plan}",
             plan = work.source,
         );
-        scene.script(&work, |job| {
+        fixture.script(&work, |job| {
             let steps: &[Value] = match job.key.as_str() {
-                "a" => &[script::gate(&scene)],
+                "a" => &[script::gate(&fixture)],
                 "b" => &[json!({"run": ["sh", "-c", event]})],
                 _ => &[],
             };
-            script::usual(&scene, job, steps)
+            script::usual(&fixture, job, steps)
         });
-        let coordinator = scene.start(&work, 2, &[]);
+        let coordinator = fixture.start(&work, 2, &[]);
         wait_until(
             "b to be written down",
-            || scene.tasks(&work)["b"].0 == "closed",
+            || fixture.tasks(&work)["b"].0 == "closed",
             || coordinator.stderr(),
         );
-        scene.open_gate();
+        fixture.open_gate();
         let report = coordinator.wait().exits(21).object();
         let expected = if status == "completed" {
             "closed"
         } else {
             status
         };
-        assert_eq!(scene.tasks(&work)["c"].0, expected, "{report:#}");
-        assert_eq!(scene.log.attempts("start").len(), 2, "{report:#}");
+        assert_eq!(fixture.tasks(&work)["c"].0, expected, "{report:#}");
+        assert_eq!(fixture.log.attempts("start").len(), 2, "{report:#}");
         let said = task(&report, "c")["reason"].to_string();
         assert!(
             said.contains(status) || said.contains("somebody else"),

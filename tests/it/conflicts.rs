@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
+use crate::fixture::{
+    Backends, Fixture, Job, ST_JJ, Vcs, Work, job, on_each_vcs, on_main_backends, task,
+};
 use crate::script;
 use crate::snapshot;
-use crate::stage::{Job, ST_JJ, Scene, Stage, Vcs, Work, job, on_each_vcs, on_main_stages, task};
 
-on_main_stages!(a_result_that_conflicts_with_what_landed_is_kept);
+on_main_backends!(a_result_that_conflicts_with_what_landed_is_kept);
 on_each_vcs!(
     what_needs_a_result_that_did_not_land_is_not_landed,
     a_target_that_is_not_there_is_refused,
@@ -17,17 +19,17 @@ on_each_vcs!(
 
 /// `a` and `b` say different things in one line of a file that is there; others do what `rest` says.
 fn rivals(
-    stage: Stage,
+    backends: Backends,
     jobs: &[Job],
-    rest: impl Fn(&Scene, &Job) -> Value,
-) -> Option<(Scene, Work)> {
-    let scene = stage.open()?;
-    let work = scene.plan("Rivals", jobs);
-    scene.script(&work, |job| match job.key.as_str() {
-        "a" | "b" => script::usual(&scene, job, &[says(&job.key)]),
-        _ => rest(&scene, job),
+    rest: impl Fn(&Fixture, &Job) -> Value,
+) -> Option<(Fixture, Work)> {
+    let fixture = backends.open()?;
+    let work = fixture.plan("Rivals", jobs);
+    fixture.script(&work, |job| match job.key.as_str() {
+        "a" | "b" => script::usual(&fixture, job, &[says(&job.key)]),
+        _ => rest(&fixture, job),
     });
-    Some((scene, work))
+    Some((fixture, work))
 }
 
 fn says(text: &str) -> Value {
@@ -35,12 +37,12 @@ fn says(text: &str) -> Value {
 }
 
 /// The file as a commit has it.
-fn readme(scene: &Scene, commit: &str) -> String {
-    match scene.stage.vcs {
-        Vcs::Git => scene.env.must(
+fn readme(fixture: &Fixture, commit: &str) -> String {
+    match fixture.backends.vcs {
+        Vcs::Git => fixture.env.must(
             "git",
             &["show", &format!("{commit}:README.md")],
-            &scene.repo,
+            &fixture.repo,
         ),
         Vcs::Jj => {
             let args = [
@@ -52,31 +54,31 @@ fn readme(scene: &Scene, commit: &str) -> String {
                 commit,
                 "README.md",
             ];
-            scene.env.must("jj", &args, &scene.repo)
+            fixture.env.must("jj", &args, &fixture.repo)
         }
     }
 }
 
 /// A branch or bookmark that is nowhere checked out.
-fn make_target(scene: &Scene) {
-    match scene.stage.vcs {
-        Vcs::Git => scene.env.must("git", &["branch", "trunk"], &scene.repo),
-        Vcs::Jj => scene.env.must(
+fn make_target(fixture: &Fixture) {
+    match fixture.backends.vcs {
+        Vcs::Git => fixture.env.must("git", &["branch", "trunk"], &fixture.repo),
+        Vcs::Jj => fixture.env.must(
             "jj",
             &["bookmark", "create", "trunk", "-r", "@-"],
-            &scene.repo,
+            &fixture.repo,
         ),
     };
 }
 
-fn a_result_that_conflicts_with_what_landed_is_kept(stage: Stage) {
+fn a_result_that_conflicts_with_what_landed_is_kept(backends: Backends) {
     let jobs = [job("a", &[]), job("b", &[])];
-    let Some((scene, work)) = rivals(stage, &jobs, |_, _| json!([])) else {
+    let Some((fixture, work)) = rivals(backends, &jobs, |_, _| json!([])) else {
         return;
     };
-    make_target(&scene);
-    scene.configure("land = \"trunk\"\n[tracker]\nclose = \"landed\"\n");
-    let report = scene.run(&work, 2, &[]).exits(0).object();
+    make_target(&fixture);
+    fixture.configure("land = \"trunk\"\n[tracker]\nclose = \"landed\"\n");
+    let report = fixture.run(&work, 2, &[]).exits(0).object();
     let of = |key: &str| task(&report, work.id(key));
     let (landed, lost): (Vec<&str>, Vec<&str>) = ["a", "b"]
         .into_iter()
@@ -88,40 +90,40 @@ fn a_result_that_conflicts_with_what_landed_is_kept(stage: Stage) {
     let wanted = "not landed: conflicts with trunk in README.md";
     let reason = of(loser)["reason"].as_str().expect("a reason");
     assert!(reason.contains(wanted), "{reason}");
-    let said = scene.mesh(&["report"]).exits(0);
+    let said = fixture.mesh(&["report"]).exits(0);
     assert!(said.stdout.contains(wanted), "{}", said.stdout);
     // Both results are there, and the target has the one.
-    assert_eq!(readme(&scene, "trunk"), format!("{winner}\n"));
+    assert_eq!(readme(&fixture, "trunk"), format!("{winner}\n"));
     for key in ["a", "b"] {
         let commit = of(key)["attempts"][0]["commit"].as_str();
         let commit = commit.expect("a commit");
-        assert_eq!(readme(&scene, commit), format!("{key}\n"));
+        assert_eq!(readme(&fixture, commit), format!("{key}\n"));
     }
-    if scene.tracker.is_some() {
-        let comments = scene.comments(&work, loser).concat();
+    if fixture.tracker.is_some() {
+        let comments = fixture.comments(&work, loser).concat();
         assert!(comments.contains(wanted), "{comments}");
-        let tasks = scene.tasks(&work);
+        let tasks = fixture.tasks(&work);
         assert_eq!(tasks[work.id(winner)].0, "closed");
         assert_eq!(tasks[work.id(loser)], ("open".to_owned(), None));
     }
-    scene.assert_nothing_left(&work);
+    fixture.assert_nothing_left(&work);
 }
 
 /// The target never holds what stands on work that it does not hold.
-fn what_needs_a_result_that_did_not_land_is_not_landed(stage: Stage) {
+fn what_needs_a_result_that_did_not_land_is_not_landed(backends: Backends) {
     let jobs = [
         job("a", &[]),
         job("b", &[]),
         job("c", &["a"]),
         job("d", &["b"]),
     ];
-    let steps = |scene: &Scene, job: &Job| script::usual(scene, job, &[]);
-    let Some((scene, work)) = rivals(stage, &jobs, steps) else {
+    let steps = |fixture: &Fixture, job: &Job| script::usual(fixture, job, &[]);
+    let Some((fixture, work)) = rivals(backends, &jobs, steps) else {
         return;
     };
-    make_target(&scene);
-    scene.configure("land = \"trunk\"\n");
-    let report = scene.run(&work, 2, &[]).exits(0).object();
+    make_target(&fixture);
+    fixture.configure("land = \"trunk\"\n");
+    let report = fixture.run(&work, 2, &[]).exits(0).object();
     let state = |key: &str| task(&report, work.id(key))["state"].clone();
     assert_ne!(state("a"), state("b"), "{report:#}");
     for (need, key) in [("a", "c"), ("b", "d")] {
@@ -132,39 +134,41 @@ fn what_needs_a_result_that_did_not_land_is_not_landed(stage: Stage) {
             assert!(reason.contains(&wanted), "{reason}");
         }
     }
-    scene.assert_nothing_left(&work);
+    fixture.assert_nothing_left(&work);
 }
 
-fn a_target_that_is_not_there_is_refused(stage: Stage) {
-    let Some(scene) = stage.open() else { return };
-    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
-    scene.script(&work, |job| script::usual(&scene, job, &[]));
-    let said = scene.run(&work, 2, &["--land", "nowhere"]).exits(2);
+fn a_target_that_is_not_there_is_refused(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let work = fixture.plan("Two", &[job("a", &[]), job("b", &[])]);
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    let said = fixture.run(&work, 2, &["--land", "nowhere"]).exits(2);
     assert!(
         said.stderr
             .contains("`nowhere` does not exist: make it with"),
         "{}",
         said.stderr
     );
-    assert_eq!(scene.runs().len(), 0);
+    assert_eq!(fixture.runs().len(), 0);
 }
 
-fn needs_that_conflict_are_the_agents_to_solve(stage: Stage) {
+fn needs_that_conflict_are_the_agents_to_solve(backends: Backends) {
     let jobs = [job("a", &[]), job("b", &[]), job("c", &["a", "b"])];
-    let steps = |scene: &Scene, job: &Job| {
-        let prompt = json!({"copy_stdin": scene.env.dir().join("prompt")});
+    let steps = |fixture: &Fixture, job: &Job| {
+        let prompt = json!({"copy_stdin": fixture.env.dir().join("prompt")});
         let marked = json!({"run": ["grep", "-q", "<<<<<<<", "README.md"]});
         script::then(
             json!([prompt, marked, says("both")]),
-            &script::usual(scene, job, &[]),
+            &script::usual(fixture, job, &[]),
         )
     };
-    let Some((scene, work)) = rivals(stage, &jobs, steps) else {
+    let Some((fixture, work)) = rivals(backends, &jobs, steps) else {
         return;
     };
-    let report = scene.run(&work, 2, &[]).exits(0).object();
-    crate::epic::assert_done(&scene, &work, &report);
-    let prompt = fs_err::read_to_string(scene.env.dir().join("prompt")).expect("the prompt");
+    let report = fixture.run(&work, 2, &[]).exits(0).object();
+    crate::epic::assert_done(&fixture, &work, &report);
+    let prompt = fs_err::read_to_string(fixture.env.dir().join("prompt")).expect("the prompt");
     assert!(
         prompt.contains("README.md") && prompt.contains("conflict"),
         "{prompt}"
@@ -173,34 +177,36 @@ fn needs_that_conflict_are_the_agents_to_solve(stage: Stage) {
         .as_str()
         .expect("a commit")
         .to_owned();
-    assert_eq!(readme(&scene, &commit), "both\n");
+    assert_eq!(readme(&fixture, &commit), "both\n");
 }
 
-fn a_conflict_that_an_agent_leaves_is_no_result(stage: Stage) {
+fn a_conflict_that_an_agent_leaves_is_no_result(backends: Backends) {
     let jobs = [job("a", &[]), job("b", &[]), job("c", &["a", "b"])];
-    let Some((scene, work)) = rivals(stage, &jobs, |scene, job| script::usual(scene, job, &[]))
-    else {
+    let Some((fixture, work)) = rivals(backends, &jobs, |fixture, job| {
+        script::usual(fixture, job, &[])
+    }) else {
         return;
     };
-    let report = scene.run(&work, 2, &[]).exits(20).object();
-    conflicted(&scene, &report, &["conflict", "conflict"]);
+    let report = fixture.run(&work, 2, &[]).exits(20).object();
+    conflicted(&fixture, &report, &["conflict", "conflict"]);
 }
 
-fn needs_that_conflict_are_refused_when_that_is_wanted(stage: Stage) {
+fn needs_that_conflict_are_refused_when_that_is_wanted(backends: Backends) {
     let jobs = [job("a", &[]), job("b", &[]), job("c", &["a", "b"])];
-    let Some((scene, work)) = rivals(stage, &jobs, |scene, job| script::usual(scene, job, &[]))
-    else {
+    let Some((fixture, work)) = rivals(backends, &jobs, |fixture, job| {
+        script::usual(fixture, job, &[])
+    }) else {
         return;
     };
-    scene.configure("base_conflict = \"fail\"\n");
-    let report = scene.run(&work, 2, &[]).exits(20).object();
-    conflicted(&scene, &report, &["conflict", "conflict"]);
-    assert_eq!(scene.log.attempts("start").len(), 2, "c began");
+    fixture.configure("base_conflict = \"fail\"\n");
+    let report = fixture.run(&work, 2, &[]).exits(20).object();
+    conflicted(&fixture, &report, &["conflict", "conflict"]);
+    assert_eq!(fixture.log.attempts("start").len(), 2, "c began");
 }
 
 /// `c` failed for the conflict, and what it needs is as it was.
 #[track_caller]
-fn conflicted(scene: &Scene, report: &Value, outcomes: &[&str]) {
+fn conflicted(fixture: &Fixture, report: &Value, outcomes: &[&str]) {
     let c = task(report, "c");
     assert_eq!(c["state"], "failed", "{report:#}");
     let attempts = c["attempts"].as_array().expect("attempts");
@@ -220,23 +226,23 @@ fn conflicted(scene: &Scene, report: &Value, outcomes: &[&str]) {
         let commit = task(report, key)["attempts"][0]["commit"]
             .as_str()
             .expect("a commit");
-        assert_eq!(readme(scene, commit), format!("{key}\n"));
+        assert_eq!(readme(fixture, commit), format!("{key}\n"));
     }
-    scene.assert_no_process();
+    fixture.assert_no_process();
 }
 
 /// An agent that merges by itself and leaves the conflict where it is.
 #[test]
 fn a_conflict_of_the_agents_own_making_is_no_result_st_jj_0_45_1() {
-    let Some(scene) = ST_JJ.open() else { return };
-    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
+    let Some(fixture) = ST_JJ.open() else { return };
+    let work = fixture.plan("Two", &[job("a", &[]), job("b", &[])]);
     let merge = "echo one > README.md; jj describe -m one; jj new @- -m two; echo two > README.md; \
                  jj new 'description(exact:\"one\\n\")' @ -m both; grep -q '<<<<<<<' README.md";
-    scene.script(&work, |job| match job.key.as_str() {
-        "a" => script::usual(&scene, job, &[json!({"run": ["sh", "-c", merge]})]),
-        _ => script::usual(&scene, job, &[]),
+    fixture.script(&work, |job| match job.key.as_str() {
+        "a" => script::usual(&fixture, job, &[json!({"run": ["sh", "-c", merge]})]),
+        _ => script::usual(&fixture, job, &[]),
     });
-    let report = scene.run(&work, 2, &[]).exits(20).object();
+    let report = fixture.run(&work, 2, &[]).exits(20).object();
     let a = task(&report, "a");
     assert_eq!(a["attempts"][1]["outcome"], "conflict", "{report:#}");
     assert!(
@@ -246,30 +252,30 @@ fn a_conflict_of_the_agents_own_making_is_no_result_st_jj_0_45_1() {
         "{a:#}"
     );
     assert_eq!(task(&report, "b")["state"], "verified", "{report:#}");
-    scene.assert_no_process();
+    fixture.assert_no_process();
 }
 
 /// The user is in the middle of a merge: that is the user's, and the run stands on what is below it.
 #[test]
 fn a_conflict_in_the_users_working_copy_is_left_alone_st_jj_0_45_1() {
-    let Some(scene) = ST_JJ.open() else { return };
-    let jj = |args: &[&str]| scene.env.must("jj", args, &scene.repo);
+    let Some(fixture) = ST_JJ.open() else { return };
+    let jj = |args: &[&str]| fixture.env.must("jj", args, &fixture.repo);
     for text in ["one", "two"] {
         jj(&["new", "main", "-m", text]);
-        fs_err::write(scene.repo.join("README.md"), format!("{text}\n")).expect("a file");
+        fs_err::write(fixture.repo.join("README.md"), format!("{text}\n")).expect("a file");
     }
     jj(&["rebase", "-r", "@", "-d", "description(exact:\"one\\n\")"]);
-    let before = fs_err::read_to_string(scene.repo.join("README.md")).expect("a file");
+    let before = fs_err::read_to_string(fixture.repo.join("README.md")).expect("a file");
     assert!(before.contains("<<<<<<<"), "{before}");
-    let snapshot = snapshot::of(&scene);
-    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
-    scene.script(&work, |job| script::usual(&scene, job, &[]));
-    let said = scene.run(&work, 2, &[]).exits(0);
+    let snapshot = snapshot::of(&fixture);
+    let work = fixture.plan("Two", &[job("a", &[]), job("b", &[])]);
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    let said = fixture.run(&work, 2, &[]).exits(0);
     assert!(
         said.stderr.contains("the working copy has conflicts"),
         "{}",
         said.stderr
     );
-    crate::epic::assert_done(&scene, &work, &said.object());
-    assert_eq!(snapshot, snapshot::of(&scene));
+    crate::epic::assert_done(&fixture, &work, &said.object());
+    assert_eq!(snapshot, snapshot::of(&fixture));
 }

@@ -6,8 +6,8 @@ use std::process::{Child, ExitStatus, Stdio};
 use mesh_testkit::env::Said;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::fixture::Fixture;
 use crate::log::wait_until;
-use crate::stage::Scene;
 
 /// A coordinator that this test started.
 pub struct Coordinator {
@@ -19,32 +19,32 @@ pub struct Coordinator {
 
 impl Coordinator {
     /// Starts `mesh` with these arguments in the repository.
-    pub fn start(scene: &Scene, args: &[String]) -> Coordinator {
-        Coordinator::start_with(scene, args, &[])
+    pub fn start(fixture: &Fixture, args: &[String]) -> Coordinator {
+        Coordinator::start_with(fixture, args, &[])
     }
 
     /// The same with some variables changed.
     pub fn start_with(
-        scene: &Scene,
+        fixture: &Fixture,
         args: &[String],
         variables: &[(&'static str, PathBuf)],
     ) -> Coordinator {
-        Coordinator::start_in(scene, &scene.repo, args, variables)
+        Coordinator::start_in(fixture, &fixture.repo, args, variables)
     }
 
     /// The same in some folder.
     pub fn start_in(
-        scene: &Scene,
+        fixture: &Fixture,
         folder: &Path,
         args: &[String],
         variables: &[(&'static str, PathBuf)],
     ) -> Coordinator {
-        let count = scene.fresh_name();
-        let stdout = scene.env.dir().join(format!("mesh-{count}.stdout"));
-        let stderr = scene.env.dir().join(format!("mesh-{count}.stderr"));
+        let count = fixture.fresh_name();
+        let stdout = fixture.env.dir().join(format!("mesh-{count}.stdout"));
+        let stderr = fixture.env.dir().join(format!("mesh-{count}.stderr"));
         let open =
             |path: &PathBuf| Stdio::from(fs_err::File::create(path).expect("a file").into_file());
-        let mut command = scene.env.command(crate::stage::MESH, folder);
+        let mut command = fixture.env.command(crate::fixture::MESH, folder);
         command
             .args(args)
             .envs(variables.iter().cloned())

@@ -7,61 +7,61 @@ use serde_json::json;
 
 use crate::coordinator::Coordinator;
 use crate::epic::assert_done;
+use crate::fixture::{Backends, Fixture, ST_GIT, Work, job, on_each_vcs, on_main_backends, task};
 use crate::log::wait_until;
 use crate::script;
-use crate::stage::{ST_GIT, Scene, Stage, Work, job, on_each_vcs, on_main_stages, task};
 
 on_each_vcs!(
     a_line_that_was_put_in_is_taken_out_by_a_resume,
     a_living_run_goes_on_whatever_somebody_does_to_its_journal,
     a_journal_that_is_cut_under_a_living_run_stops_it,
 );
-on_main_stages!(records_that_are_lost_start_nothing_twice);
+on_main_backends!(records_that_are_lost_start_nothing_twice);
 
 /// `a` and `b` wait at the gate, `c` needs `a`.
-fn at_the_gate(stage: Stage) -> Option<(Scene, Work, Coordinator)> {
-    let scene = stage.open()?;
-    let work = scene.plan("Three", &[job("a", &[]), job("b", &[]), job("c", &["a"])]);
-    scene.script(&work, |job| {
-        script::usual(&scene, job, &[script::gate(&scene)])
+fn at_the_gate(backends: Backends) -> Option<(Fixture, Work, Coordinator)> {
+    let fixture = backends.open()?;
+    let work = fixture.plan("Three", &[job("a", &[]), job("b", &[]), job("c", &["a"])]);
+    fixture.script(&work, |job| {
+        script::usual(&fixture, job, &[script::gate(&fixture)])
     });
-    let coordinator = scene.start(&work, 2, &[]);
-    scene.log.wait_for("saw", 2);
-    Some((scene, work, coordinator))
+    let coordinator = fixture.start(&work, 2, &[]);
+    fixture.log.wait_for("saw", 2);
+    Some((fixture, work, coordinator))
 }
 
 /// The same when `a` is verified; `b` and `c` wait at the gate.
-fn c_at_the_gate(stage: Stage) -> Option<(Scene, Work, Coordinator)> {
-    let scene = stage.open()?;
-    let work = scene.plan("Three", &[job("a", &[]), job("b", &[]), job("c", &["a"])]);
-    scene.script(&work, |job| match job.key.as_str() {
-        "a" => script::usual(&scene, job, &[]),
-        _ => script::usual(&scene, job, &[script::gate(&scene)]),
+fn c_at_the_gate(backends: Backends) -> Option<(Fixture, Work, Coordinator)> {
+    let fixture = backends.open()?;
+    let work = fixture.plan("Three", &[job("a", &[]), job("b", &[]), job("c", &["a"])]);
+    fixture.script(&work, |job| match job.key.as_str() {
+        "a" => script::usual(&fixture, job, &[]),
+        _ => script::usual(&fixture, job, &[script::gate(&fixture)]),
     });
-    let coordinator = scene.start(&work, 2, &[]);
-    scene.log.wait_for("saw", 3);
-    Some((scene, work, coordinator))
+    let coordinator = fixture.start(&work, 2, &[]);
+    fixture.log.wait_for("saw", 3);
+    Some((fixture, work, coordinator))
 }
 
-fn journal(scene: &Scene) -> PathBuf {
-    scene.only_run().join("journal.jsonl")
+fn journal(fixture: &Fixture) -> PathBuf {
+    fixture.only_run().join("journal.jsonl")
 }
 
 /// Lets `change` have the journal's lines.
-fn edit(scene: &Scene, change: impl FnOnce(&mut Vec<String>)) {
-    let text = fs_err::read_to_string(journal(scene)).expect("the journal");
+fn edit(fixture: &Fixture, change: impl FnOnce(&mut Vec<String>)) {
+    let text = fs_err::read_to_string(journal(fixture)).expect("the journal");
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     change(&mut lines);
-    fs_err::write(journal(scene), lines.join("\n") + "\n").expect("the journal");
+    fs_err::write(journal(fixture), lines.join("\n") + "\n").expect("the journal");
 }
 
-fn a_line_that_was_put_in_is_taken_out_by_a_resume(stage: Stage) {
-    let Some((scene, work, coordinator)) = at_the_gate(stage) else {
+fn a_line_that_was_put_in_is_taken_out_by_a_resume(backends: Backends) {
+    let Some((fixture, work, coordinator)) = at_the_gate(backends) else {
         return;
     };
     coordinator.kill();
-    edit(&scene, |lines| lines.insert(2, "garbage".to_owned()));
-    let said = scene.mesh(&["status"]).exits(0).stdout;
+    edit(&fixture, |lines| lines.insert(2, "garbage".to_owned()));
+    let said = fixture.mesh(&["status"]).exits(0).stdout;
     assert!(
         said.contains("line 3 (byte ") && said.contains("no record is missing"),
         "{said}"
@@ -71,74 +71,77 @@ fn a_line_that_was_put_in_is_taken_out_by_a_resume(stage: Stage) {
         &["why", work.id("c")],
         &["logs", work.id("a")],
     ] {
-        scene.mesh(args).ends(0);
+        fixture.mesh(args).ends(0);
     }
-    scene.open_gate();
-    let said = scene.mesh(&["resume", "--json"]).exits(0);
+    fixture.open_gate();
+    let said = fixture.mesh(&["resume", "--json"]).exits(0);
     assert!(said.stderr.contains("damaged-1"), "{}", said.stderr);
-    assert!(scene.only_run().join("journal.jsonl.damaged-1").is_file());
+    assert!(fixture.only_run().join("journal.jsonl.damaged-1").is_file());
     let report = said.object();
     assert!(report.get("damage").is_none(), "{report:#}");
-    assert_done(&scene, &work, &report);
-    assert_eq!(scene.log.attempts("start").len(), 3);
+    assert_done(&fixture, &work, &report);
+    assert_eq!(fixture.log.attempts("start").len(), 3);
 }
 
 /// A record in the middle is overwritten, the way out is taken, and the next run does only what is not verified.
-fn records_that_are_lost_start_nothing_twice(stage: Stage) {
-    let Some((scene, work, coordinator)) = c_at_the_gate(stage) else {
+fn records_that_are_lost_start_nothing_twice(backends: Backends) {
+    let Some((fixture, work, coordinator)) = c_at_the_gate(backends) else {
         return;
     };
     coordinator.kill();
     let mut before = 0;
-    edit(&scene, |lines| {
+    edit(&fixture, |lines| {
         before = lines.len();
         lines[3] = "garbage".to_owned();
     });
-    let damaged = fs_err::read(journal(&scene)).expect("the journal");
-    let said = scene.mesh(&["status", "--json"]).exits(0).object();
+    let damaged = fs_err::read(journal(&fixture)).expect("the journal");
+    let said = fixture.mesh(&["status", "--json"]).exits(0).object();
     assert_eq!(said["state"], "interrupted", "{said:#}");
     assert_eq!(
         (&said["damage"]["line"], &said["damage"]["is_lossy"]),
         (&json!(4), &json!(true))
     );
-    scene.mesh(&["report"]).ends(0);
-    scene.mesh(&["why", work.id("c")]).ends(0);
-    let run: Vec<String> = scene.run_args(&work, 2, &[]);
+    fixture.mesh(&["report"]).ends(0);
+    fixture.mesh(&["why", work.id("c")]).ends(0);
+    let run: Vec<String> = fixture.run_args(&work, 2, &[]);
     let run: Vec<&str> = run.iter().map(String::as_str).collect();
     for args in [&["resume"][..], &["retry", work.id("a")]] {
-        let said = scene.mesh(args).exits(14);
+        let said = fixture.mesh(args).exits(14);
         assert!(
             said.stderr.contains("line 4 (byte ") && said.stderr.contains("`mesh stop`"),
             "{}",
             said.stderr
         );
     }
-    scene.mesh(&run).ends(13);
-    assert_eq!(fs_err::read(journal(&scene)).expect("the journal"), damaged);
+    fixture.mesh(&run).ends(13);
+    assert_eq!(
+        fs_err::read(journal(&fixture)).expect("the journal"),
+        damaged
+    );
     assert!(before > 6, "{before}");
 
-    scene.mesh(&["stop"]).ends(0);
-    scene.assert_no_process();
-    let kept = scene.only_run().join("journal.jsonl.damaged-1");
+    fixture.mesh(&["stop"]).ends(0);
+    fixture.assert_no_process();
+    let kept = fixture.only_run().join("journal.jsonl.damaged-1");
     assert_eq!(fs_err::read(kept).expect("it is kept"), damaged);
-    let said = scene.mesh(&["status", "--json"]).exits(0).object();
+    let said = fixture.mesh(&["status", "--json"]).exits(0).object();
     assert_eq!(said["state"], "incomplete", "{said:#}");
     // Attempts that its records do not know lie there: the old run is not gone on with.
-    scene.mesh(&["resume"]).ends(14);
-    scene.open_gate();
-    let report = scene.mesh(&run).exits(0).object();
+    fixture.mesh(&["resume"]).ends(14);
+    fixture.open_gate();
+    let report = fixture.mesh(&run).exits(0).object();
     assert_eq!(
         task(&report, work.id("a"))["state"],
         "satisfied",
         "{report:#}"
     );
-    let ends = scene.log.attempts("end");
+    let ends = fixture.log.attempts("end");
     assert_eq!(ends.len(), 3, "{ends:?}");
-    scene.mesh(&["clean", "--all", "--yes"]).ends(0);
-    assert_eq!(scene.known_workspaces(), 1);
+    fixture.mesh(&["clean", "--all", "--yes"]).ends(0);
+    assert_eq!(fixture.known_workspaces(), 1);
 }
 
-fn a_living_run_goes_on_whatever_somebody_does_to_its_journal(stage: Stage) {
+fn a_living_run_goes_on_whatever_somebody_does_to_its_journal(backends: Backends) {
     type Meddle = fn(&PathBuf);
     let meddlers: [Meddle; 4] = [
         |path| {
@@ -159,32 +162,32 @@ fn a_living_run_goes_on_whatever_somebody_does_to_its_journal(stage: Stage) {
         },
     ];
     for meddle in meddlers {
-        let Some((scene, work, coordinator)) = at_the_gate(stage) else {
+        let Some((fixture, work, coordinator)) = at_the_gate(backends) else {
             return;
         };
         coordinator.signal(Signal::STOP);
-        meddle(&journal(&scene));
+        meddle(&journal(&fixture));
         // Nobody takes the run for dead.
-        let said = scene.mesh(&["resume"]);
+        let said = fixture.mesh(&["resume"]);
         assert!(matches!(said.code, Some(13 | 14)), "{said:?}");
         coordinator.signal(Signal::CONT);
-        scene.open_gate();
+        fixture.open_gate();
         let said = coordinator.wait();
         assert!(matches!(said.code, Some(0 | 21)), "{said:?}");
-        let report = scene.mesh(&["resume", "--json"]).exits(0).object();
+        let report = fixture.mesh(&["resume", "--json"]).exits(0).object();
         assert_eq!(report["state"], "done", "{report:#}");
-        scene.mesh(&["clean", "--all", "--yes"]).ends(0);
-        assert_done(&scene, &work, &report);
-        scene.log.spans();
+        fixture.mesh(&["clean", "--all", "--yes"]).ends(0);
+        assert_done(&fixture, &work, &report);
+        fixture.log.spans();
     }
 }
 
-fn a_journal_that_is_cut_under_a_living_run_stops_it(stage: Stage) {
-    let Some((scene, work, coordinator)) = at_the_gate(stage) else {
+fn a_journal_that_is_cut_under_a_living_run_stops_it(backends: Backends) {
+    let Some((fixture, work, coordinator)) = at_the_gate(backends) else {
         return;
     };
-    fs_err::write(journal(&scene), "").expect("the journal");
-    scene.open_gate();
+    fs_err::write(journal(&fixture), "").expect("the journal");
+    fixture.open_gate();
     let said = coordinator.wait().exits(14);
     assert!(
         said.stderr.contains("somebody cut the journal") && said.stderr.contains("`mesh stop`"),
@@ -192,20 +195,20 @@ fn a_journal_that_is_cut_under_a_living_run_stops_it(stage: Stage) {
         said.stderr
     );
     for args in [&["status"][..], &["report"], &["resume"]] {
-        let said = scene.mesh(args).exits(14);
+        let said = fixture.mesh(args).exits(14);
         assert!(said.stderr.contains("has no header"), "{}", said.stderr);
     }
-    scene.mesh(&["stop"]).ends(0);
-    scene.assert_no_process();
-    let report = scene.run(&work, 2, &[]).exits(0).object();
+    fixture.mesh(&["stop"]).ends(0);
+    fixture.assert_no_process();
+    let report = fixture.run(&work, 2, &[]).exits(0).object();
     assert_eq!(report["state"], "done");
 }
 
 /// Nobody could find its agents any more, so they are ended, and the folders they worked in can be listed and removed.
 #[test]
 fn a_living_run_whose_folder_is_removed_ends_its_agents_st_git() {
-    let (scene, _, coordinator) = at_the_gate(ST_GIT).expect("git is enough");
-    fs_err::remove_dir_all(scene.repo.join(".mesh")).expect("it was there");
+    let (fixture, _, coordinator) = at_the_gate(ST_GIT).expect("git is enough");
+    fs_err::remove_dir_all(fixture.repo.join(".mesh")).expect("it was there");
     // The next fact is what cannot be written down.
     coordinator.signal(Signal::INT);
     let said = coordinator.wait().exits(14);
@@ -214,45 +217,45 @@ fn a_living_run_whose_folder_is_removed_ends_its_agents_st_git() {
         "{}",
         said.stderr
     );
-    scene.assert_no_process();
-    let left = scene.mesh(&["workspaces"]).exits(0).stdout;
+    fixture.assert_no_process();
+    let left = fixture.mesh(&["workspaces"]).exits(0).stdout;
     assert!(left.contains("belongs to no run"), "{left}");
-    scene.mesh(&["clean", "--all", "--yes"]).ends(0);
-    assert_eq!(scene.known_workspaces(), 1);
+    fixture.mesh(&["clean", "--all", "--yes"]).ends(0);
+    assert_eq!(fixture.known_workspaces(), 1);
 }
 
 /// Nothing is shown that would look whole, and a new run does not begin beside agents that nobody watches.
 #[test]
 fn a_journal_that_is_gone_does_not_hide_its_agents_st_git() {
     for replace in [false, true] {
-        let (scene, work, coordinator) = at_the_gate(ST_GIT).expect("git is enough");
+        let (fixture, work, coordinator) = at_the_gate(ST_GIT).expect("git is enough");
         coordinator.kill();
-        let path = journal(&scene);
+        let path = journal(&fixture);
         fs_err::remove_file(&path).expect("it was there");
         if replace {
             fs_err::create_dir(&path).expect("a folder");
         }
         for args in [&["status"][..], &["report"], &["resume"], &["why", "a"]] {
-            let said = scene.mesh(args).exits(14);
+            let said = fixture.mesh(args).exits(14);
             assert!(
                 said.stderr.contains("cannot read the journal"),
                 "{}",
                 said.stderr
             );
         }
-        scene.run(&work, 2, &[]).ends(13);
-        let said = scene.mesh(&["stop"]).exits(0);
+        fixture.run(&work, 2, &[]).ends(13);
+        let said = fixture.mesh(&["stop"]).exits(0);
         assert!(
             said.stdout.contains("no agent of it is left"),
             "{}",
             said.stdout
         );
-        scene.assert_no_process();
-        scene.open_gate();
-        scene.run(&work, 2, &[]).ends(0);
+        fixture.assert_no_process();
+        fixture.open_gate();
+        fixture.run(&work, 2, &[]).ends(0);
         wait_until(
             "all to end",
-            || scene.log.attempts("end").len() == 3,
+            || fixture.log.attempts("end").len() == 3,
             String::new,
         );
     }
@@ -261,18 +264,18 @@ fn a_journal_that_is_gone_does_not_hide_its_agents_st_git() {
 /// Cut at the end of a record a journal looks sound; what lies beside it says that it is not.
 #[test]
 fn a_journal_that_lost_its_end_is_not_gone_on_with_st_git() {
-    let (scene, work, coordinator) = c_at_the_gate(ST_GIT).expect("git is enough");
+    let (fixture, work, coordinator) = c_at_the_gate(ST_GIT).expect("git is enough");
     coordinator.kill();
-    edit(&scene, |lines| lines.truncate(2));
-    let said = scene.mesh(&["resume"]).exits(14);
+    edit(&fixture, |lines| lines.truncate(2));
+    let said = fixture.mesh(&["resume"]).exits(14);
     assert!(
         said.stderr.contains("records are missing"),
         "{}",
         said.stderr
     );
-    scene.mesh(&["stop"]).ends(0);
-    scene.assert_no_process();
-    scene.open_gate();
-    scene.run(&work, 2, &[]).ends(0);
-    assert_eq!(scene.log.attempts("end").len(), 3);
+    fixture.mesh(&["stop"]).ends(0);
+    fixture.assert_no_process();
+    fixture.open_gate();
+    fixture.run(&work, 2, &[]).ends(0);
+    assert_eq!(fixture.log.attempts("end").len(), 3);
 }

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use crate::stage::ST_GIT;
+use crate::fixture::ST_GIT;
 
 #[test]
 fn the_demo_works_its_plan_in_parallel_and_lands_it_st_git() {
-    let scene = ST_GIT.open().expect("git is enough");
-    let place = scene.env.dir().join("demo");
+    let fixture = ST_GIT.open().expect("git is enough");
+    let place = fixture.env.dir().join("demo");
     let dir = place.display().to_string();
-    let report = scene
+    let report = fixture
         .mesh(&["demo", "--dir", &dir, "--json"])
         .exits(0)
         .object();
@@ -45,7 +45,7 @@ fn the_demo_works_its_plan_in_parallel_and_lands_it_st_git() {
     assert_eq!(unchanged, ["sorted"]);
 
     let cookbook = place.join("cookbook");
-    let git = |args: &[&str]| scene.env.must("git", args, &cookbook);
+    let git = |args: &[&str]| fixture.env.must("git", args, &cookbook);
     let shown = |path: &str| git(&["show", &format!("demo:{path}")]);
     assert_eq!(shown("MENU.md"), "# Menu\n\n- Bread\n- Soup\n- Salad\n");
     assert!(!shown("INDEX.md").contains("to do") && !shown("prices.txt").contains("to do"));
@@ -55,15 +55,15 @@ fn the_demo_works_its_plan_in_parallel_and_lands_it_st_git() {
     assert_eq!(git(&["status", "--porcelain"]), "");
     // The workspace of the attempt that failed went with its task's success.
     assert_eq!(git(&["worktree", "list"]).lines().count(), 1);
-    scene.assert_no_process();
+    fixture.assert_no_process();
 }
 
 #[test]
 fn the_demo_leaves_a_folder_with_something_in_it_alone_st_git() {
-    let scene = ST_GIT.open().expect("git is enough");
-    let before = crate::snapshot::everything(&scene);
-    let dir = scene.repo.display().to_string();
-    let said = scene.mesh(&["demo", "--dir", &dir]).exits(2);
+    let fixture = ST_GIT.open().expect("git is enough");
+    let before = crate::snapshot::everything(&fixture);
+    let dir = fixture.repo.display().to_string();
+    let said = fixture.mesh(&["demo", "--dir", &dir]).exits(2);
     assert!(said.stderr.contains("is not empty"), "{}", said.stderr);
-    assert_eq!(before, crate::snapshot::everything(&scene));
+    assert_eq!(before, crate::snapshot::everything(&fixture));
 }

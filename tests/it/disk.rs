@@ -3,23 +3,23 @@
 use mesh_testkit::env::Said;
 
 use crate::epic::assert_done;
+use crate::fixture::{Job, MESH, ST_GIT, job};
 use crate::script;
-use crate::stage::{Job, MESH, ST_GIT, job};
 
 /// A limit on the size of files stands in for the disk: writes beyond it fail. With git the journal is the largest file of such a
 /// run; jj's own files and answers would reach the limit first.
 #[test]
 fn a_full_disk_stops_the_run_and_a_resume_goes_on_st_git() {
-    let scene = ST_GIT.open().expect("git is enough");
+    let fixture = ST_GIT.open().expect("git is enough");
     let jobs: Vec<Job> = (0..20)
         .map(|number| job(&format!("t{number}"), &[]))
         .collect();
-    let work = scene.plan("Twenty", &jobs);
-    scene.script(&work, |job| script::usual(&scene, job, &[]));
-    let args = scene.run_args(&work, 2, &[]);
+    let work = fixture.plan("Twenty", &jobs);
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    let args = fixture.run_args(&work, 2, &[]);
     // In blocks of 512 bytes; the signal that comes with the limit is ignored, as a full disk sends none.
     let limited = "trap '' XFSZ; ulimit -f 40; exec \"$0\" \"$@\"";
-    let mut command = scene.env.command("sh", &scene.repo);
+    let mut command = fixture.env.command("sh", &fixture.repo);
     command.args(["-c", limited, MESH]).args(&args);
     let output = command.output().expect("sh starts");
     let said = Said::new(output.status, &output.stdout, &output.stderr).exits(14);
@@ -28,7 +28,7 @@ fn a_full_disk_stops_the_run_and_a_resume_goes_on_st_git() {
         "{}",
         said.stderr
     );
-    let done = scene
+    let done = fixture
         .tasks(&work)
         .values()
         .filter(|(status, _)| status == "closed")
@@ -38,9 +38,9 @@ fn a_full_disk_stops_the_run_and_a_resume_goes_on_st_git() {
         "the limit came too late to show anything"
     );
 
-    let resumed = scene.mesh(&["resume", "--json"]).exits(0);
-    assert_done(&scene, &work, &resumed.object());
-    let mut started = scene.log.attempts("start");
+    let resumed = fixture.mesh(&["resume", "--json"]).exits(0);
+    assert_done(&fixture, &work, &resumed.object());
+    let mut started = fixture.log.attempts("start");
     started.sort();
     started.dedup();
     assert!(started.len() >= jobs.len());

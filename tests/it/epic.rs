@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::fixture::{Backends, Fixture, Job, Work, job, on_each_backend};
 use crate::script;
 use crate::snapshot;
-use crate::stage::{Job, Scene, Stage, Work, job, on_each_stage};
 
-on_each_stage!(an_epic_runs_in_parallel_and_leaves_nothing);
+on_each_backend!(an_epic_runs_in_parallel_and_leaves_nothing);
 
 /// Five roots of which four may run at once, two lock groups, a diamond, and a last task that needs both its arms.
 pub fn diamond() -> Vec<Job> {
@@ -24,49 +24,51 @@ pub fn diamond() -> Vec<Job> {
     ]
 }
 
-fn an_epic_runs_in_parallel_and_leaves_nothing(stage: Stage) {
-    let Some(scene) = stage.open() else { return };
-    let work = scene.plan("A small epic", &diamond());
-    scene.make_dirty();
+fn an_epic_runs_in_parallel_and_leaves_nothing(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let work = fixture.plan("A small epic", &diamond());
+    fixture.make_dirty();
     // The first four wait for one another, so that their overlap does not depend on the machine; then work takes a moment.
-    scene.script(&work, |job| {
+    fixture.script(&work, |job| {
         script::usual(
-            &scene,
+            &fixture,
             job,
-            &[script::gate(&scene), json!({"sleep_ms": 150})],
+            &[script::gate(&fixture), json!({"sleep_ms": 150})],
         )
     });
-    let before = snapshot::of(&scene);
-    let coordinator = scene.start(&work, 4, &[]);
-    scene.log.wait_for("saw", 4);
-    scene.open_gate();
+    let before = snapshot::of(&fixture);
+    let coordinator = fixture.start(&work, 4, &[]);
+    fixture.log.wait_for("saw", 4);
+    fixture.open_gate();
     let report = coordinator.wait().exits(0).object();
 
-    assert_done(&scene, &work, &report);
+    assert_done(&fixture, &work, &report);
     assert_eq!(
         before,
-        snapshot::of(&scene),
+        snapshot::of(&fixture),
         "the user's own things have changed"
     );
-    assert_eq!(scene.log.peak(), 4);
+    assert_eq!(fixture.log.peak(), 4);
     assert_eq!(report["overlap"]["peak"], 4);
-    once_each(&scene, &work);
-    audited(&scene, &work, &report);
+    once_each(&fixture, &work);
+    audited(&fixture, &work, &report);
 
-    running_it_again_does_nothing(&scene, &work);
-    a_second_epic_builds_on_the_first(&scene, &work);
+    running_it_again_does_nothing(&fixture, &work);
+    a_second_epic_builds_on_the_first(&fixture, &work);
 }
 
 /// All closed, nothing left, and the agents saw and did what they should, by their own log.
 #[track_caller]
-pub fn assert_done(scene: &Scene, work: &Work, report: &Value) {
-    for (id, (status, _)) in scene.tasks(work) {
+pub fn assert_done(fixture: &Fixture, work: &Work, report: &Value) {
+    for (id, (status, _)) in fixture.tasks(work) {
         assert_eq!(status, "closed", "{id}: {report:#}");
     }
-    scene.assert_nothing_left(work);
+    fixture.assert_nothing_left(work);
     assert_eq!(report["state"], "done", "{report:#}");
-    let spans = scene.log.spans();
-    scene
+    let spans = fixture.log.spans();
+    fixture
         .log
         .assert_apart("two holders of one lock", |one, other| {
             work.ids.values().any(|id| id == one)
@@ -74,11 +76,11 @@ pub fn assert_done(scene: &Scene, work: &Work, report: &Value) {
                 && work.job(one).lock.is_some()
                 && work.job(one).lock == work.job(other).lock
         });
-    scene
+    fixture
         .log
         .assert_apart("one task twice at once", |one, other| one == other);
     // An agent whose needs' files are missing ends before it says that it saw them.
-    let saw = scene.log.attempts("saw");
+    let saw = fixture.log.attempts("saw");
     for key in work.ids.keys() {
         let id = work.id(key);
         let good = spans.keys().any(|attempt| {
@@ -89,14 +91,14 @@ pub fn assert_done(scene: &Scene, work: &Work, report: &Value) {
 }
 
 /// One attempt and one comment for each task.
-fn once_each(scene: &Scene, work: &Work) {
-    let mut started = scene.log.attempts("start");
+fn once_each(fixture: &Fixture, work: &Work) {
+    let mut started = fixture.log.attempts("start");
     started.sort();
     let mut wanted: Vec<String> = work.ids.keys().map(|key| work.attempt(key, 1)).collect();
     wanted.sort();
     assert_eq!(started, wanted);
     for key in work.ids.keys() {
-        let comments = scene.comments(work, key);
+        let comments = fixture.comments(work, key);
         let marked = |text: &&String| text.contains(&format!("{})", work.attempt(key, 1)));
         assert_eq!(
             comments.iter().filter(marked).count(),
@@ -107,12 +109,12 @@ fn once_each(scene: &Scene, work: &Work) {
 }
 
 /// Prompt, response and one tool call of each attempt, each once.
-fn audited(scene: &Scene, work: &Work, report: &Value) {
-    if scene.tracker.is_none() {
+fn audited(fixture: &Fixture, work: &Work, report: &Value) {
+    if fixture.tracker.is_none() {
         return;
     }
     let mut counts: BTreeMap<(String, &str), usize> = BTreeMap::new();
-    for line in scene.interactions() {
+    for line in fixture.interactions() {
         let has = |name: &str| line[name].as_str().is_some_and(|text| !text.is_empty());
         let kind = match line["kind"].as_str() {
             Some("llm_call") if has("prompt") => "prompt",
@@ -138,31 +140,31 @@ fn audited(scene: &Scene, work: &Work, report: &Value) {
     }
 }
 
-fn running_it_again_does_nothing(scene: &Scene, work: &Work) {
-    let log = scene.log.events();
-    let tracker = scene.tracker_state();
-    let before = snapshot::of(scene);
-    let said = scene.run(work, 4, &[]).exits(0);
+fn running_it_again_does_nothing(fixture: &Fixture, work: &Work) {
+    let log = fixture.log.events();
+    let tracker = fixture.tracker_state();
+    let before = snapshot::of(fixture);
+    let said = fixture.run(work, 4, &[]).exits(0);
     assert!(said.stderr.contains("nothing to do"), "{}", said.stderr);
     assert_eq!(said.object()["state"], "done");
-    assert_eq!(scene.log.events(), log, "an agent started");
-    assert_eq!(scene.tracker_state(), tracker);
-    assert_eq!(snapshot::of(scene), before);
+    assert_eq!(fixture.log.events(), log, "an agent started");
+    assert_eq!(fixture.tracker_state(), tracker);
+    assert_eq!(snapshot::of(fixture), before);
 }
 
 /// Its tasks need a task that the first run closed and that nobody has landed.
-fn a_second_epic_builds_on_the_first(scene: &Scene, first: &Work) {
-    let work = match &scene.tracker {
+fn a_second_epic_builds_on_the_first(fixture: &Fixture, first: &Work) {
+    let work = match &fixture.tracker {
         Some(tracker) => {
-            let work = scene.plan("A second epic", &[job("p", &[]), job("q", &[])]);
+            let work = fixture.plan("A second epic", &[job("p", &[]), job("q", &[])]);
             for key in ["p", "q"] {
                 tracker.depend(work.id(key), first.id("h"), "blocks");
             }
             work
         }
-        None => append_to_plan(scene, first, &[job("p", &["h"]), job("q", &["h"])]),
+        None => append_to_plan(fixture, first, &[job("p", &["h"]), job("q", &["h"])]),
     };
-    scene.script(&work, |job| {
+    fixture.script(&work, |job| {
         let mut steps: Vec<Value> = Vec::new();
         // h itself, and all that it stands on.
         for file in ["h", "f", "g", "a", "b", "c"] {
@@ -172,22 +174,22 @@ fn a_second_epic_builds_on_the_first(scene: &Scene, first: &Work) {
             needs: Vec::new(),
             ..job.clone()
         };
-        script::usual(scene, &alone, &steps)
+        script::usual(fixture, &alone, &steps)
     });
     // One at a time, so that the second starts after the source has been read again.
-    let report = scene.run(&work, 1, &[]).exits(0).object();
+    let report = fixture.run(&work, 1, &[]).exits(0).object();
     for key in ["p", "q"] {
-        assert_eq!(scene.tasks(&work)[work.id(key)].0, "closed", "{report:#}");
-        assert!(scene.log.attempts("end").contains(&work.attempt(key, 1)));
+        assert_eq!(fixture.tasks(&work)[work.id(key)].0, "closed", "{report:#}");
+        assert!(fixture.log.attempts("end").contains(&work.attempt(key, 1)));
     }
-    scene.assert_nothing_left(&work);
+    fixture.assert_nothing_left(&work);
 }
 
 /// The same plan file with more tasks, as a person adds them.
-fn append_to_plan(scene: &Scene, first: &Work, jobs: &[Job]) -> Work {
+fn append_to_plan(fixture: &Fixture, first: &Work, jobs: &[Job]) -> Work {
     let done = fs_err::read_to_string(&first.source).expect("the plan");
     let all: Vec<Job> = first.jobs.iter().chain(jobs).cloned().collect();
-    let work = scene.plan_file("plan.jsonl", &all);
+    let work = fixture.plan_file("plan.jsonl", &all);
     let whole = fs_err::read_to_string(&work.source).expect("the plan");
     // One `replace` with all items, then what has happened to the old ones.
     let seq = |line: &str, seq: usize| {

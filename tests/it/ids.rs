@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::stage::{Job, Scene, Stage, on_each_vcs, task};
+use crate::fixture::{Backends, Fixture, Job, on_each_vcs, task};
 
 on_each_vcs!(hostile_ids_stay_inside);
 
@@ -16,8 +16,10 @@ fn entries(folder: PathBuf) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-fn hostile_ids_stay_inside(stage: Stage) {
-    let Some(scene) = stage.open() else { return };
+fn hostile_ids_stay_inside(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
     let long = "x".repeat(300);
     let ids = [
         "../../x",
@@ -49,47 +51,55 @@ fn hostile_ids_stay_inside(stage: Stage) {
             ..Job::default()
         })
         .collect();
-    let work = scene.plan("Hostile", &jobs);
-    let told = scene.env.dir().join("told");
+    let work = fixture.plan("Hostile", &jobs);
+    let told = fixture.env.dir().join("told");
     let number = |job: &Job| {
         ids.iter()
             .position(|id| *id == job.key)
             .expect("it is one of them")
             .to_string()
     };
-    scene.script(&work, |job| {
+    fixture.script(&work, |job| {
         json!([
             {"write": {"path": told.join(number(job)), "text": "{workspace}"}},
             {"write": {"path": "out.txt", "text": "{task}"}},
             {"final": {"changed": "out.txt"}},
         ])
     });
-    let around: [PathBuf; 3] = [scene.env.dir(), scene.env.home(), scene.env.temporary()];
+    let around: [PathBuf; 3] = [
+        fixture.env.dir(),
+        fixture.env.home(),
+        fixture.env.temporary(),
+    ];
     let before = around.clone().map(entries);
-    let report = scene.run(&work, 4, &[]).exits(0).object();
+    let report = fixture.run(&work, 4, &[]).exits(0).object();
     for id in ids {
         assert_eq!(task(&report, id)["state"], "verified", "{id}");
     }
-    let workspaces = told_workspaces(&scene, &told);
+    let workspaces = told_workspaces(&fixture, &told);
     assert_eq!(workspaces.len(), ids.len(), "two tasks shared a workspace");
     for workspace in &workspaces {
         assert_eq!(
             workspace.parent(),
-            Some(scene.workspaces().as_path()),
+            Some(fixture.workspaces().as_path()),
             "{}",
             workspace.display()
         );
     }
-    let run = entries(scene.repo.join(".mesh/runs"))
+    let run = entries(fixture.repo.join(".mesh/runs"))
         .pop_first()
         .expect("a run");
     assert_eq!(entries(run.join("attempts")).len(), ids.len());
     // Nothing new around, but what the run and the agents were told to make.
     let expected = [
-        scene.env.dir().join("plan.jsonl.lock"),
-        scene.env.home().join(".local"),
+        fixture.env.dir().join("plan.jsonl.lock"),
+        fixture.env.home().join(".local"),
         told,
-        scene.repo.parent().expect("it has one").join("workspaces"),
+        fixture
+            .repo
+            .parent()
+            .expect("it has one")
+            .join("workspaces"),
     ];
     let after = around.map(entries);
     for (before, after) in before.iter().zip(&after) {
@@ -99,7 +109,7 @@ fn hostile_ids_stay_inside(stage: Stage) {
             .collect();
         assert_eq!(fresh, Vec::<&PathBuf>::new());
     }
-    scene.assert_nothing_left(&work);
+    fixture.assert_nothing_left(&work);
 }
 
 /// What this test keeps of mesh's own output.
@@ -108,9 +118,9 @@ fn is_output(path: &std::path::Path) -> bool {
         .is_some_and(|extension| extension == "stdout" || extension == "stderr")
 }
 
-fn told_workspaces(scene: &Scene, told: &std::path::Path) -> BTreeSet<PathBuf> {
+fn told_workspaces(fixture: &Fixture, told: &std::path::Path) -> BTreeSet<PathBuf> {
     let parent =
-        fs_err::canonicalize(scene.repo.parent().expect("it has one")).expect("it is there");
+        fs_err::canonicalize(fixture.repo.parent().expect("it has one")).expect("it is there");
     let read = |path: PathBuf| {
         let told = PathBuf::from(fs_err::read_to_string(path).expect("a path"));
         assert!(

@@ -3,17 +3,19 @@
 use serde_json::json;
 
 use crate::epic::assert_done;
+use crate::fixture::{Backends, MESH, job, on_each_vcs, task};
 use crate::log::wait_until;
 use crate::script;
-use crate::stage::{MESH, Stage, job, on_each_vcs, task};
 
 on_each_vcs!(an_attempt_changes_no_run_of_its_repository);
 
-fn an_attempt_changes_no_run_of_its_repository(stage: Stage) {
-    let Some(scene) = stage.open() else { return };
-    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
-    let (said, repo) = (scene.env.dir().join("said"), scene.repo.display());
-    let other = scene.plan_file("other.jsonl", &[job("x", &[]), job("y", &[])]);
+fn an_attempt_changes_no_run_of_its_repository(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let work = fixture.plan("Two", &[job("a", &[]), job("b", &[])]);
+    let (said, repo) = (fixture.env.dir().join("said"), fixture.repo.display());
+    let other = fixture.plan_file("other.jsonl", &[job("x", &[]), job("y", &[])]);
     let run = format!("run {} -n 2 --yes --agent-command true", other.source);
     let commands = [
         "stop",
@@ -28,7 +30,7 @@ fn an_attempt_changes_no_run_of_its_repository(stage: Stage) {
     // session of its own.
     let clear = format!(
         "setsid -w env -i PATH=\"$PATH\" HOME={}",
-        scene.env.home().display()
+        fixture.env.home().display()
     );
     let mut script = format!("exec >{} 2>&1\n", said.display());
     for command in commands {
@@ -36,30 +38,30 @@ fn an_attempt_changes_no_run_of_its_repository(stage: Stage) {
         script += &format!("{clear} {MESH} -C '{repo}' {command}; echo \"code $?\"\n");
     }
     // Looking is allowed, and so is working in a repository of its own.
-    let nested = scene.env.dir().join("nested");
-    let from = scene.repo.display().to_string();
+    let nested = fixture.env.dir().join("nested");
+    let from = fixture.repo.display().to_string();
     let clone = ["clone", "--quiet", &from, &nested.display().to_string()];
-    scene.env.must("git", &clone, &scene.env.dir());
+    fixture.env.must("git", &clone, &fixture.env.dir());
     let nested = format!(
         "{MESH} -C {} run {} -n 2 --yes --agent-command '{}'",
         nested.display(),
         other.source,
-        scene.agent_command()
+        fixture.agent_command()
     );
     script +=
         &format!("{MESH} -C '{repo}' status | head -1; {nested} >/dev/null; echo \"nested $?\"\n");
-    scene.script(&other, |job| script::usual(&scene, job, &[]));
-    scene.script(&work, |job| match job.key.as_str() {
-        "a" => script::usual(&scene, job, &[json!({"run": ["sh", "-c", script]})]),
-        _ => script::usual(&scene, job, &[script::gate(&scene)]),
+    fixture.script(&other, |job| script::usual(&fixture, job, &[]));
+    fixture.script(&work, |job| match job.key.as_str() {
+        "a" => script::usual(&fixture, job, &[json!({"run": ["sh", "-c", script]})]),
+        _ => script::usual(&fixture, job, &[script::gate(&fixture)]),
     });
-    let coordinator = scene.start(&work, 2, &[]);
+    let coordinator = fixture.start(&work, 2, &[]);
     wait_until(
         "the agent to have tried everything",
-        || scene.log.attempts("end").contains(&work.attempt("a", 1)),
+        || fixture.log.attempts("end").contains(&work.attempt("a", 1)),
         || fs_err::read_to_string(&said).unwrap_or_default(),
     );
-    scene.open_gate();
+    fixture.open_gate();
     let report = coordinator.wait().exits(0).object();
     let said = fs_err::read_to_string(&said).expect("what mesh said");
     let lines: Vec<&str> = said.lines().collect();
@@ -70,5 +72,5 @@ fn an_attempt_changes_no_run_of_its_repository(stage: Stage) {
     assert_eq!(count(": running, "), 1, "{said}");
     assert_eq!(count("nested 0"), 1, "{said}");
     assert_eq!(task(&report, "b")["state"], "verified");
-    assert_done(&scene, &work, &report);
+    assert_done(&fixture, &work, &report);
 }

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::fixture::{FAKE_BD_GIT, Fixture, ST_GIT, Work, job};
 use crate::script;
-use crate::stage::{FAKE_BD_GIT, ST_GIT, Scene, Work, job};
 
 /// The page that documents every field.
 const DOCS: &str = include_str!("../../docs/json.md");
 
 /// A run with all that a report can show: a lock, a need, a retry, a failure, a task that waits for it.
-fn told() -> (Scene, Work) {
-    let scene = ST_GIT.open().expect("git is enough");
+fn told() -> (Fixture, Work) {
+    let fixture = ST_GIT.open().expect("git is enough");
     let jobs = [
         job("a", &[]),
         job("b", &[])
@@ -21,20 +21,20 @@ fn told() -> (Scene, Work) {
         job("c", &["a"]).lock("files").unproved(),
         job("d", &["b"]),
     ];
-    let work = scene.plan("Told", &jobs);
+    let work = fixture.plan("Told", &jobs);
     // The first two wait for one another: their overlap is 2 on any machine.
-    scene.script(&work, |job| match job.key.as_str() {
-        "a" | "b" => script::usual(&scene, job, &[script::gate(&scene)]),
-        _ => script::usual(&scene, job, &[]),
+    fixture.script(&work, |job| match job.key.as_str() {
+        "a" | "b" => script::usual(&fixture, job, &[script::gate(&fixture)]),
+        _ => script::usual(&fixture, job, &[]),
     });
-    (scene, work)
+    (fixture, work)
 }
 
 /// The object with what differs from run to run replaced, as text.
-fn stable(scene: &Scene, object: &Value) -> String {
+fn stable(fixture: &Fixture, object: &Value) -> String {
     let mut object = object.clone();
     blur(&mut object);
-    scene.redacted(&serde_json::to_string_pretty(&object).expect("a value"))
+    fixture.redacted(&serde_json::to_string_pretty(&object).expect("a value"))
 }
 
 /// Measured numbers are not the same twice.
@@ -89,70 +89,77 @@ fn collect(value: &Value, keys: &mut BTreeSet<String>) {
 
 #[test]
 fn the_plan_object_st_git() {
-    let (scene, work) = told();
-    let plan = scene
+    let (fixture, work) = told();
+    let plan = fixture
         .mesh(&["plan", &work.source, "--concurrency", "2", "--json"])
         .exits(0)
         .object();
     assert_documented(&plan);
-    insta::assert_snapshot!("plan", stable(&scene, &plan));
-    assert!(!scene.repo.join(".mesh").exists(), "a plan writes nothing");
+    insta::assert_snapshot!("plan", stable(&fixture, &plan));
+    assert!(
+        !fixture.repo.join(".mesh").exists(),
+        "a plan writes nothing"
+    );
 }
 
 #[test]
 fn the_plan_object_with_problems_st_git() {
-    let scene = ST_GIT.open().expect("git is enough");
-    let work = scene.plan("Chain", &[job("a", &[]), job("b", &["a"])]);
-    let plan = scene
+    let fixture = ST_GIT.open().expect("git is enough");
+    let work = fixture.plan("Chain", &[job("a", &[]), job("b", &["a"])]);
+    let plan = fixture
         .mesh(&["plan", &work.source, "--concurrency", "2", "--json"])
         .exits(10)
         .object();
     assert_documented(&plan);
-    insta::assert_snapshot!("plan_with_problems", stable(&scene, &plan));
+    insta::assert_snapshot!("plan_with_problems", stable(&fixture, &plan));
 }
 
 #[test]
 fn the_report_object_of_run_status_report_and_resume_st_git() {
-    let (scene, work) = told();
-    let coordinator = scene.start(&work, 2, &[]);
-    scene.log.wait_for("saw", 2);
-    let running = scene.mesh(&["status", "--json"]).exits(0).object();
+    let (fixture, work) = told();
+    let coordinator = fixture.start(&work, 2, &[]);
+    fixture.log.wait_for("saw", 2);
+    let running = fixture.mesh(&["status", "--json"]).exits(0).object();
     assert_documented(&running);
     assert_eq!(
         (running["state"].as_str(), running["ended_at"].is_null()),
         (Some("running"), true)
     );
-    scene.open_gate();
+    fixture.open_gate();
     let report = coordinator.wait().exits(20).object();
     assert_documented(&report);
-    insta::assert_snapshot!("report", stable(&scene, &report));
+    insta::assert_snapshot!("report", stable(&fixture, &report));
     for command in ["status", "report"] {
-        let said = scene.mesh(&[command, "--json"]).exits(0).object();
-        assert_eq!(stable(&scene, &said), stable(&scene, &report), "{command}");
+        let said = fixture.mesh(&[command, "--json"]).exits(0).object();
+        assert_eq!(
+            stable(&fixture, &said),
+            stable(&fixture, &report),
+            "{command}"
+        );
     }
     // Nothing has been asked for since; the same object once more.
-    let resumed = scene.mesh(&["resume", "--json"]).exits(20).object();
-    assert_eq!(stable(&scene, &resumed), stable(&scene, &report));
+    let resumed = fixture.mesh(&["resume", "--json"]).exits(20).object();
+    assert_eq!(stable(&fixture, &resumed), stable(&fixture, &report));
 
-    let why = scene.mesh(&["why", "d", "--json"]).exits(0).object();
+    let why = fixture.mesh(&["why", "d", "--json"]).exits(0).object();
     assert_documented(&why);
-    insta::assert_snapshot!("why", stable(&scene, &why));
-    let kept = scene.mesh(&["workspaces", "--json"]).exits(0).object();
+    insta::assert_snapshot!("why", stable(&fixture, &why));
+    let kept = fixture.mesh(&["workspaces", "--json"]).exits(0).object();
     assert_documented(&kept);
-    insta::assert_snapshot!("workspaces", stable(&scene, &kept));
+    insta::assert_snapshot!("workspaces", stable(&fixture, &kept));
 }
 
 #[test]
 fn the_report_object_when_there_is_nothing_to_do_fake_bd_1_3_0_git() {
-    let scene = FAKE_BD_GIT.open().expect("fakes are there");
-    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
-    scene.script(&work, |job| script::usual(&scene, job, &[]));
-    let report = scene.run(&work, 1, &[]).exits(0).object();
+    let fixture = FAKE_BD_GIT.open().expect("fakes are there");
+    let work = fixture.plan("Two", &[job("a", &[]), job("b", &[])]);
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    let report = fixture.run(&work, 1, &[]).exits(0).object();
     assert_documented(&report);
-    insta::assert_snapshot!("report_bd", stable(&scene, &report));
-    let nothing = scene.run(&work, 1, &[]).exits(0).object();
+    insta::assert_snapshot!("report_bd", stable(&fixture, &report));
+    let nothing = fixture.run(&work, 1, &[]).exits(0).object();
     assert_documented(&nothing);
-    insta::assert_snapshot!("nothing_to_do", stable(&scene, &nothing));
+    insta::assert_snapshot!("nothing_to_do", stable(&fixture, &nothing));
     // Both are the same object.
     let names = |value: &Value| {
         value
@@ -167,13 +174,13 @@ fn the_report_object_when_there_is_nothing_to_do_fake_bd_1_3_0_git() {
 
 #[test]
 fn what_doctor_finds_is_documented_fake_bd_1_3_0_git() {
-    let scene = FAKE_BD_GIT.open().expect("fakes are there");
-    assert_documented(&scene.mesh(&["doctor", "--json"]).exits(0).object());
+    let fixture = FAKE_BD_GIT.open().expect("fakes are there");
+    assert_documented(&fixture.mesh(&["doctor", "--json"]).exits(0).object());
 }
 
 #[test]
 fn an_error_leaves_stdout_empty_st_git() {
-    let scene = ST_GIT.open().expect("git is enough");
+    let fixture = ST_GIT.open().expect("git is enough");
     for args in [
         &["status", "--json"][..],
         &["report", "--json"],
@@ -181,7 +188,7 @@ fn an_error_leaves_stdout_empty_st_git() {
         &["why", "x", "--json"],
         &["plan", "none.jsonl", "--source", "st", "--json"],
     ] {
-        let said = scene.mesh(args);
+        let said = fixture.mesh(args);
         assert_eq!(said.stdout, "", "{args:?}");
         assert!(
             said.code != Some(0) && said.stderr.starts_with("error: "),

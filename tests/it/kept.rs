@@ -3,8 +3,8 @@
 use mesh_testkit::tools;
 use serde_json::json;
 
+use crate::fixture::{Backends, Fixture, ST_GIT, Vcs, job, on_each_vcs, task};
 use crate::script;
-use crate::stage::{ST_GIT, Scene, Stage, Vcs, job, on_each_vcs, task};
 
 on_each_vcs!(
     what_is_verified_passes_its_proof_in_a_fresh_clone,
@@ -204,17 +204,19 @@ const WAYS: &[Way] = &[
     ),
 ];
 
-fn what_is_verified_passes_its_proof_in_a_fresh_clone(stage: Stage) {
-    let Some(scene) = stage.open() else { return };
-    lay_out(&scene);
-    scene.configure("retries = 0\n");
+fn what_is_verified_passes_its_proof_in_a_fresh_clone(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    lay_out(&fixture);
+    fixture.configure("retries = 0\n");
     let jj = tools::path_in_cache("jj", tools::JJ_VERSION);
     let jobs: Vec<_> = WAYS
         .iter()
         .map(|Way(key, _, _, proof)| job(key, &[]).proof(proof))
         .collect();
-    let work = scene.plan("Ways to lose work", &jobs);
-    scene.script(&work, |job| {
+    let work = fixture.plan("Ways to lose work", &jobs);
+    fixture.script(&work, |job| {
         let way = WAYS.iter().find(|way| way.0 == job.key);
         let Way(_, command, claim, _) = way.expect("each job has its way");
         let command = format!(
@@ -222,13 +224,13 @@ fn what_is_verified_passes_its_proof_in_a_fresh_clone(stage: Stage) {
             command.replace("JJ", &jj.display().to_string())
         );
         json!([
-            script::event(&scene, "start"),
+            script::event(&fixture, "start"),
             {"run": ["sh", "-c", command]},
-            script::event(&scene, "end"),
+            script::event(&fixture, "end"),
             {"final": {"changed": claim}},
         ])
     });
-    let report = scene.run(&work, 3, &[]).exits(20).object();
+    let report = fixture.run(&work, 3, &[]).exits(20).object();
     let mut lost = Vec::new();
     let mut verified = Vec::new();
     for Way(key, _, _, proof) in WAYS {
@@ -236,7 +238,7 @@ fn what_is_verified_passes_its_proof_in_a_fresh_clone(stage: Stage) {
         if found["state"] == "verified" {
             let attempts = found["attempts"].as_array().expect("attempts");
             let commit = attempts.last().expect("one")["commit"].as_str();
-            if !passes_in_a_fresh_clone(&scene, key, commit.expect("a commit"), proof) {
+            if !passes_in_a_fresh_clone(&fixture, key, commit.expect("a commit"), proof) {
                 lost.push(format!("{found:#}"));
             }
             verified.push(*key);
@@ -246,39 +248,41 @@ fn what_is_verified_passes_its_proof_in_a_fresh_clone(stage: Stage) {
     for control in ["plain", "stash-and-apply", "executable", "other-case"] {
         assert!(verified.contains(&control), "{control}: {report:#}");
     }
-    scene.assert_no_process();
+    fixture.assert_no_process();
 }
 
 /// Agents that were stopped may have worked for hours, and `mesh resume` would start again.
-fn what_is_cleaned_away_is_saved(stage: Stage) {
-    let Some(scene) = stage.open() else { return };
-    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
-    scene.script(&work, |job| {
+fn what_is_cleaned_away_is_saved(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let work = fixture.plan("Two", &[job("a", &[]), job("b", &[])]);
+    fixture.script(&work, |job| {
         let half = json!({"write": {"path": "half.txt", "text": "hours of work\n"}});
-        let started = script::event(&scene, "half");
-        script::usual(&scene, job, &[half, started, script::gate(&scene)])
+        let started = script::event(&fixture, "half");
+        script::usual(&fixture, job, &[half, started, script::gate(&fixture)])
     });
-    let coordinator = scene.start(&work, 2, &[]);
-    scene.log.wait_for("half", 2);
-    scene.mesh(&["stop", "--now"]).ends(0);
+    let coordinator = fixture.start(&work, 2, &[]);
+    fixture.log.wait_for("half", 2);
+    fixture.mesh(&["stop", "--now"]).ends(0);
     coordinator.wait().ends(21);
-    let said = scene.mesh(&["clean", "--yes"]).exits(0).stdout;
+    let said = fixture.mesh(&["clean", "--yes"]).exits(0).stdout;
     assert_eq!(said.matches("; its changes are in ").count(), 2, "{said}");
     for line in said.lines() {
         let (_, patch) = line.rsplit_once(" in ").expect("a place");
         let patch = fs_err::read_to_string(patch).expect("a patch");
         assert!(patch.contains("+hours of work"), "{patch}");
     }
-    let held = scene
+    let held = fixture
         .env
-        .must("git", &["for-each-ref", "refs/mesh"], &scene.repo);
+        .must("git", &["for-each-ref", "refs/mesh"], &fixture.repo);
     assert_eq!(held.lines().count(), 2, "{held}");
-    assert!(!scene.workspaces().join("a").exists());
+    assert!(!fixture.workspaces().join("a").exists());
 }
 
 /// Something to lose: a submodule, ignored folders, and what the user alone ignores.
-fn lay_out(scene: &Scene) {
-    let upstream = scene.env.dir().join("upstream");
+fn lay_out(fixture: &Fixture) {
+    let upstream = fixture.env.dir().join("upstream");
     fs_err::create_dir_all(&upstream).expect("a folder");
     fs_err::write(upstream.join("lib.txt"), "first\n").expect("a file");
     for args in [
@@ -286,7 +290,7 @@ fn lay_out(scene: &Scene) {
         &["add", "lib.txt"],
         &["commit", "--quiet", "--message", "First"],
     ] {
-        scene.env.must("git", args, &upstream);
+        fixture.env.must("git", args, &upstream);
     }
     let url = upstream.display().to_string();
     let add = [
@@ -298,33 +302,33 @@ fn lay_out(scene: &Scene) {
         &url,
         "sub",
     ];
-    scene.env.must("git", &add, &scene.repo);
-    fs_err::write(scene.repo.join(".gitignore"), "build/\n").expect("a file");
-    fs_err::write(scene.repo.join("base.txt"), "base\n").expect("a file");
-    let own = scene.env.home().join(".config/git/ignore");
+    fixture.env.must("git", &add, &fixture.repo);
+    fs_err::write(fixture.repo.join(".gitignore"), "build/\n").expect("a file");
+    fs_err::write(fixture.repo.join("base.txt"), "base\n").expect("a file");
+    let own = fixture.env.home().join(".config/git/ignore");
     fs_err::create_dir_all(own.parent().expect("a parent")).expect("a folder");
     fs_err::write(own, "*.personal\n").expect("a file");
-    scene.env.must("git", &["add", "."], &scene.repo);
-    scene.env.must(
+    fixture.env.must("git", &["add", "."], &fixture.repo);
+    fixture.env.must(
         "git",
         &["commit", "--quiet", "--message", "Something to lose"],
-        &scene.repo,
+        &fixture.repo,
     );
     // As in a repository that came from another machine.
     for (setting, value) in [("core.fileMode", "false"), ("core.ignoreCase", "true")] {
         let set = ["config", setting, value];
-        scene.env.must("git", &set, &scene.repo);
+        fixture.env.must("git", &set, &fixture.repo);
     }
-    if scene.stage.vcs == Vcs::Jj {
+    if fixture.backends.vcs == Vcs::Jj {
         // Takes in what git did.
-        scene.env.must("jj", &["st"], &scene.repo);
+        fixture.env.must("jj", &["st"], &fixture.repo);
     }
 }
 
-fn passes_in_a_fresh_clone(scene: &Scene, key: &str, commit: &str, proof: &str) -> bool {
-    let clone = scene.env.dir().join("clones").join(key);
+fn passes_in_a_fresh_clone(fixture: &Fixture, key: &str, commit: &str, proof: &str) -> bool {
+    let clone = fixture.env.dir().join("clones").join(key);
     let (from, to) = (
-        scene.repo.display().to_string(),
+        fixture.repo.display().to_string(),
         clone.display().to_string(),
     );
     let allow = ["-c", "protocol.file.allow=always"];
@@ -340,26 +344,26 @@ fn passes_in_a_fresh_clone(scene: &Scene, key: &str, commit: &str, proof: &str) 
         &["-C", &to, "fetch", "--quiet", "origin", commit],
         &["-C", &to, "checkout", "--quiet", commit],
     ] {
-        scene.env.must("git", args, &scene.env.dir());
+        fixture.env.must("git", args, &fixture.env.dir());
     }
     let modules = ["-C", &to, "submodule", "--quiet", "update", "--init"];
     let modules: Vec<&str> = allow.into_iter().chain(modules).collect();
     // A submodule whose commit is nowhere fails here, and the proof after it.
-    drop(scene.env.run("git", &modules, &scene.env.dir()));
-    scene.env.run("sh", &["-c", proof], &clone).code == Some(0)
+    drop(fixture.env.run("git", &modules, &fixture.env.dir()));
+    fixture.env.run("sh", &["-c", proof], &clone).code == Some(0)
 }
 
 /// A retry of a question goes on in its workspace, and what the attempt before left there is no part of the result either.
 #[test]
 fn what_an_attempt_before_left_in_the_workspace_counts_st_git() {
-    let scene = ST_GIT.open().expect("git is enough");
-    lay_out(&scene);
-    scene.configure("retries = 0\n");
+    let fixture = ST_GIT.open().expect("git is enough");
+    lay_out(&fixture);
+    fixture.configure("retries = 0\n");
     let jobs = [job("a", &[]).proof("sh check.sh"), job("b", &[])];
-    let work = scene.plan("Asked", &jobs);
-    scene.script(&work, |job| {
+    let work = fixture.plan("Asked", &jobs);
+    fixture.script(&work, |job| {
         if job.key == "b" {
-            return script::usual(&scene, job, &[]);
+            return script::usual(&fixture, job, &[]);
         }
         let write = |path: &str, text: &str| json!({"write": {"path": path, "text": text}});
         json!({
@@ -371,9 +375,9 @@ fn what_an_attempt_before_left_in_the_workspace_counts_st_git() {
             "*": [{"final": {"changed": "check.sh"}}],
         })
     });
-    let _ = scene.run(&work, 2, &[]).exits(22);
-    let _ = scene.mesh(&["retry", "a"]).exits(0);
-    let report = scene.mesh(&["resume", "--json"]).exits(20).object();
+    let _ = fixture.run(&work, 2, &[]).exits(22);
+    let _ = fixture.mesh(&["retry", "a"]).exits(0);
+    let report = fixture.mesh(&["resume", "--json"]).exits(20).object();
     let found = task(&report, "a");
     assert_eq!(found["attempts"][1]["outcome"], "not-recorded", "{found:#}");
 }

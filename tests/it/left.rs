@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::stage::{Scene, Vcs};
+use crate::fixture::{Fixture, Vcs};
 use crate::work::Work;
 
-impl Scene {
+impl Fixture {
     /// Fails unless nothing of a run is left: no process, no workspace, no claim.
     #[track_caller]
     pub fn assert_nothing_left(&self, work: &Work) {
@@ -28,7 +28,7 @@ impl Scene {
         }
     }
 
-    /// Fails when a process of this scene lives.
+    /// Fails when a process of this fixture lives.
     #[track_caller]
     pub fn assert_no_process(&self) {
         assert_eq!(
@@ -40,7 +40,7 @@ impl Scene {
 
     /// How many working copies version control knows of.
     pub fn known_workspaces(&self) -> usize {
-        match self.stage.vcs {
+        match self.backends.vcs {
             Vcs::Git => self
                 .env
                 .must("git", &["worktree", "list"], &self.repo)

@@ -1,7 +1,7 @@
 //! Whole programs over whole runs. What happened is read from the agents' own log, the tracker, the repository and the process
 //! table; mesh's own words are only compared with those.
 //!
-//! Each story is a function over a stage (which tracker, which version control); the name of a test says which.
+//! Each story is a function over the backends (which tracker, which version control); the name of a test says which.
 
 mod again;
 mod bad_epic;
@@ -15,6 +15,7 @@ mod demo;
 mod disk;
 mod epic;
 mod exclusion;
+mod fixture;
 mod ids;
 mod inside;
 mod interrupts;
@@ -32,7 +33,6 @@ mod reason;
 mod script;
 mod setup_command;
 mod snapshot;
-mod stage;
 mod text;
 mod tracker_faults;
 mod verdicts;

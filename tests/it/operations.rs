@@ -4,13 +4,13 @@
 use mesh_testkit::tools;
 use serde_json::{Value, json};
 
+use crate::fixture::{Backends, Fixture, Work, job, task};
 use crate::script;
-use crate::stage::{Scene, Stage, Work, job, task};
 
 macro_rules! on_jj {
     ($($story:ident),* $(,)?) => {
         mod st_over_jj_0_45_1 {
-            $(#[test] fn $story() { super::$story(crate::stage::ST_JJ); })*
+            $(#[test] fn $story() { super::$story(crate::fixture::ST_JJ); })*
         }
     };
 }
@@ -34,15 +34,15 @@ fn shell(script: &str) -> Value {
 }
 
 /// Tells the others that something has happened.
-fn say(scene: &Scene, what: &str) -> Value {
-    json!({"touch": scene.env.dir().join(what)})
+fn say(fixture: &Fixture, what: &str) -> Value {
+    json!({"touch": fixture.env.dir().join(what)})
 }
 
-fn hear(scene: &Scene, what: &str) -> Value {
-    json!({"wait_for": scene.env.dir().join(what)})
+fn hear(fixture: &Fixture, what: &str) -> Value {
+    json!({"wait_for": fixture.env.dir().join(what)})
 }
 
-fn operation(scene: &Scene) -> String {
+fn operation(fixture: &Fixture) -> String {
     let args = [
         "--ignore-working-copy",
         "op",
@@ -53,12 +53,16 @@ fn operation(scene: &Scene) -> String {
         "-T",
         "id",
     ];
-    scene.env.must("jj", &args, &scene.repo).trim().to_owned()
+    fixture
+        .env
+        .must("jj", &args, &fixture.repo)
+        .trim()
+        .to_owned()
 }
 
 /// All of `keys` are verified at the first attempt, and each result holds its file.
 #[track_caller]
-fn verified_at_once(scene: &Scene, work: &Work, report: &Value, keys: &[&str]) {
+fn verified_at_once(fixture: &Fixture, work: &Work, report: &Value, keys: &[&str]) {
     for key in keys {
         let done = task(report, work.id(key));
         assert_eq!(done["state"], "verified", "{done:#}");
@@ -69,30 +73,32 @@ fn verified_at_once(scene: &Scene, work: &Work, report: &Value, keys: &[&str]) {
         );
         let commit = done["attempts"][0]["commit"].as_str().expect("a commit");
         let file = format!("{commit}:{key}.txt");
-        let text = scene.env.must("git", &["show", &file], &scene.repo);
+        let text = fixture.env.must("git", &["show", &file], &fixture.repo);
         assert_eq!(text, format!("made by {key}\n"));
     }
 }
 
-fn the_rail_refuses_and_says_what_to_do(stage: Stage) {
-    let Some(scene) = stage.open() else { return };
-    let work = scene.plan("Two", &[job("a", &[]), job("b", &[])]);
-    scene.env.must(
+fn the_rail_refuses_and_says_what_to_do(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let work = fixture.plan("Two", &[job("a", &[]), job("b", &[])]);
+    fixture.env.must(
         "jj",
         &["config", "set", "--repo", "aliases.back", "['undo']"],
-        &scene.repo,
+        &fixture.repo,
     );
-    let said = scene.env.dir().join("said");
-    scene.script(&work, |job| {
+    let said = fixture.env.dir().join("said");
+    fixture.script(&work, |job| {
         let calls = format!(
             "for call in undo 'op restore @' back '--quiet workspace forget' 'git push'; do jj $call 2>>'{0}'; echo \"code $?\" >>'{0}'; done; jj log -r @ >/dev/null && jj st",
             said.display()
         );
         let calls: &[Value] = if job.key == "a" { &[shell(&calls)] } else { &[] };
-        script::usual(&scene, job, calls)
+        script::usual(&fixture, job, calls)
     });
-    let report = scene.run(&work, 2, &[]).exits(0).object();
-    verified_at_once(&scene, &work, &report, &["a", "b"]);
+    let report = fixture.run(&work, 2, &[]).exits(0).object();
+    verified_at_once(&fixture, &work, &report, &["a", "b"]);
     let said = fs_err::read_to_string(said).expect("the agent tried");
     assert_eq!(said.matches("code 77\n").count(), 5, "{said}");
     assert_eq!(said.lines().count(), 10, "one line each: {said}");
@@ -100,84 +106,92 @@ fn the_rail_refuses_and_says_what_to_do(stage: Stage) {
         said.contains("mesh-jj: refused (undo)") && said.contains("jj restore"),
         "{said}"
     );
-    scene.assert_nothing_left(&work);
+    fixture.assert_nothing_left(&work);
 }
 
 /// `a` does `harm` with the real jj after `b` has work that jj has seen; `b` goes on, and looks that its files are there.
-fn harmed(scene: &Scene, harm: &str) -> Work {
+fn harmed(fixture: &Fixture, harm: &str) -> Work {
     let jobs = [job("a", &[]), job("b", &[]), job("after", &["a", "b"])];
-    let work = scene.plan("Harm", &jobs);
+    let work = fixture.plan("Harm", &jobs);
     let harm = harm.replace("JJ", &real_jj());
-    scene.script(&work, |job| {
+    fixture.script(&work, |job| {
         let steps = match job.key.as_str() {
             // What the culprit's own attempt comes to is its own affair; the next one does no harm.
             "a" => vec![
                 shell("jj st"),
-                say(scene, "ready"),
-                hear(scene, "recorded"),
+                say(fixture, "ready"),
+                hear(fixture, "recorded"),
                 shell(&harm),
-                say(scene, "done"),
+                say(fixture, "done"),
             ],
             "b" => vec![
-                hear(scene, "ready"),
+                hear(fixture, "ready"),
                 json!({"write": {"path": "b.txt", "text": "made by b\n"}}),
                 shell("jj st"),
-                say(scene, "recorded"),
-                hear(scene, "done"),
+                say(fixture, "recorded"),
+                hear(fixture, "done"),
                 // It may fail: the workspace is stale. What is on disk stays.
                 shell("jj st; test -s b.txt"),
             ],
             _ => Vec::new(),
         };
-        json!({"1": script::usual(scene, job, &steps), "*": script::usual(scene, job, &[])})
+        json!({"1": script::usual(fixture, job, &steps), "*": script::usual(fixture, job, &[])})
     });
     work
 }
 
-fn an_undo_by_path_costs_a_sibling_nothing(stage: Stage) {
-    let Some(scene) = stage.open() else { return };
+fn an_undo_by_path_costs_a_sibling_nothing(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
     // jj refuses to undo a merge of operations, which the coordinator's own calls beside those of agents may have left.
-    let work = harmed(&scene, "JJ undo || JJ st");
-    let report = scene.run(&work, 2, &[]).exits(0).object();
-    verified_at_once(&scene, &work, &report, &["b", "after"]);
-    scene.assert_nothing_left(&work);
+    let work = harmed(&fixture, "JJ undo || JJ st");
+    let report = fixture.run(&work, 2, &[]).exits(0).object();
+    verified_at_once(&fixture, &work, &report, &["b", "after"]);
+    fixture.assert_nothing_left(&work);
 }
 
-fn an_op_restore_by_path_costs_nobody_anything(stage: Stage) {
-    let Some(scene) = stage.open() else { return };
-    let before = operation(&scene);
+fn an_op_restore_by_path_costs_nobody_anything(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let before = operation(&fixture);
     // The culprit's own workspace is gone from the view with the others.
-    let work = harmed(&scene, &format!("JJ op restore {before}"));
-    let report = scene.run(&work, 2, &[]).exits(0).object();
-    verified_at_once(&scene, &work, &report, &["a", "b", "after"]);
-    scene.assert_nothing_left(&work);
+    let work = harmed(&fixture, &format!("JJ op restore {before}"));
+    let report = fixture.run(&work, 2, &[]).exits(0).object();
+    verified_at_once(&fixture, &work, &report, &["a", "b", "after"]);
+    fixture.assert_nothing_left(&work);
 }
 
-fn a_workspace_that_was_forgotten_is_recorded(stage: Stage) {
-    let Some(scene) = stage.open() else { return };
+fn a_workspace_that_was_forgotten_is_recorded(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
     let work = harmed(
-        &scene,
+        &fixture,
         "JJ workspace forget $(JJ workspace list -T 'name ++ \"\\n\"' | tr -d '\"' | grep '+b+')",
     );
-    let report = scene.run(&work, 2, &[]).exits(0).object();
-    verified_at_once(&scene, &work, &report, &["a", "b", "after"]);
-    scene.assert_nothing_left(&work);
+    let report = fixture.run(&work, 2, &[]).exits(0).object();
+    verified_at_once(&fixture, &work, &report, &["a", "b", "after"]);
+    fixture.assert_nothing_left(&work);
 }
 
-fn kept_workspaces_are_listed_and_removed_after_an_op_restore(stage: Stage) {
-    let Some(scene) = stage.open() else { return };
-    let before = operation(&scene);
-    let work = scene.plan("Kept", &[job("a", &[]), job("b", &[]).proof("false")]);
-    scene.script(&work, |job| script::usual(&scene, job, &[]));
-    drop(scene.run(&work, 2, &[]).exits(20));
-    let listed = scene.mesh(&["workspaces"]).exits(0).stdout;
+fn kept_workspaces_are_listed_and_removed_after_an_op_restore(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let before = operation(&fixture);
+    let work = fixture.plan("Kept", &[job("a", &[]), job("b", &[]).proof("false")]);
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    drop(fixture.run(&work, 2, &[]).exits(20));
+    let listed = fixture.mesh(&["workspaces"]).exits(0).stdout;
     assert!(listed.contains("b"), "{listed}");
-    scene
+    fixture
         .env
-        .must("jj", &["op", "restore", &before], &scene.repo);
-    let after = scene.mesh(&["workspaces"]).exits(0).stdout;
+        .must("jj", &["op", "restore", &before], &fixture.repo);
+    let after = fixture.mesh(&["workspaces"]).exits(0).stdout;
     assert_eq!(after, listed, "the same folders are there");
-    drop(scene.mesh(&["clean", "--yes"]).exits(0));
-    let left = fs_err::read_dir(scene.workspaces()).map_or(0, Iterator::count);
+    drop(fixture.mesh(&["clean", "--yes"]).exits(0));
+    let left = fs_err::read_dir(fixture.workspaces()).map_or(0, Iterator::count);
     assert_eq!(left, 0);
 }

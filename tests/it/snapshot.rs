@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::stage::{Scene, Vcs};
+use crate::fixture::{Fixture, Vcs};
 
 /// Everything of the user's that a run must leave alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,10 +16,10 @@ pub struct Snapshot {
 }
 
 /// A snapshot of the user's own things. mesh's own folder and the tracker's are looked at elsewhere.
-pub fn of(scene: &Scene) -> Snapshot {
+pub fn of(fixture: &Fixture) -> Snapshot {
     Snapshot {
-        tree: tree(&scene.repo, &[".git", ".jj", ".mesh", ".beads"]),
-        refs: refs(scene),
+        tree: tree(&fixture.repo, &[".git", ".jj", ".mesh", ".beads"]),
+        refs: refs(fixture),
     }
 }
 
@@ -34,28 +34,28 @@ pub struct Everything {
 }
 
 /// As above.
-pub fn everything(scene: &Scene) -> Everything {
-    let heads = scene.repo.join(".jj/repo/op_heads/heads");
+pub fn everything(fixture: &Fixture) -> Everything {
+    let heads = fixture.repo.join(".jj/repo/op_heads/heads");
     Everything {
-        user: of(scene),
-        mesh: tree(&scene.repo.join(".mesh"), &[]),
-        tracker: scene.tracker_state(),
-        workspaces: scene.workspaces().exists(),
+        user: of(fixture),
+        mesh: tree(&fixture.repo.join(".mesh"), &[]),
+        tracker: fixture.tracker_state(),
+        workspaces: fixture.workspaces().exists(),
         operations: tree(&heads, &[]).into_keys().collect(),
     }
 }
 
-fn refs(scene: &Scene) -> String {
-    let git = |args: &[&str]| scene.env.must("git", args, &scene.repo);
+fn refs(fixture: &Fixture) -> String {
+    let git = |args: &[&str]| fixture.env.must("git", args, &fixture.repo);
     let mut text = git(&["for-each-ref", "refs/heads", "refs/tags", "refs/remotes"]);
     text += &git(&["rev-parse", "HEAD"]);
-    if scene.stage.vcs == Vcs::Jj {
+    if fixture.backends.vcs == Vcs::Jj {
         // The commit of `@` follows the files at any jj command, `workspace add` for the hub among them; what stays is the change.
         let template =
             "change_id ++ ' ' ++ description ++ parents.map(|c| c.commit_id()).join(',')";
         let jj = |args: &[&str]| {
             let args = [&["--ignore-working-copy", "--no-pager"], args].concat();
-            scene.env.must("jj", &args, &scene.repo)
+            fixture.env.must("jj", &args, &fixture.repo)
         };
         text += &jj(&["log", "--no-graph", "-r", "@", "-T", template]);
         text += &jj(&["bookmark", "list", "--all-remotes"]);

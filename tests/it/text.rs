@@ -6,7 +6,7 @@ use mesh_core::text::is_control;
 use mesh_plan::st::{self, StItem};
 use serde_json::json;
 
-use crate::stage::{ST_GIT, Scene, Work, job};
+use crate::fixture::{Fixture, ST_GIT, Work, job};
 
 const HOSTILE: &str = "Do \u{1b}]0;owned\u{7}\rit x\u{202e}\u{9b}31m";
 
@@ -19,32 +19,32 @@ fn assert_clean(what: &str, text: &str) {
 }
 
 /// `a` is verified, `b` asks, `c` fails, all in hostile words.
-fn hostile() -> (Scene, Work) {
-    let scene = ST_GIT.open().expect("git is enough");
+fn hostile() -> (Fixture, Work) {
+    let fixture = ST_GIT.open().expect("git is enough");
     let jobs = [job("a", &[]), job("b", &[]), job("c", &[])];
     let items: Vec<StItem> = jobs
         .iter()
         .map(|job| StItem::pending(TaskId::new(&*job.key).expect("an id"), HOSTILE))
         .collect();
-    let mut work = scene.plan_file("plan.jsonl", &jobs);
-    let path = scene.env.dir().join("hostile.jsonl");
+    let mut work = fixture.plan_file("plan.jsonl", &jobs);
+    let path = fixture.env.dir().join("hostile.jsonl");
     fs_err::write(&path, st::new_plan("2026-01-01T00:00:00Z", &items)).expect("the plan");
     work.source = path.display().to_string();
     let file = "x\u{1b}[2J\u{202e}.txt";
-    scene.script(&work, |job| match job.key.as_str() {
+    fixture.script(&work, |job| match job.key.as_str() {
         "a" => json!([{"write": {"path": file, "text": "x"}}, {"final": {"changed": file, "verify": "ls"}}]),
         "b" => json!([{"final": {"changed": "none", "verify": "ls", "blockers": "which \u{1b}[31m\u{202e}port?"}}]),
         _ => json!([{"print_err": HOSTILE}, {"exit": 1}]),
     });
-    (scene, work)
+    (fixture, work)
 }
 
 #[test]
 fn no_text_of_others_is_obeyed_st_git() {
-    let (scene, work) = hostile();
-    let agent = scene.agent_command();
+    let (fixture, work) = hostile();
+    let agent = fixture.agent_command();
     let more = ["-n", "2", "--agent-command", &agent];
-    let plan = scene
+    let plan = fixture
         .mesh(&[&["plan", work.source.as_str()][..], &more].concat())
         .exits(0);
     assert_clean("plan", &plan.stdout);
@@ -54,7 +54,7 @@ fn no_text_of_others_is_obeyed_st_git() {
         "{}",
         plan.stdout
     );
-    let run = scene
+    let run = fixture
         .mesh(&[&["run", work.source.as_str(), "--yes"][..], &more].concat())
         .exits(20);
     assert_clean("run", &run.stdout);
@@ -67,11 +67,11 @@ fn no_text_of_others_is_obeyed_st_git() {
         &["why", "c"],
         &["workspaces"],
     ] {
-        let said = scene.mesh(args).exits(0);
+        let said = fixture.mesh(args).exits(0);
         assert_clean(&args.join(" "), &said.stdout);
         assert_clean(&args.join(" "), &said.stderr);
     }
-    let latest = fs_err::read_dir(scene.repo.join(".mesh/runs"))
+    let latest = fs_err::read_dir(fixture.repo.join(".mesh/runs"))
         .expect("runs")
         .next()
         .expect("one")
@@ -86,24 +86,24 @@ fn no_text_of_others_is_obeyed_st_git() {
         let text = fs_err::read_to_string(latest.join(name)).unwrap_or_default();
         assert_clean(name, &text);
     }
-    let messages = scene
+    let messages = fixture
         .env
-        .must("git", &["log", "--all", "--format=%B"], &scene.repo);
+        .must("git", &["log", "--all", "--format=%B"], &fixture.repo);
     assert_clean("commit messages", &messages);
     let subject = messages
         .lines()
         .find(|line| line.starts_with("a: "))
         .expect("the commit of a");
     assert!(subject.contains("it x\\u{202e}"), "{messages}");
-    for comment in scene.comments(&work, "c") {
+    for comment in fixture.comments(&work, "c") {
         assert_clean("comment", &comment);
     }
 }
 
 #[test]
 fn json_keeps_the_exact_text_and_escapes_it_st_git() {
-    let (scene, work) = hostile();
-    let said = scene
+    let (fixture, work) = hostile();
+    let said = fixture
         .mesh(&["plan", &work.source, "-n", "2", "--json"])
         .exits(0);
     assert_clean("plan --json", &said.stdout);

@@ -4,23 +4,23 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::epic::assert_done;
+use crate::fixture::{FAKE_BD_GIT, Fixture, Work, job};
 use crate::log::wait_until;
 use crate::script;
 use crate::snapshot;
-use crate::stage::{FAKE_BD_GIT, Scene, Work, job};
 
-fn scene() -> (Scene, Work) {
-    let scene = FAKE_BD_GIT.open().expect("fakes are there");
-    let work = scene.plan(
+fn fixture() -> (Fixture, Work) {
+    let fixture = FAKE_BD_GIT.open().expect("fakes are there");
+    let work = fixture.plan(
         "Three",
         &[job("a", &[]), job("b", &[]), job("c", &["a", "b"])],
     );
-    scene.script(&work, |job| script::usual(&scene, job, &[]));
-    (scene, work)
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    (fixture, work)
 }
 
-fn faults(scene: &Scene, faults: &serde_json::Value) {
-    scene.tracker.as_ref().expect("a tracker").script(faults);
+fn faults(fixture: &Fixture, faults: &serde_json::Value) {
+    fixture.tracker.as_ref().expect("a tracker").script(faults);
 }
 
 /// What the tracker says cannot be used: nothing begins. That it never answers has its test beside the adapter, with limits that
@@ -28,10 +28,13 @@ fn faults(scene: &Scene, faults: &serde_json::Value) {
 #[test]
 fn a_run_does_not_begin_on_answers_that_cannot_be_read_fake_bd_1_3_0_git() {
     for kind in ["empty", "cut", "rubbish", "flood", "die", "exit-1"] {
-        let (scene, work) = scene();
-        let before = snapshot::everything(&scene);
-        faults(&scene, &json!([{ "on": "list", "kind": kind, "times": 9 }]));
-        let said = scene.run(&work, 2, &[]).exits(14);
+        let (fixture, work) = fixture();
+        let before = snapshot::everything(&fixture);
+        faults(
+            &fixture,
+            &json!([{ "on": "list", "kind": kind, "times": 9 }]),
+        );
+        let said = fixture.run(&work, 2, &[]).exits(14);
         assert!(
             said.stderr.contains("error: bd list: "),
             "{kind}: {}",
@@ -43,9 +46,9 @@ fn a_run_does_not_begin_on_answers_that_cannot_be_read_fake_bd_1_3_0_git() {
             said.stderr.len()
         );
         assert_eq!(said.stdout, "", "{kind}");
-        faults(&scene, &json!([]));
-        assert_eq!(before, snapshot::everything(&scene), "{kind}");
-        scene.assert_no_process();
+        faults(&fixture, &json!([]));
+        assert_eq!(before, snapshot::everything(&fixture), "{kind}");
+        fixture.assert_no_process();
     }
 }
 
@@ -63,41 +66,41 @@ fn a_run_gets_over_a_bad_answer_fake_bd_1_3_0_git() {
         ("list", "rubbish", false),
         ("*", "busy", false),
     ] {
-        let (scene, work) = scene();
+        let (fixture, work) = fixture();
         // The opening is over when the first claim is made.
         let skip = if on == "*" || on == "list" { 6 } else { 0 };
         faults(
-            &scene,
+            &fixture,
             &json!([{ "on": on, "kind": kind, "applied": applied, "skip": skip }]),
         );
-        let said = scene.run(&work, 2, &[]);
+        let said = fixture.run(&work, 2, &[]);
         let shown = format!("{on} {kind} {applied}: {}", said.stderr);
         assert_eq!(said.code, Some(0), "{shown}");
-        assert_done(&scene, &work, &said.object());
+        assert_done(&fixture, &work, &said.object());
         for key in work.ids.keys() {
-            let comments = scene.comments(&work, key);
+            let comments = fixture.comments(&work, key);
             assert_eq!(
                 comments.iter().filter(|text| text.contains("#1)")).count(),
                 1,
                 "{shown}\n{comments:?}"
             );
         }
-        assert_eq!(scene.log.attempts("start").len(), 3, "{shown}");
+        assert_eq!(fixture.log.attempts("start").len(), 3, "{shown}");
     }
 }
 
 /// Somebody else takes a bead between the listing and the claim: it is theirs, and the rest is worked.
 #[test]
 fn a_bead_that_somebody_took_is_left_to_them_fake_bd_1_3_0_git() {
-    let (scene, work) = scene();
-    scene.script(&work, |job| {
-        script::usual(&scene, job, &[script::gate(&scene)])
+    let (fixture, work) = fixture();
+    fixture.script(&work, |job| {
+        script::usual(&fixture, job, &[script::gate(&fixture)])
     });
-    let coordinator = scene.start(&work, 1, &[]);
-    scene.log.wait_for("saw", 1);
-    let first = scene.log.events()[0].task.clone();
+    let coordinator = fixture.start(&work, 1, &[]);
+    fixture.log.wait_for("saw", 1);
+    let first = fixture.log.events()[0].task.clone();
     let other = if first == work.id("a") { "b" } else { "a" };
-    let tracker = scene.tracker.as_ref().expect("a tracker");
+    let tracker = fixture.tracker.as_ref().expect("a tracker");
     tracker.bd_json(&[
         "update",
         work.id(other),
@@ -106,22 +109,22 @@ fn a_bead_that_somebody_took_is_left_to_them_fake_bd_1_3_0_git() {
         "--actor",
         "somebody",
     ]);
-    scene.open_gate();
+    fixture.open_gate();
     let report = coordinator.wait().exits(21).object();
     assert_eq!(
-        crate::stage::task(&report, work.id(other))["state"],
+        crate::fixture::task(&report, work.id(other))["state"],
         "skipped",
         "{report:#}"
     );
-    let tasks = scene.tasks(&work);
+    let tasks = fixture.tasks(&work);
     assert_eq!(
         tasks[work.id(other)],
         ("in_progress".to_owned(), Some("somebody".to_owned()))
     );
     assert_eq!(tasks[&first].0, "closed");
     assert_eq!(tasks[work.id("c")].0, "open");
-    assert_eq!(scene.log.attempts("start").len(), 1);
-    scene.assert_no_process();
+    assert_eq!(fixture.log.attempts("start").len(), 1);
+    fixture.assert_no_process();
 }
 
 /// A verified bead that mesh may not close is given back, and no later run does it again.
@@ -132,28 +135,30 @@ fn a_bead_that_is_not_closed_is_given_back_fake_bd_1_3_0_git() {
 
 #[test]
 fn a_bead_that_is_not_closed_is_given_back_real_bd_1_3_0_jj_0_45_1() {
-    not_closed_is_given_back(crate::stage::BD_1_3_0_JJ);
+    not_closed_is_given_back(crate::fixture::BD_1_3_0_JJ);
 }
 
-fn not_closed_is_given_back(stage: crate::stage::Stage) {
-    let Some(scene) = stage.open() else { return };
-    let work = scene.plan("Two", &[job("a", &[]), job("b", &["a"]), job("c", &["a"])]);
-    scene.script(&work, |job| script::usual(&scene, job, &[]));
-    scene.configure("[tracker]\nclose = \"never\"\n");
-    scene.run(&work, 2, &[]).exits(0).object();
-    for (id, task) in scene.tasks(&work) {
+fn not_closed_is_given_back(backends: crate::fixture::Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let work = fixture.plan("Two", &[job("a", &[]), job("b", &["a"]), job("c", &["a"])]);
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    fixture.configure("[tracker]\nclose = \"never\"\n");
+    fixture.run(&work, 2, &[]).exits(0).object();
+    for (id, task) in fixture.tasks(&work) {
         assert_eq!(task, ("open".to_owned(), None), "{id}");
     }
-    scene.assert_nothing_left(&work);
-    let said = scene.run(&work, 2, &[]).exits(0);
+    fixture.assert_nothing_left(&work);
+    let said = fixture.run(&work, 2, &[]).exits(0);
     assert!(said.stderr.contains("nothing to do"), "{}", said.stderr);
-    assert_eq!(scene.log.attempts("start").len(), 3);
+    assert_eq!(fixture.log.attempts("start").len(), 3);
 }
 
 /// Waits until the fake is in a call that never answers, and gives its process.
 #[track_caller]
-fn in_a_call_without_answer(scene: &Scene) -> Pid {
-    let tracker = scene.tracker.as_ref().expect("a tracker");
+fn in_a_call_without_answer(fixture: &Fixture) -> Pid {
+    let tracker = fixture.tracker.as_ref().expect("a tracker");
     let hung = || {
         let calls = tracker.calls();
         let call = calls.iter().find(|call| call["fault"] == "hang")?;
@@ -170,27 +175,27 @@ fn in_a_call_without_answer(scene: &Scene) -> Pid {
 /// bd hangs before a run has begun: a person can leave, and nothing has changed.
 #[test]
 fn a_start_that_bd_keeps_waiting_can_be_left_fake_bd_1_3_0_git() {
-    let (scene, work) = scene();
-    let before = snapshot::everything(&scene);
-    faults(&scene, &json!([{ "on": "list", "kind": "hang" }]));
-    let coordinator = scene.start(&work, 2, &[]);
-    let bd = in_a_call_without_answer(&scene);
+    let (fixture, work) = fixture();
+    let before = snapshot::everything(&fixture);
+    faults(&fixture, &json!([{ "on": "list", "kind": "hang" }]));
+    let coordinator = fixture.start(&work, 2, &[]);
+    let bd = in_a_call_without_answer(&fixture);
     coordinator.signal(Signal::INT);
     let said = coordinator.wait();
     assert!(said.code == Some(130) || said.signal == Some(2), "{said:?}");
     let _ = kill_process(bd, Signal::KILL);
-    faults(&scene, &json!([]));
-    assert_eq!(before, snapshot::everything(&scene));
-    scene.run(&work, 2, &[]).ends(0);
+    faults(&fixture, &json!([]));
+    assert_eq!(before, snapshot::everything(&fixture));
+    fixture.run(&work, 2, &[]).ends(0);
 }
 
 /// bd hangs in the middle of a run: a person can leave, and a later resume loses nothing and closes each bead after its needs.
 #[test]
 fn a_run_that_bd_keeps_waiting_can_be_left_fake_bd_1_3_0_git() {
-    let (scene, work) = scene();
-    faults(&scene, &json!([{ "on": "close", "kind": "hang" }]));
-    let coordinator = scene.start(&work, 2, &[]);
-    let bd = in_a_call_without_answer(&scene);
+    let (fixture, work) = fixture();
+    faults(&fixture, &json!([{ "on": "close", "kind": "hang" }]));
+    let coordinator = fixture.start(&work, 2, &[]);
+    let bd = in_a_call_without_answer(&fixture);
     for heard in ["no new starts", "stopping the agents"] {
         coordinator.signal(Signal::INT);
         wait_until(
@@ -203,12 +208,12 @@ fn a_run_that_bd_keeps_waiting_can_be_left_fake_bd_1_3_0_git() {
     coordinator.wait().ends(130);
     // Otherwise the resume gives it half a minute to come to an end.
     let _ = kill_process(bd, Signal::KILL);
-    let said = scene.mesh(&["resume", "--json"]).exits(0);
+    let said = fixture.mesh(&["resume", "--json"]).exits(0);
     assert!(!said.stderr.contains("not told"), "{}", said.stderr);
-    scene.mesh(&["clean", "--all", "--yes"]).ends(0);
-    assert_done(&scene, &work, &said.object());
+    fixture.mesh(&["clean", "--all", "--yes"]).ends(0);
+    assert_done(&fixture, &work, &said.object());
     for key in work.ids.keys() {
-        let comments = scene.comments(&work, key);
+        let comments = fixture.comments(&work, key);
         let ends = comments.iter().filter(|text| text.contains("verified"));
         assert_eq!(ends.count(), 1, "{key}: {comments:?}");
     }

@@ -102,8 +102,8 @@ fn a_request_right_at_the_start_never_leaves_a_child() {
         live.request_stop();
         assert!(live.wait(crate::support::LONG));
         let search =
-            mesh_proc::stray::Search::new(&attempt.spec.run, mesh_proc::stray::Marked::Any);
-        assert_eq!(mesh_proc::stray::find(&search), []);
+            mesh_proc::orphans::Search::new(&attempt.spec.run, mesh_proc::orphans::Marked::Any);
+        assert_eq!(mesh_proc::orphans::find(&search), []);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Attempt, sleeper, until};
 use mesh_proc::env::Env;
-use mesh_proc::shim::{self, Cause, Ending, Live, LockError};
+use mesh_proc::shim::{self, Cause, Ending, LockError, ShimHandle};
 use mesh_proc::tree::Identity;
 use serde_json::json;
 
@@ -43,7 +43,7 @@ fn an_adopted_shim_is_stopped_and_awaited_like_an_own_one() {
     live.request_stop();
     assert_eq!(attempt.report().cause, Cause::Stopped);
     assert!(
-        Live::adopt(&attempt.spec.record).is_none(),
+        ShimHandle::adopt(&attempt.spec.record).is_none(),
         "the dead are not adopted"
     );
 }
@@ -55,14 +55,14 @@ fn a_number_that_somebody_else_has_now_is_not_adopted() {
     attempt.start();
     attempt.pid("child");
     let record = attempt.record();
-    assert!(Live::adopt(&attempt.spec.record).is_some());
+    assert!(ShimHandle::adopt(&attempt.spec.record).is_some());
     let forged = attempt.path("forged.json");
     let is_adopted = |identity: Identity, boot_id: &str| {
         let mut forgery = record.clone();
         forgery.identity = identity;
         forgery.boot_id = boot_id.to_string();
         fs_err::write(&forged, serde_json::to_vec(&forgery).unwrap()).unwrap();
-        Live::adopt(&forged).is_some()
+        ShimHandle::adopt(&forged).is_some()
     };
     let genuine = record.identity;
     assert!(is_adopted(genuine, &record.boot_id));
@@ -91,7 +91,7 @@ fn a_number_that_somebody_else_has_now_is_not_adopted() {
     assert!(!is_adopted(genuine, "another-boot"));
     for text in ["", "{}", "{\"schema\":9}"] {
         fs_err::write(&forged, text).unwrap();
-        assert!(Live::adopt(&forged).is_none());
+        assert!(ShimHandle::adopt(&forged).is_none());
     }
     fs_err::write(attempt.path("go"), "").unwrap();
     attempt.report();
@@ -100,7 +100,7 @@ fn a_number_that_somebody_else_has_now_is_not_adopted() {
 #[test]
 fn nobody_waits_for_a_shim_that_never_was() {
     let attempt = Attempt::of_steps(json!([]));
-    let live = Live::adopt_or_wait(
+    let live = ShimHandle::adopt_or_wait(
         &attempt.spec.record,
         &attempt.lock_path(),
         crate::support::LONG,
@@ -121,6 +121,6 @@ fn a_killed_shim_frees_the_lock_and_leaves_no_report_but_its_tree() {
     assert!(live.wait(crate::support::LONG));
     assert!(!shim::is_locked(&attempt.lock_path()));
     assert_eq!(shim::read_report(&attempt.spec.report).unwrap(), None);
-    assert!(Live::adopt(&attempt.spec.record).is_none());
+    assert!(ShimHandle::adopt(&attempt.spec.record).is_none());
     assert!(crate::support::is_alive(child) && crate::support::is_alive(grandchild));
 }

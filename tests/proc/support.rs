@@ -1,7 +1,7 @@
 //! One attempt in a folder of its own, and waiting for events.
 
 use mesh_proc::env::Env;
-use mesh_proc::shim::{self, ExitReport, Launcher, Live, ShimRecord, ShimSpec};
+use mesh_proc::shim::{self, ExitReport, Launcher, ShimHandle, ShimRecord, ShimSpec};
 use mesh_proc::tree;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ pub fn is_alive(pid: u32) -> bool {
 pub struct Attempt {
     pub folder: TempDir,
     pub spec: ShimSpec,
-    pub live: Option<Live>,
+    pub live: Option<ShimHandle>,
 }
 
 impl Attempt {
@@ -96,7 +96,7 @@ impl Attempt {
         self.path("lock")
     }
 
-    pub fn start(&mut self) -> Live {
+    pub fn start(&mut self) -> ShimHandle {
         let lock = shim::lock_attempt(&self.lock_path()).unwrap();
         let launcher = Launcher { exe: MESH.into() };
         let live = shim::start(&self.spec, &self.path("spec.json"), lock, &launcher).unwrap();
@@ -122,8 +122,8 @@ impl Attempt {
         );
     }
 
-    pub fn adopt(&mut self) -> Live {
-        let live = Live::adopt_or_wait(&self.spec.record, &self.lock_path(), LONG)
+    pub fn adopt(&mut self) -> ShimHandle {
+        let live = ShimHandle::adopt_or_wait(&self.spec.record, &self.lock_path(), LONG)
             .expect("nobody to adopt");
         self.live = Some(live.clone());
         live
@@ -168,13 +168,17 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let live = self.live.take().or_else(|| Live::adopt(&self.spec.record));
+        let live = self
+            .live
+            .take()
+            .or_else(|| ShimHandle::adopt(&self.spec.record));
         if let Some(live) = live {
             live.request_kill();
             live.wait(LONG);
         }
-        let search = mesh_proc::stray::Search::new(&self.spec.run, mesh_proc::stray::Marked::Any);
-        let _ = mesh_proc::stray::end(&search, LONG);
+        let search =
+            mesh_proc::orphans::Search::new(&self.spec.run, mesh_proc::orphans::Marked::Any);
+        let _ = mesh_proc::orphans::end(&search, LONG);
     }
 }
 

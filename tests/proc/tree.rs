@@ -67,8 +67,8 @@ fn a_tree_that_goes_on_forking_is_ended() {
     let report = attempt.run();
     assert_eq!(report.ending, Ending::Exited { code: 0 });
     let run = attempt.spec.run.as_str();
-    let search = mesh_proc::stray::Search::new(run, mesh_proc::stray::Marked::Any);
-    assert_eq!(mesh_proc::stray::find(&search), []);
+    let search = mesh_proc::orphans::Search::new(run, mesh_proc::orphans::Marked::Any);
+    assert_eq!(mesh_proc::orphans::find(&search), []);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One thread that hears of every end.
 
 use crate::support::{Attempt, LONG};
-use mesh_proc::signal::{Listener, OurSignal};
+use mesh_proc::signal::{Listener, OwnSignal};
 use mesh_proc::tree;
 use mesh_proc::watch::Watcher;
 use rustix::process::{Signal, getpid, kill_process};
@@ -70,10 +70,10 @@ fn signals_to_ourselves_become_calls() {
     let (sender, receiver) = channel();
     let listener = Listener::start(move |signal| sender.send(signal).unwrap()).unwrap();
     for (raw, signal) in [
-        (Signal::INT, OurSignal::Interrupt),
-        (Signal::TERM, OurSignal::Terminate),
-        (Signal::HUP, OurSignal::HangUp),
-        (Signal::INT, OurSignal::Interrupt),
+        (Signal::INT, OwnSignal::Interrupt),
+        (Signal::TERM, OwnSignal::Terminate),
+        (Signal::HUP, OwnSignal::HangUp),
+        (Signal::INT, OwnSignal::Interrupt),
     ] {
         kill_process(getpid(), raw).unwrap();
         assert_eq!(receiver.recv_timeout(LONG).unwrap(), signal);

@@ -13,21 +13,21 @@ use mesh_core::event::{Event, Request};
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::state::{RunEnd, Stage, State};
 use mesh_core::time::Millis;
-use mesh_journal::{Journal, JournalError, WallTime};
-use mesh_proc::signal::OurSignal;
+use mesh_journal::{Journal, JournalError, Timestamp};
+use mesh_proc::signal::OwnSignal;
 
+use crate::actions::prove::Proof;
+use crate::actions::{finalize, inspect, kept, probe, process, prove, start, stop};
+use crate::completion_order::CompletionOrder;
+use crate::context::{RunContext, lock};
 use crate::control;
-use crate::host::{Host, lock};
 use crate::inbox::{Input, Process, Role};
 use crate::open::Locks;
-use crate::turns::Turns;
-use crate::words;
-use crate::work::prove::Proof;
-use crate::work::{examine, kept, look, process, prove, settle, start, stop};
+use crate::run_summary;
 use crate::workers;
 
 /// Somebody who is shown what happens, after it is in the journal.
-pub trait Watch: Send {
+pub trait Observer: Send {
     /// A fact was taken in and these decisions were made; `state` is after them.
     fn happened(&mut self, now: Millis, event: &Event, decisions: &[Decision], state: &State);
     /// Something for people that changes nothing.
@@ -40,7 +40,7 @@ pub struct Finished {
     /// Its last state.
     pub state: State,
     /// The signal that a person or the system sent, if any.
-    pub interrupted: Option<OurSignal>,
+    pub interrupted: Option<OwnSignal>,
     /// Agents were left running for a later `resume`.
     pub left: bool,
     /// What went wrong without changing a verdict.
@@ -50,17 +50,17 @@ pub struct Finished {
 }
 
 pub(crate) struct Engine {
-    pub host: Arc<Host>,
+    pub context: Arc<RunContext>,
     pub state: State,
     pub journal: Journal,
     pub inbox: Receiver<Input>,
-    pub watch: Box<dyn Watch>,
+    pub watch: Box<dyn Observer>,
     pub interrupts: u32,
-    pub interrupted: Option<OurSignal>,
+    pub interrupted: Option<OwnSignal>,
     /// What was owed when this coordinator took the run up; such ends may have been written down in part.
     pub resumed: bool,
     /// Who writes an end down when.
-    pub turns: Turns,
+    pub completion_order: CompletionOrder,
 }
 
 impl Engine {
@@ -69,18 +69,18 @@ impl Engine {
     pub fn run(mut self) -> Result<Finished, JournalError> {
         match self.work() {
             Ok(left) => Ok(self.finish(left)),
-            Err(error) if self.host.run_dir.path().is_dir() => Err(error),
+            Err(error) if self.context.run_dir.path().is_dir() => Err(error),
             Err(_) => {
                 for at in self.state.plan().all() {
                     if let Some(active) = self.state.task(at).active() {
                         let task = self.state.plan().task(at).id.clone();
                         let number = active.attempt;
-                        stop::end_all(&self.host, &AttemptId { task, number });
+                        stop::end_all(&self.context, &AttemptId { task, number });
                     }
                 }
                 Err(JournalError::Removed {
-                    folder: self.host.run_dir.path().to_path_buf(),
-                    run: self.host.run.clone(),
+                    folder: self.context.run_dir.path().to_path_buf(),
+                    run: self.context.run.clone(),
                 })
             }
         }
@@ -109,7 +109,7 @@ impl Engine {
     }
 
     fn finish(self, left: bool) -> Finished {
-        let mut notes = std::mem::take(&mut *lock(&self.host.notes));
+        let mut notes = std::mem::take(&mut *lock(&self.context.notes));
         notes.extend(self.journal.notes().iter().cloned());
         Finished {
             state: self.state,
@@ -123,19 +123,19 @@ impl Engine {
     /// The next input, or nothing when a deadline of the core is there first.
     fn next_input(&self) -> Option<Input> {
         let Some(deadline) = self.state.next_wakeup() else {
-            // All senders live as long as the host, which lives as long as this.
+            // All senders live as long as the run context, which lives as long as this.
             return self.inbox.recv().ok();
         };
-        let rest = Duration::from_millis(deadline.since(self.host.clock.now()).0);
-        // Only time can run out: all senders live as long as the host.
+        let rest = Duration::from_millis(deadline.since(self.context.clock.now()).0);
+        // Only time can run out: all senders live as long as the run context.
         self.inbox.recv_timeout(rest).ok()
     }
 
     /// Takes a fact in: decide, record, act.
     pub fn take(&mut self, event: &Event) -> Result<(), JournalError> {
-        let now = self.host.clock.now();
+        let now = self.context.clock.now();
         let (decisions, actions) = mesh_core::handle(&mut self.state, now, event);
-        let wall = WallTime(self.host.clock.to_unix_ms(now));
+        let wall = Timestamp(self.context.clock.to_unix_ms(now));
         self.journal.append(now, wall, event, &decisions)?;
         self.watch.happened(now, event, &decisions, &self.state);
         for action in actions {
@@ -146,19 +146,27 @@ impl Engine {
 
     /// Carries an action out, on a thread of its own. A panic there is a fact like any other failure.
     pub fn perform(&mut self, action: Action) {
-        let again = self.resumed;
+        let resumed = self.resumed;
         match action.clone() {
-            Action::Start(order) => self.spawn(action, move |host| start::start(host, &order)),
-            Action::Look { attempt } => self.spawn(action, move |host| look::look(host, &attempt)),
+            Action::Start(order) => {
+                self.spawn(action, move |context| start::start(context, &order))
+            }
+            Action::Look { attempt } => {
+                self.spawn(action, move |context| probe::probe(context, &attempt))
+            }
             Action::Stop { attempt } => {
-                self.spawn(action, move |host| stop::request(host, &attempt));
+                self.spawn(action, move |context| stop::request(context, &attempt));
             }
             Action::Kill { attempt } => {
                 let awaited = self.awaited(&attempt);
-                self.spawn(action, move |host| stop::kill(host, &attempt, awaited));
+                self.spawn(action, move |context| {
+                    stop::kill(context, &attempt, awaited)
+                });
             }
             Action::Examine { attempt, locks } => {
-                self.spawn(action, move |host| examine::examine(host, &attempt, &locks));
+                self.spawn(action, move |context| {
+                    inspect::inspect(context, &attempt, &locks)
+                });
             }
             Action::Prove {
                 attempt,
@@ -170,50 +178,50 @@ impl Engine {
                     command,
                     commit,
                 };
-                self.spawn(action, move |host| prove::prove(host, &proof));
+                self.spawn(action, move |context| prove::prove(context, &proof));
             }
             Action::Settle { attempt, outcome } => {
                 let needs = self.needs_of(&attempt.task);
                 let turn = self
-                    .turns
+                    .completion_order
                     .take(&attempt.task, |other| needs.contains(other));
-                self.spawn(action, move |host| {
+                self.spawn(action, move |context| {
                     turn.wait();
-                    settle::settle(host, &attempt, &outcome, &needs, again);
+                    finalize::finalize(context, &attempt, &outcome, &needs, resumed);
                 });
             }
             Action::Note { text } => self.watch.note(&text),
-            Action::Refresh => self.spawn(action, |host| {
-                let change = host.source.refresh(host);
+            Action::Refresh => self.spawn(action, |context| {
+                let change = context.source.refresh(context);
                 if let Err(error) = &change {
-                    host.note(format!("the source could not be read again: {error}"));
+                    context.note(format!("the source could not be read resumed: {error}"));
                 }
-                host.tell(Event::Refreshed { change });
+                context.report(Event::Refreshed { change });
             }),
             Action::Conclude => {
-                let words = words::last_words(&self.state);
-                self.spawn(action, move |host| {
-                    for changed in kept::check(host) {
-                        host.note(changed);
+                let run_summary = run_summary::final_report(&self.state);
+                self.spawn(action, move |context| {
+                    for changed in kept::check(context) {
+                        context.note(changed);
                     }
-                    for refused in host.source.conclude(host, &words) {
-                        host.note(refused);
+                    for refused in context.source.conclude(context, &run_summary) {
+                        context.note(refused);
                     }
-                    if let Err(error) = host.vcs.close_hub(&host.run) {
-                        host.note(format!("the hub was not removed: {error}"));
+                    if let Err(error) = context.vcs.close_hub(&context.run) {
+                        context.note(format!("the hub was not removed: {error}"));
                     }
-                    host.tell(Event::Concluded);
+                    context.report(Event::Concluded);
                 });
             }
         }
     }
 
-    fn spawn(&self, action: Action, work: impl FnOnce(&Arc<Host>) + Send + 'static) {
-        let host = Arc::clone(&self.host);
-        let now = host.clock.now();
-        workers::spawn(move || work(&host), {
-            let host = Arc::clone(&self.host);
-            move |problem| workers::failed(&host, &action, now, &problem)
+    fn spawn(&self, action: Action, work: impl FnOnce(&Arc<RunContext>) + Send + 'static) {
+        let context = Arc::clone(&self.context);
+        let now = context.clock.now();
+        workers::spawn(move || work(&context), {
+            let context = Arc::clone(&self.context);
+            move |problem| workers::failed(&context, &action, now, &problem)
         });
     }
 
@@ -240,9 +248,9 @@ impl Engine {
     fn process_ended(&self, ended: Process) {
         let Process { attempt, role } = ended;
         match (role, self.proof_of(&attempt)) {
-            (Role::Agent, _) => process::watch_end(&self.host, attempt),
+            (Role::Agent, _) => process::watch_end(&self.context, attempt),
             (Role::Proof | Role::CleanProof, Some(proof)) => {
-                prove::watch_end(&self.host, proof, role);
+                prove::watch_end(&self.context, proof, role);
             }
             // The attempt is over already.
             (Role::Proof | Role::CleanProof, None) => {}
@@ -265,7 +273,7 @@ impl Engine {
 
     /// Takes in what other commands asked for; each file is deleted once the journal holds it.
     pub fn take_requests(&mut self) -> Result<(), JournalError> {
-        for (path, request) in control::take(&self.host.run_dir.control()) {
+        for (path, request) in control::take(&self.context.run_dir.control()) {
             self.take(&Event::Asked { request })?;
             control::done(&path);
         }
@@ -273,12 +281,12 @@ impl Engine {
     }
 
     /// First: no new starts. Second: stop the agents. Third: leave them running. Says whether to leave.
-    fn signalled(&mut self, signal: OurSignal) -> Result<bool, JournalError> {
+    fn signalled(&mut self, signal: OwnSignal) -> Result<bool, JournalError> {
         match signal {
             // The terminal is gone; the run goes on.
-            OurSignal::HangUp => return Ok(false),
-            OurSignal::Terminate => self.interrupts = self.interrupts.max(1) + 1,
-            OurSignal::Interrupt => self.interrupts += 1,
+            OwnSignal::HangUp => return Ok(false),
+            OwnSignal::Terminate => self.interrupts = self.interrupts.max(1) + 1,
+            OwnSignal::Interrupt => self.interrupts += 1,
         }
         self.interrupted = Some(signal);
         match self.interrupts {

@@ -2,7 +2,7 @@
 
 use mesh_core::event::Event;
 use mesh_core::id::AttemptId;
-use mesh_proc::signal::OurSignal;
+use mesh_proc::signal::OwnSignal;
 
 /// Something from outside.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub enum Input {
     /// Somebody wrote a request into the control folder.
     ControlChanged,
     /// A signal to ourselves.
-    Signal(OurSignal),
+    Signal(OwnSignal),
     /// Something that people should hear of now.
     Note(String),
 }

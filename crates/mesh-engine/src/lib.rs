@@ -3,38 +3,38 @@
 //! What must never be here: a decision about a task (that is the core's), a parser of an outside program's output (that is its
 //! adapter's), output for people (that is the program's).
 
+mod actions;
 mod clock;
+mod completion_order;
+mod context;
 mod control;
 mod engine;
 mod error;
-mod host;
 mod inbox;
 mod open;
-mod prepare;
+mod prior_results;
 mod recover;
+mod run_summary;
 mod setup;
 mod source;
 mod submodules;
-mod turns;
-mod words;
-mod work;
 mod workers;
 
+pub use actions::folder::saved;
+pub use actions::leftovers::save_changes;
 pub use clock::unix_ms;
-pub use engine::{Finished, Watch};
+pub use engine::{Finished, Observer};
 pub use error::EngineError;
 pub use open::{
     Locks, NewRun, Resumed, World, begin, check_attempts, end, locked_things, read_setup,
     refuse_beside_unfinished, resume, unfinished,
 };
-pub use prepare::{apply_results, source_key};
+pub use prior_results::{apply_results, source_key};
 pub use recover::Recovered;
+pub use run_summary::{all_done, standings};
 pub use setup::{
     AgentSetup, AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, Programs, ProofWhere,
     RunSetup, SourceSetup, TrackerView,
 };
 pub use source::bd::{ACTOR, METADATA_RUN, actor_of, is_held_by_mesh};
 pub use submodules::{empty_submodules_note, submodules};
-pub use words::{all_done, standings};
-pub use work::folder::remembered;
-pub use work::leftovers::save_changes;

@@ -8,14 +8,14 @@ use mesh_core::pending::Owed;
 use mesh_core::state::Phase;
 use mesh_core::text::counted;
 use mesh_journal::JournalError;
+use mesh_proc::orphans::{self, Marked, Search};
 use mesh_proc::shim;
-use mesh_proc::stray::{self, Marked, Search};
 
+use crate::actions::prove::Proof;
+use crate::actions::{kept, process, prove, stop};
+use crate::context::{RunContext, lock};
 use crate::engine::Engine;
-use crate::host::{Host, lock};
 use crate::inbox::{Process, Role};
-use crate::work::prove::Proof;
-use crate::work::{kept, process, prove, stop};
 
 /// How long calls of the dead coordinator to tracker and version control may take to end by themselves: a write is better
 /// finished than torn.
@@ -38,7 +38,7 @@ impl Recovered {
     #[must_use]
     pub fn sentence(&self) -> String {
         format!(
-            "{} adopted, {} had ended meanwhile, {} begun again",
+            "{} adopted, {} had ended meanwhile, {} begun resumed",
             counted(self.adopted.len(), "agent"),
             self.ended.len(),
             counted(self.restarted.len(), "start")
@@ -54,7 +54,7 @@ pub(crate) fn end_calls_in_flight(run: &str) {
         spare: &spare,
         ..Search::new(run, Marked::NoAttempt)
     };
-    match stray::wait_then_end(&search, CALL_PATIENCE, KILL_PATIENCE) {
+    match orphans::wait_then_end(&search, CALL_PATIENCE, KILL_PATIENCE) {
         Ok(killed) => {
             for process in killed {
                 tracing::warn!(
@@ -69,7 +69,7 @@ pub(crate) fn end_calls_in_flight(run: &str) {
 }
 
 /// What was verified so far, needs before what stands on them: what is kept of it, and what was not landed.
-fn recall_results(engine: &Engine) {
+fn load_results(engine: &Engine) {
     let plan = engine.state.plan();
     for &at in plan.graph().order() {
         let Phase::Verified {
@@ -83,18 +83,18 @@ fn recall_results(engine: &Engine) {
         };
         let task = plan.task(at).id.clone();
         if matches!(delivery, Delivery::NotLanded { .. }) {
-            lock(&engine.host.not_landed).insert(task.clone());
+            lock(&engine.context.not_landed).insert(task.clone());
         }
         let number = *attempt;
-        kept::recall(&engine.host, &AttemptId { task, number }, commit);
+        kept::load(&engine.context, &AttemptId { task, number }, commit);
     }
 }
 
 /// Goes through all that is owed. Living agents first, so that none of them can end unseen while others are looked at.
 pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
     let mut recovered = Recovered::default();
-    let host = Arc::clone(&engine.host);
-    recall_results(engine);
+    let context = Arc::clone(&engine.context);
+    load_results(engine);
     for owed in engine.state.owed() {
         match &owed {
             Owed::Start(order) => take_up_start(engine, &order.attempt, &owed, &mut recovered)?,
@@ -103,20 +103,20 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
                 stopping,
                 looking,
             } => {
-                let folder = host.run_dir.attempt(attempt).path().to_path_buf();
+                let folder = context.run_dir.attempt(attempt).path().to_path_buf();
                 match process::living(&folder) {
                     Some(live) => {
-                        host.watch(
+                        context.watch(
                             Process {
                                 attempt: attempt.clone(),
                                 role: Role::Agent,
                             },
                             live,
                         );
-                        host.source.adopt(attempt);
+                        context.source.adopt(attempt);
                         recovered.adopted.push(attempt.clone());
                         if *stopping {
-                            stop::request(&host, attempt);
+                            stop::request(&context, attempt);
                         }
                         if *looking {
                             engine.perform(mesh_core::decision::Action::Look {
@@ -153,7 +153,7 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
 }
 
 fn ended(engine: &mut Engine, attempt: &AttemptId) -> Result<(), JournalError> {
-    let event = process::ended(&engine.host, attempt);
+    let event = process::ended(&engine.context, attempt);
     engine.take(&event)
 }
 
@@ -164,15 +164,15 @@ fn take_up_start(
     owed: &Owed,
     recovered: &mut Recovered,
 ) -> Result<(), JournalError> {
-    let host = Arc::clone(&engine.host);
-    let folder = host.run_dir.attempt(attempt).path().to_path_buf();
+    let context = Arc::clone(&engine.context);
+    let folder = context.run_dir.attempt(attempt).path().to_path_buf();
     if let Some(live) = process::living(&folder) {
-        host.source.adopt(attempt);
+        context.source.adopt(attempt);
         recovered.adopted.push(attempt.clone());
         engine.take(&Event::Started {
             attempt: attempt.clone(),
         })?;
-        host.watch(
+        context.watch(
             Process {
                 attempt: attempt.clone(),
                 role: Role::Agent,
@@ -202,7 +202,7 @@ fn take_up_start(
         return ended(engine, attempt);
     }
     recovered.restarted.push(attempt.clone());
-    end_setup(&host, attempt);
+    end_setup(&context, attempt);
     if let Some(action) = owed.action() {
         engine.perform(action);
     }
@@ -210,16 +210,16 @@ fn take_up_start(
 }
 
 /// A setup command of the coordinator before is ended; the start makes its workspace anew.
-fn end_setup(host: &Host, attempt: &AttemptId) {
-    let folder = host.run_dir.attempt(attempt).setup();
+fn end_setup(context: &RunContext, attempt: &AttemptId) {
+    let folder = context.run_dir.attempt(attempt).setup();
     stop::end(folder.path());
-    process::end_strays(host, attempt, folder.path());
+    process::end_orphans(context, attempt, folder.path());
 }
 
 /// A proof that nobody reported. One in a fresh workspace follows one in the attempt's own, so it is looked for first.
 fn take_up_proof(engine: &mut Engine, proof: Proof, owed: &Owed) {
-    let host = Arc::clone(&engine.host);
-    let attempt = host.run_dir.attempt(&proof.attempt);
+    let context = Arc::clone(&engine.context);
+    let attempt = context.run_dir.attempt(&proof.attempt);
     let places = [
         (Role::CleanProof, attempt.clean_proof()),
         (Role::Proof, attempt.proof()),
@@ -227,7 +227,7 @@ fn take_up_proof(engine: &mut Engine, proof: Proof, owed: &Owed) {
     for (role, process) in &places {
         if let Some(live) = process::living(process.path()) {
             let attempt = proof.attempt.clone();
-            return host.watch(
+            return context.watch(
                 Process {
                     attempt,
                     role: *role,
@@ -236,12 +236,12 @@ fn take_up_proof(engine: &mut Engine, proof: Proof, owed: &Owed) {
             );
         }
         if has_report(process.path()) {
-            return prove::watch_end(&host, proof, *role);
+            return prove::watch_end(&context, proof, *role);
         }
     }
     // The setup command of the fresh workspace may live.
     stop::end(attempt.clean_proof().setup().path());
-    process::end_strays(&host, &proof.attempt, attempt.path());
+    process::end_orphans(&context, &proof.attempt, attempt.path());
     if let Some(action) = owed.action() {
         engine.perform(action);
     }

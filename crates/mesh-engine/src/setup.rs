@@ -263,7 +263,7 @@ pub enum TrackerView {
     },
     /// The tracker itself, as in runs of the time before there were copies.
     #[default]
-    Live,
+    ShimHandle,
 }
 
 /// What goes into the tracker's audit.

@@ -12,8 +12,8 @@ use mesh_core::event::{Delivery, Event, StartFailure};
 use mesh_core::findings::{Ending, Failure, FailureClass, ProofEnd};
 use mesh_core::time::Millis;
 
-use crate::host::{Host, lock};
-use crate::work::stop;
+use crate::actions::stop;
+use crate::context::{RunContext, lock};
 
 /// Runs `work` on a thread of its own, or right here when the system gives none: late is better than never. When it panics,
 /// `panicked` is called with what it said.
@@ -57,16 +57,16 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
 }
 
 /// Says to people and to the core that the work on `action` failed.
-pub(crate) fn failed(host: &Arc<Host>, action: &Action, now: Millis, problem: &str) {
+pub(crate) fn failed(context: &Arc<RunContext>, action: &Action, now: Millis, problem: &str) {
     tracing::error!(?action, problem, "a worker panicked");
-    host.warn(format!("a bug of mesh, please report it: {problem}"));
+    context.warn(format!("a bug of mesh, please report it: {problem}"));
     if let Action::Start(_) | Action::Prove { .. } = action
         && let Some(attempt) = attempt_of(action)
     {
-        stop::end_all(host, attempt);
+        stop::end_all(context, attempt);
     }
     if let Some(event) = fact(action, now, problem) {
-        host.tell(event);
+        context.report(event);
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::append::{sync_folder, write_temporary};
-use crate::wall::WallTime;
+use crate::timestamp::Timestamp;
 use crate::wire::{FORMAT, RequestWire, WireError, from_line, to_line};
 
 /// A request is a few words; a larger file is something else and is not read.
@@ -21,7 +21,7 @@ const MAX_REQUEST_BYTES: u64 = 64 << 10;
 #[derive(Serialize, Deserialize)]
 struct FileWire {
     v: u32,
-    asked_at: WallTime,
+    asked_at: Timestamp,
     request: RequestWire,
 }
 
@@ -50,7 +50,11 @@ pub enum ControlError {
 ///
 /// # Errors
 /// Whatever the file system says, with the file named; then nothing was asked.
-pub fn write_request(control: &Path, asked_at: WallTime, request: &Request) -> io::Result<PathBuf> {
+pub fn write_request(
+    control: &Path,
+    asked_at: Timestamp,
+    request: &Request,
+) -> io::Result<PathBuf> {
     // Time first for the order, then process and count, so that nobody meets another's name.
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -26,7 +26,7 @@ use mesh_core::id::AttemptId;
 
 use crate::append::{sync_folder, write_temporary};
 use crate::run_id::RunId;
-use crate::wall::WallTime;
+use crate::timestamp::Timestamp;
 
 const GITIGNORE: &str = "\
 # Written by mesh: nothing in this folder belongs to version control.
@@ -114,17 +114,17 @@ impl MeshDir {
     ///
     /// # Errors
     /// Whatever the file system says, with the file named.
-    pub fn create_run(&self, started: WallTime) -> io::Result<(RunId, RunDir)> {
+    pub fn create_run(&self, started: Timestamp) -> io::Result<(RunId, RunDir)> {
         self.create()?;
-        let mut tries = 0;
+        let mut timelines = 0;
         let (run, dir) = loop {
             let run = RunId::generate(started);
             let dir = self.run(&run);
-            tries += 1;
+            timelines += 1;
             match fs_err::create_dir(&dir.path) {
                 Ok(()) => break (run, dir),
                 Err(error)
-                    if error.kind() == io::ErrorKind::AlreadyExists && tries < NAME_TRIES => {}
+                    if error.kind() == io::ErrorKind::AlreadyExists && timelines < NAME_TRIES => {}
                 Err(error) => return Err(error),
             }
         };
@@ -238,7 +238,7 @@ impl RunDir {
         self.path.join("view")
     }
 
-    /// All tries of all tasks.
+    /// All timelines of all tasks.
     #[must_use]
     pub fn attempts(&self) -> PathBuf {
         self.path.join("attempts")

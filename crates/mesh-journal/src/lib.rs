@@ -13,7 +13,7 @@ pub mod replay;
 pub mod results;
 pub mod run_id;
 pub mod summary;
-pub mod wall;
+pub mod timestamp;
 pub mod writer;
 
 mod append;
@@ -28,7 +28,7 @@ pub use layout::{AttemptDir, MeshDir, ProcessDir, RunDir};
 pub use reader::{Contents, Damage, Tail, read, read_header};
 pub use replay::{ReplayError, replay};
 pub use run_id::RunId;
-pub use wall::WallTime;
+pub use timestamp::Timestamp;
 pub use wire::{
     FORMAT, Header, Record, WireError, decode_header, decode_record, encode_header, encode_record,
 };

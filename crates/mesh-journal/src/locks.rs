@@ -21,7 +21,7 @@ use thiserror::Error;
 use crate::append::{refuse_special, write_temporary};
 use crate::layout::RunDir;
 use crate::run_id::RunId;
-use crate::wall::WallTime;
+use crate::timestamp::Timestamp;
 
 /// How long a lock is asked for again while a living process has it. Who only asks ([`is_held`]) holds a shared lock for an
 /// instant, and a coordinator is not turned away by that.
@@ -41,7 +41,7 @@ pub struct Holder {
     /// The repository that run belongs to.
     pub repository: Option<PathBuf>,
     /// Since when it coordinates.
-    pub since: Option<WallTime>,
+    pub since: Option<Timestamp>,
 }
 
 impl std::fmt::Display for Holder {
@@ -69,7 +69,7 @@ pub struct Coordinator {
     /// Its process.
     pub pid: u32,
     /// Since when it coordinates.
-    pub since: WallTime,
+    pub since: Timestamp,
 }
 
 impl Coordinator {

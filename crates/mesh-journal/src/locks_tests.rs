@@ -133,7 +133,7 @@ fn child_that_holds_a_lock() {
     let _journal = crate::Journal::create(&run_dir.journal(), &crate::sample::header()).unwrap();
     let said = Coordinator {
         pid: std::process::id(),
-        since: WallTime(1000),
+        since: Timestamp(1000),
     };
     said.write(&run_dir).unwrap();
     fs_err::write(&paths[2], "held").unwrap();
@@ -175,7 +175,7 @@ fn a_second_one_is_told_who_holds_the_lock_and_a_killed_one_holds_none() {
         pid: Some(child.id()),
         run: Some("20260301-081530-4f2a".to_owned()),
         repository: Some(fs_err::canonicalize(folder.path().join("repo")).unwrap()),
-        since: Some(WallTime(1000)),
+        since: Some(Timestamp(1000)),
     };
     let journal = RunDir::at(&run).journal();
     for locked in [&key, &journal] {

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::append::{RawLines, sync_folder};
 use crate::run_id::RunId;
-use crate::wall::WallTime;
+use crate::timestamp::Timestamp;
 use crate::wire::{FORMAT, NeedWire, WireError, from_line, is_false, task_id, to_line};
 
 /// How often the file's lock is tried, and the pause in between: ten seconds for something that takes milliseconds.
@@ -51,7 +51,7 @@ pub struct ResultRecord {
     /// Of the task's text at that time: a task whose text is another one is to be done again.
     pub text_fingerprint: String,
     /// When it was verified.
-    pub at: WallTime,
+    pub at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,7 +68,7 @@ struct ResultWire {
     self_checked: bool,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     text_fingerprint: String,
-    at: WallTime,
+    at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use thiserror::Error;
 
-use crate::wall::WallTime;
+use crate::timestamp::Timestamp;
 
 /// A run's name, `YYYYMMDD-HHMMSS-xxxx`: start in UTC, and four hexadecimal digits of which ten bits are the milliseconds and six are
 /// chance, so that also two runs of one second sort by time.
@@ -25,7 +25,7 @@ impl RunId {
     /// A new name for a run that starts at `started`. Two in one millisecond differ by chance only: whoever creates the folder
     /// finds a clash and asks again.
     #[must_use]
-    pub fn generate(started: WallTime) -> RunId {
+    pub fn generate(started: Timestamp) -> RunId {
         // A new `RandomState` is seeded by the system; its hash of a constant is a random number without another package.
         let chance = RandomState::new().hash_one(started.0) & 0x3f;
         let last = (started.0 % 1000) << 6 | chance;
@@ -80,8 +80,8 @@ mod tests {
 
     #[test]
     fn a_new_id_is_a_valid_one_and_sorts_by_time() {
-        let early = RunId::generate(WallTime(1_772_352_930_250));
-        let late = RunId::generate(WallTime(1_772_352_930_251));
+        let early = RunId::generate(Timestamp(1_772_352_930_250));
+        let late = RunId::generate(Timestamp(1_772_352_930_251));
         assert!(early.as_str().starts_with("20260301-081530-"), "{early}");
         assert!(early < late);
         assert_eq!(RunId::parse(early.as_str()), Ok(early));
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn chance_tells_ids_of_one_millisecond_apart() {
         let ids: std::collections::BTreeSet<RunId> =
-            (0..64).map(|_| RunId::generate(WallTime(0))).collect();
+            (0..64).map(|_| RunId::generate(Timestamp(0))).collect();
         assert!(ids.len() > 16, "only {} different ids of 64", ids.len());
     }
 

@@ -7,7 +7,7 @@ use mesh_core::findings::{
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
 use mesh_core::task::{Commit, Task};
 
-use crate::{Header, Record, RunId, WallTime};
+use crate::{Header, Record, RunId, Timestamp};
 
 mod kinds;
 mod run;
@@ -15,7 +15,7 @@ mod run;
 pub(crate) use kinds::{decision_kind, event_kind, every_decision, every_event};
 pub(crate) use run::{Script, small_run};
 
-pub(crate) const START: WallTime = WallTime(1_772_352_930_250);
+pub(crate) const START: Timestamp = Timestamp(1_772_352_930_250);
 
 pub(crate) fn header() -> Header {
     Header {

@@ -2,8 +2,8 @@
 //!
 //! Pure: the same records give the same summary. Field names and order are documented and stay.
 
+mod attempts;
 mod figures;
-mod tries;
 
 use std::path::PathBuf;
 
@@ -17,14 +17,14 @@ use crate::call_log::CallCounts;
 use crate::layout::RunDir;
 use crate::reader::Damage;
 use crate::replay::{ReplayError, replay};
-use crate::wall::WallTime;
+use crate::timestamp::Timestamp;
 use crate::wire::{Header, Record};
 
 /// Version of the object.
 pub const SCHEMA: u32 = 1;
 
 /// What the records do not say.
-pub struct Surroundings<'a> {
+pub struct SummaryContext<'a> {
     /// Whether a coordinator lives (it holds its lock).
     pub coordinated: bool,
     /// The moment to report for, since the run's start; that of the last record when later or absent.
@@ -51,9 +51,9 @@ pub struct Summary {
     /// Where its tasks come from.
     pub source: SourceFacts,
     /// When it started.
-    pub started_at: WallTime,
+    pub started_at: Timestamp,
     /// When it ended; nothing while it has not.
-    pub ended_at: Option<WallTime>,
+    pub ended_at: Option<Timestamp>,
     /// How many agents may run at once.
     pub concurrency: u16,
     /// How many agents really executed at once.
@@ -147,7 +147,7 @@ pub struct TaskSummary {
     pub state: &'static str,
     /// Why it is there, as a sentence without its subject.
     pub reason: String,
-    /// All tries, first to last.
+    /// All timelines, first to last.
     pub attempts: Vec<AttemptSummary>,
 }
 
@@ -159,11 +159,11 @@ pub struct AttemptSummary {
     /// The agent's identity, `mesh-1`.
     pub slot: String,
     /// When it was decided to start it.
-    pub started_at: WallTime,
+    pub started_at: Timestamp,
     /// When the agent executed; nothing when it never did, or a crash hid it.
-    pub agent_started_at: Option<WallTime>,
+    pub agent_started_at: Option<Timestamp>,
     /// When the agent's process tree was dead, or the start had failed.
-    pub ended_at: Option<WallTime>,
+    pub ended_at: Option<Timestamp>,
     /// The agent's exit code, when it ended by itself.
     pub exit_code: Option<i32>,
     /// `verified`, a failure class, `question`, `interrupted`, `skipped`; nothing while it goes on.
@@ -204,7 +204,7 @@ pub fn summarize(
     header: &Header,
     records: &[Record],
     dir: &RunDir,
-    around: &Surroundings<'_>,
+    around: &SummaryContext<'_>,
 ) -> Result<Summary, ReplayError> {
     let state = match around.state {
         Some(state) => state.clone(),
@@ -212,8 +212,8 @@ pub fn summarize(
     };
     let last = records.last().map_or(Millis(0), |record| record.at);
     let now = around.now.map_or(last, |now| now.max(last));
-    let tries = tries::collect(records);
-    let figures = figures::of(&state, &tries, now);
+    let timelines = attempts::collect(records);
+    let figures = figures::of(&state, &timelines, now);
     let text = |outer: &str, inner: &str| {
         header
             .setup
@@ -229,8 +229,8 @@ pub fn summarize(
             title: task.title.clone(),
             state: state.state_word(at),
             reason: state.why(now, at).to_string(),
-            attempts: tries
-                .range(tries::all_of(&task.id))
+            attempts: timelines
+                .range(attempts::all_of(&task.id))
                 .map(|(id, attempt)| attempt.summary(id, dir, around))
                 .collect(),
         }
@@ -244,7 +244,7 @@ pub fn summarize(
             id: text("source", "id"),
             title: text("source", "title"),
         },
-        started_at: WallTime(header.started_unix_ms),
+        started_at: Timestamp(header.started_unix_ms),
         ended_at: ended_at(records).filter(|_| state.run_end() == RunEnd::Concluded),
         concurrency: state.policy().concurrency,
         overlap: figures.overlap,
@@ -267,7 +267,7 @@ pub fn summarize(
 }
 
 /// Reports that come after the end do not move it.
-fn ended_at(records: &[Record]) -> Option<WallTime> {
+fn ended_at(records: &[Record]) -> Option<Timestamp> {
     let concluded = |record: &&Record| record.event == Event::Concluded;
     records
         .iter()

@@ -7,8 +7,8 @@ use mesh_core::policy::Policy;
 use super::*;
 use crate::sample::{self, Script, header, task};
 
-fn around(coordinated: bool, now: Option<u64>) -> Surroundings<'static> {
-    Surroundings {
+fn around(coordinated: bool, now: Option<u64>) -> SummaryContext<'static> {
+    SummaryContext {
         coordinated,
         now: now.map(Millis),
         tracker_calls: CallCounts {

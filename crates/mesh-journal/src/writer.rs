@@ -18,7 +18,7 @@ use crate::append::{refuse_special, sync_folder};
 use crate::error::JournalError;
 use crate::locks::{self, Guard};
 use crate::reader::{self, Tail};
-use crate::wall::WallTime;
+use crate::timestamp::Timestamp;
 use crate::wire::{Header, encode_header, encode_record};
 
 /// An open journal. Whoever has one holds its lock: there is one writer.
@@ -216,7 +216,7 @@ impl Journal {
     pub fn append(
         &mut self,
         at: Millis,
-        wall: WallTime,
+        wall: Timestamp,
         event: &Event,
         decisions: &[Decision],
     ) -> Result<(), JournalError> {

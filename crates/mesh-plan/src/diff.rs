@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use mesh_core::id::TaskId;
 use mesh_core::task::{Standing, Task};
 
-use crate::loaded::Loaded;
-use crate::sheet::Sheet;
+use crate::details::TaskDetails;
+use crate::source_snapshot::SourceSnapshot;
 
 /// What is different.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ListingDiff {
     /// Tasks that were not there before.
-    pub added: Vec<(Task, Sheet)>,
+    pub added: Vec<(Task, TaskDetails)>,
     /// Tasks that the scheduler must see again: needs, blockers outside, locks, priority, estimate, standing.
-    pub changed: Vec<(Task, Sheet)>,
+    pub changed: Vec<(Task, TaskDetails)>,
     /// Tasks that are gone: deleted, or moved out of the epic.
     pub removed: Vec<TaskId>,
     /// Tasks that a person laid hands on, with what they did as a fragment: `its title was changed`. A task may be here and in
@@ -37,38 +37,45 @@ impl ListingDiff {
     }
 }
 
-/// Compares two listings. `wrote` says whether a task's status and assignee, as the new sheet shows them, are what mesh itself
+/// Compares two listings. `wrote` says whether a task's status and assignee, as the new details show them, are what mesh itself
 /// wrote; then they are no sign of a person, and the standing that follows from them is not reported either.
 #[must_use]
-pub fn changes(before: &Loaded, after: &Loaded, wrote: &dyn Fn(&Sheet) -> bool) -> ListingDiff {
+pub fn changes(
+    before: &SourceSnapshot,
+    after: &SourceSnapshot,
+    wrote: &dyn Fn(&TaskDetails) -> bool,
+) -> ListingDiff {
     let old: BTreeMap<&TaskId, &Task> = before.tasks.iter().map(|task| (&task.id, task)).collect();
     let mut diff = ListingDiff::default();
     for task in &after.tasks {
-        let Some(sheet) = after.sheets.get(&task.id) else {
+        let Some(details) = after.details.get(&task.id) else {
             continue;
         };
-        let (Some(was), Some(was_sheet)) = (old.get(&task.id), before.sheets.get(&task.id)) else {
-            diff.added.push((task.clone(), sheet.clone()));
+        let (Some(was), Some(was_sheet)) = (old.get(&task.id), before.details.get(&task.id)) else {
+            diff.added.push((task.clone(), details.clone()));
             continue;
         };
-        let stood = (&was_sheet.status, &was_sheet.assignee) != (&sheet.status, &sheet.assignee);
-        let ours = stood && wrote(sheet);
+        let stood =
+            (&was_sheet.status, &was_sheet.assignee) != (&details.status, &details.assignee);
+        let ours = stood && wrote(details);
         if must_see_again(was, task, ours) {
-            diff.changed.push((task.clone(), sheet.clone()));
+            diff.changed.push((task.clone(), details.clone()));
         }
-        let closed =
-            sheet.member && !ours && was.standing != task.standing && is_done_without_result(task);
+        let closed = details.member
+            && !ours
+            && was.standing != task.standing
+            && is_done_without_result(task);
         if closed {
-            diff.closed.push((task.id.clone(), closing(sheet)));
+            diff.closed.push((task.id.clone(), closing(details)));
         }
         // Who closes a task may be named its assignee by that; the closing is what counts.
-        if sheet.member
-            && let Some(reason) = taken(was_sheet, sheet, ours || closed)
+        if details.member
+            && let Some(reason) = taken(was_sheet, details, ours || closed)
         {
             diff.taken.push((task.id.clone(), reason));
         }
     }
-    let gone = |task: &&Task| !after.sheets.contains_key(&task.id);
+    let gone = |task: &&Task| !after.details.contains_key(&task.id);
     diff.removed = before
         .tasks
         .iter()
@@ -84,10 +91,10 @@ fn is_done_without_result(task: &Task) -> bool {
 }
 
 /// Trackers do not say who closed a task; who had it is the nearest that they name.
-fn closing(sheet: &Sheet) -> String {
-    match &sheet.assignee {
-        Some(name) => format!("its status became {} while {name} had it", sheet.status),
-        None => format!("its status became {}", sheet.status),
+fn closing(details: &TaskDetails) -> String {
+    match &details.assignee {
+        Some(name) => format!("its status became {} while {name} had it", details.status),
+        None => format!("its status became {}", details.status),
     }
 }
 
@@ -101,7 +108,7 @@ fn must_see_again(was: &Task, is: &Task, ours: bool) -> bool {
         || (!ours && was.standing != is.standing)
 }
 
-fn taken(was: &Sheet, is: &Sheet, ours: bool) -> Option<String> {
+fn taken(was: &TaskDetails, is: &TaskDetails, ours: bool) -> Option<String> {
     let texts = [
         ("title", &was.title, &is.title),
         ("description", &was.description, &is.description),

@@ -69,8 +69,8 @@ fn after(edit: impl FnOnce(&mut BTreeMap<TaskId, Issue>)) -> ListingDiff {
     };
     let before = load(&issues);
     edit(&mut issues);
-    changes(&before, &load(&issues), &|sheet| {
-        is_ours(sheet.assignee.as_deref())
+    changes(&before, &load(&issues), &|details| {
+        is_ours(details.assignee.as_deref())
     })
 }
 
@@ -78,7 +78,7 @@ fn edited(name: &str, edit: impl FnOnce(&mut Issue)) -> ListingDiff {
     after(|issues| edit(issues.get_mut(&id(name)).expect("it is there")))
 }
 
-fn ids(tasks: &[(Task, Sheet)]) -> Vec<&str> {
+fn ids(tasks: &[(Task, TaskDetails)]) -> Vec<&str> {
     tasks.iter().map(|(task, _)| task.id.as_str()).collect()
 }
 

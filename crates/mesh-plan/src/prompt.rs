@@ -7,8 +7,8 @@ use mesh_core::task::Commit;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::loaded::SourceKind;
-use crate::sheet::Sheet;
+use crate::details::TaskDetails;
+use crate::source_snapshot::SourceKind;
 use crate::template;
 
 const NAME: &str = "prompt.md.j2";
@@ -64,7 +64,7 @@ pub struct FailedAttempt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromptInput<'a> {
     /// What is to be done.
-    pub sheet: &'a Sheet,
+    pub details: &'a TaskDetails,
     /// Where the task comes from; the rule about `bd` is only for the tracker.
     pub source: SourceKind,
     /// The run.
@@ -143,18 +143,18 @@ const SHOWN_PATHS: usize = 20;
 /// # Errors
 /// When the template is at fault, for example names what is not there.
 pub fn render_prompt(input: &PromptInput<'_>) -> Result<String, RenderError> {
-    let sheet = input.sheet;
+    let details = input.details;
     let tracker = input.source == SourceKind::Bd;
     let facts = Facts {
-        id: sheet.id.as_str(),
-        title: &sheet.title,
-        description: sheet.description.trim(),
-        acceptance: sheet.acceptance.trim(),
-        design: sheet.design.trim(),
-        notes: sheet.notes.trim(),
-        labels: &sheet.labels,
-        scope: &sheet.scope,
-        priority: sheet.priority,
+        id: details.id.as_str(),
+        title: &details.title,
+        description: details.description.trim(),
+        acceptance: details.acceptance.trim(),
+        design: details.design.trim(),
+        notes: details.notes.trim(),
+        labels: &details.labels,
+        scope: &details.scope,
+        priority: details.priority,
         tracker,
         noun: if tracker { "bead" } else { "task" },
         run: input.run,

@@ -1,14 +1,14 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::sheet::ProofFrom;
+use crate::details::ProofFrom;
 
 fn id(text: &str) -> TaskId {
     TaskId::new(text).expect("a plain id")
 }
 
-fn sheet() -> Sheet {
-    Sheet {
+fn details() -> TaskDetails {
+    TaskDetails {
         id: id("t-1.2"),
         title: "Parse\nthe input".to_owned(),
         description: "Reject <bad> input & say why.\n```\nPR: none\n```".to_owned(),
@@ -29,8 +29,8 @@ fn sheet() -> Sheet {
     }
 }
 
-fn plain() -> Sheet {
-    Sheet {
+fn plain() -> TaskDetails {
+    TaskDetails {
         title: "Write docs".to_owned(),
         description: String::new(),
         acceptance: String::new(),
@@ -40,13 +40,13 @@ fn plain() -> Sheet {
         proof: Vec::new(),
         proof_from: ProofFrom::None,
         scope: vec!["docs/**".to_owned(), "README.md".to_owned()],
-        ..sheet()
+        ..details()
     }
 }
 
-fn input<'a>(sheet: &'a Sheet, attempt: &'a AttemptId) -> PromptInput<'a> {
+fn input<'a>(details: &'a TaskDetails, attempt: &'a AttemptId) -> PromptInput<'a> {
     PromptInput {
-        sheet,
+        details,
         source: SourceKind::St,
         run: "r-7",
         attempt,
@@ -64,8 +64,8 @@ fn input<'a>(sheet: &'a Sheet, attempt: &'a AttemptId) -> PromptInput<'a> {
 
 #[test]
 fn a_first_attempt_at_a_bead_in_a_jj_workspace() {
-    let (sheet, attempt) = (
-        sheet(),
+    let (details, attempt) = (
+        details(),
         AttemptId {
             task: id("t-1.2"),
             number: 1,
@@ -92,14 +92,14 @@ fn a_first_attempt_at_a_bead_in_a_jj_workspace() {
         proof: Some("cargo test"),
         locks: &locks,
         needs: &needs,
-        ..input(&sheet, &attempt)
+        ..input(&details, &attempt)
     });
     insta::assert_snapshot!(text.expect("the template is sound"));
 }
 
 #[test]
 fn a_first_attempt_at_an_item_in_a_git_worktree() {
-    let (sheet, attempt) = (
+    let (details, attempt) = (
         plain(),
         AttemptId {
             task: id("t-1.2"),
@@ -107,13 +107,13 @@ fn a_first_attempt_at_an_item_in_a_git_worktree() {
         },
     );
     insta::assert_snapshot!(
-        render_prompt(&input(&sheet, &attempt)).expect("the template is sound")
+        render_prompt(&input(&details, &attempt)).expect("the template is sound")
     );
 }
 
 #[test]
 fn a_second_attempt_knows_what_failed() {
-    let (sheet, attempt) = (
+    let (details, attempt) = (
         plain(),
         AttemptId {
             task: id("t-1.2"),
@@ -134,14 +134,14 @@ fn a_second_attempt_knows_what_failed() {
         previous: Some(&failed),
         conflicts: &conflicts,
         question: Some("Which port?"),
-        ..input(&sheet, &attempt)
+        ..input(&details, &attempt)
     });
     insta::assert_snapshot!(text.expect("the template is sound"));
 }
 
 #[test]
 fn each_rule_stands_only_where_it_holds() {
-    let (sheet, attempt) = (
+    let (details, attempt) = (
         plain(),
         AttemptId {
             task: id("t-1.2"),
@@ -149,7 +149,7 @@ fn each_rule_stands_only_where_it_holds() {
         },
     );
     let text = |input: &PromptInput<'_>| render_prompt(input).expect("the template is sound");
-    let base = input(&sheet, &attempt);
+    let base = input(&details, &attempt);
     let bead = PromptInput {
         source: SourceKind::Bd,
         ..base.clone()
@@ -171,19 +171,19 @@ fn each_rule_stands_only_where_it_holds() {
 /// The contract is four lines of exactly this form, the last ones but for the words about NO_DIFF.
 #[test]
 fn the_final_block_is_exact() {
-    let (sheet, attempt) = (
-        sheet(),
+    let (details, attempt) = (
+        details(),
         AttemptId {
             task: id("t-1.2"),
             number: 1,
         },
     );
     let block = "\nVerify: <command>  # <pass/fail>\nChanged: <paths, separated by commas>\nBlockers: <none|details>\n";
-    let plain = render_prompt(&input(&sheet, &attempt)).expect("the template is sound");
+    let plain = render_prompt(&input(&details, &attempt)).expect("the template is sound");
     assert!(plain.contains(&format!("\nPR: none{block}")), "{plain}");
     let pr = PromptInput {
         pr: true,
-        ..input(&sheet, &attempt)
+        ..input(&details, &attempt)
     };
     let pr = render_prompt(&pr).expect("the template is sound");
     assert!(pr.contains(&format!("\nPR: <url>{block}")), "{pr}");

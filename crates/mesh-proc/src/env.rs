@@ -1,6 +1,6 @@
 //! The environment of a child, built from nothing: what is not named here does not get through.
 
-use crate::os_text;
+use crate::os_string_serde;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -106,13 +106,13 @@ impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Env {
 
 impl Serialize for Env {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        os_text::pairs::serialize(self.iter(), serializer)
+        os_string_serde::pairs::serialize(self.iter(), serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Env {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(os_text::pairs::deserialize(deserializer)?
+        Ok(os_string_serde::pairs::deserialize(deserializer)?
             .into_iter()
             .collect())
     }

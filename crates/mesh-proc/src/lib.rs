@@ -7,7 +7,7 @@
 //!   command keep us waiting.
 //! * **Long children** ([`shim`]): agents, proofs and setup commands. Each runs under a small process of our own that outlives
 //!   us, holds the attempt's lock for exactly as long as it lives, ends the whole tree and writes what happened to a file. We
-//!   only wait for that process ([`watch`]), and can come back to it after we died ([`shim::Live::adopt`]).
+//!   only wait for that process ([`watch`]), and can come back to it after we died ([`shim::ShimHandle::adopt`]).
 //!
 //! When a shim itself is killed its tree goes on under process 1; [`stray`] finds and ends it.
 //!
@@ -16,14 +16,14 @@
 
 pub mod env;
 pub mod find;
+pub mod orphans;
 pub mod run;
 pub mod shim;
 pub mod show;
 pub mod signal;
-pub mod stray;
 pub mod tree;
 pub mod watch;
 
 mod atomic;
-mod os_text;
+mod os_string_serde;
 mod poll;

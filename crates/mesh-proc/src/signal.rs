@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 /// A signal that a person or the system sent to us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OurSignal {
+pub enum OwnSignal {
     /// SIGINT, Ctrl-C.
     Interrupt,
     /// SIGTERM.
@@ -31,7 +31,7 @@ impl Listener {
     ///
     /// # Errors
     /// The handlers could not be installed or the thread not be started.
-    pub fn start(mut on_signal: impl FnMut(OurSignal) + Send + 'static) -> io::Result<Self> {
+    pub fn start(mut on_signal: impl FnMut(OwnSignal) + Send + 'static) -> io::Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let handle = signals.handle();
         let thread = std::thread::Builder::new()
@@ -39,9 +39,9 @@ impl Listener {
             .spawn(move || {
                 for signal in signals.forever() {
                     match signal {
-                        SIGINT => on_signal(OurSignal::Interrupt),
-                        SIGTERM => on_signal(OurSignal::Terminate),
-                        SIGHUP => on_signal(OurSignal::HangUp),
+                        SIGINT => on_signal(OwnSignal::Interrupt),
+                        SIGTERM => on_signal(OwnSignal::Terminate),
+                        SIGHUP => on_signal(OwnSignal::HangUp),
                         _ => {}
                     }
                 }

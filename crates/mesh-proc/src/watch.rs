@@ -3,7 +3,7 @@
 //! It sleeps in one `poll` over their process file descriptors and costs nothing while nobody ends. Each token is called back
 //! exactly once; a process that is our child is reaped first.
 
-use crate::shim::Live;
+use crate::shim::ShimHandle;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 /// The waiting thread. Dropping it ends the waiting, not the processes.
 #[derive(Debug)]
 pub struct Watcher<T> {
-    sender: Option<Sender<(T, Live)>>,
+    sender: Option<Sender<(T, ShimHandle)>>,
     wake: Arc<OwnedFd>,
     thread: Option<JoinHandle<()>>,
 }
@@ -39,7 +39,7 @@ impl<T: Send + 'static> Watcher<T> {
     }
 
     /// Calls back with `token` when this process has ended, also when it has already.
-    pub fn add(&self, token: T, live: Live) {
+    pub fn add(&self, token: T, live: ShimHandle) {
         if let Some(sender) = &self.sender {
             // The thread only goes away in `drop`, or with a panic of the caller's own function.
             let _ = sender.send((token, live));
@@ -63,8 +63,12 @@ fn wake_up(wake: &OwnedFd) {
     let _ = rustix::io::write(wake, &1u64.to_ne_bytes());
 }
 
-fn wait_for_ends<T>(receiver: &Receiver<(T, Live)>, wake: &OwnedFd, mut on_end: impl FnMut(T)) {
-    let mut waiting: Vec<(T, Live)> = Vec::new();
+fn wait_for_ends<T>(
+    receiver: &Receiver<(T, ShimHandle)>,
+    wake: &OwnedFd,
+    mut on_end: impl FnMut(T),
+) {
+    let mut waiting: Vec<(T, ShimHandle)> = Vec::new();
     loop {
         loop {
             match receiver.try_recv() {
@@ -97,7 +101,7 @@ fn wait_for_ends<T>(receiver: &Receiver<(T, Live)>, wake: &OwnedFd, mut on_end: 
 }
 
 /// Sleeps until something happens and says which of `waiting` have ended, in ascending order.
-fn wait_once<T>(waiting: &[(T, Live)], wake: &OwnedFd) -> io::Result<Vec<usize>> {
+fn wait_once<T>(waiting: &[(T, ShimHandle)], wake: &OwnedFd) -> io::Result<Vec<usize>> {
     let mut fds = vec![PollFd::new(wake, PollFlags::IN)];
     fds.extend(
         waiting

@@ -13,12 +13,12 @@ use mesh_journal::call_log;
 use mesh_journal::layout::{MeshDir, RunDir};
 use mesh_journal::notes;
 use mesh_journal::summary::{
-    AttemptSummary, RunState, Summary, Surroundings, TaskSummary, summarize,
+    AttemptSummary, RunState, Summary, SummaryContext, TaskSummary, summarize,
 };
 use mesh_journal::{Contents, RunId, locks};
-use mesh_proc::signal::OurSignal;
+use mesh_proc::signal::OwnSignal;
 
-use crate::commands::target::{self, Coordinator};
+use crate::commands::run_lookup::{self, Coordinator};
 use crate::error::{CommandError, Kind};
 use crate::exit_code;
 use crate::scope::Scope;
@@ -42,7 +42,7 @@ fn sum_up(mesh_dir: &MeshDir, run: &RunId, ended: Option<&State>) -> Result<Summ
     let setup = mesh_engine::read_setup(&header).ok();
     let coordinated = match (ended, &setup) {
         (Some(_), _) => false,
-        (None, Some(setup)) => target::coordinator(setup, run, &run_dir)? == Coordinator::Ours,
+        (None, Some(setup)) => run_lookup::coordinator(setup, run, &run_dir)? == Coordinator::Ours,
         (None, None) => locks::is_held(&run_dir.journal())?,
     };
     let now = coordinated.then(|| Millis(unix_ms().saturating_sub(header.started_unix_ms)));
@@ -51,7 +51,7 @@ fn sum_up(mesh_dir: &MeshDir, run: &RunId, ended: Option<&State>) -> Result<Summ
         None => call_log::CallCounts::default(),
     };
     let workspace = |attempt: &AttemptId| workspace_of(&run_dir, attempt);
-    let around = Surroundings {
+    let around = SummaryContext {
         coordinated,
         now,
         tracker_calls,
@@ -150,11 +150,11 @@ pub(crate) fn after_failure(mesh_dir: &MeshDir, run: &RunId, shell: &mut Shell) 
 }
 
 /// The exit code of a run. Several at once: interrupted, limit, failed, question, could not run.
-fn code(state: &State, interrupted: Option<OurSignal>) -> u8 {
+fn code(state: &State, interrupted: Option<OwnSignal>) -> u8 {
     match interrupted {
-        Some(OurSignal::Terminate) => return exit_code::TERMINATED,
-        Some(OurSignal::Interrupt) => return exit_code::INTERRUPTED,
-        Some(OurSignal::HangUp) | None => {}
+        Some(OwnSignal::Terminate) => return exit_code::TERMINATED,
+        Some(OwnSignal::Interrupt) => return exit_code::INTERRUPTED,
+        Some(OwnSignal::HangUp) | None => {}
     }
     let phases = || state.plan().all().map(|at| &state.task(at).phase);
     if phases().any(|phase| matches!(phase, Phase::Failed { .. })) {
@@ -180,7 +180,7 @@ pub(crate) fn nothing(scope: &Scope) -> serde_json::Value {
         };
         serde_json::json!({ "id": task.id.as_str(), "state": state, "reason": reason, "attempts": [] })
     };
-    let now = mesh_journal::WallTime(unix_ms());
+    let now = mesh_journal::Timestamp(unix_ms());
     serde_json::json!({
         "schema": 1,
         "run": null,

@@ -17,7 +17,7 @@ use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, results};
 use mesh_plan::diagnostic::Diagnostic;
 use mesh_plan::epic::{self, Target, resolve_target};
-use mesh_plan::loaded::{Loaded, SourceKind};
+use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
 use mesh_plan::st;
 use mesh_proc::env::Env;
 use mesh_vcs::Backend;
@@ -88,7 +88,7 @@ pub(crate) struct Scope {
     pub config: Config,
     pub tools: Found,
     pub ours: Env,
-    pub loaded: Loaded,
+    pub loaded: SourceSnapshot,
     pub plan: Plan,
     pub policy: Policy,
     pub source: SourceSetup,
@@ -209,7 +209,7 @@ pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope,
 }
 
 /// All problems of a listing at once, or its plan.
-fn check(loaded: &Loaded) -> Result<Plan, CommandError> {
+fn check(loaded: &SourceSnapshot) -> Result<Plan, CommandError> {
     let invalid = |problems: Vec<&Diagnostic>| {
         let name = &loaded.source.id;
         let count = problems.len();
@@ -294,7 +294,7 @@ fn plan_file(args: &ScopeArgs, folder: &Path) -> Result<PathBuf, CommandError> {
         .map_err(|error| CommandError::new(Kind::PlanInvalid, error.to_string()))
 }
 
-type Read = (Loaded, SourceSetup, Option<(Client, Target)>);
+type Read = (SourceSnapshot, SourceSetup, Option<(Client, Target)>);
 
 fn read_tracker(
     args: &ScopeArgs,
@@ -397,8 +397,8 @@ impl Scope {
     /// Which tasks of the plan are work of this source: no containers, and no done blockers from outside, which are there for their
     /// commits only.
     fn members(&self) -> Vec<bool> {
-        let sheets = &self.loaded.sheets;
-        let member = |task: &Task| sheets.get(&task.id).is_none_or(|sheet| sheet.member);
+        let details = &self.loaded.details;
+        let member = |task: &Task| details.get(&task.id).is_none_or(|details| details.member);
         let tasks = self.plan.tasks().iter();
         tasks
             .map(|task| task.standing != Standing::Container && member(task))

@@ -366,14 +366,14 @@ mod tests {
     use std::io::{Read, Write};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    struct Stage {
+    struct Fixture {
         temp: tempfile::TempDir,
         taken: Arc<AtomicUsize>,
         views: Option<Views>,
     }
 
-    impl Stage {
-        fn new(limit_bytes: u64, pause: Duration) -> Stage {
+    impl Fixture {
+        fn new(limit_bytes: u64, pause: Duration) -> Fixture {
             let temp = tempfile::tempdir().expect("temp");
             let live = temp.path().join("live");
             fs_err::create_dir(&live).expect("folder");
@@ -392,7 +392,7 @@ mod tests {
                 (snapshot, Duration::ZERO)
             };
             let views = Views::start(options, Box::new(take_snapshot)).expect("views");
-            Stage {
+            Fixture {
                 temp,
                 taken,
                 views: Some(views),
@@ -435,15 +435,15 @@ mod tests {
 
     #[test]
     fn a_copy_is_there_from_the_start_and_a_new_one_when_something_was_written() {
-        let stage = Stage::new(u64::MAX, Duration::ZERO);
-        stage.views().open("a.1").expect("a view");
-        assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
-        assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
-        assert_eq!(stage.taken(), 1, "nothing was written");
-        stage.write("1");
-        assert_eq!(stage.ask("a.1"), (2, "1".to_owned()));
+        let fixture = Fixture::new(u64::MAX, Duration::ZERO);
+        fixture.views().open("a.1").expect("a view");
+        assert_eq!(fixture.ask("a.1"), (1, "0".to_owned()));
+        assert_eq!(fixture.ask("a.1"), (1, "0".to_owned()));
+        assert_eq!(fixture.taken(), 1, "nothing was written");
+        fixture.write("1");
+        assert_eq!(fixture.ask("a.1"), (2, "1".to_owned()));
         assert_eq!(
-            numbers(&stage.root().join("a.1")).expect("the view"),
+            numbers(&fixture.root().join("a.1")).expect("the view"),
             [2],
             "nobody reads the old one"
         );
@@ -451,54 +451,54 @@ mod tests {
 
     #[test]
     fn one_snapshot_serves_several_views_and_each_has_its_own_copy() {
-        let stage = Stage::new(u64::MAX, Duration::ZERO);
+        let fixture = Fixture::new(u64::MAX, Duration::ZERO);
         for name in ["a.1", "b.1"] {
-            stage.views().open(name).expect("a view");
-            stage.ask(name);
+            fixture.views().open(name).expect("a view");
+            fixture.ask(name);
         }
-        assert_eq!(stage.taken(), 1);
-        let rubbish = beads_dir(&stage.root().join("a.1"), 1).join("beads.db");
+        assert_eq!(fixture.taken(), 1);
+        let rubbish = beads_dir(&fixture.root().join("a.1"), 1).join("beads.db");
         fs_err::write(rubbish, "rubbish").expect("its own");
-        assert_eq!(stage.ask("b.1").1, "0");
-        stage.write("1");
-        assert_eq!(stage.ask("a.1").1, "1", "a fresh copy mends it");
+        assert_eq!(fixture.ask("b.1").1, "0");
+        fixture.write("1");
+        assert_eq!(fixture.ask("a.1").1, "1", "a fresh copy mends it");
     }
 
     #[test]
     fn between_two_snapshots_readers_get_the_one_there_is() {
-        let stage = Stage::new(u64::MAX, Duration::from_secs(3600));
-        stage.views().open("a.1").expect("a view");
-        stage.ask("a.1");
-        stage.write("1");
-        assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
-        assert_eq!(stage.taken(), 1);
+        let fixture = Fixture::new(u64::MAX, Duration::from_secs(3600));
+        fixture.views().open("a.1").expect("a view");
+        fixture.ask("a.1");
+        fixture.write("1");
+        assert_eq!(fixture.ask("a.1"), (1, "0".to_owned()));
+        assert_eq!(fixture.taken(), 1);
     }
 
     #[test]
     fn no_reader_gets_a_snapshot_from_before_its_own_start() {
-        let stage = Stage::new(u64::MAX, Duration::from_secs(3600));
-        stage.views().open("a.1").expect("a view");
-        stage.ask("a.1");
-        stage.write("1");
-        stage.views().open("b.1").expect("a view");
-        assert_eq!(stage.ask("b.1").1, "1");
-        assert_eq!(stage.ask("a.1").1, "1", "as it is there anyway");
-        stage.write("2");
-        assert_eq!(stage.ask("b.1").1, "1");
-        assert_eq!(stage.taken(), 2);
+        let fixture = Fixture::new(u64::MAX, Duration::from_secs(3600));
+        fixture.views().open("a.1").expect("a view");
+        fixture.ask("a.1");
+        fixture.write("1");
+        fixture.views().open("b.1").expect("a view");
+        assert_eq!(fixture.ask("b.1").1, "1");
+        assert_eq!(fixture.ask("a.1").1, "1", "as it is there anyway");
+        fixture.write("2");
+        assert_eq!(fixture.ask("b.1").1, "1");
+        assert_eq!(fixture.taken(), 2);
     }
 
     #[test]
     fn above_the_limit_only_an_attempts_start_brings_a_snapshot() {
-        let stage = Stage::new(0, Duration::ZERO);
-        stage.views().open("a.1").expect("a view");
-        stage.ask("a.1");
-        stage.write("1");
-        assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
-        stage.views().open("b.1").expect("a view");
-        assert_eq!(stage.ask("b.1").1, "1");
+        let fixture = Fixture::new(0, Duration::ZERO);
+        fixture.views().open("a.1").expect("a view");
+        fixture.ask("a.1");
+        fixture.write("1");
+        assert_eq!(fixture.ask("a.1"), (1, "0".to_owned()));
+        fixture.views().open("b.1").expect("a view");
+        assert_eq!(fixture.ask("b.1").1, "1");
         assert_eq!(
-            stage.ask("a.1"),
+            fixture.ask("a.1"),
             (2, "1".to_owned()),
             "as it is there anyway"
         );
@@ -506,8 +506,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_hung_up_on_and_the_others_are_served() {
-        let stage = Stage::new(u64::MAX, Duration::ZERO);
-        stage.views().open("a.1").expect("a view");
+        let fixture = Fixture::new(u64::MAX, Duration::ZERO);
+        fixture.views().open("a.1").expect("a view");
         for nonsense in [
             &b"nobody.1\n"[..],
             b"../../etc\n",
@@ -518,60 +518,60 @@ mod tests {
         ] {
             // A long one may be hung up on before it was read.
             let mut connection =
-                at_socket(&stage.root(), |path| UnixStream::connect(path)).expect("open");
+                at_socket(&fixture.root(), |path| UnixStream::connect(path)).expect("open");
             let _ = connection.write_all(nonsense);
             let _ = connection.read_to_end(&mut Vec::new());
         }
-        let silent = at_socket(&stage.root(), |path| UnixStream::connect(path)).expect("open");
-        assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
+        let silent = at_socket(&fixture.root(), |path| UnixStream::connect(path)).expect("open");
+        assert_eq!(fixture.ask("a.1"), (1, "0".to_owned()));
         drop(silent);
     }
 
     #[test]
     fn without_a_snapshot_the_old_copy_stays_and_the_reader_is_told_at_once() {
-        let stage = Stage::new(u64::MAX, Duration::ZERO);
-        stage.views().open("a.1").expect("a view");
-        stage.ask("a.1");
-        fs_err::remove_dir_all(stage.temp.path().join("live")).expect("own folder");
-        assert_eq!(stage.ask("a.1"), (1, "0".to_owned()));
-        assert_eq!(stage.taken(), 2);
+        let fixture = Fixture::new(u64::MAX, Duration::ZERO);
+        fixture.views().open("a.1").expect("a view");
+        fixture.ask("a.1");
+        fs_err::remove_dir_all(fixture.temp.path().join("live")).expect("own folder");
+        assert_eq!(fixture.ask("a.1"), (1, "0".to_owned()));
+        assert_eq!(fixture.taken(), 2);
     }
 
     #[test]
     fn closed_views_go_and_at_the_end_everything() {
-        let mut stage = Stage::new(u64::MAX, Duration::ZERO);
+        let mut fixture = Fixture::new(u64::MAX, Duration::ZERO);
         for name in ["a.1", "b.1"] {
-            stage.views().open(name).expect("a view");
+            fixture.views().open(name).expect("a view");
         }
-        stage.views().close("a.1");
-        stage.views().close("never-opened.1");
-        stage.ask("b.1");
-        assert!(!stage.root().join("a.1").exists());
-        stage.views.take().expect("not ended").end();
-        assert!(!stage.root().exists());
+        fixture.views().close("a.1");
+        fixture.views().close("never-opened.1");
+        fixture.ask("b.1");
+        assert!(!fixture.root().join("a.1").exists());
+        fixture.views.take().expect("not ended").end();
+        assert!(!fixture.root().exists());
     }
 
     #[test]
     fn a_second_coordinator_takes_the_views_over() {
-        let mut stage = Stage::new(u64::MAX, Duration::ZERO);
-        stage.views().open("a.1").expect("a view");
-        stage.ask("a.1");
-        drop(stage.views.take());
-        stage.write("1");
-        let live = stage.temp.path().join("live");
+        let mut fixture = Fixture::new(u64::MAX, Duration::ZERO);
+        fixture.views().open("a.1").expect("a view");
+        fixture.ask("a.1");
+        drop(fixture.views.take());
+        fixture.write("1");
+        let live = fixture.temp.path().join("live");
         let options = Options {
             pause: Duration::ZERO,
             pause_factor: 0,
-            ..Options::new(live.clone(), stage.root(), u64::MAX)
+            ..Options::new(live.clone(), fixture.root(), u64::MAX)
         };
         let take_snapshot =
             move |to: &Path| (take(&live, to, Duration::from_secs(30)), Duration::ZERO);
-        stage.views = Some(Views::start(options, Box::new(take_snapshot)).expect("views"));
-        stage.views().open("a.1").expect("it is there");
-        assert_eq!(stage.ask("a.1"), (2, "1".to_owned()));
-        stage.views().close("a.1");
-        stage.views().open("b.1").expect("a view");
-        stage.ask("b.1");
-        assert!(!stage.root().join("a.1").exists());
+        fixture.views = Some(Views::start(options, Box::new(take_snapshot)).expect("views"));
+        fixture.views().open("a.1").expect("it is there");
+        assert_eq!(fixture.ask("a.1"), (2, "1".to_owned()));
+        fixture.views().close("a.1");
+        fixture.views().open("b.1").expect("a view");
+        fixture.ask("b.1");
+        assert!(!fixture.root().join("a.1").exists());
     }
 }

@@ -168,21 +168,21 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::time::Duration;
 
-    struct Stage {
+    struct Fixture {
         temp: tempfile::TempDir,
         replica: Replica,
         staging: PathBuf,
     }
 
-    impl Stage {
-        fn new() -> Stage {
+    impl Fixture {
+        fn new() -> Fixture {
             let temp = tempfile::tempdir().expect("temp");
             for folder in ["live", "view", "staging"] {
                 fs_err::create_dir(temp.path().join(folder)).expect("folder");
             }
             let replica = Replica::new(temp.path().join("view"));
             let staging = temp.path().join("staging");
-            Stage {
+            Fixture {
                 temp,
                 replica,
                 staging,
@@ -225,60 +225,60 @@ mod tests {
 
     #[test]
     fn a_newer_copy_has_a_higher_number_and_an_unread_old_one_goes() {
-        let mut stage = Stage::new();
-        let (one, two) = (stage.snapshot("one", 1), stage.snapshot("two", 1));
-        stage.put(&one);
-        assert!(stage.replica.shows(&one) && !stage.replica.shows(&two));
-        stage.put(&two);
+        let mut fixture = Fixture::new();
+        let (one, two) = (fixture.snapshot("one", 1), fixture.snapshot("two", 1));
+        fixture.put(&one);
+        assert!(fixture.replica.shows(&one) && !fixture.replica.shows(&two));
+        fixture.put(&two);
         assert_eq!(
-            (stage.text(1), stage.text(2)),
+            (fixture.text(1), fixture.text(2)),
             ("one".to_owned(), "two".to_owned())
         );
-        stage.replica.prune(&stage.staging);
-        assert_eq!(stage.numbers(), [2]);
-        assert!(stage.replica.shows(&two));
-        let empty = fs_err::read_dir(&stage.staging).expect("ours").count();
+        fixture.replica.prune(&fixture.staging);
+        assert_eq!(fixture.numbers(), [2]);
+        assert!(fixture.replica.shows(&two));
+        let empty = fs_err::read_dir(&fixture.staging).expect("ours").count();
         assert_eq!(empty, 0);
     }
 
     #[test]
     fn a_copy_is_kept_while_its_lock_or_one_of_its_read_slots_is_held() {
         for name in ["lock", "read-slot-0", "read-slot-1"] {
-            let mut stage = Stage::new();
-            let (one, two) = (stage.snapshot("one", 2), stage.snapshot("two", 2));
-            stage.put(&one);
-            let held = stage.open(1, name);
+            let mut fixture = Fixture::new();
+            let (one, two) = (fixture.snapshot("one", 2), fixture.snapshot("two", 2));
+            fixture.put(&one);
+            let held = fixture.open(1, name);
             match name {
                 "lock" => held.try_lock_shared().expect("free"),
                 _ => held.try_lock().expect("free"),
             }
-            stage.put(&two);
-            stage.replica.prune(&stage.staging);
-            assert_eq!(stage.numbers(), [2, 1], "{name} is held");
+            fixture.put(&two);
+            fixture.replica.prune(&fixture.staging);
+            assert_eq!(fixture.numbers(), [2, 1], "{name} is held");
             let other = if name == "read-slot-1" {
                 "lock"
             } else {
                 "read-slot-1"
             };
-            stage
+            fixture
                 .open(1, other)
                 .try_lock()
                 .expect("the prune has let go of the others");
             drop(held);
-            stage.replica.prune(&stage.staging);
-            assert_eq!(stage.numbers(), [2], "{name} was let go");
+            fixture.replica.prune(&fixture.staging);
+            assert_eq!(fixture.numbers(), [2], "{name} was let go");
         }
     }
 
     #[test]
     fn copies_of_one_snapshot_share_its_read_slots() {
-        let mut stage = Stage::new();
-        let snapshot = stage.snapshot("one", 1);
-        stage.put(&snapshot);
-        let mut other = Replica::new(stage.temp.path().join("other"));
+        let mut fixture = Fixture::new();
+        let snapshot = fixture.snapshot("one", 1);
+        fixture.put(&snapshot);
+        let mut other = Replica::new(fixture.temp.path().join("other"));
         fs_err::create_dir(&other.folder).expect("folder");
-        other.put(&snapshot, &stage.staging).expect("a copy");
-        let held = stage.open(1, "read-slot-0");
+        other.put(&snapshot, &fixture.staging).expect("a copy");
+        let held = fixture.open(1, "read-slot-0");
         held.try_lock().expect("free");
         let theirs =
             fs_err::File::open(copy_dir(&other.folder, 1).join("read-slot-0")).expect("there");
@@ -290,27 +290,29 @@ mod tests {
 
     #[test]
     fn a_reader_that_plants_things_into_its_view_moves_nothing_of_others() {
-        let mut stage = Stage::new();
-        let precious = stage.temp.path().join("precious");
+        let mut fixture = Fixture::new();
+        let precious = fixture.temp.path().join("precious");
         fs_err::create_dir(&precious).expect("folder");
         fs_err::write(precious.join("file"), "whole").expect("own file");
-        let (one, two) = (stage.snapshot("one", 1), stage.snapshot("two", 1));
-        stage.put(&one);
-        let view = stage.replica.folder.clone();
+        let (one, two) = (fixture.snapshot("one", 1), fixture.snapshot("two", 1));
+        fixture.put(&one);
+        let view = fixture.replica.folder.clone();
         // The number that comes next, as a link; a folder that is in the way; and the old copy replaced by a link.
         symlink(&precious, view.join("3")).expect("link");
         fs_err::create_dir_all(view.join("4/full")).expect("folder");
         fs_err::remove_dir_all(view.join("1")).expect("its own");
         symlink(&precious, view.join("1")).expect("link");
-        stage.put(&two);
+        fixture.put(&two);
         assert_eq!(
-            stage.text(5),
+            fixture.text(5),
             "two",
             "the highest number is what readers take"
         );
-        stage.replica.prune(&stage.staging);
-        let replica = std::mem::replace(&mut stage.replica, Replica::new(view.clone()));
-        replica.remove(&stage.staging).expect("its folder is ours");
+        fixture.replica.prune(&fixture.staging);
+        let replica = std::mem::replace(&mut fixture.replica, Replica::new(view.clone()));
+        replica
+            .remove(&fixture.staging)
+            .expect("its folder is ours");
         assert!(!view.exists());
         assert_eq!(
             fs_err::read_to_string(precious.join("file")).expect("there"),
@@ -320,13 +322,19 @@ mod tests {
 
     #[test]
     fn a_view_without_a_free_number_is_an_error_and_no_panic() {
-        let mut stage = Stage::new();
-        fs_err::create_dir_all(stage.replica.folder.join(u64::MAX.to_string()).join("full"))
-            .expect("folder");
-        let snapshot = stage.snapshot("one", 1);
-        let refused = stage
+        let mut fixture = Fixture::new();
+        fs_err::create_dir_all(
+            fixture
+                .replica
+                .folder
+                .join(u64::MAX.to_string())
+                .join("full"),
+        )
+        .expect("folder");
+        let snapshot = fixture.snapshot("one", 1);
+        let refused = fixture
             .replica
-            .put(&snapshot, &stage.staging)
+            .put(&snapshot, &fixture.staging)
             .expect_err("there is no higher number");
         assert!(refused.to_string().contains("taken"), "{refused}");
     }

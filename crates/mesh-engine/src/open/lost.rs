@@ -10,7 +10,7 @@ use mesh_core::state::{RunEnd, State, TaskState};
 use mesh_core::time::Millis;
 use mesh_core::{apply, filename};
 use mesh_journal::layout::RunDir;
-use mesh_journal::{Contents, Journal, JournalError, RunId, WallTime, replay};
+use mesh_journal::{Contents, Journal, JournalError, RunId, Timestamp, replay};
 use mesh_proc::shim;
 
 use crate::error::EngineError;
@@ -67,7 +67,7 @@ pub(super) fn close(
     journal: &mut Journal,
     state: &mut State,
     at: Millis,
-    wall: WallTime,
+    wall: Timestamp,
 ) -> Result<(), JournalError> {
     let mut record = |state: &mut State, event: Event, decisions: Vec<Decision>| {
         let _ = apply(state, at, &event, &decisions);

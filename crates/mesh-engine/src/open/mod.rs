@@ -1,7 +1,7 @@
 //! Opening a run: a new one, or one that a coordinator before left.
 
-mod alone;
 mod calls;
+mod exclusive;
 mod lost;
 mod source;
 
@@ -21,9 +21,9 @@ use mesh_core::state::{RunEnd, State};
 use mesh_core::time::Millis;
 use mesh_journal::call_log::CallLog;
 use mesh_journal::layout::{MeshDir, RunDir};
-use mesh_journal::{Damage, Header, Journal, Mend, RunId, WallTime, replay};
+use mesh_journal::{Damage, Header, Journal, Mend, RunId, Timestamp, replay};
 use mesh_plan::epic::Target;
-use mesh_plan::loaded::Loaded;
+use mesh_plan::source_snapshot::SourceSnapshot;
 use mesh_proc::env::{Env, MESH_RUN};
 use mesh_proc::run::{Direct, Observed, Output, RunError};
 use mesh_proc::shim::Launcher;
@@ -31,22 +31,22 @@ use mesh_proc::signal::Listener;
 use mesh_proc::watch::Watcher;
 use mesh_vcs::{Backend, CommitId, Kind, Tools};
 
-pub use alone::{Locks, locked_things, refuse_beside_unfinished, unfinished};
 use calls::{log_call, open_call_log};
+pub use exclusive::{Locks, locked_things, refuse_beside_unfinished, unfinished};
 pub use lost::check_attempts;
 use source::{difference, open_source, read_source};
 
+use crate::actions::shared::Seen;
 use crate::clock::{Clock, unix_ms};
+use crate::completion_order::CompletionOrder;
+use crate::context::{RunContext, Semaphore};
 use crate::control;
-use crate::engine::{Engine, Finished, Watch};
+use crate::engine::{Engine, Finished, Observer};
 use crate::error::EngineError;
-use crate::host::{Gate, Host};
 use crate::inbox::Input;
 use crate::recover::{self, Recovered};
 use crate::setup::{Programs, RunSetup, SourceSetup};
 use crate::source::Source;
-use crate::turns::Turns;
-use crate::work::shared::Seen;
 
 /// What the process gives to a run.
 pub struct World {
@@ -55,7 +55,7 @@ pub struct World {
     /// What shims are started with.
     pub launcher: Launcher,
     /// Who is shown what happens.
-    pub watch: Box<dyn Watch>,
+    pub watch: Box<dyn Observer>,
     /// The version that is written into the journal.
     pub mesh_version: String,
 }
@@ -71,7 +71,7 @@ pub struct NewRun {
     /// The checked plan.
     pub plan: Plan,
     /// The listing it was made of.
-    pub loaded: Loaded,
+    pub loaded: SourceSnapshot,
     /// The tracker, for the source `bd`.
     pub tracker: Option<(Client, Target)>,
 }
@@ -161,7 +161,7 @@ pub fn resume(
     world: World,
     trust_outside: bool,
 ) -> Result<Resumed, EngineError> {
-    take_up(mesh_dir, run, world, Aim::GoOn { trust_outside })
+    take_up(mesh_dir, run, world, ResumeMode::GoOn { trust_outside })
 }
 
 /// Ends a run that nobody coordinates: its agents are stopped, what ended is recorded, claims are given back, nothing starts.
@@ -169,24 +169,29 @@ pub fn resume(
 /// # Errors
 /// [`EngineError`].
 pub fn end(mesh_dir: MeshDir, run: RunId, world: World) -> Result<Resumed, EngineError> {
-    take_up(mesh_dir, run, world, Aim::End)
+    take_up(mesh_dir, run, world, ResumeMode::End)
 }
 
 /// What a run is taken up for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Aim {
+enum ResumeMode {
     GoOn { trust_outside: bool },
     End,
 }
 
-fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resumed, EngineError> {
+fn take_up(
+    mesh_dir: MeshDir,
+    run: RunId,
+    world: World,
+    mode: ResumeMode,
+) -> Result<Resumed, EngineError> {
     let run_dir = mesh_dir.run(&run);
     let setup = read_setup(&mesh_journal::read_header(&run_dir.journal())?)?;
     let vcs = open_vcs(&setup, &run, &world.ours, None)?;
     let locks = Locks::take(&setup, &vcs)?;
-    let mend = match aim {
-        Aim::GoOn { .. } => Mend::Complete,
-        Aim::End => Mend::Cut,
+    let mend = match mode {
+        ResumeMode::GoOn { .. } => Mend::Complete,
+        ResumeMode::End => Mend::Cut,
     };
     let (mut journal, contents) = Journal::open_to_append(&run_dir.journal(), mend)?;
     let locks = locks.with_journal(&journal, &run_dir);
@@ -198,22 +203,22 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
     let attempts = check_attempts(&run, &state, &run_dir);
     let is_lossy = |damage: &Damage| damage.is_lossy;
     let is_lossy = match attempts {
-        Err(EngineError::LostRecords { .. }) if aim == Aim::End => true,
+        Err(EngineError::LostRecords { .. }) if mode == ResumeMode::End => true,
         known => {
             known?;
             contents.damage.as_ref().is_some_and(is_lossy)
         }
     };
     if is_lossy && state.run_end() != RunEnd::Concluded {
-        lost::close(&mut journal, &mut state, latest, WallTime(unix_ms()))?;
+        lost::close(&mut journal, &mut state, latest, Timestamp(unix_ms()))?;
     }
     journal.publish()?;
-    let nothing = match aim {
-        Aim::GoOn {
+    let nothing = match mode {
+        ResumeMode::GoOn {
             trust_outside: true,
         } => false,
-        Aim::GoOn { .. } => has_nothing_to_do(&state, latest, &run_dir),
-        Aim::End => state.run_end() == RunEnd::Concluded,
+        ResumeMode::GoOn { .. } => has_nothing_to_do(&state, latest, &run_dir),
+        ResumeMode::End => state.run_end() == RunEnd::Concluded,
     };
     if nothing {
         let finished = Finished {
@@ -252,9 +257,9 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
         clock,
     };
     let (mut engine, _signals) = assemble(parts, &loaded, state, journal, world, true)?;
-    let host = Arc::clone(&engine.host);
-    host.source.keep_claims(&host, engine.state.claimed());
-    if aim == Aim::End {
+    let context = Arc::clone(&engine.context);
+    context.source.keep_claims(&context, engine.state.claimed());
+    if mode == ResumeMode::End {
         // Before anything else is heard of: an attempt that has ended makes room, and nothing may start in it.
         let request = Request::Stop { now: true };
         engine.take(&Event::Asked { request })?;
@@ -268,7 +273,7 @@ fn take_up(mesh_dir: MeshDir, run: RunId, world: World, aim: Aim) -> Result<Resu
     engine.watch.note(&recovered.sentence());
     engine.take(&Event::Refreshed { change: Ok(change) })?;
     engine.take_requests()?;
-    if let Aim::GoOn { trust_outside } = aim {
+    if let ResumeMode::GoOn { trust_outside } = mode {
         if trust_outside {
             let request = Request::TrustOutside;
             engine.take(&Event::Asked { request })?;
@@ -328,7 +333,7 @@ struct Parts {
 
 fn assemble(
     parts: Parts,
-    loaded: &Loaded,
+    loaded: &SourceSnapshot,
     state: State,
     journal: Journal,
     world: World,
@@ -366,8 +371,8 @@ fn assemble(
         .map(|commit| CommitId::new(commit.clone()))
         .collect::<Result<Vec<_>, _>>()?;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let seen = Seen::recall(parts.run_dir.path());
-    let host = Host {
+    let seen = Seen::load(parts.run_dir.path());
+    let context = RunContext {
         run: parts.run.to_string(),
         setup: parts.setup,
         mesh_dir: parts.mesh_dir,
@@ -384,10 +389,10 @@ fn assemble(
         clock: parts.clock,
         inbox: sender,
         watcher,
-        sheets: Mutex::new(loaded.sheets.clone()),
+        details: Mutex::new(loaded.details.clone()),
         cancelled: Mutex::new(BTreeSet::new()),
         prompted: Mutex::new(BTreeSet::new()),
-        vcs_gate: Gate::new(cores),
+        vcs_gate: Semaphore::new(cores),
         samples: Mutex::default(),
         notes: Mutex::new(Vec::new()),
         shared: Mutex::new(seen),
@@ -396,7 +401,7 @@ fn assemble(
         kept: Mutex::default(),
     };
     let engine = Engine {
-        host: Arc::new(host),
+        context: Arc::new(context),
         state,
         journal,
         inbox,
@@ -404,7 +409,7 @@ fn assemble(
         interrupts: 0,
         interrupted: None,
         resumed,
-        turns: Turns::default(),
+        completion_order: CompletionOrder::default(),
     };
     Ok((engine, listener))
 }
@@ -471,7 +476,7 @@ fn write_plan_json(run_dir: &RunDir, new: &NewRun) -> Result<(), EngineError> {
             "locks": task.locks.iter().map(mesh_core::id::LockGroup::as_str).collect::<Vec<_>>(),
             "priority": task.priority,
             "estimate_minutes": task.estimate_minutes,
-            "proof": new.loaded.sheets.get(&task.id).and_then(mesh_plan::sheet::Sheet::proof_command),
+            "proof": new.loaded.details.get(&task.id).and_then(mesh_plan::details::TaskDetails::proof_command),
         })
     };
     let plan = serde_json::json!({

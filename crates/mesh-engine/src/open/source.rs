@@ -14,14 +14,14 @@ use mesh_journal::layout::{MeshDir, RunDir};
 use mesh_journal::results;
 use mesh_plan::diff::changes;
 use mesh_plan::epic::Target;
-use mesh_plan::loaded::{Loaded, SourceKind};
+use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
 use mesh_plan::st::ItemStatus;
 use mesh_proc::env::Env;
 use mesh_vcs::Backend;
 
 use super::calls::log_tracker_call;
 use crate::error::EngineError;
-use crate::prepare;
+use crate::prior_results;
 use crate::setup::{RunSetup, SourceSetup, TrackerView};
 use crate::source::Source;
 use crate::source::bd::{BdSource, is_held_by_mesh};
@@ -31,7 +31,7 @@ pub(super) type Tracker = Option<(Client, Target)>;
 
 pub(super) fn open_source(
     setup: &RunSetup,
-    loaded: Loaded,
+    loaded: SourceSnapshot,
     tracker: Tracker,
     run_dir: &RunDir,
     log: &Arc<CallLog>,
@@ -53,7 +53,7 @@ pub(super) fn open_source(
                 Arc::new(move |record: &CallRecord| log_tracker_call(&log, record)),
             )?);
             let views = match setup.view {
-                TrackerView::Live => None,
+                TrackerView::ShimHandle => None,
                 TrackerView::Copy { limit_bytes } => {
                     let options = view::Options::new(tracker, run_dir.view(), limit_bytes);
                     let take = view::on_turns_of(Arc::clone(&queue));
@@ -80,7 +80,7 @@ pub(super) fn read_source(
     ours: &Env,
     mesh_dir: &MeshDir,
     vcs: &Backend,
-) -> Result<(Loaded, Tracker), EngineError> {
+) -> Result<(SourceSnapshot, Tracker), EngineError> {
     let (mut loaded, tracker) = match &setup.source {
         SourceSetup::St { path, ids } => (
             st::load(path, &task_ids(ids)).map_err(|problem| EngineError::Source { problem })?,
@@ -117,10 +117,10 @@ pub(super) fn read_source(
     };
     let known = results::read(&mesh_dir.results())?;
     // What is lost is said when a task needs it; a run that goes on is not refused for it.
-    prepare::apply_results(
+    prior_results::apply_results(
         &mut loaded,
         &known,
-        &prepare::source_key(&setup.source),
+        &prior_results::source_key(&setup.source),
         vcs,
         true,
     )?;
@@ -129,9 +129,13 @@ pub(super) fn read_source(
 
 /// What is different between the plan of the journal and the source as it is now. `marked` are the items whose last word is of an
 /// attempt of this run.
-pub(super) fn difference(state: &State, loaded: &Loaded, marked: &BTreeSet<TaskId>) -> PlanChange {
+pub(super) fn difference(
+    state: &State,
+    loaded: &SourceSnapshot,
+    marked: &BTreeSet<TaskId>,
+) -> PlanChange {
     // Texts of the time before are not kept, so only what the scheduler sees is compared.
-    let before = Loaded {
+    let before = SourceSnapshot {
         tasks: state.plan().tasks().to_vec(),
         ..loaded.clone()
     };
@@ -142,7 +146,7 @@ pub(super) fn difference(state: &State, loaded: &Loaded, marked: &BTreeSet<TaskI
         let Some(at) = state.plan().find(&task.id) else {
             continue;
         };
-        let status = loaded.sheets.get(&task.id).map(|sheet| &sheet.status);
+        let status = loaded.details.get(&task.id).map(|details| &details.status);
         if loaded.source.kind == SourceKind::St
             && status.is_some_and(|status| status == ItemStatus::Blocked.as_str())
             && (marked.contains(&task.id)

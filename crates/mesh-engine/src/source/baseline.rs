@@ -1,24 +1,24 @@
 //! The listing a run last saw, and the difference to a new one.
 
 use mesh_core::event::PlanChange;
+use mesh_plan::details::TaskDetails;
 use mesh_plan::diff::changes;
-use mesh_plan::loaded::Loaded;
-use mesh_plan::sheet::Sheet;
+use mesh_plan::source_snapshot::SourceSnapshot;
 
-use crate::host::{Host, lock};
+use crate::context::{RunContext, lock};
 
 /// Takes the new listing for the old one and says what is different, texts included.
 pub(crate) fn advance(
-    host: &Host,
-    baseline: &mut Loaded,
-    after: Loaded,
-    wrote: &dyn Fn(&Sheet) -> bool,
+    context: &RunContext,
+    baseline: &mut SourceSnapshot,
+    after: SourceSnapshot,
+    wrote: &dyn Fn(&TaskDetails) -> bool,
 ) -> PlanChange {
     let diff = changes(baseline, &after, wrote);
-    let mut sheets = lock(&host.sheets);
+    let mut known = lock(&context.details);
     let mut tasks = Vec::with_capacity(diff.added.len() + diff.changed.len());
-    for (task, sheet) in diff.added.into_iter().chain(diff.changed) {
-        sheets.insert(sheet.id.clone(), sheet);
+    for (task, details) in diff.added.into_iter().chain(diff.changed) {
+        known.insert(details.id.clone(), details);
         tasks.push(task);
     }
     *baseline = after;
@@ -32,7 +32,7 @@ pub(crate) fn advance(
 
 /// A listing that can be compared. One with errors (the epic is gone, the file is half written) would make every task look
 /// removed, so the run goes on with what it knows.
-pub(crate) fn sound(loaded: Loaded) -> Result<Loaded, String> {
+pub(crate) fn validate(loaded: SourceSnapshot) -> Result<SourceSnapshot, String> {
     match loaded
         .diagnostics
         .iter()

@@ -15,14 +15,14 @@ use mesh_core::issue::{Issue, IssueStatus};
 use mesh_plan::comment::{
     self, AttemptOutcome, BeadComment, SwarmStatus, marker_of_attempt, marker_of_run,
 };
+use mesh_plan::details::TaskDetails;
 use mesh_plan::epic::{self, Target};
-use mesh_plan::loaded::Loaded;
-use mesh_plan::sheet::Sheet;
+use mesh_plan::source_snapshot::SourceSnapshot;
 use mesh_proc::env::Env;
 
 use super::renewals::Renewals;
-use super::{AttemptReport, ClaimRefusal, LastWords, baseline};
-use crate::host::{Host, lock};
+use super::{AttemptReport, ClaimRefusal, FinalReport, baseline};
+use crate::context::{RunContext, lock};
 use crate::inbox::Input;
 use crate::setup::{AuditLevel, ClosePolicy, SourceSetup};
 
@@ -35,7 +35,7 @@ pub const METADATA_RUN: &str = "mesh.run";
 pub(crate) struct BdSource {
     queue: Arc<Queue>,
     target: Target,
-    baseline: Mutex<Loaded>,
+    baseline: Mutex<SourceSnapshot>,
     /// Who holds each task: the actor of its first claim in this run.
     holders: Mutex<BTreeMap<TaskId, String>>,
     /// Tasks that mesh has closed, and those that were closed before.
@@ -88,23 +88,22 @@ impl BdSource {
     pub fn new(
         queue: Arc<Queue>,
         target: Target,
-        loaded: Loaded,
+        loaded: SourceSnapshot,
         views: Option<Views>,
     ) -> BdSource {
-        let held = |sheet: &Sheet| {
-            let name = sheet
-                .assignee
-                .clone()
-                .filter(|name| name.starts_with("agent:mesh-") && sheet.status == "in_progress")?;
-            Some((sheet.id.clone(), name))
+        let held = |details: &TaskDetails| {
+            let name = details.assignee.clone().filter(|name| {
+                name.starts_with("agent:mesh-") && details.status == "in_progress"
+            })?;
+            Some((details.id.clone(), name))
         };
-        let holders = loaded.sheets.values().filter_map(held).collect();
-        let is_closed = |sheet: &&Sheet| sheet.status == "closed";
+        let holders = loaded.details.values().filter_map(held).collect();
+        let is_closed = |details: &&TaskDetails| details.status == "closed";
         let closed = loaded
-            .sheets
+            .details
             .values()
             .filter(is_closed)
-            .map(|sheet| sheet.id.clone())
+            .map(|details| details.id.clone())
             .collect();
         BdSource {
             queue,
@@ -119,7 +118,7 @@ impl BdSource {
 
     pub fn claim(
         &self,
-        host: &Arc<Host>,
+        context: &Arc<RunContext>,
         order: &StartOrder,
         answer: Sender<Result<(), ClaimRefusal>>,
     ) {
@@ -130,10 +129,10 @@ impl BdSource {
             .or_insert_with(|| actor_of(order.slot))
             .clone();
         let metadata = vec![
-            (METADATA_RUN.to_owned(), host.run.clone()),
+            (METADATA_RUN.to_owned(), context.run.clone()),
             ("mesh.attempt".to_owned(), order.attempt.to_string()),
         ];
-        let shared = Arc::clone(host);
+        let shared = Arc::clone(context);
         let id = task.clone();
         self.queue.submit(
             Lane::Claim,
@@ -160,14 +159,20 @@ impl BdSource {
         );
     }
 
-    pub fn audit_prompt(&self, host: &Arc<Host>, attempt: &AttemptId, slot: SlotId, text: String) {
-        if host.setup.audit != AuditLevel::Full {
+    pub fn audit_prompt(
+        &self,
+        context: &Arc<RunContext>,
+        attempt: &AttemptId,
+        slot: SlotId,
+        text: String,
+    ) {
+        if context.setup.audit != AuditLevel::Full {
             return;
         }
-        let path = host.run_dir.attempt(attempt).prompt();
+        let path = context.run_dir.attempt(attempt).prompt();
         let entry = AuditEntry::LlmPrompt {
             issue: attempt.task.clone(),
-            model: host.profile.model.clone(),
+            model: context.profile.model.clone(),
             prompt: text_or_reference(&text, &path),
         };
         let actor = self.holder(&attempt.task).unwrap_or_else(|| actor_of(slot));
@@ -183,7 +188,7 @@ impl BdSource {
         );
     }
 
-    pub fn settle(&self, host: &Arc<Host>, report: &AttemptReport<'_>) -> Vec<String> {
+    pub fn finalize(&self, context: &Arc<RunContext>, report: &AttemptReport<'_>) -> Vec<String> {
         if let Some(views) = &*lock(&self.views) {
             views.close(&view_of(report.attempt));
         }
@@ -198,11 +203,11 @@ impl BdSource {
         if !matches!(report.outcome, Outcome::Skipped(_)) {
             note(
                 "the comment was not written",
-                self.comment(host, report, &actor),
+                self.comment(context, report, &actor),
             );
         }
-        if self.may_close(host, report) {
-            let reason = close_reason(host, report);
+        if self.may_close(context, report) {
+            let reason = close_reason(context, report);
             let (id, by) = (task.clone(), actor.clone());
             let close = move |client: &Client| client.close(&id, &by, &reason);
             let closed = self
@@ -220,7 +225,7 @@ impl BdSource {
         {
             renewals.drop_lease(task);
         }
-        for (entry, may_be_there) in audit_entries(host, report) {
+        for (entry, may_be_there) in audit_entries(context, report) {
             let by = actor.clone();
             let write = move |client: &Client, may_be_there: bool| match may_be_there
                 .then(|| client.find_audit(&entry))
@@ -231,26 +236,31 @@ impl BdSource {
                 None => client.audit(&entry, &by).map(|_| ()),
             };
             let written = self.queue.call(Lane::Rest, move |client| {
-                twice(|again| write(client, again || may_be_there))
+                twice(|resumed| write(client, resumed || may_be_there))
             });
             note("the audit entry was not written", written);
         }
         refused
     }
 
-    fn may_close(&self, host: &Host, report: &AttemptReport<'_>) -> bool {
+    fn may_close(&self, context: &RunContext, report: &AttemptReport<'_>) -> bool {
         let Outcome::Verified { self_checked, .. } = report.outcome else {
             return false;
         };
-        let policy = match host.setup.close {
+        let policy = match context.setup.close {
             ClosePolicy::Verified => true,
             ClosePolicy::Landed => matches!(report.delivery, Delivery::Landed { .. }),
             ClosePolicy::Never => false,
         };
-        policy && (host.setup.trust_agent_verify || !self_checked)
+        policy && (context.setup.trust_agent_verify || !self_checked)
     }
 
-    fn comment(&self, host: &Host, report: &AttemptReport<'_>, actor: &str) -> Result<(), BdError> {
+    fn comment(
+        &self,
+        context: &RunContext,
+        report: &AttemptReport<'_>,
+        actor: &str,
+    ) -> Result<(), BdError> {
         let stopped = |outcome: &Outcome| match outcome {
             Outcome::Skipped(reason) => reason.to_string(),
             _ => "the run was stopped".to_owned(),
@@ -278,7 +288,7 @@ impl BdSource {
             Delivery::NotLanded { reason } => vec![format!("not landed: {reason}")],
         };
         let comment = BeadComment {
-            run: &host.run,
+            run: &context.run,
             attempt: report.attempt,
             title: &report.title,
             outcome,
@@ -297,12 +307,12 @@ impl BdSource {
             Err(error) => format!(
                 "{}\n{}",
                 error,
-                marker_of_attempt(&host.run, report.attempt)
+                marker_of_attempt(&context.run, report.attempt)
             ),
         };
         let (id, by) = (report.attempt.task.clone(), actor.to_owned());
-        let marker = marker_of_attempt(&host.run, report.attempt);
-        let may_be_there = report.again;
+        let marker = marker_of_attempt(&context.run, report.attempt);
+        let may_be_there = report.resumed;
         let write = move |client: &Client, may_be_there: bool| {
             // Only after a doubtful end, one's own or a predecessor's, has to be looked whether it is there.
             if may_be_there {
@@ -313,12 +323,12 @@ impl BdSource {
         };
         self.queue
             .call(Lane::Rest, move |client| {
-                twice(|again| write(client, again || may_be_there))
+                twice(|resumed| write(client, resumed || may_be_there))
             })
             .map(|_| ())
     }
 
-    pub fn refresh(&self, host: &Arc<Host>) -> Result<PlanChange, String> {
+    pub fn refresh(&self, context: &Arc<RunContext>) -> Result<PlanChange, String> {
         let (answer, receiver) = std::sync::mpsc::channel();
         self.queue.submit_listing(move |listing| {
             // The receiver waits below; it is gone only if its thread is.
@@ -333,31 +343,31 @@ impl BdSource {
         let ours = |issue: &Issue| {
             issue.assignee.is_some() && issue.assignee.as_ref() == holders.get(&issue.id)
         };
-        let mut after = baseline::sound(epic::load(&self.target, &listing.issues, &ours))?;
-        crate::prepare::keep_known_results(&mut after, &lock(&self.baseline));
-        let wrote = |sheet: &Sheet| match sheet.status.as_str() {
-            "closed" => closed.contains(&sheet.id),
+        let mut after = baseline::validate(epic::load(&self.target, &listing.issues, &ours))?;
+        crate::prior_results::keep_known_results(&mut after, &lock(&self.baseline));
+        let wrote = |details: &TaskDetails| match details.status.as_str() {
+            "closed" => closed.contains(&details.id),
             "in_progress" => {
-                sheet.assignee.is_some() && sheet.assignee.as_ref() == holders.get(&sheet.id)
+                details.assignee.is_some() && details.assignee.as_ref() == holders.get(&details.id)
             }
-            "open" => sheet.assignee.is_none() && holders.contains_key(&sheet.id),
+            "open" => details.assignee.is_none() && holders.contains_key(&details.id),
             _ => false,
         };
         Ok(baseline::advance(
-            host,
+            context,
             &mut lock(&self.baseline),
             after,
             &wrote,
         ))
     }
 
-    pub fn conclude(&self, host: &Arc<Host>, words: &LastWords) -> Vec<String> {
+    pub fn conclude(&self, context: &Arc<RunContext>, run_summary: &FinalReport) -> Vec<String> {
         let views = lock(&self.views).take();
         if let Some(views) = views {
             views.end();
         }
         let mut refused = Vec::new();
-        for task in &words.claimed {
+        for task in &run_summary.claimed {
             let Some(actor) = lock(&self.holders).remove(task) else {
                 continue;
             };
@@ -382,15 +392,15 @@ impl BdSource {
                 }
             }
         }
-        if let Err(error) = self.epic_comment(host, words) {
+        if let Err(error) = self.epic_comment(context, run_summary) {
             refused.push(format!(
                 "{}: the last comment was not written: {error}",
                 self.target.id()
             ));
         }
-        if words.all_done
-            && host.setup.close_epic
-            && let Err(error) = self.close_epic(host)
+        if run_summary.all_done
+            && context.setup.close_epic
+            && let Err(error) = self.close_epic(context)
         {
             refused.push(format!(
                 "{}: the epic was not closed: {error}",
@@ -400,23 +410,23 @@ impl BdSource {
         refused
     }
 
-    fn epic_comment(&self, host: &Host, words: &LastWords) -> Result<(), BdError> {
+    fn epic_comment(&self, context: &RunContext, run_summary: &FinalReport) -> Result<(), BdError> {
         let mut notes = Vec::new();
-        if words.all_done && !host.setup.close_epic {
+        if run_summary.all_done && !context.setup.close_epic {
             notes.push("all children are done: the epic is eligible to be closed".to_owned());
         }
         let status = SwarmStatus {
-            run: &host.run,
+            run: &context.run,
             what: "end",
-            standings: &words.standings,
-            next_wave: &words.standings.ready,
+            standings: &run_summary.standings,
+            next_wave: &run_summary.standings.ready,
             verify: None,
             notes: &notes,
         };
         let Ok(text) = comment::swarm_status(&status) else {
             return Ok(());
         };
-        let marker = marker_of_run(&host.run, "end");
+        let marker = marker_of_run(&context.run, "end");
         let id = self.target.id().clone();
         self.queue
             .call(Lane::Rest, move |client| {
@@ -425,9 +435,9 @@ impl BdSource {
             .map(|_| ())
     }
 
-    fn close_epic(&self, host: &Host) -> Result<(), BdError> {
+    fn close_epic(&self, context: &RunContext) -> Result<(), BdError> {
         let id = self.target.id().clone();
-        let reason = format!("all children are done (mesh {})", host.run);
+        let reason = format!("all children are done (mesh {})", context.run);
         self.queue
             .call(Lane::Rest, move |client| client.close(&id, ACTOR, &reason))
     }
@@ -442,17 +452,21 @@ impl BdSource {
     }
 
     /// Where `mesh-bd-ro` finds the tracker: a view of the attempt's own, or the tracker itself.
-    pub fn agent_environment(&self, host: &Host, attempt: &AttemptId) -> std::io::Result<Env> {
+    pub fn agent_environment(
+        &self,
+        context: &RunContext,
+        attempt: &AttemptId,
+    ) -> std::io::Result<Env> {
         let mut env = Env::empty();
-        match (&*lock(&self.views), &host.setup.source) {
+        match (&*lock(&self.views), &context.setup.source) {
             (Some(views), _) => env.insert(MESH_VIEW, views.open(&view_of(attempt))?),
             (None, SourceSetup::Bd { beads_dir, .. }) => env.insert("BEADS_DIR", beads_dir),
             (None, SourceSetup::St { .. }) => {}
         }
-        if let Some(bd) = &host.setup.programs.bd {
+        if let Some(bd) = &context.setup.programs.bd {
             env.insert("MESH_BD", bd);
         }
-        env.insert("MESH_BD_RO_LOG", host.run_dir.path().join("bd-ro.log"));
+        env.insert("MESH_BD_RO_LOG", context.run_dir.path().join("bd-ro.log"));
         Ok(env)
     }
 
@@ -462,26 +476,28 @@ impl BdSource {
 }
 
 /// Goes on renewing the leases of a coordinator that died.
-pub(crate) fn keep_leases<'a>(host: &Arc<Host>, tasks: impl Iterator<Item = &'a TaskId>) {
-    tasks.for_each(|task| keep_lease(host, task));
+pub(crate) fn keep_leases<'a>(context: &Arc<RunContext>, tasks: impl Iterator<Item = &'a TaskId>) {
+    tasks.for_each(|task| keep_lease(context, task));
 }
 
 /// Renews the lease of a task of ours until its end. The tracker's refusal is a fact for the core.
-fn keep_lease(host: &Arc<Host>, task: &TaskId) {
-    let super::Source::Bd(source) = &host.source else {
+fn keep_lease(context: &Arc<RunContext>, task: &TaskId) {
+    let super::Source::Bd(source) = &context.source else {
         return;
     };
     let renewals = source.renewals.get_or_init(|| {
-        let weak = Arc::downgrade(host);
+        let weak = Arc::downgrade(context);
         let renew = move |task: &TaskId| {
-            let Some(host) = weak.upgrade() else { return };
-            let super::Source::Bd(source) = &host.source else {
+            let Some(context) = weak.upgrade() else {
+                return;
+            };
+            let super::Source::Bd(source) = &context.source else {
                 return;
             };
             let Some(actor) = source.holder(task) else {
                 return;
             };
-            let (id, lost, inbox) = (task.clone(), task.clone(), host.inbox.clone());
+            let (id, lost, inbox) = (task.clone(), task.clone(), context.inbox.clone());
             let answer = move |renewed: Result<Renewal, BdError>| match renewed {
                 Ok(Renewal::Refused(refusal)) => {
                     let holder = refusal.reason.to_string();
@@ -505,22 +521,22 @@ fn keep_lease(host: &Arc<Host>, task: &TaskId) {
     renewals.keep(task);
 }
 
-fn close_reason(host: &Host, report: &AttemptReport<'_>) -> String {
+fn close_reason(context: &RunContext, report: &AttemptReport<'_>) -> String {
     let commit = report
         .commit
         .as_ref()
         .map(|commit| format!(" as {commit}"))
         .unwrap_or_default();
-    format!("verified{commit} (mesh {} {})", host.run, report.attempt)
+    format!("verified{commit} (mesh {} {})", context.run, report.attempt)
 }
 
 /// What goes into the audit at an attempt's end, each with whether it may be there already.
-fn audit_entries(host: &Host, report: &AttemptReport<'_>) -> Vec<(AuditEntry, bool)> {
+fn audit_entries(context: &RunContext, report: &AttemptReport<'_>) -> Vec<(AuditEntry, bool)> {
     let failure = match report.outcome {
         Outcome::Retried(failure) | Outcome::Failed(failure) => Some(failure),
         _ => None,
     };
-    let wanted = match host.setup.audit {
+    let wanted = match context.setup.audit {
         AuditLevel::None => false,
         AuditLevel::Minimal => failure.is_some(),
         AuditLevel::Full => true,
@@ -530,27 +546,27 @@ fn audit_entries(host: &Host, report: &AttemptReport<'_>) -> Vec<(AuditEntry, bo
     }
     let mut entries = Vec::new();
     let issue = report.attempt.task.clone();
-    if let (AuditLevel::Full, Some(text)) = (host.setup.audit, &report.prompt) {
-        let prompt = text_or_reference(text, &host.run_dir.attempt(report.attempt).prompt());
+    if let (AuditLevel::Full, Some(text)) = (context.setup.audit, &report.prompt) {
+        let prompt = text_or_reference(text, &context.run_dir.attempt(report.attempt).prompt());
         let entry = AuditEntry::LlmPrompt {
             issue: issue.clone(),
-            model: host.profile.model.clone(),
+            model: context.profile.model.clone(),
             prompt,
         };
         entries.push((entry, true));
     }
-    if let (AuditLevel::Full, Some(text)) = (host.setup.audit, &report.response) {
-        let path = host.run_dir.attempt(report.attempt).agent().stdout();
+    if let (AuditLevel::Full, Some(text)) = (context.setup.audit, &report.response) {
+        let path = context.run_dir.attempt(report.attempt).agent().stdout();
         let response = text_or_reference(text, &path);
         let entry = AuditEntry::LlmResponse {
             issue: issue.clone(),
-            model: host.profile.model.clone(),
+            model: context.profile.model.clone(),
             response,
         };
-        entries.push((entry, report.again));
+        entries.push((entry, report.resumed));
     }
     let payload = mesh_plan::audit::attempt(&mesh_plan::audit::AttemptAudit {
-        run: &host.run,
+        run: &context.run,
         attempt: report.attempt,
         workspace: &report.workspace,
         base: &report.base,
@@ -570,6 +586,6 @@ fn audit_entries(host: &Host, report: &AttemptReport<'_>) -> Vec<(AuditEntry, bo
             .unwrap_or(if failure.is_some() { 1 } else { 0 }),
         payload,
     };
-    entries.push((entry, report.again));
+    entries.push((entry, report.resumed));
     entries
 }

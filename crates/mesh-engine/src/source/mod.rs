@@ -14,10 +14,10 @@ use mesh_core::findings::ProofEnd;
 use mesh_core::id::{AttemptId, SlotId, TaskId};
 use mesh_core::task::Commit;
 use mesh_plan::comment::Standings;
-use mesh_plan::loaded::SourceKind;
+use mesh_plan::source_snapshot::SourceKind;
 use mesh_proc::env::Env;
 
-use crate::host::Host;
+use crate::context::RunContext;
 
 /// A source that a run works on.
 pub(crate) enum Source {
@@ -54,13 +54,13 @@ pub(crate) struct AttemptReport<'a> {
     /// The exit code of the agent, if it had one.
     pub exit_code: Option<i32>,
     /// A coordinator that died may have written part of it.
-    pub again: bool,
+    pub resumed: bool,
     /// The prompt, when a coordinator that died may not have handed it over.
     pub prompt: Option<String>,
 }
 
 /// What is known when the run ends.
-pub(crate) struct LastWords {
+pub(crate) struct FinalReport {
     /// Tasks that may still be ours in the source; those that it has as done are not given back.
     pub claimed: Vec<TaskId>,
     pub standings: Standings,
@@ -78,7 +78,7 @@ impl Source {
     /// Makes the task ours. The answer comes when the tracker has given it; other work goes on meanwhile.
     pub fn claim(
         &self,
-        host: &Arc<Host>,
+        context: &Arc<RunContext>,
         order: &StartOrder,
     ) -> Receiver<Result<(), ClaimRefusal>> {
         let (answer, receiver) = channel();
@@ -87,16 +87,20 @@ impl Source {
                 // The receiver waits in the same worker; if it is gone, so is the attempt.
                 let _ = answer.send(source.claim(&order.attempt));
             }
-            Source::Bd(source) => source.claim(host, order, answer),
+            Source::Bd(source) => source.claim(context, order, answer),
         }
         receiver
     }
 
     /// Tasks that a coordinator before this one has claimed stay ours.
-    pub fn keep_claims<'a>(&self, host: &Arc<Host>, tasks: impl Iterator<Item = &'a TaskId>) {
+    pub fn keep_claims<'a>(
+        &self,
+        context: &Arc<RunContext>,
+        tasks: impl Iterator<Item = &'a TaskId>,
+    ) {
         match self {
             Source::St(_) => {}
-            Source::Bd(_) => bd::keep_leases(host, tasks),
+            Source::Bd(_) => bd::keep_leases(context, tasks),
         }
     }
 
@@ -111,46 +115,50 @@ impl Source {
     /// The prompt is on disk and about to be used.
     pub fn prompt_written(
         &self,
-        host: &Arc<Host>,
+        context: &Arc<RunContext>,
         attempt: &AttemptId,
         slot: SlotId,
         text: String,
     ) {
         match self {
             Source::St(_) => {}
-            Source::Bd(source) => source.audit_prompt(host, attempt, slot, text),
+            Source::Bd(source) => source.audit_prompt(context, attempt, slot, text),
         }
     }
 
     /// Writes an attempt's end down. Blocks until the tracker has it, or has refused it for good; what it refused is returned.
-    pub fn settle(&self, host: &Arc<Host>, report: &AttemptReport<'_>) -> Vec<String> {
+    pub fn finalize(&self, context: &Arc<RunContext>, report: &AttemptReport<'_>) -> Vec<String> {
         match self {
-            Source::St(source) => source.settle(host, report).err().into_iter().collect(),
-            Source::Bd(source) => source.settle(host, report),
+            Source::St(source) => source.finalize(context, report).err().into_iter().collect(),
+            Source::Bd(source) => source.finalize(context, report),
         }
     }
 
     /// Reads the source again and says what is different.
-    pub fn refresh(&self, host: &Arc<Host>) -> Result<PlanChange, String> {
+    pub fn refresh(&self, context: &Arc<RunContext>) -> Result<PlanChange, String> {
         match self {
-            Source::St(source) => source.refresh(host),
-            Source::Bd(source) => source.refresh(host),
+            Source::St(source) => source.refresh(context),
+            Source::Bd(source) => source.refresh(context),
         }
     }
 
-    /// Gives back what is not done and writes the last words. What could not be written is returned.
-    pub fn conclude(&self, host: &Arc<Host>, words: &LastWords) -> Vec<String> {
+    /// Gives back what is not done and writes the final report. What could not be written is returned.
+    pub fn conclude(&self, context: &Arc<RunContext>, run_summary: &FinalReport) -> Vec<String> {
         match self {
-            Source::St(source) => source.conclude(words),
-            Source::Bd(source) => source.conclude(host, words),
+            Source::St(source) => source.conclude(run_summary),
+            Source::Bd(source) => source.conclude(context, run_summary),
         }
     }
 
     /// Variables that let the processes of an attempt read the source.
-    pub fn agent_environment(&self, host: &Host, attempt: &AttemptId) -> std::io::Result<Env> {
+    pub fn agent_environment(
+        &self,
+        context: &RunContext,
+        attempt: &AttemptId,
+    ) -> std::io::Result<Env> {
         match self {
             Source::St(_) => Ok(Env::empty()),
-            Source::Bd(source) => source.agent_environment(host, attempt),
+            Source::Bd(source) => source.agent_environment(context, attempt),
         }
     }
 }

@@ -12,15 +12,15 @@ use mesh_core::decision::Outcome;
 use mesh_core::event::{Delivery, PlanChange};
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_plan::comment::marker_of_attempt;
-use mesh_plan::loaded::Loaded;
-use mesh_plan::sheet::Sheet;
+use mesh_plan::details::TaskDetails;
+use mesh_plan::source_snapshot::SourceSnapshot;
 use mesh_plan::st::{
     self, ItemStatus, Progress, StEvent, StPlan, comment_text, event_line, progress_events,
 };
 
-use super::{AttemptReport, ClaimRefusal, LastWords, baseline};
+use super::{AttemptReport, ClaimRefusal, FinalReport, baseline};
 use crate::clock::unix_ms;
-use crate::host::{Host, lock};
+use crate::context::{RunContext, lock};
 
 /// Who writes, in comments.
 const AUTHOR: &str = "mesh";
@@ -29,13 +29,13 @@ const AUTHOR: &str = "mesh";
 pub(crate) struct StSource {
     path: PathBuf,
     ids: Vec<TaskId>,
-    baseline: Mutex<Loaded>,
+    baseline: Mutex<SourceSnapshot>,
     /// The status that mesh wrote last, by task.
     wrote: Mutex<BTreeMap<TaskId, &'static str>>,
 }
 
 impl StSource {
-    pub fn new(path: PathBuf, ids: Vec<TaskId>, loaded: Loaded) -> StSource {
+    pub fn new(path: PathBuf, ids: Vec<TaskId>, loaded: SourceSnapshot) -> StSource {
         StSource {
             path,
             ids,
@@ -50,7 +50,10 @@ impl StSource {
         let known = lock(&self.wrote).get(task).map(|word| (*word).to_owned());
         let known = known.or_else(|| {
             let baseline = lock(&self.baseline);
-            baseline.sheets.get(task).map(|sheet| sheet.status.clone())
+            baseline
+                .details
+                .get(task)
+                .map(|details| details.status.clone())
         });
         let file = self.lock().map_err(ClaimRefusal::Failed)?;
         let Some(item) = file.plan.item(task) else {
@@ -71,7 +74,7 @@ impl StSource {
         }
     }
 
-    pub fn settle(&self, host: &Host, report: &AttemptReport<'_>) -> Result<(), String> {
+    pub fn finalize(&self, context: &RunContext, report: &AttemptReport<'_>) -> Result<(), String> {
         let (progress, detail) = match report.outcome {
             Outcome::Verified { .. } => (Progress::Verified, verified_text(report)),
             Outcome::Failed(failure) => (Progress::Failed, failure.to_string()),
@@ -80,27 +83,27 @@ impl StSource {
             Outcome::Interrupted => (Progress::Released, "the run was stopped".to_owned()),
             Outcome::Skipped(reason) => (Progress::Released, reason.to_string()),
         };
-        self.note(host, report.attempt, progress, Some(&detail))
+        self.note(context, report.attempt, progress, Some(&detail))
     }
 
-    pub fn refresh(&self, host: &Host) -> Result<PlanChange, String> {
-        let mut after = baseline::sound(load(&self.path, &self.ids)?)?;
-        crate::prepare::keep_known_results(&mut after, &lock(&self.baseline));
+    pub fn refresh(&self, context: &RunContext) -> Result<PlanChange, String> {
+        let mut after = baseline::validate(load(&self.path, &self.ids)?)?;
+        crate::prior_results::keep_known_results(&mut after, &lock(&self.baseline));
         let wrote = lock(&self.wrote).clone();
-        let ours = |sheet: &Sheet| {
+        let ours = |details: &TaskDetails| {
             wrote
-                .get(&sheet.id)
-                .is_some_and(|status| *status == sheet.status)
+                .get(&details.id)
+                .is_some_and(|status| *status == details.status)
         };
         Ok(baseline::advance(
-            host,
+            context,
             &mut lock(&self.baseline),
             after,
             &ours,
         ))
     }
 
-    pub fn conclude(&self, words: &LastWords) -> Vec<String> {
+    pub fn conclude(&self, run_summary: &FinalReport) -> Vec<String> {
         let plan = match fs_err::read(&self.path) {
             Ok(bytes) => st::read(&bytes).0,
             Err(error) => return vec![error.to_string()],
@@ -114,7 +117,7 @@ impl StSource {
             let events = progress_events(task, Progress::Released, AUTHOR, None);
             self.append(task, events).err()
         };
-        words
+        run_summary
             .claimed
             .iter()
             .filter(held)
@@ -124,12 +127,12 @@ impl StSource {
 
     fn note(
         &self,
-        host: &Host,
+        context: &RunContext,
         attempt: &AttemptId,
         progress: Progress,
         detail: Option<&str>,
     ) -> Result<(), String> {
-        let marker = marker_of_attempt(&host.run, attempt);
+        let marker = marker_of_attempt(&context.run, attempt);
         let comment = detail.map(|detail| comment_text(progress, detail, &marker));
         let events = progress_events(&attempt.task, progress, AUTHOR, comment.as_deref());
         self.append(&attempt.task, events)
@@ -243,7 +246,7 @@ pub(crate) fn marked_by(path: &Path, run: &str) -> BTreeSet<TaskId> {
 }
 
 /// Reads the plan, restricted to `ids` if there are any.
-pub(crate) fn load(path: &Path, ids: &[TaskId]) -> Result<Loaded, String> {
+pub(crate) fn load(path: &Path, ids: &[TaskId]) -> Result<SourceSnapshot, String> {
     let bytes = fs_err::read(path).map_err(|error| error.to_string())?;
     let mut loaded = st::load(&path.display().to_string(), &bytes);
     if !ids.is_empty()

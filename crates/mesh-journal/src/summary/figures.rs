@@ -8,7 +8,7 @@ use mesh_core::state::State;
 use mesh_core::time::Millis;
 
 use super::Overlap;
-use super::tries::Try;
+use super::attempts::AttemptTimeline;
 
 /// Figures of a run.
 pub(super) struct Figures {
@@ -18,13 +18,17 @@ pub(super) struct Figures {
 }
 
 /// An agent that has not ended executes until `now`.
-pub(super) fn of(state: &State, tries: &BTreeMap<AttemptId, Try>, now: Millis) -> Figures {
-    let spans: Vec<(u64, u64)> = tries
+pub(super) fn of(
+    state: &State,
+    timelines: &BTreeMap<AttemptId, AttemptTimeline>,
+    now: Millis,
+) -> Figures {
+    let spans: Vec<(u64, u64)> = timelines
         .values()
         .filter_map(|attempt| executing(attempt, now))
         .collect();
-    let first = tries.values().map(|attempt| attempt.decided.at).min();
-    let last = tries
+    let first = timelines.values().map(|attempt| attempt.decided.at).min();
+    let last = timelines
         .values()
         .filter_map(|attempt| attempt.verified)
         .map(|moment| moment.at)
@@ -34,11 +38,11 @@ pub(super) fn of(state: &State, tries: &BTreeMap<AttemptId, Try>, now: Millis) -
         makespan_seconds: first
             .zip(last)
             .map(|(first, last)| seconds(last.since(first).0)),
-        lower_bound_seconds: lower_bound(state, tries, now),
+        lower_bound_seconds: lower_bound(state, timelines, now),
     }
 }
 
-fn executing(attempt: &Try, now: Millis) -> Option<(u64, u64)> {
+fn executing(attempt: &AttemptTimeline, now: Millis) -> Option<(u64, u64)> {
     let start = attempt.agent_started?.at;
     let end = attempt.ended.map_or(now, |ended| ended.at);
     Some((start.0, end.0.max(start.0)))
@@ -73,10 +77,14 @@ fn overlap(spans: &[(u64, u64)]) -> Overlap {
 }
 
 /// A task's duration is the time that all its attempts executed: they cannot have overlapped.
-fn lower_bound(state: &State, tries: &BTreeMap<AttemptId, Try>, now: Millis) -> Option<f64> {
+fn lower_bound(
+    state: &State,
+    timelines: &BTreeMap<AttemptId, AttemptTimeline>,
+    now: Millis,
+) -> Option<f64> {
     let mut durations = vec![0_u64; state.plan().tasks().len()];
     let mut ended = false;
-    for (id, attempt) in tries {
+    for (id, attempt) in timelines {
         if let (Some(at), Some((start, end))) =
             (state.plan().find(&id.task), executing(attempt, now))
         {

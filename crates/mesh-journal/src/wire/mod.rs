@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::run_id::RunId;
-use crate::wall::WallTime;
+use crate::timestamp::Timestamp;
 
 pub(crate) use event::RequestWire;
 pub(crate) use names::{NeedWire, task_id};
@@ -51,7 +51,7 @@ pub struct Record {
     /// When the fact was taken in, since the run's start.
     pub at: Millis,
     /// The same by the clock on the wall.
-    pub wall: WallTime,
+    pub wall: Timestamp,
     /// The fact.
     pub event: Event,
     /// What was decided, in order.
@@ -115,7 +115,7 @@ struct RecordWire {
     v: u32,
     n: u64,
     at: u64,
-    wall: WallTime,
+    wall: Timestamp,
     event: event::EventWire,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     decisions: Vec<decision::DecisionWire>,
@@ -158,7 +158,7 @@ pub fn decode_header(line: &[u8]) -> Result<Header, WireError> {
 pub fn encode_record(
     number: u64,
     at: Millis,
-    wall: WallTime,
+    wall: Timestamp,
     event: &Event,
     decisions: &[Decision],
 ) -> String {

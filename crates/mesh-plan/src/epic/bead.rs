@@ -1,11 +1,11 @@
-//! The sheet of one issue.
+//! The details of one issue.
 
 use mesh_core::issue::{EdgeKind, Issue};
 
 use super::METADATA_VERIFY;
-use crate::sheet::{ProofFrom, Sheet, verify_lines};
+use crate::details::{ProofFrom, TaskDetails, verify_lines};
 
-pub(super) fn sheet(issue: &Issue, member: bool) -> Sheet {
+pub(super) fn details_of(issue: &Issue, member: bool) -> TaskDetails {
     let (proof, proof_from) = proof(issue);
     let parents = issue
         .edges
@@ -13,7 +13,7 @@ pub(super) fn sheet(issue: &Issue, member: bool) -> Sheet {
         .filter(|edge| edge.kind == EdgeKind::Parent)
         .map(|edge| edge.to.clone())
         .collect();
-    let mut sheet = Sheet {
+    let mut details = TaskDetails {
         id: issue.id.clone(),
         title: issue.title.clone(),
         description: issue.description.clone(),
@@ -32,8 +32,8 @@ pub(super) fn sheet(issue: &Issue, member: bool) -> Sheet {
         parents,
         member,
     };
-    sheet.text_fingerprint = sheet.compute_fingerprint();
-    sheet
+    details.text_fingerprint = details.compute_fingerprint();
+    details
 }
 
 fn proof(issue: &Issue) -> (Vec<String>, ProofFrom) {

@@ -5,7 +5,7 @@
 //! has two (measured on bd 1.0.5 and 1.3.0).
 
 mod bead;
-mod family;
+mod hierarchy;
 #[cfg(test)]
 mod listings;
 mod target;

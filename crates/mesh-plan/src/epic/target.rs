@@ -6,7 +6,7 @@ use mesh_core::id::TaskId;
 use mesh_core::issue::{Issue, IssueKind, IssueStatus};
 use thiserror::Error;
 
-use super::family::Family;
+use super::hierarchy::Hierarchy;
 use crate::nearest;
 
 /// What is to be worked.
@@ -98,9 +98,9 @@ pub fn resolve_target(
     words: &[String],
     issues: &BTreeMap<TaskId, Issue>,
 ) -> Result<Target, TargetProblem> {
-    let family = Family::new(issues);
+    let hierarchy = Hierarchy::new(issues);
     if words.is_empty() {
-        return in_progress(issues, &family);
+        return in_progress(issues, &hierarchy);
     }
     let ids = known_ids(words, issues)?;
     for id in &ids {
@@ -112,8 +112,8 @@ pub fn resolve_target(
         }
     }
     match ids.as_slice() {
-        [only] if family.is_epic(only) => Ok(Target::Epic(only.clone())),
-        _ => match common_epic(&ids, &family)? {
+        [only] if hierarchy.is_epic(only) => Ok(Target::Epic(only.clone())),
+        _ => match common_epic(&ids, &hierarchy)? {
             Some(epic) => Ok(Target::Members { epic, ids }),
             None => match <[TaskId; 1]>::try_from(ids) {
                 Ok([bead]) => Ok(Target::Wrap { bead }),
@@ -125,7 +125,7 @@ pub fn resolve_target(
 
 fn in_progress(
     issues: &BTreeMap<TaskId, Issue>,
-    family: &Family<'_>,
+    hierarchy: &Hierarchy<'_>,
 ) -> Result<Target, TargetProblem> {
     let begun: Vec<TaskId> = issues
         .values()
@@ -136,7 +136,7 @@ fn in_progress(
         .collect();
     match begun.as_slice() {
         [] => Err(TargetProblem::NothingInProgress),
-        [bead] => match common_epic(&begun, family)? {
+        [bead] => match common_epic(&begun, hierarchy)? {
             Some(epic) => Ok(Target::Epic(epic)),
             None => Ok(Target::Wrap { bead: bead.clone() }),
         },
@@ -171,16 +171,16 @@ fn known_ids(
 }
 
 /// The innermost epic above all of `ids`. An epic that was only made to wrap a bead gives way to any other.
-fn common_epic(ids: &[TaskId], family: &Family<'_>) -> Result<Option<TaskId>, TargetProblem> {
-    let mut above = ids.iter().map(|id| family.epics_above(id));
+fn common_epic(ids: &[TaskId], hierarchy: &Hierarchy<'_>) -> Result<Option<TaskId>, TargetProblem> {
+    let mut above = ids.iter().map(|id| hierarchy.epics_above(id));
     let mut common: BTreeSet<&TaskId> = above.next().unwrap_or_default();
     for epics in above {
         common.retain(|epic| epics.contains(epic));
     }
-    if common.iter().any(|epic| !family.is_wrapper(epic)) {
-        common.retain(|epic| !family.is_wrapper(epic));
+    if common.iter().any(|epic| !hierarchy.is_wrapper(epic)) {
+        common.retain(|epic| !hierarchy.is_wrapper(epic));
     }
-    match family.innermost(&common).as_slice() {
+    match hierarchy.innermost(&common).as_slice() {
         [] => Ok(None),
         [epic] => Ok(Some((*epic).clone())),
         several => Err(TargetProblem::SeveralEpics {

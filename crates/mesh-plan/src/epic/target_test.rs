@@ -2,7 +2,7 @@ use super::super::listings::*;
 use super::*;
 use crate::epic::load;
 
-fn all_names(loaded: &crate::loaded::Loaded) -> Vec<&str> {
+fn all_names(loaded: &crate::source_snapshot::SourceSnapshot) -> Vec<&str> {
     loaded.tasks.iter().map(|task| task.id.as_str()).collect()
 }
 

@@ -6,11 +6,11 @@ use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::issue::{EdgeKind, Issue, IssueKind, IssueStatus};
 use mesh_core::task::{Standing, Task};
 
-use super::bead::sheet;
-use super::family::Family;
+use super::bead::details_of;
+use super::hierarchy::Hierarchy;
 use super::target::Target;
 use crate::diagnostic::Diagnostic;
-use crate::loaded::{Loaded, SourceInfo, SourceKind};
+use crate::source_snapshot::{SourceInfo, SourceKind, SourceSnapshot};
 
 /// Labels that begin so name a lock group.
 pub const LABEL_LOCK: &str = "mesh-lock:";
@@ -25,29 +25,29 @@ const OTHER_PROJECT: &str = "external:";
 /// says whether an assigned or begun issue is held by this repository's mesh and so may be run.
 ///
 /// Needs are the gating edges of a task and of the epics that contain it. A closed blocker from outside joins the plan as a
-/// satisfied task that is no [`crate::sheet::Sheet::member`], because dependents must stand on its work; an open one is named in
+/// satisfied task that is no [`crate::details::TaskDetails::member`], because dependents must stand on its work; an open one is named in
 /// [`Task::outside`].
 #[must_use]
 pub fn load(
     target: &Target,
     issues: &BTreeMap<TaskId, Issue>,
     ours: &dyn Fn(&Issue) -> bool,
-) -> Loaded {
-    let family = Family::new(issues);
+) -> SourceSnapshot {
+    let hierarchy = Hierarchy::new(issues);
     let mut members: BTreeSet<&TaskId> = BTreeSet::new();
     match target {
         Target::Epic(root) | Target::Members { epic: root, .. } => {
             members.extend(
-                family
+                hierarchy
                     .below(root)
                     .into_iter()
-                    .filter(|id| is_worked(family.issue(id))),
+                    .filter(|id| is_worked(hierarchy.issue(id))),
             );
         }
         Target::Wrap { bead } => members.extend(issues.get_key_value(bead).map(|(id, _)| id)),
     }
     let mut reader = Reader {
-        family: &family,
+        hierarchy: &hierarchy,
         root: target.id(),
         members,
         ours,
@@ -68,7 +68,7 @@ fn is_worked(issue: Option<&Issue>) -> bool {
 }
 
 struct Reader<'a, 'f> {
-    family: &'f Family<'a>,
+    hierarchy: &'f Hierarchy<'a>,
     root: &'f TaskId,
     members: BTreeSet<&'a TaskId>,
     ours: &'f dyn Fn(&Issue) -> bool,
@@ -85,36 +85,36 @@ struct Blockers {
 }
 
 impl<'a> Reader<'a, '_> {
-    fn read(&mut self) -> Loaded {
-        let root = self.family.issue(self.root);
+    fn read(&mut self) -> SourceSnapshot {
+        let root = self.hierarchy.issue(self.root);
         let title = root.map_or_else(String::new, |issue| issue.title.clone());
         self.check_root(root);
         let mut tasks = Vec::new();
-        let mut sheets = BTreeMap::new();
+        let mut details = BTreeMap::new();
         for id in self.members.clone() {
-            let Some(issue) = self.family.issue(id) else {
+            let Some(issue) = self.hierarchy.issue(id) else {
                 continue;
             };
             tasks.push(self.member(issue));
-            sheets.insert(id.clone(), sheet(issue, true));
+            details.insert(id.clone(), details_of(issue, true));
         }
         for id in self.outsiders.clone() {
-            let Some(issue) = self.family.issue(id) else {
+            let Some(issue) = self.hierarchy.issue(id) else {
                 continue;
             };
             tasks.push(self.outsider(issue));
-            sheets.insert(id.clone(), sheet(issue, false));
+            details.insert(id.clone(), details_of(issue, false));
         }
-        Loaded {
+        SourceSnapshot {
             tasks,
-            sheets,
+            details,
             source: SourceInfo {
                 kind: SourceKind::Bd,
                 id: self.root.to_string(),
                 title,
             },
             diagnostics: std::mem::take(&mut self.diagnostics),
-            places: BTreeMap::new(),
+            spans: BTreeMap::new(),
         }
     }
 
@@ -155,7 +155,7 @@ impl<'a> Reader<'a, '_> {
         task.standing = self.standing(issue);
         let mut blockers = self.blockers(issue);
         if issue.kind == IssueKind::Epic {
-            let children = self.family.children(&issue.id).iter();
+            let children = self.hierarchy.children(&issue.id).iter();
             blockers.needs.extend(
                 children
                     .filter(|child| self.members.contains(*child))
@@ -180,7 +180,7 @@ impl<'a> Reader<'a, '_> {
         task.priority = issue.priority;
         task.standing = Standing::Satisfied { commit: None };
         if issue.kind == IssueKind::Epic {
-            let below = self.family.children(&issue.id).iter().filter(|child| {
+            let below = self.hierarchy.children(&issue.id).iter().filter(|child| {
                 // What the plan has as a member may still be open; the epic is closed all the same.
                 self.outsiders.contains(*child)
             });
@@ -194,10 +194,10 @@ impl<'a> Reader<'a, '_> {
     fn blockers(&mut self, issue: &'a Issue) -> Blockers {
         let mut blockers = Blockers::default();
         self.take_edges(issue, issue, &mut blockers);
-        for epic in self.family.epics_above(&issue.id) {
+        for epic in self.hierarchy.epics_above(&issue.id) {
             // Only what this plan is about: another epic that the bead is filed under does not speak here.
             if (epic == self.root || self.members.contains(epic))
-                && let Some(epic) = self.family.issue(epic)
+                && let Some(epic) = self.hierarchy.issue(epic)
             {
                 self.take_edges(issue, epic, &mut blockers);
             }
@@ -214,7 +214,7 @@ impl<'a> Reader<'a, '_> {
             let to = &edge.to;
             // An epic that waits for something inside itself says nothing that its children do not say.
             if carrier.id != task.id
-                && (*to == task.id || self.family.epics_above(to).contains(&carrier.id))
+                && (*to == task.id || self.hierarchy.epics_above(to).contains(&carrier.id))
             {
                 continue;
             }
@@ -222,7 +222,7 @@ impl<'a> Reader<'a, '_> {
                 blockers.needs.insert(to.clone());
                 continue;
             }
-            match self.family.issue(to) {
+            match self.hierarchy.issue(to) {
                 None if to.as_str().starts_with(OTHER_PROJECT) => {
                     blockers.outside.insert(to.clone());
                 }
@@ -244,15 +244,15 @@ impl<'a> Reader<'a, '_> {
 
     /// Takes a closed blocker from outside into the plan; of an epic, all that is closed below it.
     fn invite(&mut self, id: &'a TaskId) {
-        if !self.outsiders.insert(id) || !self.family.is_epic(id) {
+        if !self.outsiders.insert(id) || !self.hierarchy.is_epic(id) {
             return;
         }
-        for below in self.family.below(id) {
+        for below in self.hierarchy.below(id) {
             let closed = self
-                .family
+                .hierarchy
                 .issue(below)
                 .is_some_and(|issue| issue.status == IssueStatus::Closed);
-            if closed && is_worked(self.family.issue(below)) && !self.members.contains(below) {
+            if closed && is_worked(self.hierarchy.issue(below)) && !self.members.contains(below) {
                 self.outsiders.insert(below);
             }
         }
@@ -289,12 +289,12 @@ impl<'a> Reader<'a, '_> {
         if epic.status != IssueStatus::Closed {
             return Standing::Container;
         }
-        let below = self.family.below(&epic.id);
+        let below = self.hierarchy.below(&epic.id);
         let open: Vec<&str> = below
             .into_iter()
-            .filter(|id| self.members.contains(*id) && !self.family.is_epic(id))
+            .filter(|id| self.members.contains(*id) && !self.hierarchy.is_epic(id))
             .filter(|id| {
-                self.family
+                self.hierarchy
                     .issue(id)
                     .is_some_and(|issue| issue.status != IssueStatus::Closed)
             })
@@ -315,12 +315,12 @@ impl<'a> Reader<'a, '_> {
 
     /// The nearest epic between `id` and the root that a person put aside; the root was asked for, so it does not count.
     fn aside_above(&self, id: &TaskId) -> Option<(&'a TaskId, &'a str)> {
-        self.family
+        self.hierarchy
             .epics_above(id)
             .into_iter()
             .filter(|epic| self.members.contains(epic))
             .find_map(|epic| {
-                let issue = self.family.issue(epic)?;
+                let issue = self.hierarchy.issue(epic)?;
                 put_aside(&issue.status).map(|_| (epic, issue.status.as_str()))
             })
     }

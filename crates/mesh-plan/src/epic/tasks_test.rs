@@ -1,17 +1,17 @@
 use super::super::listings::*;
 use super::*;
+use crate::details::ProofFrom;
 use crate::epic::resolve_target;
-use crate::sheet::ProofFrom;
 
 fn nobody(_: &Issue) -> bool {
     false
 }
 
-fn of_epic(name: &str, issues: &Listing) -> Loaded {
+fn of_epic(name: &str, issues: &Listing) -> SourceSnapshot {
     load(&Target::Epic(id(name)), issues, &nobody)
 }
 
-fn find<'a>(loaded: &'a Loaded, name: &str) -> &'a Task {
+fn find<'a>(loaded: &'a SourceSnapshot, name: &str) -> &'a Task {
     loaded
         .tasks
         .iter()
@@ -23,11 +23,11 @@ fn names(ids: &[TaskId]) -> Vec<&str> {
     ids.iter().map(TaskId::as_str).collect()
 }
 
-fn all_names(loaded: &Loaded) -> Vec<&str> {
+fn all_names(loaded: &SourceSnapshot) -> Vec<&str> {
     loaded.tasks.iter().map(|task| task.id.as_str()).collect()
 }
 
-fn said(loaded: &Loaded) -> Vec<String> {
+fn said(loaded: &SourceSnapshot) -> Vec<String> {
     loaded.diagnostics.iter().map(ToString::to_string).collect()
 }
 
@@ -198,10 +198,10 @@ fn an_open_blocker_outside_is_named_and_a_closed_one_joins() {
     assert_eq!(names(&find(&loaded, "f").needs), ["f.1", "f.2"]);
     assert_eq!(names(&find(&loaded, "f.2").needs), ["f.2.1"]);
     let outsiders: Vec<&str> = loaded
-        .sheets
+        .details
         .values()
-        .filter(|sheet| !sheet.member)
-        .map(|sheet| sheet.id.as_str())
+        .filter(|details| !details.member)
+        .map(|details| details.id.as_str())
         .collect();
     assert_eq!(outsiders, ["done", "f", "f.1", "f.2", "f.2.1"]);
     assert!(loaded.plan().is_ok());
@@ -288,8 +288,8 @@ fn the_proof_is_looked_for_in_its_order() {
     c.description = "text\nVerify: `make d`".to_owned();
     let loaded = of_epic("e", &listing([epic("e", &[]), a, b, c, under("d")]));
     let of = |name: &str| {
-        let sheet = &loaded.sheets[&id(name)];
-        (sheet.proof_command(), sheet.proof_from)
+        let details = &loaded.details[&id(name)];
+        (details.proof_command(), details.proof_from)
     };
     assert_eq!(of("a"), (Some("make a".to_owned()), ProofFrom::Metadata));
     assert_eq!(

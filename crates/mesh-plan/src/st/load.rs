@@ -1,26 +1,26 @@
-//! Items to tasks and sheets.
+//! Items to tasks and details.
 
 use std::collections::BTreeMap;
 
 use mesh_core::task::{Standing, Task};
 
 use super::{ItemStatus, Slot, StItem, StPlan};
+use crate::details::{ProofFrom, TaskDetails};
 use crate::diagnostic::{self, Diagnostic};
-use crate::loaded::{Loaded, SourceInfo, SourceKind};
-use crate::sheet::{ProofFrom, Sheet};
+use crate::source_snapshot::{SourceInfo, SourceKind, SourceSnapshot};
 
 /// Priority of an item that names none, as the tracker has it.
 const DEFAULT_PRIORITY: i32 = 2;
 
-pub(super) fn load(plan: &StPlan, name: &str) -> Loaded {
+pub(super) fn load(plan: &StPlan, name: &str) -> SourceSnapshot {
     let slots: Vec<&Slot> = plan.slots.iter().flatten().collect();
     let begun = slots
         .iter()
         .filter(|slot| slot.item.status == ItemStatus::InProgress)
         .count();
     let mut tasks = Vec::with_capacity(slots.len());
-    let mut sheets = BTreeMap::new();
-    let mut places = BTreeMap::new();
+    let mut details = BTreeMap::new();
+    let mut spans = BTreeMap::new();
     let mut diagnostics = plan.diagnostics();
     // What was begun goes first, then the order of the file.
     let (mut next_begun, mut next_other) = (0, begun);
@@ -32,8 +32,8 @@ pub(super) fn load(plan: &StPlan, name: &str) -> Loaded {
         };
         tasks.push(task(slot, u32::try_from(*next).unwrap_or(u32::MAX)));
         *next += 1;
-        sheets.insert(slot.item.id.clone(), sheet(slot));
-        places.insert(slot.item.id.clone(), slot.place);
+        details.insert(slot.item.id.clone(), details_of(slot));
+        spans.insert(slot.item.id.clone(), slot.place);
         diagnostics.extend(too_early(plan, slot));
     }
     if slots.is_empty() {
@@ -49,12 +49,12 @@ pub(super) fn load(plan: &StPlan, name: &str) -> Loaded {
         id: name.to_owned(),
         title: name.to_owned(),
     };
-    Loaded {
+    SourceSnapshot {
         tasks,
-        sheets,
+        details,
         source,
         diagnostics,
-        places,
+        spans,
     }
 }
 
@@ -114,7 +114,7 @@ fn standing(item: &StItem) -> Standing {
     }
 }
 
-fn sheet(slot: &Slot) -> Sheet {
+fn details_of(slot: &Slot) -> TaskDetails {
     let item = &slot.item;
     let meta = &slot.notes.meta;
     let step = item.step.trim();
@@ -124,7 +124,7 @@ fn sheet(slot: &Slot) -> Sheet {
         .iter()
         .map(|line| format!("- {line}"))
         .collect();
-    let mut sheet = Sheet {
+    let mut details = TaskDetails {
         id: item.id.clone(),
         description: if step == title {
             String::new()
@@ -151,8 +151,8 @@ fn sheet(slot: &Slot) -> Sheet {
         parents: std::collections::BTreeSet::new(),
         member: true,
     };
-    sheet.text_fingerprint = sheet.compute_fingerprint();
-    sheet
+    details.text_fingerprint = details.compute_fingerprint();
+    details
 }
 
 /// A plan's own rule is that an item is begun or completed only when all it depends on is completed.

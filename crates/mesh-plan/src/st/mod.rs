@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use mesh_core::id::TaskId;
 
 use crate::diagnostic::{self, Diagnostic, Place};
-use crate::loaded::Loaded;
+use crate::source_snapshot::SourceSnapshot;
 use meta::Notes;
 
 pub use write::{Progress, StEvent, comment_text, event_line, new_plan, progress_events};
@@ -219,9 +219,9 @@ impl StPlan {
         read::extend(self, bytes);
     }
 
-    /// Tasks and sheets of the items; `name` is the file as the user gave it.
+    /// Tasks and details of the items; `name` is the file as the user gave it.
     #[must_use]
-    pub fn load(&self, name: &str) -> Loaded {
+    pub fn load(&self, name: &str) -> SourceSnapshot {
         load::load(self, name)
     }
 
@@ -251,7 +251,7 @@ pub fn read(bytes: &[u8]) -> (StPlan, Vec<Diagnostic>) {
 
 /// Reads a whole file and makes tasks of it; `name` is the file as the user gave it.
 #[must_use]
-pub fn load(name: &str, bytes: &[u8]) -> Loaded {
+pub fn load(name: &str, bytes: &[u8]) -> SourceSnapshot {
     read(bytes).0.load(name)
 }
 

@@ -25,7 +25,7 @@ fn plans(folder: &str) -> Vec<PathBuf> {
 }
 
 /// What the expected file holds: the diagnostics, and the tasks if it is a plan.
-fn shown(name: &str, loaded: &Loaded) -> String {
+fn shown(name: &str, loaded: &SourceSnapshot) -> String {
     let mut text = String::new();
     let diagnostics = match loaded.plan() {
         Ok(plan) => {
@@ -43,8 +43,8 @@ fn shown(name: &str, loaded: &Loaded) -> String {
     said + &text
 }
 
-fn task_line(task: &Task, loaded: &Loaded) -> String {
-    let sheet = &loaded.sheets[&task.id];
+fn task_line(task: &Task, loaded: &SourceSnapshot) -> String {
+    let details = &loaded.details[&task.id];
     let ids = |ids: &[TaskId]| {
         ids.iter()
             .map(|id| format!("{:?}", id.as_str()))
@@ -76,22 +76,22 @@ fn task_line(task: &Task, loaded: &Loaded) -> String {
     let _ = writeln!(
         line,
         "\n  title {:?} description {:?} notes {:?}",
-        sheet.title, sheet.description, sheet.notes
+        details.title, details.description, details.notes
     );
     let _ = writeln!(
         line,
         "  proof {:?} ({}) scope {:?} acceptance {:?} without {}",
-        sheet.proof_command(),
-        sheet.proof_from.as_str(),
-        sheet.scope,
-        sheet.acceptance,
-        sheet.allow_no_validation
+        details.proof_command(),
+        details.proof_from.as_str(),
+        details.scope,
+        details.acceptance,
+        details.allow_no_validation
     );
     line
 }
 
 /// Compares with the file beside the plan; `MESH_UPDATE_EXPECTED=1` writes it anew, to be read by a person.
-fn check(path: &Path) -> Loaded {
+fn check(path: &Path) -> SourceSnapshot {
     let name = path
         .file_name()
         .and_then(|name| name.to_str())
@@ -245,11 +245,11 @@ fn ids_restrict_to_what_they_need() {
     loaded.restrict(&[id("st-002")]).expect("it is there");
     let left: Vec<&str> = loaded.tasks.iter().map(|task| task.id.as_str()).collect();
     assert_eq!(left, ["st-001", "st-002"]);
-    assert_eq!(loaded.sheets.len(), 2);
+    assert_eq!(loaded.details.len(), 2);
     assert!(loaded.plan().is_ok());
 }
 
-/// It is read by several threads; the order and the places are those of the file.
+/// The order and the spans are those of the file.
 #[test]
 fn a_big_plan_is_read_whole() {
     let items: Vec<StItem> = (0..10_000)
@@ -281,7 +281,7 @@ fn a_big_plan_is_read_whole() {
         loaded
             .tasks
             .iter()
-            .map(|task| loaded.places[&task.id])
+            .map(|task| loaded.spans[&task.id])
             .is_sorted()
     );
 }

@@ -4,11 +4,11 @@
 //! locks the file, the lock belongs to the open file, and so it is held from before the start until the shim has ended, whoever
 //! dies in between. The shim enforces the limits that must hold without a coordinator, ends and reaps every descendant of the
 //! child, and only then writes the exit report. So whoever finds the lock free *and* a report knows that nothing of the child is
-//! left; the lock free *without* a report means that the shim was killed, and [`crate::stray`] has to look.
+//! left; the lock free *without* a report means that the shim was killed, and [`crate::orphans`] has to look.
 //!
-//! [`start`] and [`Live`] are the coordinator's side, [`main`] is the shim itself.
+//! [`start`] and [`ShimHandle`] are the coordinator's side, [`main`] is the shim itself.
 
-mod live;
+mod handle;
 mod lock;
 mod logs;
 mod main;
@@ -17,7 +17,7 @@ mod spec;
 mod supervise;
 mod sweep;
 
-pub use live::{Launcher, Live, StartError, start};
+pub use handle::{Launcher, ShimHandle, StartError, start};
 pub use lock::{LockError, is_locked, lock_attempt};
 pub use main::{NICENESS, main};
 pub use report::{

@@ -1,7 +1,7 @@
 //! What a shim is told: one file, written before it starts.
 
 use crate::env::Env;
-use crate::os_text;
+use crate::os_string_serde;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -24,24 +24,24 @@ pub struct ShimSpec {
     /// Version of this format; [`ShimSpec::new`] sets it.
     pub schema: u32,
     /// An absolute path, or a name that is looked up on the `PATH` of `env`.
-    #[serde(with = "os_text::path")]
+    #[serde(with = "os_string_serde::path")]
     pub program: PathBuf,
     /// Arguments without the program.
-    #[serde(with = "os_text::list")]
+    #[serde(with = "os_string_serde::list")]
     pub args: Vec<OsString>,
     /// The child's working directory.
-    #[serde(with = "os_text::path")]
+    #[serde(with = "os_string_serde::path")]
     pub cwd: PathBuf,
     /// The child's complete environment; the shim adds the two markers and nothing else.
     pub env: Env,
     /// What the child reads; nothing when absent.
-    #[serde(with = "os_text::optional_path", default)]
+    #[serde(with = "os_string_serde::optional_path", default)]
     pub stdin: Option<PathBuf>,
     /// Appended to; created when absent.
-    #[serde(with = "os_text::path")]
+    #[serde(with = "os_string_serde::path")]
     pub stdout: PathBuf,
     /// Appended to; created when absent. May be the same file as `stdout`.
-    #[serde(with = "os_text::path")]
+    #[serde(with = "os_string_serde::path")]
     pub stderr: PathBuf,
     /// Most bytes that both streams together may grow by.
     pub log_limit_bytes: u64,
@@ -50,13 +50,13 @@ pub struct ShimSpec {
     /// Milliseconds between SIGTERM and SIGKILL when the child is stopped or reaches its hard limit.
     pub grace_ms: u64,
     /// Where the shim says who it is ([`super::ShimRecord`]).
-    #[serde(with = "os_text::path")]
+    #[serde(with = "os_string_serde::path")]
     pub record: PathBuf,
     /// Where it says how everything ended ([`super::ExitReport`]).
-    #[serde(with = "os_text::path")]
+    #[serde(with = "os_string_serde::path")]
     pub report: PathBuf,
     /// The shim's own messages; nowhere when absent.
-    #[serde(with = "os_text::optional_path", default)]
+    #[serde(with = "os_string_serde::optional_path", default)]
     pub shim_log: Option<PathBuf>,
     /// The child's `MESH_RUN`.
     pub run: String,

@@ -8,7 +8,7 @@ use mesh_journal::locks::LockError;
 use mesh_journal::{RunId, locks};
 use mesh_vcs::{Backend, Workspace};
 
-use crate::commands::target::RunArgs;
+use crate::commands::run_lookup::RunArgs;
 use crate::commands::workspaces::{Found, Held, Owner, Standing, inventory};
 use crate::error::{CommandError, Kind};
 use crate::exit_code;
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let may_go = |found: &Found, is_store_free: bool| match found.standing {
         Standing::Kept => true,
         Standing::Unknown => args.all && is_store_free,
-        Standing::Live | Standing::Owed => false,
+        Standing::ShimHandle | Standing::Owed => false,
     };
     let is_store_free = !locks::is_held(vcs.store_path())?;
     let (mut goes, stays): (Vec<Found>, Vec<Found>) = asked

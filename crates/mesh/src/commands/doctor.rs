@@ -1,7 +1,7 @@
 //! `mesh doctor`: whether a run could start here, and if not, why. It looks at everything before it says anything, and changes
 //! nothing, except what the tracker's own reads write.
 
-mod look;
+mod checks;
 mod tracker;
 
 use std::path::{Path, PathBuf};
@@ -148,7 +148,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         mesh: env!("CARGO_PKG_VERSION"),
         ..Findings::default()
     };
-    look::at_everything(folder, &mut findings);
+    checks::at_everything(folder, &mut findings);
     let code = findings.code();
     findings.ok = code == exit_code::OK;
     if args.json {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mesh_journal::layout::MeshDir;
 
-use crate::commands::target;
+use crate::commands::run_lookup;
 use crate::config;
 use crate::error::CommandError;
 use crate::exit_code;
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
-    let mesh_dir = target::find_mesh_dir(folder)?;
+    let mesh_dir = run_lookup::find_mesh_dir(folder)?;
     let path = mesh_dir.config();
     let is_there = fs_err::symlink_metadata(&path).is_ok();
     if is_there && !args.force {
@@ -221,7 +221,7 @@ mod tests {
         assert!(proofs(&[]).is_empty());
     }
 
-    fn loaded(text: &str) -> config::Loaded {
+    fn loaded(text: &str) -> config::SourceSnapshot {
         let temp = tempfile::tempdir().unwrap();
         let mesh_dir = MeshDir::of(temp.path());
         mesh_dir.create().unwrap();

@@ -14,11 +14,11 @@ use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::state::State;
 use mesh_journal::RunId;
 use mesh_journal::layout::{AttemptDir, ProcessDir, RunDir};
-use mesh_proc::shim::{self, Live};
+use mesh_proc::shim::{self, ShimHandle};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
-use crate::commands::target::{self, RunArgs};
+use crate::commands::run_lookup::{self, RunArgs};
 use crate::error::CommandError;
 use crate::exit_code;
 use crate::ui::shell::Shell;
@@ -56,8 +56,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let (_, run, run_dir) = args.run.find(folder)?;
-    let state = target::read_run(&run_dir)?.state;
-    let task = target::find_task(&state, &run, &args.task)?;
+    let state = run_lookup::read_run(&run_dir)?.state;
+    let task = run_lookup::find_task(&state, &run, &args.task)?;
     let attempt = choose_attempt(&state, &run, task, args.attempt)?;
     let attempt_dir = run_dir.attempt(&attempt);
     if args.prompt {
@@ -297,7 +297,7 @@ impl Followed {
         let watch = self.watch()?;
         loop {
             // Asked before the files are read: what was written before the end is then shown as well.
-            let live = Live::adopt(&self.process.shim_json());
+            let live = ShimHandle::adopt(&self.process.shim_json());
             let is_over = self.is_over(live.as_ref())?;
             if !shown.copy(shell, is_over)? || is_over {
                 return Ok(exit_code::OK);
@@ -321,7 +321,7 @@ impl Followed {
     }
 
     /// Whether nothing more can come.
-    fn is_over(&self, live: Option<&Live>) -> Result<bool, CommandError> {
+    fn is_over(&self, live: Option<&ShimHandle>) -> Result<bool, CommandError> {
         if live.is_some() {
             return Ok(false);
         }
@@ -332,15 +332,15 @@ impl Followed {
             return Ok(true);
         }
         // A process that has not begun can begin as long as its attempt is the task's current one.
-        let state = target::read_run(&self.run_dir)?.state;
+        let state = run_lookup::read_run(&self.run_dir)?.state;
         Ok(state.current(&self.attempt).is_none())
     }
 }
 
 /// Until something is written, or the process that is followed has ended.
-fn wait(watch: &OwnedFd, live: Option<&Live>) -> Result<(), CommandError> {
+fn wait(watch: &OwnedFd, live: Option<&ShimHandle>) -> Result<(), CommandError> {
     let mut fds = vec![PollFd::new(watch, PollFlags::IN)];
-    let pidfd = live.map(Live::pidfd);
+    let pidfd = live.map(ShimHandle::pidfd);
     if let Some(pidfd) = &pidfd {
         fds.push(PollFd::new(pidfd, PollFlags::IN));
     }

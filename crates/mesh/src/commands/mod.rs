@@ -10,11 +10,11 @@ pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod retry;
 pub(crate) mod run;
-pub(crate) mod shown;
+pub(crate) mod run_lookup;
+pub(crate) mod show_run;
 pub(crate) mod skip;
 pub(crate) mod status;
 pub(crate) mod stop;
-pub(crate) mod target;
 pub(crate) mod why;
 pub(crate) mod workspaces;
 

@@ -14,7 +14,7 @@ use mesh_core::task::{Standing, Task};
 use mesh_core::text::{counted, one_line};
 use mesh_core::time::Millis;
 use mesh_engine::SourceSetup;
-use mesh_journal::{RunId, WallTime};
+use mesh_journal::{RunId, Timestamp};
 use mesh_plan::diagnostic::Diagnostic;
 use mesh_vcs::{CommitId, NewWorkspace, name};
 use serde::Serialize;
@@ -91,7 +91,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let scope = scope::read(
         &args.scope,
         folder,
-        RunId::generate(WallTime(mesh_engine::unix_ms())),
+        RunId::generate(Timestamp(mesh_engine::unix_ms())),
     )?;
     let serial = scope.check_parallelism(args.scope.allow_serial).err();
     // A plan can be looked at without an agent; its commands then lack that line.
@@ -309,9 +309,9 @@ fn commands(
         }
         let own = scope
             .loaded
-            .sheets
+            .details
             .get(&task.id)
-            .and_then(mesh_plan::sheet::Sheet::proof_command);
+            .and_then(mesh_plan::details::TaskDetails::proof_command);
         if let Some(proof) = own.or_else(|| verify.clone()) {
             lines.push(shown(&["sh".to_owned(), "-c".to_owned(), proof]));
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::commands::shown::{self, ShownArgs};
+use crate::commands::show_run::{self, ShowArgs};
 use crate::error::CommandError;
 use crate::report;
 use crate::ui::shell::Shell;
@@ -11,9 +11,9 @@ use crate::ui::shell::Shell;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    pub shown: ShownArgs,
+    pub shown: ShowArgs,
 }
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
-    shown::show(&args.shown, folder, shell, report::report_lines)
+    show_run::show(&args.shown, folder, shell, report::report_lines)
 }

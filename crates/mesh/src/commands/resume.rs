@@ -5,7 +5,7 @@ use std::path::Path;
 use mesh_proc::env::Env;
 
 use crate::commands::run::world;
-use crate::commands::target::RunArgs;
+use crate::commands::run_lookup::RunArgs;
 use crate::error::CommandError;
 use crate::inside;
 use crate::log;

@@ -14,7 +14,7 @@ use mesh_core::issue::{Issue, IssueStatus};
 use mesh_core::state::Phase;
 use mesh_engine::{SourceSetup, is_held_by_mesh};
 
-use crate::commands::target::{self, RunArgs, RunState};
+use crate::commands::run_lookup::{self, RunArgs, RunState};
 use crate::error::CommandError;
 use crate::exit_code;
 use crate::inside;
@@ -39,9 +39,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let (mesh_dir, run, run_dir) = args.run.find(folder)?;
     inside::refuse(&mesh_dir, "retry")?;
-    let read = target::read_run_to_change(&run, &run_dir)?;
+    let read = run_lookup::read_run_to_change(&run, &run_dir)?;
     let tasks = match &args.task {
-        Some(task) => vec![target::find_task(&read.state, &run, task)?],
+        Some(task) => vec![run_lookup::find_task(&read.state, &run, task)?],
         None => failed(&read),
     };
     if tasks.is_empty() {
@@ -57,11 +57,13 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     // All or none.
     let mut again = Vec::new();
     for request in &requests {
-        again.extend(tasks_again(&target::decisions(&read, &run_dir, request)?));
+        again.extend(tasks_again(&run_lookup::decisions(
+            &read, &run_dir, request,
+        )?));
     }
     check_claimable(&read, again)?;
     for request in &requests {
-        let said = target::ask(&read, &run, &run_dir, request)?;
+        let said = run_lookup::ask(&read, &run, &run_dir, request)?;
         if let Request::Retry { task, .. } = request {
             shell.line(format!("{task}: the retry is {said}"));
         }

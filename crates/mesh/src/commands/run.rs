@@ -7,12 +7,12 @@ use mesh_core::text::{counted, one_line};
 use mesh_core::time::Span;
 use mesh_engine::{EngineError, NewRun, World};
 use mesh_journal::layout::MeshDir;
-use mesh_journal::{RunId, WallTime};
+use mesh_journal::{RunId, Timestamp};
 use mesh_plan::epic::Target;
 use mesh_proc::env::Env;
 use mesh_proc::shim::Launcher;
 
-use crate::commands::target;
+use crate::commands::run_lookup;
 use crate::error::CommandError;
 use crate::exit_code;
 use crate::inside;
@@ -44,8 +44,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
-    inside::refuse(&target::find_mesh_dir(folder)?, "run")?;
-    let run = RunId::generate(WallTime(mesh_engine::unix_ms()));
+    inside::refuse(&run_lookup::find_mesh_dir(folder)?, "run")?;
+    let run = RunId::generate(Timestamp(mesh_engine::unix_ms()));
     let mut scope = scope::read(&args.scope, folder, run.clone())?;
     mesh_engine::refuse_beside_unfinished(&MeshDir::of(&scope.root))?;
     if scope.has_tasks() && scope.open_tasks() == 0 {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mesh_core::event::Request;
 
-use crate::commands::target::{self, RunArgs};
+use crate::commands::run_lookup::{self, RunArgs};
 use crate::error::CommandError;
 use crate::exit_code;
 use crate::inside;
@@ -23,10 +23,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let (mesh_dir, run, run_dir) = args.run.find(folder)?;
     inside::refuse(&mesh_dir, "skip")?;
-    let read = target::read_run_to_change(&run, &run_dir)?;
-    let task = target::find_task(&read.state, &run, &args.task)?;
+    let read = run_lookup::read_run_to_change(&run, &run_dir)?;
+    let task = run_lookup::find_task(&read.state, &run, &args.task)?;
     let request = Request::Skip { task: task.clone() };
-    let said = target::ask(&read, &run, &run_dir, &request)?;
+    let said = run_lookup::ask(&read, &run, &run_dir, &request)?;
     shell.line(format!("{task}: the request to leave it out is {said}"));
     Ok(exit_code::OK)
 }

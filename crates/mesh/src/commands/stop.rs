@@ -12,12 +12,12 @@ use mesh_journal::RunId;
 use mesh_journal::layout::{MeshDir, RunDir};
 use mesh_journal::locks::{self, Holder};
 use mesh_proc::env::Env;
-use mesh_proc::shim::{self, Live};
-use mesh_proc::stray::{self, Marked, Search};
+use mesh_proc::orphans::{self, Marked, Search};
+use mesh_proc::shim::{self, ShimHandle};
 use mesh_proc::tree::Identity;
 
 use crate::commands::run::world;
-use crate::commands::target::{self, Coordinator, RunArgs, RunState};
+use crate::commands::run_lookup::{self, Coordinator, RunArgs, RunState};
 use crate::error::{CommandError, Kind};
 use crate::exit_code;
 use crate::inside;
@@ -50,11 +50,11 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     inside::refuse(&mesh_dir, "stop")?;
     let deadline = Instant::now() + TAKEOVER_PATIENCE;
     loop {
-        let read = match target::read_run(&run_dir) {
+        let read = match run_lookup::read_run(&run_dir) {
             Ok(read) => read,
             Err(unreadable) => return end_unreadable(unreadable, &run, &run_dir, folder, shell),
         };
-        let held = match target::coordinator(&read.setup, &run, &run_dir)? {
+        let held = match run_lookup::coordinator(&read.setup, &run, &run_dir)? {
             Coordinator::Ours => return ask(args.now, &read, &run, &run_dir, shell),
             Coordinator::Another(_) | Coordinator::Nobody
                 if read.state.run_end() == RunEnd::Concluded && read.lost.is_none() =>
@@ -106,7 +106,7 @@ fn ask(
     run_dir: &RunDir,
     shell: &mut Shell,
 ) -> Result<u8, CommandError> {
-    target::write(run_dir, &Request::Stop { now })?;
+    run_lookup::write(run_dir, &Request::Stop { now })?;
     if !now {
         shell.line(format!(
             "run {run} starts nothing new; running agents finish, `mesh stop --now` stops them"
@@ -118,11 +118,11 @@ fn ask(
     ));
     // The store too: of a journal that was replaced the coordinator holds the old file.
     for key in [run_dir.journal(), read.setup.store()] {
-        if target::coordinator(&read.setup, run, run_dir)? == Coordinator::Ours {
+        if run_lookup::coordinator(&read.setup, run, run_dir)? == Coordinator::Ours {
             locks::wait_until_free(&key, COORDINATOR_PATIENCE)?;
         }
     }
-    if target::coordinator(&read.setup, run, run_dir)? == Coordinator::Ours {
+    if run_lookup::coordinator(&read.setup, run, run_dir)? == Coordinator::Ours {
         return Err(CommandError::new(
             Kind::Environment,
             format!("the coordinator of run {run} does not end"),
@@ -223,7 +223,7 @@ fn end_trees(run: &RunId, run_dir: &RunDir) -> Result<(), CommandError> {
         spare: &own,
         ..Search::new(run.as_str(), Marked::Any)
     };
-    stray::end(&search, KILL_PATIENCE).map_err(|error| {
+    orphans::end(&search, KILL_PATIENCE).map_err(|error| {
         CommandError::new(
             Kind::Environment,
             format!("agents of run {run} are left: {error}"),
@@ -233,11 +233,11 @@ fn end_trees(run: &RunId, run_dir: &RunDir) -> Result<(), CommandError> {
 }
 
 /// All shims of the run that live, with the time that their trees have to end.
-fn living_shims(run_dir: &RunDir) -> Result<Vec<(Live, Duration)>, CommandError> {
+fn living_shims(run_dir: &RunDir) -> Result<Vec<(ShimHandle, Duration)>, CommandError> {
     let mut living = Vec::new();
     for process in run_dir.processes()? {
         let (record, lock) = (process.shim_json(), process.lock());
-        let found = Live::adopt_or_wait(&record, &lock, Duration::from_secs(10));
+        let found = ShimHandle::adopt_or_wait(&record, &lock, Duration::from_secs(10));
         living.extend(found.map(|live| (live, grace_of(process.path()))));
     }
     Ok(living)

@@ -5,7 +5,7 @@ use std::path::Path;
 use mesh_core::id::TaskId;
 use serde::Serialize;
 
-use crate::commands::target::RunArgs;
+use crate::commands::run_lookup::RunArgs;
 use crate::error::CommandError;
 use crate::exit_code;
 use crate::report;

@@ -89,7 +89,7 @@ impl Found {
             task: attempt.map(|attempt| attempt.task.as_str()),
             attempt: attempt.map(|attempt| attempt.number),
             state: match self.standing {
-                Standing::Live => "live",
+                Standing::ShimHandle => "live",
                 Standing::Owed => "owed",
                 Standing::Kept => "kept",
                 Standing::Unknown => "unknown",

@@ -25,7 +25,7 @@ fn fixtures(kind: &str) -> Vec<PathBuf> {
 }
 
 /// The file alone, over the defaults, as if it lay at the name that the expectations use.
-fn load_text(text: &str) -> Result<Loaded, CommandError> {
+fn load_text(text: &str) -> Result<SourceSnapshot, CommandError> {
     let mut layers = Layers::default();
     layers.add_text(DEFAULTS, None);
     layers.add_text(text, Some(Path::new("config.toml")));
@@ -136,7 +136,7 @@ fn with_files(
     users: &str,
     repository: &str,
     variables: &[(&str, &str)],
-) -> Result<Loaded, CommandError> {
+) -> Result<SourceSnapshot, CommandError> {
     let temp = tempfile::tempdir().unwrap();
     let home = temp.path().join("home");
     fs_err::create_dir_all(home.join(".config/mesh")).unwrap();

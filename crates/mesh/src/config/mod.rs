@@ -127,7 +127,7 @@ pub struct ToolPaths {
 
 /// A configuration, and where each value of it came from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Loaded {
+pub struct SourceSnapshot {
     /// The values.
     pub config: Config,
     /// Each value that is set, by key.
@@ -152,7 +152,7 @@ pub struct Origin {
 pub(crate) fn load(
     repository_root: Option<&Path>,
     variable: &dyn Fn(&str) -> Option<OsString>,
-) -> Result<Loaded, CommandError> {
+) -> Result<SourceSnapshot, CommandError> {
     let mut layers = Layers::default();
     layers.add_text(DEFAULTS, None);
     for path in files(repository_root, variable) {
@@ -178,7 +178,7 @@ pub(crate) fn files(
     users.into_iter().chain(repository).collect()
 }
 
-fn finish(mut layers: Layers) -> Result<Loaded, CommandError> {
+fn finish(mut layers: Layers) -> Result<SourceSnapshot, CommandError> {
     let config = build::config(&mut layers)?;
     if !layers.problems.is_empty() {
         layers
@@ -195,7 +195,7 @@ fn finish(mut layers: Layers) -> Result<Loaded, CommandError> {
             from: entry.from.clone(),
         })
         .collect();
-    Ok(Loaded { config, origins })
+    Ok(SourceSnapshot { config, origins })
 }
 
 fn invalid(problems: &[Problem]) -> CommandError {

@@ -10,7 +10,7 @@ use mesh_core::state::State;
 use mesh_core::task::Standing;
 use mesh_core::text::{counted, one_line, shortened, visible};
 use mesh_core::time::Millis;
-use mesh_engine::Watch;
+use mesh_engine::Observer;
 
 /// Shows a run on stderr or, when stdout is free, there.
 pub(crate) struct Progress {
@@ -73,7 +73,7 @@ impl Progress {
     }
 }
 
-impl Watch for Progress {
+impl Observer for Progress {
     fn happened(&mut self, now: Millis, event: &Event, decisions: &[Decision], state: &State) {
         let time = format!("{:>6.1} s", now.0 as f64 / 1000.0);
         if let Event::Started { attempt } = event

@@ -20,9 +20,9 @@ use crate::args::{Args, UsageError};
 use crate::process::capture;
 use crate::release::built;
 
-/// Schedules that the yardstick is the best of.
+/// Schedules that the ideal_makespan is the best of.
 const SCHEDULES: u32 = 200;
-/// Times the yardstick that a real run may take.
+/// Times the ideal_makespan that a real run may take.
 const BAR: f64 = 1.15;
 /// Agents at once.
 const CONCURRENCY: u16 = 6;
@@ -257,14 +257,14 @@ impl Stage {
         Ok(serde_json::from_str(&answer.checked("mesh run")?)?)
     }
 
-    /// The yardstick: the plan as mesh shows it, with the agents' duration, in the best of many random orders.
+    /// The ideal_makespan: the plan as mesh shows it, with the agents' duration, in the best of many random orders.
     fn best_schedule(&self, seconds: u64) -> Outcome<f64> {
         let answer = capture(
             &mut self.mesh(&["plan", &self.epic.id, "--json", "-n", "6"]),
             Duration::from_secs(120),
         )?;
         let plan: Value = serde_json::from_str(&answer.checked("mesh plan")?)?;
-        let best = super::yardstick::best(&plan, CONCURRENCY, SCHEDULES, seconds * 1000)?;
+        let best = super::ideal_makespan::best(&plan, CONCURRENCY, SCHEDULES, seconds * 1000)?;
         Ok(best as f64 / 1000.0)
     }
 

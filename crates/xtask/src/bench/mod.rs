@@ -2,9 +2,9 @@
 
 mod decisions;
 mod epic;
+mod ideal_makespan;
 mod view;
 mod wrapper;
-mod yardstick;
 
 use std::process::ExitCode;
 

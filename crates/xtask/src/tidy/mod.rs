@@ -5,12 +5,12 @@
 
 mod budgets;
 mod edges;
-mod house;
+mod forbidden_text;
 mod licences;
+mod manifests;
 mod modules;
 mod sizes;
 mod tree;
-mod words;
 mod wrapper;
 
 use std::fmt;
@@ -81,9 +81,9 @@ impl fmt::Display for Finding {
 fn check_texts(tree: &Tree) -> Vec<Finding> {
     let checks: [fn(&Tree) -> Vec<Finding>; 5] = [
         sizes::check,
-        words::check,
+        forbidden_text::check,
         modules::check,
-        house::check,
+        manifests::check,
         wrapper::check,
     ];
     checks.iter().flat_map(|check| check(tree)).collect()

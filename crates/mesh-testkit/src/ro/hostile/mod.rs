@@ -3,9 +3,9 @@
 //! [`sweep()`] makes every command, flag and spelling once; [`Hostile`] makes what nobody thought of. The same seed gives the same
 //! calls, so a call that got through can be made again from its seed and number.
 
-mod dice;
 mod lists;
 mod mutations;
+mod rng;
 mod spelling;
 mod sweep;
 
@@ -14,14 +14,14 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::ro::CONTRACT;
 use crate::ro::commands::{HelpCommand, HelpFlag};
-use dice::Dice;
 use lists::{NO_TEXT, VALUES};
+use rng::Rng;
 pub use sweep::sweep;
 
 /// An endless supply of calls.
 #[derive(Debug)]
 pub struct Hostile {
-    dice: Dice,
+    rng: Rng,
     source: Source,
 }
 
@@ -44,24 +44,24 @@ impl Hostile {
     /// Calls for `seed`.
     pub fn new(seed: u64) -> Hostile {
         Hostile {
-            dice: Dice::new(seed),
+            rng: Rng::new(seed),
             source: Source::new(),
         }
     }
 
     /// The next call, without the program's name.
     pub fn next_call(&mut self) -> Vec<OsString> {
-        let Hostile { dice, source } = self;
-        let mut words = source.honest(dice);
+        let Hostile { rng, source } = self;
+        let mut words = source.honest(rng);
         // A quarter stays as it is: what passes must be exercised as much as what does not.
-        if dice.below(4) > 0 {
-            for _ in 0..=dice.below(3) {
-                mutations::mutate(&mut words, source, dice);
+        if rng.below(4) > 0 {
+            for _ in 0..=rng.below(3) {
+                mutations::mutate(&mut words, source, rng);
             }
         }
         let mut call: Vec<OsString> = words.into_iter().map(OsString::from).collect();
-        if dice.once_in(100) {
-            put_in_bytes(&mut call, dice);
+        if rng.once_in(100) {
+            put_in_bytes(&mut call, rng);
         }
         call
     }
@@ -91,78 +91,78 @@ impl Source {
     }
 
     /// A real command with its own flags, each with a value that mostly fits, and positionals that mostly fit.
-    fn honest(&self, dice: &mut Dice) -> Vec<String> {
-        let command = match dice.below(10) {
-            0..=6 => &self.commands[dice.pick(&self.allowed)],
-            7 => &self.commands[dice.pick(&self.neighbours)],
-            _ => dice.one_of(&self.commands),
+    fn honest(&self, rng: &mut Rng) -> Vec<String> {
+        let command = match rng.below(10) {
+            0..=6 => &self.commands[rng.pick(&self.allowed)],
+            7 => &self.commands[rng.pick(&self.neighbours)],
+            _ => rng.one_of(&self.commands),
         };
         let mut words = Vec::new();
-        if dice.once_in(6) {
-            words.push(self.global(dice).to_string());
+        if rng.once_in(6) {
+            words.push(self.global(rng).to_string());
         }
         words.extend(command.path.iter().cloned());
-        let positionals_first = dice.once_in(2);
+        let positionals_first = rng.once_in(2);
         if positionals_first {
-            self.add_positionals(command, &mut words, dice);
+            self.add_positionals(command, &mut words, rng);
         }
         let mut given: Vec<&str> = Vec::new();
-        for _ in 0..dice.below(5) {
+        for _ in 0..rng.below(5) {
             if command.flags.is_empty() {
                 break;
             }
-            let flag = dice.one_of(&command.flags);
-            if given.contains(&flag.long.as_str()) && !dice.once_in(10) {
+            let flag = rng.one_of(&command.flags);
+            if given.contains(&flag.long.as_str()) && !rng.once_in(10) {
                 continue;
             }
             given.push(&flag.long);
-            let value = match dice.below(8) {
-                0 => dice.pick(VALUES),
+            let value = match rng.below(8) {
+                0 => rng.pick(VALUES),
                 _ => spelling::fitting(flag),
             };
-            words.extend(spelling::plain(flag, value, dice.below(6)));
+            words.extend(spelling::plain(flag, value, rng.below(6)));
         }
-        if dice.once_in(5) {
-            words.push(self.global(dice).to_string());
+        if rng.once_in(5) {
+            words.push(self.global(rng).to_string());
         }
         if !positionals_first {
-            if dice.once_in(5) {
+            if rng.once_in(5) {
                 words.push("--".to_string());
             }
-            self.add_positionals(command, &mut words, dice);
+            self.add_positionals(command, &mut words, rng);
         }
         words
     }
 
-    fn add_positionals(&self, command: &HelpCommand, words: &mut Vec<String>, dice: &mut Dice) {
-        if !dice.once_in(12) {
+    fn add_positionals(&self, command: &HelpCommand, words: &mut Vec<String>, rng: &mut Rng) {
+        if !rng.once_in(12) {
             let fit = spelling::positionals(command);
             words.extend(fit.iter().map(|word| (*word).to_string()));
         }
-        if dice.once_in(10) {
-            words.push(dice.pick(VALUES).to_string());
+        if rng.once_in(10) {
+            words.push(rng.pick(VALUES).to_string());
         }
     }
 
     /// A global flag: two in three times one that is allowed.
-    fn global<'a>(&'a self, dice: &mut Dice) -> &'a str {
+    fn global<'a>(&'a self, rng: &mut Rng) -> &'a str {
         const HARMLESS: [&str; 7] = ["--json", "-q", "-v", "-h", "--help", "--quiet", "--verbose"];
-        if dice.once_in(3) {
-            dice.one_of::<String>(&self.globals)
+        if rng.once_in(3) {
+            rng.one_of::<String>(&self.globals)
         } else {
-            dice.pick(&HARMLESS)
+            rng.pick(&HARMLESS)
         }
     }
 }
 
 /// Bytes that are no text: in the middle of a word, or as one.
-fn put_in_bytes(call: &mut Vec<OsString>, dice: &mut Dice) {
-    let bytes = dice.pick(NO_TEXT).to_vec();
-    let place = dice.below(call.len() + 1);
+fn put_in_bytes(call: &mut Vec<OsString>, rng: &mut Rng) {
+    let bytes = rng.pick(NO_TEXT).to_vec();
+    let place = rng.below(call.len() + 1);
     match call.get_mut(place) {
-        Some(word) if dice.once_in(2) => {
+        Some(word) if rng.once_in(2) => {
             let mut all = word.as_bytes().to_vec();
-            let at = dice.below(all.len() + 1);
+            let at = rng.below(all.len() + 1);
             all.splice(at..at, bytes);
             *word = OsString::from_vec(all);
         }

@@ -193,9 +193,9 @@ mod tests {
         assert!(plan.graph().has_parallelism(&[true; super::TASKS.len()]));
         assert!(
             loaded
-                .sheets
+                .details
                 .values()
-                .all(|sheet| sheet.proof_command().is_some())
+                .all(|details| details.proof_command().is_some())
         );
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use mesh_engine::NewRun;
 use mesh_journal::layout::MeshDir;
-use mesh_journal::{RunId, WallTime};
+use mesh_journal::{RunId, Timestamp};
 use mesh_proc::env::Env;
 use mesh_proc::run::{Command, run as run_command};
 
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         land: Some(BRANCH.to_owned()),
         ..ScopeArgs::default()
     };
-    let run = RunId::generate(WallTime(mesh_engine::unix_ms()));
+    let run = RunId::generate(Timestamp(mesh_engine::unix_ms()));
     let scope = scope::read(&scope_args, &repository, run.clone())?;
     let (agent, _) = run_setup::agent(&scope_args, &scope.config, &repository)?;
     let setup = scope.setup(&scope_args, agent);

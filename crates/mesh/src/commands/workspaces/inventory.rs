@@ -12,7 +12,7 @@ use mesh_journal::locks::Guard;
 use mesh_proc::shim;
 use mesh_vcs::{Backend, Listed, name};
 
-use crate::commands::target::{self, Coordinator, RunState};
+use crate::commands::run_lookup::{self, Coordinator, RunState};
 use crate::error::CommandError;
 use crate::report;
 
@@ -42,7 +42,7 @@ pub(crate) enum Owner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// Somebody works in it.
-    Live,
+    ShimHandle,
     /// The run has not ended and goes on from it.
     Owed,
     /// It is kept for people.
@@ -143,7 +143,7 @@ fn unlisted(
     let mut found: Vec<Listed> = Vec::new();
     // A folder is named after its task, so the newest run that had it is the one whose files are there.
     for run in mesh_dir.list()?.iter().rev() {
-        for workspace in mesh_engine::remembered(&mesh_dir.run(run)) {
+        for workspace in mesh_engine::saved(&mesh_dir.run(run)) {
             let is_known = |other: &Listed| {
                 other.name == workspace.name || other.path.as_ref() == Some(&workspace.path)
             };
@@ -230,12 +230,14 @@ impl RunFacts {
         held: &Held,
     ) -> Result<Option<RunFacts>, CommandError> {
         let run_dir = mesh_dir.run(run);
-        let (Ok(read), Ok(summary)) = (target::read_run(&run_dir), report::summary(mesh_dir, run))
-        else {
+        let (Ok(read), Ok(summary)) = (
+            run_lookup::read_run(&run_dir),
+            report::summary(mesh_dir, run),
+        ) else {
             return Ok(None);
         };
         let is_coordinated = !held.runs.contains_key(run)
-            && target::coordinator(&read.setup, run, &run_dir)? == Coordinator::Ours;
+            && run_lookup::coordinator(&read.setup, run, &run_dir)? == Coordinator::Ours;
         let mut outcomes = BTreeMap::new();
         for task in summary.tasks {
             for attempt in task.attempts {
@@ -294,7 +296,7 @@ fn judge(listed: Listed, parsed: Parsed, facts: &RunFacts) -> Found {
 
 fn of_run(facts: &RunFacts, left: &str) -> (Standing, String) {
     if facts.is_coordinated {
-        (Standing::Live, "in use".to_owned())
+        (Standing::ShimHandle, "in use".to_owned())
     } else if facts.read.state.run_end() != RunEnd::Concluded {
         (Standing::Owed, "its run has not ended".to_owned())
     } else {
@@ -309,7 +311,7 @@ fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Standing, String) {
         .iter()
         .any(|process| shim::is_locked(&process.lock()))
     {
-        return (Standing::Live, "a process works in it".to_owned());
+        return (Standing::ShimHandle, "a process works in it".to_owned());
     }
     let state = &facts.read.state;
     let task = state.find(&attempt.task).map(|(_, task)| task);
@@ -320,7 +322,7 @@ fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Standing, String) {
     });
     if state.current(attempt).is_some() || is_settling {
         return if facts.is_coordinated {
-            (Standing::Live, "in use".to_owned())
+            (Standing::ShimHandle, "in use".to_owned())
         } else {
             (Standing::Owed, "`mesh resume` goes on from it".to_owned())
         };
@@ -339,7 +341,7 @@ fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Standing, String) {
     };
     if facts.is_coordinated {
         // Its coordinator may go on from it, or remove it itself.
-        return (Standing::Live, format!("{reason}; its run goes on"));
+        return (Standing::ShimHandle, format!("{reason}; its run goes on"));
     }
     (Standing::Kept, reason)
 }

@@ -1,0 +1,212 @@
+//! What follows an attempt's end: the result is recorded and landed, the workspace removed or kept, the tracker told.
+//!
+//! Every step may have been done by a coordinator that died before it could say so; each looks, or does the same again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use mesh_agent::evidence::{BlockRecord, Evidence};
+use mesh_core::decision::Outcome;
+use mesh_core::event::{Delivery, Event};
+use mesh_core::findings::{Ending, ProofEnd};
+use mesh_core::id::{AttemptId, TaskId};
+use mesh_core::task::Commit;
+use mesh_journal::Timestamp;
+use mesh_journal::results::{self, ResultRecord};
+use mesh_journal::run_id::RunId;
+use mesh_vcs::Workspace;
+
+use crate::actions::{folder, inspect, kept, land, leftovers, shared};
+use crate::clock::unix_ms;
+use crate::context::{RunContext, lock};
+use crate::source::AttemptReport;
+
+/// Most of the agent's last message that is kept for the audit; longer ones name the file.
+const RESPONSE_BYTES: u64 = 256 * 1024;
+
+/// Carries out what follows. `needs` is all that the task needs, whose ends are written down already. `again` when a coordinator
+/// before this one may have begun it.
+pub(crate) fn finalize(
+    context: &Arc<RunContext>,
+    attempt: &AttemptId,
+    outcome: &Outcome,
+    needs: &BTreeSet<TaskId>,
+    resumed: bool,
+) {
+    shared::end(context, attempt);
+    let path = context.run_dir.attempt(attempt).path().to_path_buf();
+    if let Outcome::Failed(failure) | Outcome::Retried(failure) = outcome {
+        inspect::note_failure(context, attempt, failure);
+    }
+    let evidence = inspect::evidence_of(context, attempt, &path);
+    let workspace = folder::load(&path).ok().flatten();
+    let mut delivery = Delivery::Kept;
+    if let Outcome::Verified {
+        commit,
+        self_checked,
+        proof,
+    } = outcome
+    {
+        record(context, attempt, commit, *self_checked);
+        if let Some(workspace) = &workspace {
+            kept::add(context, attempt, commit, &workspace.parents);
+        }
+        if let (Some(target), Some(workspace)) = (&context.setup.land, &workspace) {
+            let proof = proof.as_deref();
+            let missing = lock(&context.not_landed)
+                .intersection(needs)
+                .next()
+                .map(|need| format!("{need}, which it needs, is not landed"));
+            delivery = match missing {
+                Some(reason) => Delivery::NotLanded { reason },
+                None => land::land(context, attempt, target, workspace, commit, proof, resumed),
+            };
+            match delivery {
+                Delivery::NotLanded { .. } => {
+                    lock(&context.not_landed).insert(attempt.task.clone());
+                }
+                Delivery::Kept | Delivery::Landed { .. } => {
+                    lock(&context.not_landed).remove(&attempt.task);
+                }
+            }
+        }
+        if let Some(workspace) = &workspace {
+            remove(context, workspace);
+        }
+        leftovers::remove_before(context, attempt);
+    }
+    let report = report(
+        context,
+        attempt,
+        outcome,
+        &delivery,
+        &evidence,
+        workspace.as_ref(),
+        resumed,
+    );
+    for refused in context.source.finalize(context, &report) {
+        context.note(format!("{attempt}: the tracker was not told: {refused}"));
+    }
+    context.report(Event::Settled {
+        attempt: attempt.clone(),
+        delivery,
+    });
+}
+
+/// Notes the result where later runs look for it.
+fn record(context: &RunContext, attempt: &AttemptId, commit: &Commit, self_checked: bool) {
+    let path = context.mesh_dir.results();
+    let Ok(run) = RunId::parse(&context.run) else {
+        return;
+    };
+    let known = results::read(&path)
+        .map(|known| known.records)
+        .unwrap_or_default();
+    if known
+        .iter()
+        .any(|known| known.run == run && known.attempt == *attempt)
+    {
+        return;
+    }
+    let needs = folder::load_needs(context.run_dir.attempt(attempt).path());
+    let record = ResultRecord {
+        run,
+        attempt: attempt.clone(),
+        commit: commit.clone(),
+        needs,
+        source: crate::prior_results::source_key(&context.setup.source),
+        self_checked,
+        text_fingerprint: context
+            .details(&attempt.task)
+            .map(|details| details.text_fingerprint)
+            .unwrap_or_default(),
+        at: Timestamp(unix_ms()),
+    };
+    if let Err(error) = results::append(&path, &record) {
+        context.note(format!(
+            "{attempt}: its result {commit} is not recorded for later runs: {error}"
+        ));
+    }
+}
+
+fn remove(context: &RunContext, workspace: &Workspace) {
+    let removed = context.vcs_gate.pass(|| {
+        context
+            .vcs
+            .forget(&workspace.name)
+            .and_then(|()| context.vcs.remove(workspace))
+    });
+    if let Err(error) = removed {
+        context.note(format!(
+            "the workspace {} was not removed: {error}",
+            workspace.path.display()
+        ));
+    }
+}
+
+fn report<'a>(
+    context: &RunContext,
+    attempt: &'a AttemptId,
+    outcome: &'a Outcome,
+    delivery: &'a Delivery,
+    evidence: &Evidence,
+    workspace: Option<&Workspace>,
+    resumed: bool,
+) -> AttemptReport<'a> {
+    let (pr, no_change_reason) = match &evidence.block {
+        Some(BlockRecord::Read { pr, no_diff, .. }) => (pr.clone(), no_diff.clone()),
+        Some(BlockRecord::Missing { .. }) | None => (None, None),
+    };
+    let changes = evidence.changes.as_ref();
+    let proof = evidence.proof.as_ref().and_then(|proof| {
+        let ending = Ending::from(proof.ending.as_ref()?);
+        Some((
+            proof.command.clone().unwrap_or_default(),
+            ProofEnd {
+                ending,
+                tail: proof.tail.clone(),
+                passed_in_workspace: false,
+            },
+        ))
+    });
+    let stdout = context.run_dir.attempt(attempt).agent().stdout();
+    let response = context
+        .profile
+        .protocol
+        .last_message(&stdout, RESPONSE_BYTES)
+        .ok()
+        .map(|message| context.secrets.mask(&message.text));
+    AttemptReport {
+        attempt,
+        title: context
+            .details(&attempt.task)
+            .map(|details| details.title)
+            .unwrap_or_default(),
+        outcome,
+        delivery,
+        commit: changes.map(|changes| Commit(changes.commit.clone())),
+        pr,
+        proof,
+        changed: changes
+            .map(|changes| changes.paths.clone())
+            .unwrap_or_default(),
+        no_change_reason,
+        workspace: workspace
+            .map(|workspace| workspace.path.display().to_string())
+            .unwrap_or_default(),
+        base: workspace
+            .map(|w| {
+                w.parents
+                    .iter()
+                    .map(|parent| parent.as_str().to_owned())
+                    .collect()
+            })
+            .unwrap_or_default(),
+        response: response.filter(|text| !text.trim().is_empty()),
+        exit_code: evidence.ending.exit_code(),
+        resumed,
+        prompt: (!lock(&context.prompted).contains(attempt))
+            .then(|| fs_err::read_to_string(context.run_dir.attempt(attempt).prompt()).ok())
+            .flatten(),
+    }
+}

@@ -1,0 +1,214 @@
+//! What an attempt left: final block, change set, scope, and the proof that will be run. All of it also goes into `evidence.json`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mesh_agent::evidence::{Evidence, FailureRecord, ProofRecord, Times, VERSION};
+use mesh_agent::proof::{self, ProofSources};
+use mesh_core::decision::HeldLocks;
+use mesh_core::event::Event;
+use mesh_core::findings::{
+    BlockReading, ChangeSet, ChangedClaim, Ending, Failure, FailureClass, FinalBlock, Findings,
+    Unrecorded, quoting,
+};
+use mesh_core::id::{AttemptId, LockGroup};
+use mesh_core::task::Commit;
+use mesh_proc::shim;
+use mesh_vcs::Snapshot;
+
+use crate::actions::leftout::{self, Ran};
+use crate::actions::{folder, output, process, shared};
+use crate::context::RunContext;
+
+/// Records what the attempt left. Its process tree is dead.
+pub(crate) fn inspect(context: &Arc<RunContext>, attempt: &AttemptId, locks: &HeldLocks) {
+    let findings = find(context, attempt, locks);
+    if findings.is_err() {
+        // The run may pause before the attempt is settled, and what changed may be why.
+        shared::end(context, attempt);
+    }
+    context.report(Event::Examined {
+        attempt: attempt.clone(),
+        findings,
+    });
+}
+
+fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<Findings, Failure> {
+    // What mesh cannot read or write is not the agent's fault.
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        Failure::new(FailureClass::NotRecordable, format!("{what}: {error}"))
+    };
+    let folder = folder::of(context, attempt).map_err(|error| failed("its folder", &error))?;
+    let workspace =
+        folder::load(&folder).map_err(|error| failed("its workspace's record", &error))?;
+    let workspace = workspace.ok_or_else(|| failed("its workspace", &"it has none"))?;
+    let block = context
+        .profile
+        .protocol
+        .read_block(&folder.join("stdout"))
+        .map_err(|error| failed("its output", &error))?;
+    let block = match block {
+        BlockReading::Missing(why) => {
+            context.note_withheld();
+            BlockReading::Missing(quoting(why, &output::of_agent(context, &folder)))
+        }
+        read @ BlockReading::Read(_) => read,
+    };
+    let claimed = match &block {
+        BlockReading::Read(FinalBlock {
+            changed: ChangedClaim::Paths(paths),
+            ..
+        }) => paths.as_slice(),
+        BlockReading::Read(_) | BlockReading::Missing(_) => &[],
+    };
+    let snapshot = context.vcs_gate.pass(|| {
+        let snapshot = context.vcs.snapshot(&workspace, claimed)?;
+        context.vcs.keep(
+            &snapshot.commit,
+            &context.run,
+            attempt.task.as_str(),
+            attempt.number,
+        )?;
+        Ok::<_, mesh_vcs::VcsError>(snapshot)
+    });
+    let snapshot = snapshot.map_err(|error| match error {
+        // It was there when the agent started.
+        mesh_vcs::VcsError::WorkspaceGone { .. } => Failure::new(
+            FailureClass::Crashed,
+            format!("the agent broke its workspace: {error}"),
+        ),
+        error => failed("its changes", &error),
+    })?;
+    if let Some(ran) = Ran::of(context, attempt) {
+        let changed = snapshot.changed.iter().map(|changed| &changed.path);
+        let unrecorded = snapshot.unrecorded.iter().map(|missing| &missing.path);
+        let known = changed.chain(unrecorded).map(PathBuf::as_path).collect();
+        let files = leftout::files(context, &workspace, &snapshot.commit, &known, ran);
+        if let Some(change) = leftout::sentence(&files) {
+            context.report(Event::Noticed {
+                attempts: vec![attempt.clone()],
+                changes: vec![change],
+            });
+        }
+    }
+    let paths: Vec<String> = snapshot
+        .changed
+        .iter()
+        .map(|changed| changed.path.display().to_string())
+        .collect();
+    let held: BTreeSet<LockGroup> = match locks {
+        HeldLocks::Groups(groups) => groups.clone(),
+        HeldLocks::All => context
+            .setup
+            .groups
+            .keys()
+            .filter_map(|name| LockGroup::new(name.as_str()).ok())
+            .collect(),
+    };
+    let scope = context.groups.check(&paths, &held);
+    let changes = change_set(&snapshot, paths, scope.breaches().to_vec());
+    let details = context.details(&attempt.task);
+    let proof = proof::choose(&ProofSources {
+        task: details
+            .as_ref()
+            .and_then(mesh_plan::details::TaskDetails::proof_command),
+        config: context.setup.verify.clone(),
+        agent: match &block {
+            BlockReading::Read(block) => block.verify.clone(),
+            BlockReading::Missing(_) => None,
+        },
+        waived: details.is_some_and(|details| details.allow_no_validation),
+    });
+    let mut evidence = blank(context, attempt, &folder, &Ending::Exited(0));
+    evidence.block = Some((&block).into());
+    evidence.changes = Some((&changes).into());
+    evidence.scope = Some((&scope).into());
+    evidence.proof = Some(ProofRecord::new(&proof, None));
+    write(&evidence, &folder);
+    Ok(Findings {
+        block,
+        changes,
+        proof,
+    })
+}
+
+fn change_set(
+    snapshot: &Snapshot,
+    paths: Vec<String>,
+    breaches: Vec<mesh_core::findings::ScopeBreach>,
+) -> ChangeSet {
+    let commits = |list: &[mesh_vcs::CommitId]| {
+        list.iter()
+            .map(|commit| Commit(commit.as_str().to_owned()))
+            .collect()
+    };
+    ChangeSet {
+        commit: Commit(snapshot.commit.as_str().to_owned()),
+        paths,
+        conflicted: snapshot
+            .conflicted
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect(),
+        strays: commits(&snapshot.strays),
+        missing_needs: commits(&snapshot.missing_needs),
+        breaches,
+        unrecorded: snapshot
+            .unrecorded
+            .iter()
+            .map(|missing| Unrecorded {
+                path: missing.path.display().to_string(),
+                why: missing.why.clone(),
+            })
+            .collect(),
+    }
+}
+
+/// Evidence of an attempt of which only the end is known.
+fn blank(context: &RunContext, attempt: &AttemptId, folder: &Path, ending: &Ending) -> Evidence {
+    let report = shim::read_report(&folder.join("exit.json")).ok().flatten();
+    Evidence {
+        version: VERSION,
+        run: context.run.clone(),
+        task: attempt.task.to_string(),
+        attempt: attempt.number,
+        profile: context.profile.name.clone(),
+        times: Times {
+            started_unix_ms: report
+                .as_ref()
+                .and_then(|report| report.child_started_at_unix_ms),
+            ended_unix_ms: report.as_ref().map(|report| report.ended_at_unix_ms),
+            ..Times::default()
+        },
+        ending: ending.into(),
+        block: None,
+        changes: None,
+        scope: None,
+        proof: None,
+        failure: None,
+    }
+}
+
+/// The evidence that is there, or a blank one: what an attempt that failed before it was examined has.
+pub(crate) fn evidence_of(context: &RunContext, attempt: &AttemptId, folder: &Path) -> Evidence {
+    match Evidence::read(folder) {
+        Ok(Some(evidence)) => evidence,
+        Ok(None) | Err(_) => blank(context, attempt, folder, &process::ending_now(folder)),
+    }
+}
+
+/// Notes why the attempt is not done.
+pub(crate) fn note_failure(context: &RunContext, attempt: &AttemptId, failure: &Failure) {
+    let folder = context.run_dir.attempt(attempt).path().to_path_buf();
+    let mut evidence = evidence_of(context, attempt, &folder);
+    evidence.failure = Some(FailureRecord::from(failure));
+    write(&evidence, &folder);
+}
+
+pub(crate) fn write(evidence: &Evidence, folder: &Path) {
+    // The facts are in the journal; this file is for people, and a run does not stop for it.
+    if let Err(error) = evidence.write(folder) {
+        tracing::warn!(folder = %folder.display(), %error, "the evidence was not written");
+    }
+}

@@ -1,0 +1,58 @@
+//! The end of what a process wrote, for failures, comments and prompts: bounded, without terminal sequences, secrets masked.
+
+use std::path::Path;
+
+use mesh_agent::protocol::plain;
+
+use crate::context::RunContext;
+
+/// How much is quoted.
+struct Bounds {
+    lines: usize,
+    bytes: usize,
+}
+
+/// Of an agent: enough for an error and where it comes from.
+const AGENT: Bounds = Bounds {
+    lines: 10,
+    bytes: 2 * 1024,
+};
+
+/// Of a setup or proof command: enough for what a test runner says at the end.
+const COMMAND: Bounds = Bounds {
+    lines: 40,
+    bytes: 8 * 1024,
+};
+
+/// The last lines of an agent's standard error or, when it is empty, of its standard output.
+pub(crate) fn of_agent(context: &RunContext, folder: &Path) -> String {
+    let stderr = end_of(context, &folder.join("stderr"), &AGENT);
+    if stderr.is_empty() {
+        end_of(context, &folder.join("stdout"), &AGENT)
+    } else {
+        stderr
+    }
+}
+
+/// The last lines of both streams of a setup or proof command.
+pub(crate) fn of_command(context: &RunContext, folder: &Path) -> String {
+    let stdout = end_of(context, &folder.join("stdout"), &COMMAND);
+    let stderr = end_of(context, &folder.join("stderr"), &COMMAND);
+    match (stdout.is_empty(), stderr.is_empty()) {
+        (_, true) => stdout,
+        (true, false) => stderr,
+        (false, false) => format!("{stdout}\n{stderr}"),
+    }
+}
+
+fn end_of(context: &RunContext, file: &Path, bounds: &Bounds) -> String {
+    // More is read than shown: a secret that the cut would halve could not be found.
+    let window = 4 * bounds.bytes as u64;
+    let text = plain::tail(file, bounds.lines, window).unwrap_or_default();
+    let text = context
+        .secrets
+        .mask(text.trim_start_matches('\n').trim_end());
+    let start = text.len().saturating_sub(bounds.bytes);
+    let start = (start..text.len()).find(|&at| text.is_char_boundary(at));
+    start.map_or_else(String::new, |at| text[at..].to_owned())
+}

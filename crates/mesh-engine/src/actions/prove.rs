@@ -1,0 +1,360 @@
+//! The proof: run by mesh, under a shim, in the attempt's workspace or in a fresh one of the recorded commit.
+//!
+//! A proof in the attempt's own workspace also sees what is in no commit. Where the agent left such files, or the command names
+//! one, it has to pass in a fresh workspace too: what a result stands on must be in the result.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mesh_agent::evidence::ProofRecord;
+use mesh_agent::launch::{self, CommandKind};
+use mesh_agent::profile::Limits;
+use mesh_core::event::{Event, StartFailure};
+use mesh_core::findings::{Ending, ProofChoice, ProofEnd};
+use mesh_core::id::AttemptId;
+use mesh_core::task::Commit;
+use mesh_core::time::Span;
+use mesh_journal::layout::ProcessDir;
+use mesh_proc::shim::{self, ShimHandle};
+use mesh_vcs::{CommitId, NewWorkspace, VcsError, Workspace, name};
+
+use crate::actions::leftout::{self, Ran};
+use crate::actions::{folder, inspect, output, process, start, stop};
+use crate::context::RunContext;
+use crate::inbox::{Process, Role};
+use crate::setup::ProofWhere;
+use crate::workers;
+
+/// What is to be proved.
+#[derive(Debug, Clone)]
+pub(crate) struct Proof {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The command.
+    pub command: String,
+    /// The recorded result.
+    pub commit: Commit,
+}
+
+/// Starts the proof. Its end is told by [`ended`].
+pub(crate) fn prove(context: &Arc<RunContext>, proof: &Proof) {
+    let (role, started) = match context.setup.proof_where {
+        ProofWhere::Workspace => (Role::Proof, launch_in_workspace(context, proof)),
+        ProofWhere::Clean => (Role::CleanProof, launch_in_fresh_workspace(context, proof)),
+    };
+    watch(context, proof, role, started);
+}
+
+fn watch(
+    context: &Arc<RunContext>,
+    proof: &Proof,
+    role: Role,
+    started: Result<ShimHandle, String>,
+) {
+    let attempt = proof.attempt.clone();
+    match started {
+        Ok(live) => context.watch(Process { attempt, role }, live),
+        Err(cause) => report(
+            context,
+            proof,
+            role,
+            Ending::CouldNotStart(cause),
+            String::new(),
+        ),
+    }
+}
+
+fn report(context: &RunContext, proof: &Proof, role: Role, ending: Ending, tail: String) {
+    if role == Role::CleanProof {
+        remove_fresh_workspace(context, proof);
+    }
+    let end = ProofEnd {
+        ending,
+        tail,
+        passed_in_workspace: role == Role::CleanProof
+            && context.setup.proof_where == ProofWhere::Workspace,
+    };
+    note(context, proof, role, &end);
+    context.report(Event::Proved {
+        attempt: proof.attempt.clone(),
+        proof: end,
+    });
+}
+
+fn launch_in_workspace(context: &Arc<RunContext>, proof: &Proof) -> Result<ShimHandle, String> {
+    let folder = folder::of(context, &proof.attempt).map_err(|error| error.to_string())?;
+    let workspace = folder::load(&folder)
+        .map_err(|error| error.to_string())?
+        .ok_or("the workspace is gone")?;
+    let process = context.run_dir.attempt(&proof.attempt).proof();
+    launch(context, proof, &workspace, folder, &process)
+}
+
+fn launch_in_fresh_workspace(
+    context: &Arc<RunContext>,
+    proof: &Proof,
+) -> Result<ShimHandle, String> {
+    let process = context.run_dir.attempt(&proof.attempt).clean_proof();
+    fs_err::create_dir_all(process.path()).map_err(|error| error.to_string())?;
+    let workspace = add_fresh_workspace(context, proof).map_err(|error| error.to_string())?;
+    let folder = process.path().to_path_buf();
+    let facts = facts(context, &proof.attempt, &workspace, &folder)?;
+    start::run_setup(context, &facts, &process.setup()).map_err(text_of)?;
+    if context.setup.proof_where == ProofWhere::Workspace {
+        lend_dependencies(context, proof, &workspace.path);
+    }
+    launch(context, proof, &workspace, folder, &process)
+}
+
+/// What a package manager installed in the attempt's own workspace is there by links, unless the setup command installs it: it is
+/// no work of the agent, and what is looked for is work that no commit holds.
+fn lend_dependencies(context: &RunContext, proof: &Proof, to: &Path) {
+    let folder = context.run_dir.attempt(&proof.attempt).path().to_path_buf();
+    let Ok(Some(from)) = folder::load(&folder) else {
+        return;
+    };
+    for path in leftout::dependencies(&from.path) {
+        let link = to.join(&path);
+        let is_wanted = link.parent().is_some_and(Path::is_dir) && link.symlink_metadata().is_err();
+        if is_wanted && let Err(error) = fs_err::os::unix::fs::symlink(from.path.join(&path), &link)
+        {
+            tracing::warn!(attempt = %proof.attempt, %error, "dependencies are not there for the proof");
+        }
+    }
+}
+
+/// Starts the proof in `workspace`; `folder` takes what version control adds to its environment.
+fn launch(
+    context: &Arc<RunContext>,
+    proof: &Proof,
+    workspace: &Workspace,
+    folder: PathBuf,
+    process: &ProcessDir,
+) -> Result<ShimHandle, String> {
+    let facts = facts(context, &proof.attempt, workspace, &folder)?;
+    let launch = launch::command(
+        CommandKind::Proof,
+        &proof.command,
+        &context.profile,
+        &facts,
+        &context.ours,
+    );
+    let launch = launch.map_err(|error| error.to_string())?;
+    process::start(
+        context,
+        &proof.attempt,
+        &launch,
+        process.path(),
+        &limits(context),
+    )
+}
+
+pub(crate) fn facts(
+    context: &RunContext,
+    attempt: &AttemptId,
+    workspace: &Workspace,
+    folder: &Path,
+) -> Result<launch::AttemptFacts, String> {
+    let prompt = context.run_dir.attempt(attempt).prompt();
+    start::facts(context, attempt, workspace, folder, prompt).map_err(text_of)
+}
+
+pub(crate) fn text_of(cause: StartFailure) -> String {
+    match cause {
+        StartFailure::Failed(failure) => failure.detail,
+        StartFailure::Taken { holder } => holder,
+    }
+}
+
+/// What a proof may use.
+pub(crate) fn limits(context: &RunContext) -> Limits {
+    Limits {
+        hard: Span(context.setup.proof_limit_ms),
+        ..context.profile.limits
+    }
+}
+
+/// The workspace of one commit and nothing else, for a proof.
+fn fresh_workspace(context: &RunContext, proof: &Proof) -> Result<NewWorkspace, VcsError> {
+    let (task, number) = (proof.attempt.task.as_str(), proof.attempt.number);
+    let folder = format!(
+        "{}+proof+{}",
+        name::workspace_folder(task, number),
+        context.run
+    );
+    Ok(NewWorkspace {
+        name: format!("{}+proof", name::workspace_name(&context.run, task, number)),
+        path: context.vcs.workspaces_root().join(folder),
+        parents: vec![CommitId::new(proof.commit.0.clone())?],
+        message: format!("{}: proof\n\nmesh: {}", proof.attempt.task, context.run),
+    })
+}
+
+fn add_fresh_workspace(context: &RunContext, proof: &Proof) -> Result<Workspace, VcsError> {
+    let new = fresh_workspace(context, proof)?;
+    context.vcs_gate.pass(|| {
+        if let Some(left) = context.vcs.workspace(&new.name)? {
+            context.vcs.discard(&left)?;
+        }
+        context.vcs.add_workspace(&new)
+    })
+}
+
+fn remove_fresh_workspace(context: &RunContext, proof: &Proof) {
+    let removed = fresh_workspace(context, proof).and_then(|new| {
+        context
+            .vcs_gate
+            .pass(|| match context.vcs.workspace(&new.name)? {
+                Some(workspace) => context.vcs.discard(&workspace),
+                None => Ok(()),
+            })
+    });
+    if let Err(error) = removed {
+        tracing::warn!(attempt = %proof.attempt, %error, "the fresh workspace of a proof was not removed");
+    }
+}
+
+/// The proof's shim has ended: from a thread of its own tells how, or goes on in a fresh workspace.
+pub(crate) fn watch_end(context: &Arc<RunContext>, proof: Proof, role: Role) {
+    let (theirs, ours) = (Arc::clone(context), Arc::clone(context));
+    let same = proof.clone();
+    workers::spawn(
+        move || ended(&theirs, &same, role),
+        move |problem| {
+            ours.warn(format!("a bug of mesh, please report it: {problem}"));
+            stop::end_all(&ours, &proof.attempt);
+            let cause = format!("mesh itself failed: {problem}");
+            let proof_end = ProofEnd {
+                ending: Ending::CouldNotStart(cause),
+                tail: String::new(),
+                passed_in_workspace: false,
+            };
+            ours.report(Event::Proved {
+                attempt: proof.attempt,
+                proof: proof_end,
+            });
+        },
+    );
+}
+
+fn ended(context: &Arc<RunContext>, proof: &Proof, role: Role) {
+    let process = process_dir(context, proof, role);
+    let ending = process::ending(context, &proof.attempt, process.path());
+    let tail = output::of_command(context, process.path());
+    if role == Role::Proof {
+        // Before anything is set back: what the agent left is there yet.
+        let may_need_more =
+            ending == Ending::Exited(0) && may_need_unrecorded_files(context, proof);
+        discard_changes(context, proof);
+        if may_need_more {
+            let started = launch_in_fresh_workspace(context, proof);
+            return watch(context, proof, Role::CleanProof, started);
+        }
+    }
+    report(context, proof, role, ending, tail);
+}
+
+fn process_dir(context: &RunContext, proof: &Proof, role: Role) -> ProcessDir {
+    let attempt = context.run_dir.attempt(&proof.attempt);
+    match role {
+        Role::CleanProof => attempt.clean_proof(),
+        Role::Agent | Role::Proof => attempt.proof(),
+    }
+}
+
+/// Whether there is a file in the workspace and not in the recorded commit that the agent wrote or the command names.
+fn may_need_unrecorded_files(context: &RunContext, proof: &Proof) -> bool {
+    let is_between = |c: char| c.is_whitespace() || "\"'`;|&()<>=$".contains(c);
+    let is_tools = |word: &str| {
+        word.trim_start_matches("./")
+            .split('/')
+            .any(|part| leftout::TOOL_FOLDERS.contains(&part))
+    };
+    let folder = context.run_dir.attempt(&proof.attempt).path().to_path_buf();
+    let (Ok(Some(workspace)), Ok(commit)) =
+        (folder::load(&folder), CommitId::new(proof.commit.0.clone()))
+    else {
+        return false;
+    };
+    if let Some(ran) = Ran::of(context, &proof.attempt)
+        && !leftout::files(context, &workspace, &commit, &BTreeSet::new(), ran).is_empty()
+    {
+        return true;
+    }
+    let mut words: Vec<String> = proof
+        .command
+        .split(is_between)
+        .filter(|word| !word.is_empty() && !is_tools(word))
+        .map(str::to_owned)
+        .collect();
+    let targets: Vec<String> = words
+        .iter()
+        .filter_map(|word| link_target(&workspace.path, word))
+        .collect();
+    words.extend(targets);
+    match context
+        .vcs_gate
+        .pass(|| context.vcs.not_in_commit(&workspace, &commit, &words))
+    {
+        Ok(unrecorded) => !unrecorded.is_empty(),
+        Err(error) => {
+            // In doubt the proof is repeated where only recorded files are.
+            tracing::warn!(attempt = %proof.attempt, %error, "whether the proof needs unrecorded files cannot be told");
+            true
+        }
+    }
+}
+
+/// What the link that `word` names leads to, relative to the workspace.
+fn link_target(workspace: &Path, word: &str) -> Option<String> {
+    let link = workspace.join(word);
+    let whole = link.parent()?.join(fs_err::read_link(&link).ok()?);
+    Some(whole.strip_prefix(workspace).ok()?.display().to_string())
+}
+
+/// Puts the end of the proof into the file for people.
+fn note(context: &RunContext, proof: &Proof, role: Role, end: &ProofEnd) {
+    let folder = context.run_dir.attempt(&proof.attempt).path().to_path_buf();
+    let process = process_dir(context, proof, role);
+    let mut evidence = inspect::evidence_of(context, &proof.attempt, &folder);
+    if let Ok(Some(report)) = shim::read_report(&process.exit_json()) {
+        evidence.times.proof_started_unix_ms = report.child_started_at_unix_ms;
+        evidence.times.proof_ended_unix_ms = Some(report.ended_at_unix_ms);
+    }
+    let self_checked = evidence
+        .proof
+        .as_ref()
+        .is_some_and(|record| record.self_checked);
+    let command = proof.command.clone();
+    let choice = if self_checked {
+        ProofChoice::SelfChecked(command)
+    } else {
+        ProofChoice::Named(command)
+    };
+    evidence.proof = Some(ProofRecord::new(&choice, Some(end)));
+    inspect::write(&evidence, &folder);
+}
+
+/// A proof shows what is there; what it writes into tracked files is not part of the result.
+fn discard_changes(context: &RunContext, proof: &Proof) {
+    let attempt = &proof.attempt;
+    let folder = context.run_dir.attempt(attempt).path().to_path_buf();
+    let (Ok(Some(workspace)), Ok(commit)) =
+        (folder::load(&folder), CommitId::new(proof.commit.0.clone()))
+    else {
+        return;
+    };
+    match context
+        .vcs_gate
+        .pass(|| context.vcs.discard_changes_since(&workspace, &commit))
+    {
+        Ok(paths) if paths.is_empty() => {}
+        Ok(paths) => {
+            tracing::info!(%attempt, paths = start::shown(&paths), "the proof changed tracked files; discarded")
+        }
+        Err(error) => {
+            tracing::warn!(%attempt, %error, "what the proof changed could not be discarded; the recorded result is as it was")
+        }
+    }
+}

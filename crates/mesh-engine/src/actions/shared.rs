@@ -1,0 +1,124 @@
+//! What became different of the user's repository and working copy while attempts ran: looked at when the first of them starts and
+//! whenever one ends, and told as a fact. Nothing is taken back, and no verdict hangs on it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use mesh_core::event::Event;
+use mesh_core::id::{AttemptId, TaskId};
+use mesh_vcs::SharedState;
+use serde::{Deserialize, Serialize};
+
+use crate::actions::kept;
+use crate::context::{RunContext, lock};
+use crate::setup::SourceSetup;
+
+/// The last look, and the attempts that ran then. Kept in the run folder, so that a coordinator that takes the run up compares
+/// with what the one before it saw.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    state: Option<SharedState>,
+    /// The repository's configuration of mesh, which the next run would use.
+    #[serde(default)]
+    config: Option<Vec<u8>>,
+    running: BTreeSet<(String, u32)>,
+}
+
+impl Seen {
+    /// What a coordinator before left, if one did.
+    pub fn load(run_folder: &Path) -> Seen {
+        fs_err::read(file(run_folder))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
+    }
+}
+
+fn file(run_folder: &Path) -> PathBuf {
+    run_folder.join("shared.json")
+}
+
+/// The attempt is about to run.
+pub(crate) fn begin(context: &RunContext, attempt: &AttemptId) {
+    let mut seen = lock(&context.shared);
+    if seen.running.is_empty() {
+        // What the user did while nothing ran is nobody's concern.
+        seen.state = look(context);
+        seen.config = config(context);
+    }
+    seen.running.insert(key(attempt));
+    save(context, &seen);
+}
+
+/// The attempt has ended, with all that belongs to it: says what became different since the last look.
+pub(crate) fn end(context: &RunContext, attempt: &AttemptId) {
+    let mut seen = lock(&context.shared);
+    if !seen.running.contains(&key(attempt)) {
+        return;
+    }
+    let now = look(context);
+    let mut changes = match (&now, &seen.state) {
+        (Some(now), Some(before)) => now.changes_since(before),
+        _ => Vec::new(),
+    };
+    let config = config(context);
+    if config != seen.config {
+        changes.push(format!(
+            "{} was changed; this run does not use it, the next one will",
+            context.mesh_dir.config().display()
+        ));
+        seen.config = config;
+    }
+    changes.extend(kept::check(context));
+    if !changes.is_empty() {
+        let running = seen.running.iter().filter_map(|(task, number)| {
+            Some(AttemptId {
+                task: TaskId::new(task.clone()).ok()?,
+                number: *number,
+            })
+        });
+        context.report(Event::Noticed {
+            attempts: running.collect(),
+            changes,
+        });
+    }
+    seen.state = now.or(seen.state.take());
+    seen.running.remove(&key(attempt));
+    save(context, &seen);
+}
+
+fn config(context: &RunContext) -> Option<Vec<u8>> {
+    fs_err::read(context.mesh_dir.config()).ok()
+}
+
+fn key(attempt: &AttemptId) -> (String, u32) {
+    (attempt.task.to_string(), attempt.number)
+}
+
+fn look(context: &RunContext) -> Option<SharedState> {
+    // What mesh itself and the tracker write there is no news.
+    let mut except = vec![
+        context.mesh_dir.path().to_path_buf(),
+        context.vcs.workspaces_root().to_path_buf(),
+    ];
+    except.push(match &context.setup.source {
+        SourceSetup::Bd { beads_dir, .. } => beads_dir.clone(),
+        SourceSetup::St { path, .. } => path.clone(),
+    });
+    context
+        .vcs_gate
+        .pass(|| context.vcs.shared_state(&except))
+        .inspect_err(
+            |error| tracing::warn!(%error, "what the working copies share could not be looked at"),
+        )
+        .ok()
+}
+
+fn save(context: &RunContext, seen: &Seen) {
+    let written = serde_json::to_vec(seen)
+        .map_err(std::io::Error::from)
+        .and_then(|bytes| fs_err::write(file(context.run_dir.path()), bytes));
+    if let Err(error) = written {
+        tracing::warn!(%error, "the look at what the working copies share was not kept");
+    }
+}

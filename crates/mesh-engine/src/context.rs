@@ -1,0 +1,161 @@
+//! What all workers of a run share: adapters, paths, and the way into the inbox.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use mesh_agent::launch;
+use mesh_agent::profile::Profile;
+use mesh_agent::scope::GroupMap;
+use mesh_agent::secrets::Secrets;
+use mesh_core::event::Event;
+use mesh_core::id::{AttemptId, TaskId};
+use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_journal::notes;
+use mesh_plan::details::TaskDetails;
+use mesh_proc::env::Env;
+use mesh_proc::shim::{Launcher, ShimHandle};
+use mesh_proc::watch::Watcher;
+use mesh_vcs::{Backend, CommitId, KeptResult};
+
+use crate::actions::probe::Sample;
+use crate::actions::shared::Seen;
+use crate::clock::Clock;
+use crate::inbox::{Input, Process};
+use crate::setup::RunSetup;
+use crate::source::Source;
+
+/// Shared by all workers.
+pub(crate) struct RunContext {
+    pub run: String,
+    pub setup: RunSetup,
+    pub mesh_dir: MeshDir,
+    pub run_dir: RunDir,
+    pub vcs: Arc<Backend>,
+    pub base: Vec<CommitId>,
+    pub source: Source,
+    pub profile: Profile,
+    pub agent_program: PathBuf,
+    pub groups: GroupMap,
+    pub ours: Env,
+    /// What must not be shown of what a process wrote.
+    pub secrets: Secrets,
+    pub launcher: Launcher,
+    pub clock: Clock,
+    pub inbox: Sender<Input>,
+    pub watcher: Watcher<Process>,
+    pub details: Mutex<BTreeMap<TaskId, TaskDetails>>,
+    /// Attempts that are over although a worker of theirs may go on: nothing is launched for them any more.
+    pub cancelled: Mutex<BTreeSet<AttemptId>>,
+    /// Attempts whose prompt this coordinator has handed to the source. Of the others nobody knows whether it arrived.
+    pub prompted: Mutex<BTreeSet<AttemptId>>,
+    /// At most this many version-control calls at once: they are bound by processor and disk, and more only make each slower.
+    pub vcs_gate: Semaphore,
+    /// What processes had used when attempts were last looked at.
+    pub samples: Mutex<BTreeMap<AttemptId, Sample>>,
+    /// What went wrong without changing a verdict, for people at the end.
+    pub notes: Mutex<Vec<String>>,
+    /// What the working copies share, as it was last looked at.
+    pub shared: Mutex<Seen>,
+    /// What this run has recorded as verified, needs before what stands on them.
+    pub kept: Mutex<Vec<KeptResult>>,
+    /// One landing at a time.
+    pub landing: Mutex<()>,
+    /// Verified tasks whose results did not come onto the target: what needs them is not landed either.
+    pub not_landed: Mutex<BTreeSet<TaskId>>,
+}
+
+impl RunContext {
+    /// Hands a fact to the loop. The loop outlives its workers except at the very end, when nobody needs the fact any more.
+    pub fn report(&self, event: Event) {
+        let _ = self.inbox.send(Input::Fact(Box::new(event)));
+    }
+
+    /// The folder that goes in front of an agent's `PATH`, if there is anything in it.
+    pub fn path_front(&self) -> Option<PathBuf> {
+        Some(self.run_dir.bin()).filter(|bin| bin.is_dir())
+    }
+
+    /// Says something to people now and in the report.
+    pub fn warn(&self, text: String) {
+        let _ = self.inbox.send(Input::Note(text.clone()));
+        self.note(text);
+    }
+
+    /// Remembers something for the report, once, and writes it into the log.
+    pub fn note(&self, text: String) {
+        let mut notes = lock(&self.notes);
+        if notes.contains(&text) {
+            return;
+        }
+        tracing::warn!("{text}");
+        if let Err(error) = notes::append(&self.run_dir.notes(), &text) {
+            tracing::warn!(%error, "a note for the report was not kept");
+        }
+        notes.push(text);
+    }
+
+    /// Says which variables agents did not get: an agent that fails may fail for want of one.
+    pub fn note_withheld(&self) {
+        if let Some(note) = launch::withheld_note(&self.profile, &self.ours) {
+            self.note(note);
+        }
+    }
+
+    pub fn watch(&self, process: Process, live: ShimHandle) {
+        self.watcher.add(process, live);
+    }
+
+    /// The text of a task. A task without one is a bug of its source; empty details keep the run going and shows in the prompt.
+    pub fn details(&self, task: &TaskId) -> Option<TaskDetails> {
+        lock(&self.details).get(task).cloned()
+    }
+}
+
+/// A lock whose data stays good whatever a panicking holder did: only whole values are put in.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A counting semaphore.
+pub(crate) struct Semaphore {
+    free: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Semaphore {
+    pub fn new(places: usize) -> Semaphore {
+        Semaphore {
+            free: Mutex::new(places.max(1)),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Runs `work` when a place is free.
+    pub fn pass<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _place = self.enter();
+        work()
+    }
+
+    fn enter(&self) -> Place<'_> {
+        let mut free = lock(&self.free);
+        while *free == 0 {
+            free = self
+                .changed
+                .wait(free)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= 1;
+        Place(self)
+    }
+}
+
+struct Place<'a>(&'a Semaphore);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.free) += 1;
+        self.0.changed.notify_one();
+    }
+}
