@@ -1,4 +1,4 @@
-//! Lengths of files. Those of functions are clippy's (`too-many-lines-threshold`).
+//! Lengths of files.
 
 use super::Finding;
 use super::tree::{TextFile, Tree};
