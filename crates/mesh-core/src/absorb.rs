@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::decision::SkipReason;
-use crate::dense::Bits;
 use crate::event::{Delivery, Event, PlanChange};
 use crate::graph::Ix;
 use crate::id::TaskId;
-use crate::lock::LockTable;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::rank::Ranking;
@@ -268,8 +266,8 @@ impl State {
     /// Builds the plan anew from `tasks`; the states of all of them are there.
     fn use_tasks(&mut self, tasks: Vec<Task>) {
         let (plan, _) = Plan::build_tolerant(tasks);
+        self.ranking = Arc::new(self.ranking.renewed(&self.plan, &plan, &self.policy));
         self.plan = Arc::new(plan);
-        self.ranking = Arc::new(Ranking::new(&self.plan, &self.policy));
         self.readmit_dependents();
         self.reindex();
     }
@@ -310,9 +308,8 @@ impl State {
 
     /// Works out anew all that is derived from the phases. The ranking follows from the plan alone.
     pub(crate) fn reindex(&mut self) {
-        self.ready = Bits::new(self.plan.tasks().len());
-        let reserved = self.locks.reservations();
-        self.locks = LockTable::new(self.plan.groups().len());
+        let reserved = self.frontier.reservations();
+        self.frontier = self.frontier.anew(self.rules(), self.active());
         self.wakes.clear();
         let order: Vec<Ix> = self.plan.graph().order().to_vec();
         for &at in &order {
@@ -334,21 +331,16 @@ impl State {
                 self.tasks.get_mut(at).phase = Phase::Waiting;
             }
         }
-        let (plan, policy) = (Arc::clone(&self.plan), Arc::clone(&self.policy));
-        let active: Vec<Ix> = self.active().collect();
-        for at in active {
-            self.locks
-                .take(at, crate::state::lock_claim(&plan, &policy, at));
-        }
-        for at in plan.all() {
+        for at in self.plan.all() {
             self.note_ready(at);
             self.note_wake(at);
         }
         for at in reserved {
-            let claim = crate::state::lock_claim(&plan, &policy, at);
-            if self.is_ready(at) && self.locks.can_reserve(at, claim) {
-                self.locks.reserve(at, claim);
-            }
+            self.change_frontier(|frontier, rules| {
+                if frontier.can_reserve(rules, at) {
+                    frontier.reserve(rules, at);
+                }
+            });
         }
     }
 

@@ -86,7 +86,7 @@ impl Desk<'_> {
                 let over = self.state.run_end() == RunEnd::Concluded;
                 let state = &*self.state;
                 let parked = state.active().any(|at| state.is_parked(at));
-                let more = parked || !state.ready.is_empty() || !state.wakes.is_empty();
+                let more = parked || !state.frontier.nobody_is_ready() || !state.wakes.is_empty();
                 if over && more && *state.intake() == Intake::Open {
                     self.take(Decision::GoOn);
                     self.record_parked();
@@ -649,22 +649,15 @@ impl Desk<'_> {
     /// The best ready task whose locks are free, and the lowest free slot.
     fn next_start(&self) -> Option<(Ix, SlotId)> {
         let state = &*self.state;
-        if state.active_count() >= state.width() {
-            return None;
-        }
         let free = state.slots.iter().position(Option::is_none)?;
         let slot = SlotId(u16::try_from(free + 1).ok()?);
-        let at = state.ready().find(|&at| state.lock_block(at).is_none())?;
+        let at = state.frontier.next(state.rules(), state.width())?;
         Some((at, slot))
     }
 
     fn reserve_for_the_patient(&mut self) {
-        let patience = self.state.policy().lock_patience;
         let state = &*self.state;
-        let waited = |at: &Ix| {
-            state.task(*at).passes > patience && state.locks.can_reserve(*at, state.lock_claim(*at))
-        };
-        let Some(at) = state.ready().find(waited) else {
+        let Some(at) = state.frontier.impatient(state.rules()) else {
             return;
         };
         let task = state.plan().task(at).id.clone();

@@ -80,6 +80,12 @@ impl Bits {
         }
     }
 
+    /// Whether `bit` is in the set.
+    #[must_use]
+    pub fn contains(&self, bit: u32) -> bool {
+        self.words[bit as usize / 64] & (1 << (bit % 64)) != 0
+    }
+
     /// The numbers in the set, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> {
         (0_u32..).zip(&self.words).flat_map(|(at, &word)| {

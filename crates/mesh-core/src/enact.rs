@@ -10,7 +10,6 @@ use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId};
 use crate::state::{
     Active, Intake, Phase, Recording, Refresh, RunEnd, Running, Stage, State, Stopping, Streak,
-    lock_claim,
 };
 use crate::task::{Commit, Standing};
 use crate::time::{Millis, Span};
@@ -25,8 +24,7 @@ impl State {
             Decision::Start { attempt, slot } => self.start(now, attempt, *slot),
             Decision::Reserve { task } => {
                 if let Some(at) = self.plan.find(task) {
-                    let plan = Arc::clone(&self.plan);
-                    self.locks.reserve(at, lock_claim(&plan, &self.policy, at));
+                    self.change_frontier(|frontier, rules| frontier.reserve(rules, at));
                 }
                 Vec::new()
             }
@@ -153,9 +151,7 @@ impl State {
         let Some(at) = self.plan.find(&attempt.task) else {
             return Vec::new();
         };
-        self.count_passes(at);
-        let plan = Arc::clone(&self.plan);
-        self.locks.take(at, lock_claim(&plan, &self.policy, at));
+        self.change_frontier(|frontier, rules| frontier.start(rules, at));
         let place = usize::from(slot.0).saturating_sub(1);
         if place >= self.slots.len() {
             self.slots.resize(place + 1, None);
@@ -164,7 +160,6 @@ impl State {
         self.peak = self.peak.max(self.active_count());
         let task = self.tasks.get_mut(at);
         task.attempts = attempt.number;
-        task.passes = 0;
         let active = Active {
             attempt: attempt.number,
             slot,
@@ -175,23 +170,6 @@ impl State {
         };
         self.set_phase(at, Phase::Active(active));
         vec![Action::Start(self.start_order(at))]
-    }
-
-    /// Ready tasks before `at` in the ranking that want one of the locks it takes have been passed over.
-    fn count_passes(&mut self, at: Ix) {
-        let plan = Arc::clone(&self.plan);
-        let place = self.ranking.place(at);
-        let mine = plan.groups_of(at);
-        let passed: Vec<Ix> = self
-            .ready()
-            .take_while(|&other| self.ranking.place(other) < place)
-            .collect();
-        for other in passed {
-            let wants = plan.groups_of(other);
-            if wants.is_empty() || wants.iter().any(|group| mine.contains(group)) {
-                self.tasks.get_mut(other).passes += 1;
-            }
-        }
     }
 
     fn stop(&mut self, now: Millis, attempt: &AttemptId, cause: StopCause) -> Vec<Action> {
@@ -448,7 +426,7 @@ impl State {
         if state.active().is_none() {
             state.phase = Phase::Waiting;
         }
-        (state.retries, state.start_retries, state.passes) = (0, 0, 0);
+        (state.retries, state.start_retries) = (0, 0);
         state.last_failure = None;
     }
 
@@ -461,7 +439,7 @@ impl State {
         let executed = active.executing.is_some();
         self.slots[place] = None;
         let plan = Arc::clone(&self.plan);
-        self.locks.release(at, lock_claim(&plan, &self.policy, at));
+        self.change_frontier(|frontier, rules| frontier.end(rules, at));
         let verified = matches!(phase, Phase::Verified { .. });
         // One that did not come to its agent, or to its end, leaves the question open.
         if executed && outcome != Outcome::Interrupted {
@@ -564,11 +542,7 @@ impl State {
     /// Keeps the set of ready tasks right after a change to `at`.
     pub(crate) fn note_ready(&mut self, at: Ix) {
         let ready = self.is_ready(at);
-        self.ready.set(self.ranking.place(at), ready);
-        if !ready && self.task(at).passes > 0 {
-            self.tasks.get_mut(at).passes = 0;
-            self.locks.unreserve(at);
-        }
+        self.frontier.set_ready(self.ranking.order(), at, ready);
     }
 
     fn unwake(&mut self, at: Ix) -> &mut crate::state::TaskState {

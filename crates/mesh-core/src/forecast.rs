@@ -1,10 +1,10 @@
 //! What a plan would do, from estimates alone: waves and bounds. Nothing here runs anything.
 
-use std::collections::BTreeSet;
-
+use crate::frontier::{Frontier, Rules};
 use crate::graph::Ix;
+use crate::paper::{Direction, Paper};
 use crate::plan::Plan;
-use crate::policy::{Policy, Unlabelled};
+use crate::policy::Policy;
 use crate::rank::Ranking;
 use crate::task::Standing;
 
@@ -49,11 +49,27 @@ pub fn bounds(plan: &Plan, concurrency: u16, duration: &[u64]) -> Bounds {
     }
 }
 
-/// Open tasks in waves: rank, cut at the cap, drop those that clash with a lock taken in the wave. Tasks that can never start
-/// (held by somebody else, faulty, or behind such) are in no wave.
+/// How long the run takes, in minutes, when the frontier follows `ranking` and every estimate holds.
+#[must_use]
+pub fn makespan(plan: &Plan, policy: &Policy, ranking: &Ranking) -> u64 {
+    let minutes: Vec<u64> = plan.all().map(|at| plan.open_minutes(at)).collect();
+    let paper = Paper::new(plan, policy, &minutes);
+    let schedule = paper.schedule(ranking.order(), Direction::Forward, u64::MAX);
+    schedule.makespan
+}
+
+/// Open tasks in waves: those that the frontier starts until nobody may start any more, then, when all of them have ended, the
+/// next. Tasks that can never start (held by somebody else, faulty, or behind such) are in no wave.
 #[must_use]
 pub fn waves(plan: &Plan, policy: &Policy) -> Vec<Vec<Ix>> {
     let ranking = Ranking::new(plan, policy);
+    let order = ranking.order();
+    let rules = Rules {
+        plan,
+        policy,
+        order,
+    };
+    let mut frontier = Frontier::new(plan);
     let graph = plan.graph();
     let mut done: Vec<bool> = plan
         .tasks()
@@ -63,48 +79,29 @@ pub fn waves(plan: &Plan, policy: &Policy) -> Vec<Vec<Ix>> {
     let mut waves = Vec::new();
     loop {
         for &at in graph.order() {
-            if plan.task(at).standing == Standing::Container
-                && graph.needs(at).iter().all(|need| done[need.at()])
-            {
-                done[at.at()] = true;
+            let task = plan.task(at);
+            let free = !done[at.at()] && graph.needs(at).iter().all(|need| done[need.at()]);
+            match task.standing {
+                Standing::Container if free => done[at.at()] = true,
+                Standing::Open if free && task.outside.is_empty() => {
+                    frontier.set_ready(order, at, true);
+                }
+                _ => {}
             }
         }
-        let runnable = |at: &Ix| {
-            let task = plan.task(*at);
-            !done[at.at()]
-                && task.standing == Standing::Open
-                && task.outside.is_empty()
-                && graph.needs(*at).iter().all(|need| done[need.at()])
-        };
-        let ready: Vec<Ix> = ranking.order().iter().copied().filter(runnable).collect();
-        let wave = cut(plan, policy, &ready);
+        let mut wave = Vec::new();
+        while let Some(at) = frontier.start_next(rules, policy.concurrency) {
+            wave.push(at);
+        }
         if wave.is_empty() {
             return waves;
         }
-        wave.iter().for_each(|at| done[at.at()] = true);
+        for at in &wave {
+            frontier.end(rules, *at);
+            done[at.at()] = true;
+        }
         waves.push(wave);
     }
-}
-
-fn cut(plan: &Plan, policy: &Policy, ready: &[Ix]) -> Vec<Ix> {
-    let mut taken: BTreeSet<u32> = BTreeSet::new();
-    let mut wave = Vec::new();
-    for &at in ready {
-        let groups = plan.groups_of(at);
-        if groups.is_empty() && policy.unlabelled == Unlabelled::Alone {
-            if wave.is_empty() {
-                return vec![at];
-            }
-            continue;
-        }
-        if wave.len() < usize::from(policy.concurrency)
-            && groups.iter().all(|group| !taken.contains(group))
-        {
-            taken.extend(groups);
-            wave.push(at);
-        }
-    }
-    wave
 }
 
 #[cfg(test)]

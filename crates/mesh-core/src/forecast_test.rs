@@ -1,5 +1,6 @@
 use super::*;
 use crate::id::{LockGroup, TaskId};
+use crate::policy::Unlabelled;
 use crate::task::Task;
 
 fn task(name: &str, minutes: u32, needs: &[&str], locks: &[&str]) -> Task {

@@ -66,6 +66,12 @@ impl LockTable {
         self.holders[group as usize]
     }
 
+    /// How many tasks hold what they took, nothing at all included.
+    #[must_use]
+    pub fn active(&self) -> u32 {
+        self.active
+    }
+
     /// What keeps `task` from `claim`, or nothing.
     #[must_use]
     pub fn block(&self, task: Ix, claim: Claim<'_>) -> Option<LockBlock> {

@@ -241,6 +241,14 @@ impl Plan {
         &self.task_groups[at.at()]
     }
 
+    /// Whether the tasks of `other` have the same places, needs and lock groups.
+    pub(crate) fn has_the_shape_of(&self, other: &Plan) -> bool {
+        self.index == other.index
+            && self.graph == other.graph
+            && self.groups == other.groups
+            && self.task_groups == other.task_groups
+    }
+
     /// Estimate of a task in minutes, and where it came from.
     #[must_use]
     pub fn estimate(&self, at: Ix) -> (u32, EstimateSource) {

@@ -74,9 +74,9 @@ impl Policy {
 /// How the frontier is ordered. A manual pick always comes first, the id last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// Priority, longest remaining path, tasks unlocked, checkpoint.
+    /// Priority, which a task inherits from what waits for it, longest remaining path, tasks unlocked, checkpoint.
     Default,
-    /// Before priority, the order that promises the shortest run: longest remaining path, queues at lock groups, and trials on paper.
+    /// Before priority, the order that promises the shortest run, found by a search on paper.
     Makespan,
 }
 

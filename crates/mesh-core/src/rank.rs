@@ -1,89 +1,148 @@
 //! The total order of a plan's tasks. Integers only, so that it is the same on every machine.
 
 use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
 
 use crate::graph::Ix;
 use crate::plan::Plan;
 use crate::policy::{Policy, Rank};
 use crate::shortest;
+use crate::task::Standing;
 
-/// Every task of a plan, best first, with the figures the order was made from.
+/// What a search for the shortest run may cost, in looks at a task: some 20 ms.
+const SEARCH_STEPS: u64 = 1_500_000;
+
+/// Tasks in an order, and the place of each in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ranking {
-    order: Vec<Ix>,
+pub struct Order {
+    tasks: Vec<Ix>,
     place: Vec<u32>,
-    path_minutes: Vec<u64>,
-    unlocks: Vec<u32>,
 }
 
-impl Ranking {
-    /// Ranks all tasks of `plan` under `policy`.
+impl Order {
+    /// The order of `tasks`, which are all of a plan.
     #[must_use]
-    pub fn new(plan: &Plan, policy: &Policy) -> Ranking {
-        let weights: Vec<u64> = plan.all().map(|at| plan.open_minutes(at)).collect();
-        let counted: Vec<bool> = weights.iter().map(|&minutes| minutes > 0).collect();
-        let path_minutes = plan.graph().longest_path_from(&weights);
-        let unlocks = plan.graph().transitive_dependents(&counted);
-        let measures = match policy.rank {
-            Rank::Default => Vec::new(),
-            Rank::Makespan => shortest::measures(plan, policy, &weights),
-        };
-        let picked = |at: Ix| {
-            policy
-                .picks
-                .iter()
-                .position(|id| *id == plan.task(at).id)
-                .unwrap_or(usize::MAX)
-        };
-        let mut order: Vec<Ix> = plan.all().collect();
-        let key = |at: Ix| {
-            let task = plan.task(at);
-            let urgency = match policy.rank {
-                Rank::Default => {
-                    let path = Reverse(path_minutes[at.at()]);
-                    (i64::from(task.priority), path, 0)
-                }
-                Rank::Makespan => (0, Reverse(measures[at.at()]), i64::from(task.priority)),
-            };
-            (
-                picked(at),
-                urgency,
-                Reverse(unlocks[at.at()]),
-                !task.checkpoint,
-                task.tie,
-            )
-        };
-        order.sort_by_cached_key(|&at| {
-            (key(at), NaturalOrder(plan.task(at).id.as_str().to_owned()))
-        });
-        let mut place = vec![0_u32; order.len()];
-        for (rank, at) in (0_u32..).zip(&order) {
+    pub(crate) fn new(tasks: Vec<Ix>) -> Order {
+        let mut place = vec![0_u32; tasks.len()];
+        for (rank, at) in (0_u32..).zip(&tasks) {
             place[at.at()] = rank;
         }
-        Ranking {
-            order,
-            place,
-            path_minutes,
-            unlocks,
-        }
+        Order { tasks, place }
     }
 
-    /// Tasks, best first.
+    /// All tasks, best first.
     #[must_use]
-    pub fn order(&self) -> &[Ix] {
-        &self.order
+    pub fn tasks(&self) -> &[Ix] {
+        &self.tasks
     }
 
     /// The task at a place of the order.
     #[must_use]
     pub fn at(&self, place: u32) -> Ix {
-        self.order[place as usize]
+        self.tasks[place as usize]
     }
 
     /// Place of a task in the order; 0 is best.
     #[must_use]
     pub fn place(&self, at: Ix) -> u32 {
         self.place[at.at()]
+    }
+}
+
+/// Every task of a plan, best first, with the figures the order was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ranking {
+    order: Order,
+    path_minutes: Vec<u64>,
+    unlocks: Vec<u32>,
+    found: Option<Found>,
+}
+
+/// What a search for the shortest run found, and the minutes of each task that it went by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Found {
+    weights: Vec<u64>,
+    order: Vec<Ix>,
+}
+
+impl Ranking {
+    /// Ranks all tasks of `plan` under `policy`.
+    #[must_use]
+    pub fn new(plan: &Plan, policy: &Policy) -> Ranking {
+        Ranking::with(plan, policy, None)
+    }
+
+    /// Ranks all tasks of `plan`, which `before` was until now, anew. When nothing happened but that tasks were done, what was found
+    /// for the shortest run stays: a listing that brings no news costs no search.
+    #[must_use]
+    pub(crate) fn renewed(&self, before: &Plan, plan: &Plan, policy: &Policy) -> Ranking {
+        let is_news = |found: &&Found| {
+            let mut both = plan.all().zip(&found.weights);
+            both.any(|(at, &known)| ![0, known].contains(&plan.open_minutes(at)))
+        };
+        let same = before.has_the_shape_of(plan);
+        let found = self.found.as_ref().filter(|found| same && !is_news(found));
+        Ranking::with(plan, policy, found.cloned())
+    }
+
+    fn with(plan: &Plan, policy: &Policy, found: Option<Found>) -> Ranking {
+        let weights: Vec<u64> = plan.all().map(|at| plan.open_minutes(at)).collect();
+        let path_minutes = plan.graph().longest_path_from(&weights);
+        let is_open = |at| plan.task(at).standing == Standing::Open;
+        let open: Vec<bool> = plan.all().map(is_open).collect();
+        let unlocks = plan.graph().transitive_dependents(&open);
+        let urgencies = urgencies(plan);
+        let key = |at: Ix| {
+            let task = plan.task(at);
+            (
+                urgencies[at.at()],
+                Reverse(path_minutes[at.at()]),
+                Reverse(unlocks[at.at()]),
+                !task.checkpoint,
+                task.tie,
+                NaturalOrder(task.id.as_str().to_owned()),
+            )
+        };
+        let mut order: Vec<Ix> = plan.all().collect();
+        order.sort_by_cached_key(|&at| key(at));
+        let search = |order: Vec<Ix>| {
+            let equals = runnable(plan, &Order::new(order));
+            let order = shortest::order(plan, policy, &weights, &equals, SEARCH_STEPS);
+            Found { weights, order }
+        };
+        let found = match policy.rank {
+            Rank::Default => None,
+            Rank::Makespan => Some(found.unwrap_or_else(|| search(order.clone()))),
+        };
+        if let Some(found) = &found {
+            order.clone_from(&found.order);
+        }
+        if !policy.picks.is_empty() {
+            let pick = |at: &Ix| {
+                let mut picks = policy.picks.iter();
+                picks.position(|id| *id == plan.task(*at).id)
+            };
+            order.sort_by_cached_key(|at| pick(at).unwrap_or(usize::MAX));
+        }
+        Ranking {
+            order: Order::new(order),
+            path_minutes,
+            unlocks,
+            found,
+        }
+    }
+
+    /// All tasks as they would start one after the other: each after what it needs, else by rank. Without picks the order of the
+    /// open tasks is this one already; a pick goes before others as soon as it is ready, but it does not make its needs ready.
+    #[must_use]
+    pub fn runnable(&self, plan: &Plan) -> Vec<Ix> {
+        runnable(plan, &self.order)
+    }
+
+    /// The order itself.
+    #[must_use]
+    pub fn order(&self) -> &Order {
+        &self.order
     }
 
     /// Longest path from a task to the end of the plan, itself included, in minutes.
@@ -97,6 +156,44 @@ impl Ranking {
     pub fn unlocks(&self, at: Ix) -> u32 {
         self.unlocks[at.at()]
     }
+}
+
+fn runnable(plan: &Plan, order: &Order) -> Vec<Ix> {
+    let graph = plan.graph();
+    let mut open: Vec<usize> = plan.all().map(|at| graph.needs(at).len()).collect();
+    let roots = plan.all().filter(|at| open[at.at()] == 0);
+    let mut free: BinaryHeap<Reverse<u32>> = roots.map(|at| Reverse(order.place(at))).collect();
+    let mut tasks = Vec::with_capacity(open.len());
+    while let Some(Reverse(place)) = free.pop() {
+        let at = order.at(place);
+        tasks.push(at);
+        for &dependent in graph.dependents(at) {
+            open[dependent.at()] -= 1;
+            if open[dependent.at()] == 0 {
+                free.push(Reverse(order.place(dependent)));
+            }
+        }
+    }
+    tasks
+}
+
+/// The priority of each task, or the most urgent among the open tasks that wait for it, directly or not: an urgent task is not held
+/// up behind a need that nobody is in a hurry for.
+fn urgencies(plan: &Plan) -> Vec<i32> {
+    let mut urgencies = vec![i32::MAX; plan.tasks().len()];
+    for &at in plan.graph().order().iter().rev() {
+        let dependents = plan.graph().dependents(at).iter();
+        let waiting = dependents.map(|other| urgencies[other.at()]).min();
+        urgencies[at.at()] = match plan.task(at).standing {
+            Standing::Open => waiting.unwrap_or(i32::MAX).min(plan.task(at).priority),
+            // It is not run, but what waits for it waits for its needs.
+            Standing::Container => waiting.unwrap_or(i32::MAX),
+            Standing::Satisfied { .. } | Standing::NotOurs { .. } | Standing::Faulty { .. } => {
+                i32::MAX
+            }
+        };
+    }
+    urgencies
 }
 
 /// Text in the order people expect: `t-2` before `t-10`.

@@ -26,6 +26,7 @@ fn check(tasks: Vec<Task>, change: impl FnOnce(&mut Policy), expected: &[&str]) 
     let ranking = Ranking::new(&plan, &policy);
     let names: Vec<&str> = ranking
         .order()
+        .tasks()
         .iter()
         .map(|&at| plan.task(at).id.as_str())
         .collect();
@@ -75,6 +76,120 @@ fn makespan_puts_the_path_before_the_priority() {
     let tasks = || vec![task("urgent", 0, 5, &[]), task("long", 4, 50, &[])];
     check(tasks(), |_| {}, &["urgent", "long"]);
     check(tasks(), |p| p.rank = Rank::Makespan, &["long", "urgent"]);
+}
+
+#[test]
+fn a_task_is_as_urgent_as_what_waits_for_it() {
+    let tasks = |standing: Standing| {
+        let between = Task {
+            standing,
+            ..task("between", 4, 5, &["idle"])
+        };
+        vec![
+            task("idle", 4, 5, &[]),
+            between,
+            task("urgent", 0, 5, &["between"]),
+            task("plain", 2, 60, &[]),
+        ]
+    };
+    check(
+        tasks(Standing::Open),
+        |_| {},
+        &["idle", "between", "urgent", "plain"],
+    );
+    let names = |standing| {
+        let plan = Plan::build(tasks(standing)).unwrap();
+        let ranking = Ranking::new(&plan, &Policy::with_concurrency(1));
+        let open = |at: &Ix| plan.task(*at).standing == Standing::Open;
+        let order = ranking.order().tasks().iter().copied().filter(open);
+        order
+            .map(|at| plan.task(at).id.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(Standing::Container), ["idle", "urgent", "plain"]);
+    // Nobody waits through what is done already.
+    let done = Standing::Satisfied { commit: None };
+    assert_eq!(names(done), ["urgent", "plain", "idle"]);
+}
+
+#[test]
+fn a_pick_is_first_but_the_order_that_can_run_has_its_needs_before_it() {
+    let tasks = vec![
+        task("other", 0, 5, &[]),
+        task("need", 3, 5, &[]),
+        task("pick", 3, 5, &["need"]),
+        task("last", 4, 5, &[]),
+    ];
+    let plan = Plan::build(tasks).unwrap();
+    let mut policy = Policy::with_concurrency(1);
+    policy.picks = vec![TaskId::new("pick").unwrap()];
+    for rank in [Rank::Default, Rank::Makespan] {
+        policy.rank = rank;
+        let ranking = Ranking::new(&plan, &policy);
+        let names = |order: &[Ix]| order.iter().map(|at| at.0).collect::<Vec<_>>();
+        assert_eq!(names(ranking.order().tasks())[0], 2);
+        let order = ranking.runnable(&plan);
+        let place = |at: u32| order.iter().position(|other| other.0 == at);
+        assert!(place(1) < place(2) && order.len() == 4, "{order:?}");
+    }
+}
+
+#[test]
+fn what_was_found_stays_while_tasks_are_only_done() {
+    let tasks = |first: Standing, minutes: u32| {
+        vec![
+            Task {
+                standing: first,
+                ..task("a", 2, 5, &[])
+            },
+            task("b", 2, minutes, &[]),
+            task("c", 2, 9, &["a"]),
+        ]
+    };
+    let plan = |first, minutes| Plan::build(tasks(first, minutes)).unwrap();
+    let policy = Policy {
+        rank: Rank::Makespan,
+        ..Policy::with_concurrency(1)
+    };
+    let before = plan(Standing::Open, 10);
+    let ranking = Ranking::new(&before, &policy);
+    let done = plan(Standing::Satisfied { commit: None }, 10);
+    let later = ranking.renewed(&before, &done, &policy);
+    assert_eq!(later.order(), ranking.order());
+    assert_eq!(later.found, ranking.found);
+    assert_ne!(Ranking::new(&done, &policy).found, ranking.found);
+    let longer = plan(Standing::Open, 30);
+    assert_ne!(
+        ranking.renewed(&before, &longer, &policy).found,
+        ranking.found
+    );
+    assert_eq!(later.renewed(&done, &before, &policy).found, ranking.found);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_order_without_picks_can_run(priorities in prop::collection::vec((0_i32..5, 0_u32..40, 0_usize..20, 0_usize..20, any::<bool>()), 1..30), shortest in any::<bool>()) {
+        let name = |at: usize| format!("t-{at}");
+        let tasks: Vec<Task> = priorities
+            .iter()
+            .enumerate()
+            .map(|(at, &(priority, minutes, first, second, container))| {
+                let needs: Vec<String> = [first, second].into_iter().filter(|&need| need < at).map(name).collect();
+                let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
+                let standing = if container { Standing::Container } else { Standing::Open };
+                Task { standing, ..task(&name(at), priority, minutes, &needs) }
+            })
+            .collect();
+        let plan = Plan::build(tasks).unwrap();
+        let rank = if shortest { Rank::Makespan } else { Rank::Default };
+        let ranking = Ranking::new(&plan, &Policy { rank, ..Policy::with_concurrency(3) });
+        let open = |at: &Ix| plan.task(*at).standing == Standing::Open;
+        let by_rank: Vec<Ix> = ranking.order().tasks().iter().copied().filter(open).collect();
+        let that_runs: Vec<Ix> = ranking.runnable(&plan).into_iter().filter(open).collect();
+        prop_assert_eq!(by_rank, that_runs);
+    }
 }
 
 proptest! {

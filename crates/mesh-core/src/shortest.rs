@@ -1,56 +1,222 @@
-//! The order of tasks that promises the shortest run: several orders are tried on paper with the estimates, and the best is kept.
+//! The order of tasks that promises the shortest run, found with the estimates on paper.
 //!
-//! Integers and a fixed sequence of numbers only: the same plan gives the same order on every machine. Nothing here knows what has
-//! been run; what is done has no minutes.
+//! The first schedules follow the longest paths, with and without the queues at lock groups. The best of them is justified (its
+//! tasks are scheduled from its end backward and forward again) and then improved by tabu search over its critical path. Every
+//! schedule that counts is one that the frontier makes of an order, so that the run does the same when the estimates hold.
+//!
+//! Integers and a fixed sequence of numbers only: the same plan gives the same order on every machine, and the work is bounded in
+//! steps. Nothing here knows what has been run; what is done has no minutes.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
+use crate::disjunctive::{Disjunctive, Swap};
 use crate::graph::Ix;
+use crate::noise::Noise;
+use crate::paper::{Direction, Paper, Schedule};
 use crate::plan::Plan;
 use crate::policy::{Policy, Unlabelled};
+use crate::rank::Order;
 
-/// Steps on paper that a plan may cost: a few milliseconds at most. Large plans get fewer trials, the largest none.
-const STEP_BUDGET: usize = 1_000_000;
-const MOST_TRIALS: usize = 200;
 /// How often queues at lock groups lengthen the paths that lead to them.
 const QUEUE_ROUNDS: usize = 3;
-/// A trial changes each measure by at most this many thousandths, beginning with the smaller ones.
+/// A schedule may cost this many times what is left to spend; then it is given up.
+const LONGEST_SCHEDULE: u64 = 4;
+/// How often a schedule is justified at most.
+const JUSTIFICATIONS: usize = 4;
+/// Swaps in a row without a shorter critical path, after which the search begins again elsewhere.
+const PATIENCE: usize = 1500;
+/// How many schedules are drawn before the search begins again at the best of them, and by how many thousandths their measures
+/// differ at most.
+const SAMPLES: usize = 40;
 const SPREADS: [u64; 4] = [100, 300, 600, 1000];
+/// How many swaps a swap stays forbidden: this many, and up to as many again.
+const TENURE: u64 = 8;
+/// A machine sequence becomes a schedule when its critical path is at most this many thousandths longer than the shortest seen.
+const WORTH_A_SCHEDULE: u64 = 20;
 
-/// A measure for each task, by place: the larger, the sooner it should start.
+/// The order of the best schedule found within about `steps` looks at a task. No task is before what it needs. `equals` is such
+/// an order too; it decides among tasks that are equal otherwise.
 #[must_use]
-pub(crate) fn measures(plan: &Plan, policy: &Policy, weights: &[u64]) -> Vec<u64> {
-    let path = plan.graph().longest_path_from(weights);
-    let queued = tails_with_queues(plan, policy, weights);
+pub(crate) fn order(
+    plan: &Plan,
+    policy: &Policy,
+    weights: &[u64],
+    equals: &[Ix],
+    steps: u64,
+) -> Vec<Ix> {
     let paper = Paper::new(plan, policy, weights);
-    let mut best = (paper.makespan(&queued), queued.clone());
-    for candidate in [with_lock_load(plan, weights, &queued), path] {
-        keep_better(&paper, &mut best, candidate);
+    let queued = tails_with_queues(plan, policy, weights);
+    let mut search = Search::new(paper, equals, &queued, steps);
+    search.try_order(Order::new(equals.to_vec()));
+    let path = plan.graph().longest_path_from(weights);
+    for measures in [with_lock_load(plan, weights, &queued), path] {
+        search.try_order(search.largest_first(&measures));
     }
-    let open = weights.iter().filter(|&&minutes| minutes > 0).count();
-    let trials = (STEP_BUDGET / (open * open).max(1)).min(MOST_TRIALS);
-    let mut noise = Noise(0x6d65_7368);
-    for trial in 0..trials {
-        if best.0 <= paper.bound {
-            break;
-        }
-        let spread = SPREADS[trial % SPREADS.len()];
-        let from = if trial % 2 == 0 { &best.1 } else { &queued };
-        let candidate = from
-            .iter()
-            .map(|&measure| noise.shift(measure, spread))
-            .collect();
-        keep_better(&paper, &mut best, candidate);
-    }
-    best.1
+    search.justify();
+    search.improve(&queued);
+    search.best_order.tasks().to_vec()
 }
 
-fn keep_better(paper: &Paper<'_>, best: &mut (u64, Vec<u64>), candidate: Vec<u64>) {
-    let makespan = paper.makespan(&candidate);
-    if makespan < best.0 {
-        *best = (makespan, candidate);
+/// The best schedule so far, and what may still be spent on a better one.
+struct Search<'a> {
+    paper: Paper<'a>,
+    equals: &'a [Ix],
+    best: Schedule,
+    best_order: Order,
+    steps: u64,
+}
+
+impl<'a> Search<'a> {
+    fn new(paper: Paper<'a>, equals: &'a [Ix], measures: &[u64], steps: u64) -> Search<'a> {
+        let best_order = largest_first(paper.plan, equals, measures);
+        let limit = LONGEST_SCHEDULE * steps;
+        let best = paper.schedule(&best_order, Direction::Forward, limit);
+        Search {
+            steps: steps.saturating_sub(best.steps),
+            paper,
+            equals,
+            best,
+            best_order,
+        }
     }
+
+    fn largest_first(&self, measures: &[u64]) -> Order {
+        largest_first(self.paper.plan, self.equals, measures)
+    }
+
+    /// Whether nothing is left to spend or to gain.
+    fn is_over(&self) -> bool {
+        self.steps == 0 || self.best.makespan <= self.paper.bound
+    }
+
+    fn schedule(&mut self, order: &Order, direction: Direction) -> Schedule {
+        let schedule = self.paper.schedule(
+            order,
+            direction,
+            self.steps.saturating_mul(LONGEST_SCHEDULE),
+        );
+        self.steps = self.steps.saturating_sub(schedule.steps);
+        schedule
+    }
+
+    /// The schedule of an order, if there is something left to spend; the best is kept.
+    fn try_order(&mut self, order: Order) -> Option<Schedule> {
+        if self.is_over() {
+            return None;
+        }
+        let schedule = self.schedule(&order, Direction::Forward);
+        if schedule.makespan < self.best.makespan {
+            (self.best, self.best_order) = (schedule.clone(), order);
+        }
+        Some(schedule)
+    }
+
+    /// Justification: a schedule of the reversed plan, those that end last first, and then of the plan again in the order that
+    /// this gives. It closes gaps as long as it does.
+    fn justify(&mut self) {
+        for _ in 0..JUSTIFICATIONS {
+            if self.is_over() || self.best.makespan == u64::MAX {
+                return;
+            }
+            let before = self.best.makespan;
+            let ends = self.paper.ends(&self.best);
+            let mut last_first: Vec<Ix> = self.equals.iter().rev().copied().collect();
+            last_first.sort_by_key(|at| Reverse(ends[at.at()]));
+            let backward = self.schedule(&Order::new(last_first), Direction::Backward);
+            let ends = self.paper.ends(&backward);
+            self.try_order(self.largest_first(&ends));
+            if self.best.makespan == before {
+                return;
+            }
+        }
+    }
+
+    /// By turns, tabu search from the best schedule and from the best of some that are drawn around it or around `queued`.
+    fn improve(&mut self, queued: &[u64]) {
+        let mut noise = Noise::new();
+        let mut from = self.best.clone();
+        while !self.is_over() && from.makespan < u64::MAX {
+            if let Some(mut graph) = Disjunctive::of(&self.paper, &from) {
+                self.swap_on_critical_paths(&mut graph, &mut noise);
+            }
+            from = self.sample(queued, &mut noise);
+        }
+    }
+
+    /// The best of some schedules, each of measures that are drawn around those of the best schedule or around `queued`.
+    fn sample(&mut self, queued: &[u64], noise: &mut Noise) -> Schedule {
+        let rests: Vec<u64> = {
+            let starts = self.best.starts.iter();
+            starts
+                .map(|start| self.best.makespan.saturating_sub(*start))
+                .collect()
+        };
+        let mut found = None::<Schedule>;
+        for trial in 0..SAMPLES {
+            let spread = SPREADS[trial % SPREADS.len()];
+            let around = if trial % 2 == 0 { &rests } else { queued };
+            let drawn = around.iter().map(|&measure| noise.shift(measure, spread));
+            let order = self.largest_first(&drawn.collect::<Vec<u64>>());
+            let Some(schedule) = self.try_order(order) else {
+                break;
+            };
+            if found
+                .as_ref()
+                .is_none_or(|best| schedule.makespan < best.makespan)
+            {
+                found = Some(schedule);
+            }
+        }
+        found.unwrap_or_else(|| self.best.clone())
+    }
+
+    /// Tabu search: tasks that follow each other in a lock group or a slot, on the critical path, change places, the most
+    /// promising first, until nothing has become shorter for long. Sequences with a short critical path become schedules.
+    fn swap_on_critical_paths(&mut self, graph: &mut Disjunctive<'_>, noise: &mut Noise) {
+        let mut forbidden: Vec<(Swap, u64)> = Vec::new();
+        let (mut shortest, mut idle) = (graph.length(), 0);
+        for turn in 0_u64.. {
+            self.steps = self.steps.saturating_sub(graph.cost());
+            if idle > PATIENCE || self.is_over() {
+                break;
+            }
+            forbidden.retain(|(_, until)| *until > turn);
+            let path = graph.critical_path(noise);
+            let is_free = |swap: &Swap| forbidden.iter().all(|(other, _)| other != swap);
+            let Some(swap) = graph.best_swap(&path, shortest, is_free, noise) else {
+                break;
+            };
+            let until = turn + TENURE + noise.below(TENURE);
+            forbidden.push((swap.reversed(), until));
+            if !graph.swap(swap) {
+                continue;
+            }
+            let length = graph.length();
+            idle = if length < shortest { 0 } else { idle + 1 };
+            shortest = shortest.min(length);
+            let promising = length <= shortest + shortest * WORTH_A_SCHEDULE / 1000
+                && length < self.best.makespan
+                && (idle == 0 || turn % 4 == 0);
+            if promising {
+                let mut tasks = self.equals.to_vec();
+                tasks.sort_by_key(|at| graph.heads()[at.at()]);
+                self.try_order(Order::new(tasks));
+            }
+        }
+    }
+}
+
+/// The tasks with the largest measures first, equal ones by `equals`. What a task needs counts at least as much as the task.
+fn largest_first(plan: &Plan, equals: &[Ix], measures: &[u64]) -> Order {
+    let mut inherited = measures.to_vec();
+    let mut tasks = equals.to_vec();
+    for &at in tasks.iter().rev() {
+        let dependents = plan.graph().dependents(at).iter();
+        let most = dependents.map(|other| inherited[other.at()]).max();
+        inherited[at.at()] = inherited[at.at()].max(most.unwrap_or(0));
+    }
+    tasks.sort_by_key(|at| Reverse(inherited[at.at()]));
+    Order::new(tasks)
 }
 
 /// For each task a time, in minutes, that the run still takes from its start on: the longest path, where a task that holds a lock
@@ -113,161 +279,6 @@ fn with_lock_load(plan: &Plan, weights: &[u64], measures: &[u64]) -> Vec<u64> {
     plan.all()
         .map(|at| measures[at.at()].saturating_add(shared(at) / 2))
         .collect()
-}
-
-/// A plan on paper: how long it would take when everything goes as estimated.
-struct Paper<'a> {
-    plan: &'a Plan,
-    policy: &'a Policy,
-    weights: &'a [u64],
-    /// No order can beat this.
-    bound: u64,
-}
-
-impl<'a> Paper<'a> {
-    fn new(plan: &'a Plan, policy: &'a Policy, weights: &'a [u64]) -> Paper<'a> {
-        let bound = crate::forecast::bounds(plan, policy.concurrency, weights).lower_bound;
-        Paper {
-            plan,
-            policy,
-            weights,
-            bound,
-        }
-    }
-
-    /// How long the run takes when whoever may start starts, largest measure first, and nobody is passed over more often for its
-    /// locks than the policy has patience.
-    fn makespan(&self, measures: &[u64]) -> u64 {
-        let count = measures.len();
-        let graph = self.plan.graph();
-        let mut waiting: Vec<Ix> = self.plan.all().collect();
-        waiting.sort_by_key(|at| (Reverse(measures[at.at()]), at.0));
-        let mut open: Vec<usize> = self.plan.all().map(|at| graph.needs(at).len()).collect();
-        let mut desk = Desk {
-            held: vec![false; self.plan.groups().len()],
-            kept: vec![None; self.plan.groups().len()],
-            passes: vec![0; count],
-            running: BinaryHeap::new(),
-            alone: false,
-        };
-        let mut now = 0;
-        loop {
-            self.start_all(&mut desk, &mut waiting, &open, now);
-            let Some(Reverse((ended, at))) = desk.running.pop() else {
-                return now;
-            };
-            now = ended;
-            if self.runs(at) {
-                desk.alone = false;
-                for &group in self.plan.groups_of(at) {
-                    desk.held[group as usize] = false;
-                }
-            }
-            for dependent in graph.dependents(at) {
-                open[dependent.at()] -= 1;
-            }
-        }
-    }
-
-    fn runs(&self, at: Ix) -> bool {
-        self.weights[at.at()] > 0
-    }
-
-    fn start_all(&self, desk: &mut Desk, waiting: &mut Vec<Ix>, open: &[usize], now: u64) {
-        let mut passed: Vec<Ix> = Vec::new();
-        let busy = |desk: &Desk| {
-            desk.running
-                .iter()
-                .filter(|Reverse((_, at))| self.runs(*at))
-                .count()
-        };
-        let mut active = busy(desk);
-        waiting.retain(|&at| {
-            if open[at.at()] > 0 {
-                return true;
-            }
-            if !self.runs(at) {
-                desk.running.push(Reverse((now, at)));
-                return false;
-            }
-            let groups = self.plan.groups_of(at);
-            let alone = groups.is_empty() && self.policy.unlabelled == Unlabelled::Alone;
-            let mine = |group: &u32| {
-                !desk.held[*group as usize] && desk.kept[*group as usize].is_none_or(|by| by == at)
-            };
-            if active >= usize::from(self.policy.concurrency) {
-                return true;
-            }
-            if desk.alone || alone && active > 0 || !groups.iter().all(mine) {
-                passed.push(at);
-                return true;
-            }
-            active += 1;
-            desk.alone = alone;
-            desk.running
-                .push(Reverse((now + self.weights[at.at()], at)));
-            for &group in groups {
-                desk.held[group as usize] = true;
-                desk.kept[group as usize] = None;
-            }
-            desk.pass_over(self, &passed, groups);
-            false
-        });
-    }
-}
-
-struct Desk {
-    held: Vec<bool>,
-    kept: Vec<Option<Ix>>,
-    passes: Vec<u32>,
-    running: BinaryHeap<Reverse<(u64, Ix)>>,
-    alone: bool,
-}
-
-impl Desk {
-    /// Somebody took `groups` before those in `passed`; the first whose patience is over has its groups kept for it.
-    fn pass_over(&mut self, paper: &Paper<'_>, passed: &[Ix], groups: &[u32]) {
-        for &at in passed {
-            if paper
-                .plan
-                .groups_of(at)
-                .iter()
-                .any(|group| groups.contains(group))
-            {
-                self.passes[at.at()] += 1;
-            }
-        }
-        let impatient = |at: &&Ix| {
-            self.passes[at.at()] > paper.policy.lock_patience
-                && paper
-                    .plan
-                    .groups_of(**at)
-                    .iter()
-                    .all(|&group| self.kept[group as usize].is_none())
-        };
-        if let Some(&at) = passed.iter().find(impatient) {
-            for &group in paper.plan.groups_of(at) {
-                self.kept[group as usize] = Some(at);
-            }
-        }
-    }
-}
-
-/// A fixed sequence of numbers (splitmix64).
-struct Noise(u64);
-
-impl Noise {
-    /// `measure`, changed by at most `spread` thousandths.
-    fn shift(&mut self, measure: u64, spread: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let roll = (z ^ (z >> 31)) % (2 * spread + 1);
-        measure
-            .saturating_mul(1000 + roll)
-            .saturating_sub(measure.saturating_mul(spread))
-    }
 }
 
 #[cfg(test)]

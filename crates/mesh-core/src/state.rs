@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::decision::{AskedQuestion, HeldLocks, Outcome, SkipReason, StopCause};
-use crate::dense::{Bits, Chunks};
+use crate::dense::Chunks;
 use crate::event::Delivery;
 use crate::findings::Failure;
+use crate::frontier::{Frontier, Rules};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
-use crate::lock::{Claim, LockBlock, LockTable};
+use crate::lock::{Claim, LockBlock};
 use crate::plan::Plan;
-use crate::policy::{Policy, Unlabelled};
+use crate::policy::Policy;
 use crate::rank::Ranking;
 use crate::task::{Commit, Standing, Task};
 use crate::time::Millis;
@@ -26,9 +27,7 @@ pub struct State {
     pub(crate) ranking: Arc<Ranking>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) tasks: Chunks<TaskState>,
-    /// Ready tasks by their place in the ranking.
-    pub(crate) ready: Bits,
-    pub(crate) locks: LockTable,
+    pub(crate) frontier: Frontier,
     pub(crate) slots: Vec<Option<Ix>>,
     pub(crate) width: u16,
     /// Failures in a row, one for each task.
@@ -107,8 +106,6 @@ pub struct TaskState {
     pub retries: u32,
     /// Retries used for `could-not-start` and `setup`.
     pub start_retries: u32,
-    /// How often it was passed over for its locks since it became ready.
-    pub passes: u32,
     /// Whether the tracker says that it is ours.
     pub claimed: bool,
     /// Why the attempt before failed.
@@ -262,7 +259,6 @@ impl TaskState {
             attempts: 0,
             retries: 0,
             start_retries: 0,
-            passes: 0,
             claimed: false,
             last_failure: None,
             question: None,
@@ -298,8 +294,7 @@ impl State {
             ranking: Arc::new(Ranking::default()),
             policy: Arc::new(Policy::with_concurrency(1)),
             tasks: Chunks::default(),
-            ready: Bits::default(),
-            locks: LockTable::default(),
+            frontier: Frontier::default(),
             slots: Vec::new(),
             width: 1,
             failures_in_row: 0,
@@ -419,7 +414,7 @@ impl State {
 
     /// Ready tasks, best first.
     pub fn ready(&self) -> impl Iterator<Item = Ix> {
-        self.ready.iter().map(|place| self.ranking.at(place))
+        self.frontier.ready(self.ranking.order())
     }
 
     /// Whether a task counts as done for those that need it.
@@ -434,16 +429,31 @@ impl State {
     /// What keeps a ready task from its locks.
     #[must_use]
     pub fn lock_block(&self, at: Ix) -> Option<LockBlock> {
-        self.locks.block(at, self.lock_claim(at))
+        self.frontier.block(self.rules(), at)
     }
 
-    pub(crate) fn lock_claim(&self, at: Ix) -> Claim<'_> {
-        lock_claim(&self.plan, &self.policy, at)
+    /// What the frontier goes by.
+    pub(crate) fn rules(&self) -> Rules<'_> {
+        Rules {
+            plan: &self.plan,
+            policy: &self.policy,
+            order: self.ranking.order(),
+        }
+    }
+
+    /// Changes the frontier by the rules.
+    pub(crate) fn change_frontier(&mut self, change: impl FnOnce(&mut Frontier, Rules<'_>)) {
+        let rules = Rules {
+            plan: &self.plan,
+            policy: &self.policy,
+            order: self.ranking.order(),
+        };
+        change(&mut self.frontier, rules);
     }
 
     /// The lock groups of the task at `at`. While it is active they are those it started with.
     pub(crate) fn held_locks(&self, at: Ix) -> HeldLocks {
-        match self.lock_claim(at) {
+        match self.rules().claim(at) {
             Claim::Alone => HeldLocks::All,
             Claim::Groups(_) => HeldLocks::Groups(self.plan.task(at).locks.clone()),
         }
@@ -488,15 +498,5 @@ impl State {
         }
         found.sort_by_key(|(need, _)| *need);
         found
-    }
-}
-
-/// What the task at `at` takes when it starts.
-pub(crate) fn lock_claim<'a>(plan: &'a Plan, policy: &Policy, at: Ix) -> Claim<'a> {
-    let groups = plan.groups_of(at);
-    if groups.is_empty() && policy.unlabelled == Unlabelled::Alone {
-        Claim::Alone
-    } else {
-        Claim::Groups(groups)
     }
 }

@@ -59,9 +59,9 @@ proptest! {
         let plan = Plan::build(generate::tasks(&mut rng, false).tasks).unwrap();
         let policy = generate::policy(&mut rng);
         let ranking = Ranking::new(&plan, &policy);
-        prop_assert_eq!(ranking.order().iter().copied().collect::<BTreeSet<Ix>>(), plan.all().collect::<BTreeSet<Ix>>());
+        prop_assert_eq!(ranking.order().tasks().iter().copied().collect::<BTreeSet<Ix>>(), plan.all().collect::<BTreeSet<Ix>>());
         for at in plan.all() {
-            prop_assert_eq!(ranking.at(ranking.place(at)), at);
+            prop_assert_eq!(ranking.order().at(ranking.order().place(at)), at);
         }
     }
 

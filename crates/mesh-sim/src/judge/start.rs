@@ -182,10 +182,10 @@ impl Judge {
         let Some(mine) = state.plan().find(started) else {
             return Ok(());
         };
-        let place = state.ranking().place(mine);
+        let place = state.ranking().order().place(mine);
         let passed: Vec<TaskId> = state
             .ready()
-            .take_while(|&at| state.ranking().place(at) < place)
+            .take_while(|&at| state.ranking().order().place(at) < place)
             .map(|at| state.plan().task(at).id.clone())
             .filter(|id| !locks_of(step.world, id).is_disjoint(locks))
             .collect();

@@ -124,13 +124,11 @@ fn object(
     let ranking = Ranking::new(plan, &scope.policy);
     let waves = waves(plan, &scope.policy);
     let runs: Vec<Ix> = waves.iter().flatten().copied().collect();
-    // A task runs only if some wave holds it; the order among them is the rank's.
-    let order: Vec<Ix> = ranking
-        .order()
-        .iter()
-        .copied()
-        .filter(|at| runs.contains(at))
-        .collect();
+    // A task runs only if some wave holds it. A pick does not unlock anything, so its needs stand before it all the same.
+    let mut in_a_wave = vec![false; plan.tasks().len()];
+    runs.iter().for_each(|at| in_a_wave[at.at()] = true);
+    let mut order = ranking.runnable(plan);
+    order.retain(|at| in_a_wave[at.at()]);
     let minutes: Vec<u64> = plan.all().map(|at| plan.open_minutes(at)).collect();
     let bound = bounds(plan, scope.policy.concurrency, &minutes);
     let id = |at: &Ix| plan.task(*at).id.to_string();

@@ -1,0 +1,389 @@
+//! The disjunctive graph of a schedule: what needs what, and, as chains, who follows whom in each unit of a lock group or of the
+//! concurrency. Its longest path is the critical path of the schedule; swaps of neighbours in a chain make it shorter.
+//!
+//! It knows nothing of reservations. What it promises is tried on paper before it counts.
+
+use crate::frontier::Rules;
+use crate::graph::{Graph, Ix};
+use crate::lock::Claim;
+use crate::noise::Noise;
+use crate::paper::{Paper, Schedule};
+
+/// No neighbour in a chain.
+const NOBODY: u32 = u32::MAX;
+
+/// Two tasks that follow each other directly: the second is to go before the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Swap {
+    first: Ix,
+    second: Ix,
+}
+
+impl Swap {
+    /// The swap that undoes this one.
+    pub(crate) fn reversed(self) -> Swap {
+        Swap {
+            first: self.second,
+            second: self.first,
+        }
+    }
+}
+
+/// A task's place in a chain.
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    chain: u32,
+    before: u32,
+    after: u32,
+}
+
+/// The graph with its longest paths.
+pub(crate) struct Disjunctive<'a> {
+    graph: &'a Graph,
+    weights: &'a [u64],
+    links: Vec<Link>,
+    /// Where the links of each task begin; one more than there are tasks.
+    offsets: Vec<usize>,
+    /// The longest path to the start of each task.
+    heads: Vec<u64>,
+    /// The longest path from the start of each task.
+    tails: Vec<u64>,
+    /// All tasks, each after all that is before it.
+    order: Vec<u32>,
+    open: Vec<u32>,
+    length: u64,
+}
+
+impl<'a> Disjunctive<'a> {
+    /// The graph of a schedule. Nothing when no two tasks share a chain.
+    pub(crate) fn of(paper: &Paper<'a>, schedule: &Schedule) -> Option<Disjunctive<'a>> {
+        let plan = paper.plan;
+        let (links, offsets) = chains(paper, schedule);
+        if links.iter().all(|link| link.after == NOBODY) {
+            return None;
+        }
+        let count = plan.tasks().len();
+        let mut graph = Disjunctive {
+            graph: plan.graph(),
+            weights: paper.weights,
+            links,
+            offsets,
+            heads: vec![0; count],
+            tails: vec![0; count],
+            order: Vec::with_capacity(count),
+            open: vec![0; count],
+            length: 0,
+        };
+        graph.find_paths().then_some(graph)
+    }
+
+    /// Length of the critical path.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Earliest start of each task, by place.
+    pub(crate) fn heads(&self) -> &[u64] {
+        &self.heads
+    }
+
+    /// What a swap costs, in looks at a task.
+    pub(crate) fn cost(&self) -> u64 {
+        (2 * (self.heads.len() + self.links.len())) as u64
+    }
+
+    fn links_of(&self, at: usize) -> &[Link] {
+        &self.links[self.offsets[at]..self.offsets[at + 1]]
+    }
+
+    fn end(&self, at: u32) -> u64 {
+        self.heads[at as usize] + self.weights[at as usize]
+    }
+
+    /// Works out the longest paths; `false` when there is a cycle.
+    fn find_paths(&mut self) -> bool {
+        self.order.clear();
+        for at in 0..self.heads.len() {
+            let before = self
+                .links_of(at)
+                .iter()
+                .filter(|link| link.before != NOBODY);
+            let open = self.graph.needs(index(at)).len() + before.count();
+            self.open[at] = u32::try_from(open).unwrap_or(u32::MAX);
+            if open == 0 {
+                self.order.push(index(at).0);
+            }
+        }
+        let mut next = 0;
+        while let Some(&at) = self.order.get(next) {
+            next += 1;
+            let needs = self.graph.needs(Ix(at)).iter().map(|need| need.0);
+            let before = self.links_of(at as usize).iter().map(|link| link.before);
+            let ends = needs.chain(before).filter(|&other| other != NOBODY);
+            self.heads[at as usize] = ends.map(|other| self.end(other)).max().unwrap_or(0);
+            let links = self.offsets[at as usize]..self.offsets[at as usize + 1];
+            let dependents = self.graph.dependents(Ix(at)).iter().map(|other| other.0);
+            let after = self.links[links].iter().map(|link| link.after);
+            for follower in dependents.chain(after).filter(|&other| other != NOBODY) {
+                self.open[follower as usize] -= 1;
+                if self.open[follower as usize] == 0 {
+                    self.order.push(follower);
+                }
+            }
+        }
+        if self.order.len() < self.heads.len() {
+            return false;
+        }
+        self.length = 0;
+        for place in (0..self.order.len()).rev() {
+            let at = self.order[place];
+            let rest = self.followers(at).map(|other| self.tails[other as usize]);
+            let tail = rest.max().unwrap_or(0) + self.weights[at as usize];
+            self.tails[at as usize] = tail;
+            self.length = self.length.max(self.heads[at as usize] + tail);
+        }
+        true
+    }
+
+    /// What comes directly after a task.
+    fn followers(&self, at: u32) -> impl Iterator<Item = u32> {
+        let dependents = self.graph.dependents(Ix(at)).iter().map(|other| other.0);
+        let after = self.links_of(at as usize).iter().map(|link| link.after);
+        dependents.chain(after.filter(|&other| other != NOBODY))
+    }
+
+    /// One of the longest paths.
+    pub(crate) fn critical_path(&self, noise: &mut Noise) -> Vec<Ix> {
+        let is_critical = |at: u32| {
+            let (head, tail) = (self.heads[at as usize], self.tails[at as usize]);
+            head + tail == self.length && self.weights[at as usize] > 0
+        };
+        let all = self.order.iter().copied();
+        let mut choices: Vec<u32> = all
+            .take_while(|&at| self.heads[at as usize] == 0)
+            .filter(|&at| is_critical(at))
+            .collect();
+        let mut path = Vec::new();
+        while let Some(at) = noise.pick(&choices) {
+            path.push(Ix(at));
+            choices.clear();
+            let next = |other: &u32| self.heads[*other as usize] == self.end(at);
+            // Through tasks that take no time.
+            let mut stack = vec![at];
+            while let Some(from) = stack.pop() {
+                for other in self.followers(from).filter(next) {
+                    if is_critical(other) {
+                        choices.push(other);
+                    } else if self.weights[other as usize] == 0 {
+                        stack.push(other);
+                    }
+                }
+            }
+        }
+        path
+    }
+
+    /// The swap at the ends of the blocks of a critical path that promises the shortest one: only these can make it shorter. A
+    /// swap that is not free counts if it promises less than `shortest`; without any choice one is drawn.
+    pub(crate) fn best_swap(
+        &self,
+        path: &[Ix],
+        shortest: u64,
+        is_free: impl Fn(&Swap) -> bool,
+        noise: &mut Noise,
+    ) -> Option<Swap> {
+        let mut all = Vec::new();
+        for (at, pair) in path.windows(2).enumerate() {
+            let &[first, second] = pair else { continue };
+            if self.graph.needs(second).contains(&first) {
+                continue;
+            }
+            let chains = || self.chains_between(first, second);
+            let goes_on = |from: Ix, to: Ix| {
+                let mut others = self.chains_between(from, to);
+                others.any(|other| chains().any(|chain| chain == other))
+            };
+            let begins = at > 0 && !goes_on(path[at - 1], first);
+            let next = path.get(at + 2);
+            let ends = next.is_some_and(|&next| !goes_on(second, next));
+            if (begins || ends) && chains().next().is_some() {
+                all.push(Swap { first, second });
+            }
+        }
+        let promise = |swap: &Swap| self.promise(*swap);
+        let allowed = |swap: &&Swap| is_free(swap) || promise(swap) < shortest;
+        let best = all.iter().filter(allowed).min_by_key(|swap| promise(swap));
+        best.copied().or_else(|| noise.pick(&all))
+    }
+
+    /// The chains in which the second follows the first.
+    fn chains_between(&self, first: Ix, second: Ix) -> impl Iterator<Item = u32> {
+        let links = self.links_of(first.at()).iter();
+        let follows = links.filter(move |link| link.after == second.0);
+        follows.map(|link| link.chain)
+    }
+
+    /// The longest path through the two tasks of a swap after it; exact unless the path runs elsewhere.
+    fn promise(&self, swap: Swap) -> u64 {
+        let (u, v) = (swap.first, swap.second);
+        let needs = |at: Ix| {
+            let ends = self.graph.needs(at).iter().map(|need| self.end(need.0));
+            ends.max().unwrap_or(0)
+        };
+        let dependents = |at: Ix| {
+            let tails = self
+                .graph
+                .dependents(at)
+                .iter()
+                .map(|other| self.tails[other.at()]);
+            tails.max().unwrap_or(0)
+        };
+        let end = |other: u32| if other == NOBODY { 0 } else { self.end(other) };
+        let tail = |other: u32| {
+            if other == NOBODY {
+                0
+            } else {
+                self.tails[other as usize]
+            }
+        };
+        let (mut head_u, mut head_v) = (needs(u), needs(v));
+        let (mut tail_u, mut tail_v) = (dependents(u), dependents(v));
+        for link in self.links_of(u.at()) {
+            if link.after == v.0 {
+                head_v = head_v.max(end(link.before));
+            } else {
+                head_u = head_u.max(end(link.before));
+                tail_u = tail_u.max(tail(link.after));
+            }
+        }
+        for link in self.links_of(v.at()) {
+            if link.before == u.0 {
+                tail_u = tail_u.max(tail(link.after));
+            } else {
+                head_v = head_v.max(end(link.before));
+                tail_v = tail_v.max(tail(link.after));
+            }
+        }
+        head_u = head_u.max(head_v + self.weights[v.at()]);
+        tail_u += self.weights[u.at()];
+        tail_v = tail_v.max(tail_u) + self.weights[v.at()];
+        (head_v + tail_v).max(head_u + tail_u)
+    }
+
+    /// Swaps two neighbours in every chain in which they are, unless that makes a cycle; whether it did.
+    pub(crate) fn swap(&mut self, swap: Swap) -> bool {
+        self.exchange(swap);
+        if self.find_paths() {
+            return true;
+        }
+        self.exchange(swap.reversed());
+        let mended = self.find_paths();
+        debug_assert!(mended, "the graph was without a cycle before");
+        false
+    }
+
+    fn exchange(&mut self, swap: Swap) {
+        let (u, v) = (swap.first, swap.second);
+        for at in self.offsets[u.at()]..self.offsets[u.at() + 1] {
+            if self.links[at].after != v.0 {
+                continue;
+            }
+            let chain = self.links[at].chain;
+            let of_v = self.link(v.0, chain);
+            let (before, after) = (self.links[at].before, self.links[of_v].after);
+            (self.links[at].before, self.links[at].after) = (v.0, after);
+            (self.links[of_v].before, self.links[of_v].after) = (before, u.0);
+            if before != NOBODY {
+                let link = self.link(before, chain);
+                self.links[link].after = v.0;
+            }
+            if after != NOBODY {
+                let link = self.link(after, chain);
+                self.links[link].before = u.0;
+            }
+        }
+    }
+
+    /// Where the link of a task in a chain is that it is part of.
+    fn link(&self, at: u32, chain: u32) -> usize {
+        let from = self.offsets[at as usize];
+        let mut links = self.links_of(at as usize).iter();
+        from + links.position(|link| link.chain == chain).unwrap_or(0)
+    }
+}
+
+fn index(at: usize) -> Ix {
+    Ix(u32::try_from(at).unwrap_or(u32::MAX))
+}
+
+/// The chains of a schedule: one for each lock group, and, if the concurrency or tasks that run alone held something back, one for
+/// each slot. Each task goes into a slot that one of its needs left, else into the one that was left last.
+fn chains(paper: &Paper<'_>, schedule: &Schedule) -> (Vec<Link>, Vec<usize>) {
+    let plan = paper.plan;
+    let groups = u32::try_from(plan.groups().len()).unwrap_or(u32::MAX);
+    let order = crate::rank::Order::default();
+    let rules = Rules {
+        plan,
+        policy: paper.policy,
+        order: &order,
+    };
+    let mut sequence: Vec<Ix> = plan.all().filter(|&at| paper.runs(at)).collect();
+    sequence.sort_by_key(|at| (schedule.starts[at.at()], at.0));
+    let alone = |at: &Ix| rules.claim(*at) == Claim::Alone;
+    let limited = schedule.peak >= usize::from(paper.policy.concurrency);
+    let slots = if limited || sequence.iter().any(alone) {
+        schedule.peak
+    } else {
+        0
+    };
+    let ends = paper.ends(schedule);
+    let mut last = vec![NOBODY; groups as usize + slots];
+    let mut taken: Vec<Vec<u32>> = vec![Vec::new(); ends.len()];
+    for &at in &sequence {
+        let mine = &mut taken[at.at()];
+        mine.extend(plan.groups_of(at));
+        let slot = |number: usize| groups + u32::try_from(number).unwrap_or(0);
+        if alone(&at) {
+            mine.extend((0..slots).map(slot));
+        } else {
+            let needs = plan.graph().needs(at);
+            let start = schedule.starts[at.at()];
+            let fit = |&number: &usize| {
+                let before = last[slot(number) as usize];
+                let end = if before == NOBODY {
+                    0
+                } else {
+                    ends[before as usize]
+                };
+                (before != NOBODY && needs.contains(&Ix(before)), end)
+            };
+            let free = (0..slots).filter(|number| fit(number).1 <= start);
+            mine.extend(free.max_by_key(fit).map(slot));
+        }
+        for &chain in &taken[at.at()] {
+            last[chain as usize] = at.0;
+        }
+    }
+    let mut offsets = vec![0];
+    for chains in &taken {
+        offsets.push(offsets.last().unwrap_or(&0) + chains.len());
+    }
+    let links = taken.iter().flatten().map(|&chain| Link {
+        chain,
+        before: NOBODY,
+        after: NOBODY,
+    });
+    let mut links: Vec<Link> = links.collect();
+    let mut last = vec![None; groups as usize + slots];
+    for &at in &sequence {
+        for link in offsets[at.at()]..offsets[at.at() + 1] {
+            let chain = links[link].chain as usize;
+            if let Some((before, of_before)) = last[chain].replace((at.0, link)) {
+                links[link].before = before;
+                let earlier: &mut Link = &mut links[of_before];
+                earlier.after = at.0;
+            }
+        }
+    }
+    (links, offsets)
+}

@@ -1,0 +1,158 @@
+//! Who may start: the one rule that decisions, the forecast's waves and the schedules on paper share.
+//!
+//! The frontier holds ready tasks, locks and reservations. It knows no clock, and it does not know what makes a task ready: its
+//! users say so. Ready tasks go in the order of the rank. One whose locks are busy holds back nobody behind it, but when others
+//! were given its locks too often, they are reserved for it.
+
+use std::collections::BTreeMap;
+
+use crate::dense::Bits;
+use crate::graph::Ix;
+use crate::lock::{Claim, LockBlock, LockTable};
+use crate::plan::Plan;
+use crate::policy::{Policy, Unlabelled};
+use crate::rank::Order;
+
+/// What a frontier looks up in all that it does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub plan: &'a Plan,
+    pub policy: &'a Policy,
+    pub order: &'a Order,
+}
+
+impl<'a> Rules<'a> {
+    /// What the task at `at` takes when it starts.
+    pub(crate) fn claim(&self, at: Ix) -> Claim<'a> {
+        let groups = self.plan.groups_of(at);
+        if groups.is_empty() && self.policy.unlabelled == Unlabelled::Alone {
+            Claim::Alone
+        } else {
+            Claim::Groups(groups)
+        }
+    }
+}
+
+/// Ready tasks, and who holds which locks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Frontier {
+    /// By their place in the order.
+    ready: Bits,
+    locks: LockTable,
+    /// How often a ready task was passed over for its locks, where that happened.
+    passes: BTreeMap<Ix, u32>,
+}
+
+impl Frontier {
+    /// Nothing is ready and nothing is held.
+    pub(crate) fn new(plan: &Plan) -> Frontier {
+        Frontier {
+            ready: Bits::new(plan.tasks().len()),
+            locks: LockTable::new(plan.groups().len()),
+            passes: BTreeMap::new(),
+        }
+    }
+
+    /// The same after a change of the plan that kept the places of its tasks: `active` hold their locks, passes are kept. What is
+    /// ready, and for whom something stays reserved, is for the caller to say.
+    pub(crate) fn anew(&self, rules: Rules<'_>, active: impl Iterator<Item = Ix>) -> Frontier {
+        let mut fresh = Frontier {
+            passes: self.passes.clone(),
+            ..Frontier::new(rules.plan)
+        };
+        for at in active {
+            fresh.locks.take(at, rules.claim(at));
+        }
+        fresh
+    }
+
+    /// Ready tasks, best first.
+    pub(crate) fn ready<'a>(&'a self, order: &'a Order) -> impl Iterator<Item = Ix> + 'a {
+        self.ready.iter().map(|place| order.at(place))
+    }
+
+    pub(crate) fn nobody_is_ready(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    /// Says whether a task is ready. One that is not has no passes and no reservation.
+    pub(crate) fn set_ready(&mut self, order: &Order, at: Ix, ready: bool) {
+        self.ready.set(order.place(at), ready);
+        if !ready && self.passes.remove(&at).is_some() {
+            self.locks.unreserve(at);
+        }
+    }
+
+    /// The best ready task whose locks are free, when fewer than `width` tasks are active.
+    pub(crate) fn next(&self, rules: Rules<'_>, width: u16) -> Option<Ix> {
+        if self.locks.active() >= u32::from(width) {
+            return None;
+        }
+        let mut ready = self.ready(rules.order);
+        ready.find(|&at| self.block(rules, at).is_none())
+    }
+
+    /// What keeps a task from its locks.
+    pub(crate) fn block(&self, rules: Rules<'_>, at: Ix) -> Option<LockBlock> {
+        self.locks.block(at, rules.claim(at))
+    }
+
+    /// A task takes its locks. Ready tasks before it that want one of them were passed over.
+    pub(crate) fn start(&mut self, rules: Rules<'_>, at: Ix) {
+        let place = rules.order.place(at);
+        let mine = rules.plan.groups_of(at);
+        let by_itself = mine.is_empty() && rules.policy.unlabelled == Unlabelled::Free;
+        let place = if by_itself { 0 } else { place };
+        for before in self.ready.iter().take_while(|&before| before < place) {
+            let other = rules.order.at(before);
+            let wants = rules.plan.groups_of(other);
+            if wants.is_empty() || wants.iter().any(|group| mine.contains(group)) {
+                *self.passes.entry(other).or_default() += 1;
+            }
+        }
+        self.locks.take(at, rules.claim(at));
+        self.set_ready(rules.order, at, false);
+    }
+
+    /// [`Frontier::next`], which starts, and then the reservation that this may call for.
+    pub(crate) fn start_next(&mut self, rules: Rules<'_>, width: u16) -> Option<Ix> {
+        let at = self.next(rules, width)?;
+        self.start(rules, at);
+        if let Some(waiting) = self.impatient(rules) {
+            self.reserve(rules, waiting);
+        }
+        Some(at)
+    }
+
+    /// A task gives back what it took.
+    pub(crate) fn end(&mut self, rules: Rules<'_>, at: Ix) {
+        self.locks.release(at, rules.claim(at));
+    }
+
+    /// The best task that was passed over more often than patience lasts and can have its locks reserved.
+    pub(crate) fn impatient(&self, rules: Rules<'_>) -> Option<Ix> {
+        let over = |at: &Ix| self.passes[at] > rules.policy.lock_patience;
+        let can = |at: &Ix| self.locks.can_reserve(*at, rules.claim(*at));
+        let waited = self.passes.keys().copied().filter(|at| over(at) && can(at));
+        waited.min_by_key(|&at| rules.order.place(at))
+    }
+
+    /// Keeps the locks of a task for it.
+    pub(crate) fn reserve(&mut self, rules: Rules<'_>, at: Ix) {
+        self.locks.reserve(at, rules.claim(at));
+    }
+
+    /// For whom something is reserved.
+    pub(crate) fn reservations(&self) -> Vec<Ix> {
+        self.locks.reservations()
+    }
+
+    /// Whether the locks of a ready task could be reserved for it.
+    pub(crate) fn can_reserve(&self, rules: Rules<'_>, at: Ix) -> bool {
+        self.ready.contains(rules.order.place(at)) && self.locks.can_reserve(at, rules.claim(at))
+    }
+}
+
+#[cfg(test)]
+#[path = "frontier_test.rs"]
+mod tests;
