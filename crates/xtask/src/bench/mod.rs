@@ -3,6 +3,7 @@
 mod decisions;
 mod epic;
 mod ideal_makespan;
+mod schedule;
 mod view;
 mod wrapper;
 
@@ -18,6 +19,9 @@ pub const HELP: &str = "\
       without overhead. --smoke: agents take 2 s. --kill: kills that in the middle, and the run must end all the same.
   bench decisions [--smoke]
       One decision with 10,000 tasks, 100 lock groups and 100 agents. Ends with 1 when it is over its bar.
+  bench schedule [--instances FILE] [--smoke]
+      The makespan of both ranks on 58 classical job-shop instances, beside the optimum, and how long planning takes. Ends with
+      1 when rank `makespan` is over its bars. --instances: others, in the same form; --smoke: a few, without judgement of time.
   bench wrapper [--smoke]
       A read through mesh-bd-ro, live and on a view, beside a program that does nothing. Ends with 1 when it costs more than
       its bar; --smoke: a few rounds without judgement.
@@ -30,11 +34,13 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
     match args.word().as_deref() {
         Some("epic") => epic::run(args),
         Some("decisions") => decisions::run(args),
+        Some("schedule") => schedule::run(args),
         Some("view") => view::run(args),
         Some("wrapper") => wrapper::run(args),
         Some(other) => Err(UsageError(format!("there is no bench `{other}`")).into()),
         None => Err(UsageError(
-            "bench needs to know what: `epic`, `decisions`, `view` or `wrapper`".to_owned(),
+            "bench needs to know what: `epic`, `decisions`, `schedule`, `view` or `wrapper`"
+                .to_owned(),
         )
         .into()),
     }
