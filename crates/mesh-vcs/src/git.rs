@@ -271,6 +271,33 @@ pub(crate) fn succeeded(answer: Answer) -> Result<Answer, VcsError> {
     }
 }
 
+/// Paths that differ, for [`parse::changes`].
+pub(crate) fn changes_between(from: &CommitId, to: &CommitId) -> Vec<OsString> {
+    args![
+        "diff-tree",
+        "-r",
+        "-z",
+        "--no-renames",
+        "--name-status",
+        from.as_str(),
+        to.as_str()
+    ]
+}
+
+/// Those of `paths` that `commit` has, for [`parse::paths`].
+pub(crate) fn entries(commit: &CommitId, paths: &[PathBuf]) -> Vec<OsString> {
+    let mut command = args![
+        "ls-tree",
+        "-z",
+        "--full-tree",
+        "--name-only",
+        commit.as_str(),
+        "--"
+    ];
+    command.extend(paths.iter().map(OsString::from));
+    command
+}
+
 /// A patch that can be applied anywhere, whatever the user has configured for the eye.
 pub(crate) fn patch_between(from: &CommitId, to: &CommitId) -> Vec<OsString> {
     args![

@@ -31,10 +31,10 @@ use crate::model::{
 };
 use crate::shared::SharedState;
 use parse::CommitState;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 /// The oldest jj that will do: `--no-integrate-operation` and `op integrate` together are there since 0.41.
 const LEAST: (u32, u32, u32) = (0, 41, 0);
@@ -59,9 +59,22 @@ pub(crate) struct Jj {
     landing: Mutex<()>,
     /// The configuration as it was when the run began, once it has.
     guard: OnceLock<Arc<guard::JjGuard>>,
+    /// What is known of commits that were recorded here, so that jj need not be asked.
+    known: Mutex<Known>,
     /// Bookmarks that landings moved, and where to.
     moved: Mutex<Vec<(String, CommitId)>>,
     user_config: OnceLock<config::UserConfig>,
+}
+
+/// What this coordinator has seen of commits that were recorded.
+#[derive(Default)]
+struct Known {
+    /// Commits that a result stands on.
+    below: BTreeMap<CommitId, BTreeSet<CommitId>>,
+    /// Workspaces whose `@` is a fresh commit without a description, which jj drops by itself.
+    moved_on: BTreeSet<String>,
+    /// Configuration files of attempts, with what is in them.
+    configs: BTreeMap<PathBuf, String>,
 }
 
 impl Jj {
@@ -113,9 +126,30 @@ impl Jj {
             adding: Mutex::new(BTreeSet::new()),
             landing: Mutex::new(()),
             guard: OnceLock::new(),
+            known: Mutex::new(Known::default()),
             moved: Mutex::new(Vec::new()),
             user_config: OnceLock::new(),
         })
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that `result` stands on `parents`, and on all that those stand on.
+    fn set_stands_on(&self, result: &CommitId, parents: &[CommitId]) {
+        let below = &mut self.known().below;
+        let mut all: BTreeSet<CommitId> = parents.iter().cloned().collect();
+        for parent in parents {
+            all.extend(below.get(parent).into_iter().flatten().cloned());
+        }
+        all.remove(result);
+        below.insert(result.clone(), all);
+    }
+
+    /// Notes that the workspace's `@` was put on a result.
+    fn set_moved_on(&self, name: &str) {
+        self.known().moved_on.insert(name.to_owned());
     }
 
     fn hub(&self) -> Result<PathBuf, VcsError> {
@@ -321,6 +355,16 @@ impl Repository for Jj {
 
     fn heads(&self, commits: &[CommitId]) -> Result<Vec<CommitId>, VcsError> {
         let unique: Vec<CommitId> = crate::model::unique(commits);
+        let unique: Vec<CommitId> = {
+            let below = &self.known().below;
+            let is_below = |commit: &CommitId| {
+                let others = unique.iter().filter(|other| *other != commit);
+                let mut known = others.filter_map(|other| below.get(other));
+                known.any(|known| known.contains(commit))
+            };
+            let heads = unique.iter().filter(|commit| !is_below(commit));
+            heads.cloned().collect()
+        };
         if unique.len() < 2 {
             return Ok(unique);
         }
@@ -403,12 +447,15 @@ impl Repository for Jj {
         let unreachable = || VcsError::Unreachable {
             commit: commit.to_string(),
         };
-        if !self.exists(commit)? {
-            return Err(unreachable());
-        }
-        // A ref of our own, which no `op restore` of anybody takes away.
-        if git_store::keep(self, commit, &crate::name::kept_ref(run, task, attempt))? {
-            return Ok(());
+        // A ref of our own, which no `op restore` of anybody takes away. git refuses one for a commit that is not there.
+        match git_store::keep(self, commit, &crate::name::kept_ref(run, task, attempt)) {
+            Ok(true) => return Ok(()),
+            kept => {
+                if !self.exists(commit)? {
+                    return Err(unreachable());
+                }
+                kept?;
+            }
         }
         // Without git jj's own refs keep what is visible, and forgetting a workspace does not hide a commit below its `@`.
         let visible = self.commits(&format!("{commit} & ::visible_heads()"))?;

@@ -127,7 +127,9 @@ fn make_workspace(
         };
         let new = folder::new_workspace(context, &order.attempt, parents, &title)?;
         // A coordinator that died may have made it already; nobody has worked in it, and half-made ones are not worth a look.
-        if let Some(half) = context.vcs.workspace(&new.name)? {
+        if new.path.symlink_metadata().is_ok()
+            && let Some(half) = context.vcs.workspace(&new.name)?
+        {
             context.vcs.discard(&half)?;
         }
         context.vcs.add_workspace(&new)

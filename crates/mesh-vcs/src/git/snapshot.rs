@@ -1,14 +1,13 @@
 //! What an attempt left: committed, compared with what it stood on, and set back after a proof.
 
 use super::record::{self, Recorded};
-use super::{Git, merge, parse, worktree};
+use super::{Git, changes_between, entries, merge, parse, worktree};
 use crate::call::args;
 use crate::claim;
 use crate::error::VcsError;
 use crate::model::{CommitId, Snapshot, Unrecorded, Workspace};
 use crate::submodule::{self, Kept};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -49,16 +48,9 @@ pub(super) fn snapshot(
         detach_at(git, workspace, &commit)?;
         commit
     };
-    let command = args![
-        "diff-tree",
-        "-r",
-        "-z",
-        "--no-renames",
-        "--name-status",
-        start.commit.as_str(),
-        commit.as_str()
-    ];
-    let changed = git.run(command)?.parse(parse::changes)?;
+    let changed = git
+        .run(changes_between(&start.commit, &commit))?
+        .parse(parse::changes)?;
     let mut conflicted: BTreeSet<PathBuf> = unmerged.into_iter().collect();
     conflicted.extend(start.conflicted);
     conflicted.retain(|path| has_markers(&workspace.path.join(path)));
@@ -112,16 +104,8 @@ fn not_in_tree(
     if paths.is_empty() {
         return Ok(paths);
     }
-    let mut command = args![
-        "ls-tree",
-        "-z",
-        "--full-tree",
-        "--name-only",
-        commit.as_str(),
-        "--"
-    ];
-    command.extend(paths.iter().map(OsString::from));
-    let there: BTreeSet<PathBuf> = git.run(command)?.parse(parse::paths)?.into_iter().collect();
+    let answer = git.run(entries(commit, &paths))?;
+    let there: BTreeSet<PathBuf> = answer.parse(parse::paths)?.into_iter().collect();
     Ok(paths
         .into_iter()
         .filter(|path| !there.contains(path))

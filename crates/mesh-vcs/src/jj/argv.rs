@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Commit ids, one a line.
 pub(crate) const COMMIT_IDS: &str = r#"commit_id ++ "\n""#;
 
+/// How [`STATES`] ends.
+const STATES_END: &str = r#" ++ "}\n""#;
+
 /// One JSON object a line for [`super::parse::states`]. `json(self)` of a commit has none of these fields but the id.
 pub(crate) const STATES: &str = concat!(
     r#""{\"commit\":" ++ json(commit_id) ++ ",\"parents\":" ++ json(parents.map(|c| c.commit_id()))"#,
@@ -15,6 +18,30 @@ pub(crate) const STATES: &str = concat!(
     r#" ++ ",\"described\":" ++ json(description.len() > 0)"#,
     r#" ++ ",\"conflicted\":" ++ json(conflicted_files.map(|f| f.path())) ++ "}\n""#,
 );
+
+/// All that is asked about the workspace `name` on `parents` in one call, for [`super::parse::inspected`]: its working-copy commit,
+/// the parents (which of them are not below it, which are the heads of those that are), and visible heads that are neither below
+/// those nor anybody's working-copy commit.
+pub(crate) fn inspected(name: &str, parents: &[CommitId]) -> Vec<OsString> {
+    let here = format!("{}@", quoted(name));
+    let parents = any_of(parents);
+    let left = format!("visible_heads() ~ ::({parents}|{here}) ~ working_copies()");
+    let mut template = STATES.trim_end_matches(STATES_END).to_owned();
+    for (flag, revset) in [
+        ("here", here.clone()),
+        ("parent", parents.clone()),
+        ("missing", format!("({parents}) ~ ::{here}")),
+        ("head", format!("heads(({parents}) & ::{here})")),
+        ("left", left.clone()),
+    ] {
+        template.push_str(&format!(
+            r#" ++ ",\"{flag}\":" ++ json(self.contained_in({}))"#,
+            quoted(&revset)
+        ));
+    }
+    template.push_str(STATES_END);
+    log(&format!("{here} | ({parents}) | ({left})"), &template)
+}
 
 /// One changed path a line for [`super::parse::changes`]; the JSON form survives any name. A rename is one line with the new path,
 /// so the old one is asked for too.

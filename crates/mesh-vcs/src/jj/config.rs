@@ -171,23 +171,12 @@ pub(super) fn agent_environment(
             jj.user_config.get_or_init(|| users)
         }
     };
-    // Bookmarked commits too: without a remote, nothing else keeps an agent from rewriting the trunk below everybody.
-    let mut protected = immutable.to_vec();
-    protected.extend(jj.commits("heads(bookmarks() ~ working_copies())")?);
-    let revset = immutable_revset(&users.immutable, &crate::model::unique(&protected));
-    fs_err::create_dir_all(folder)?;
     let file = folder.join("jj.toml");
-    let settings = settings(&revset);
-    fs_err::write(&file, attempt_config(&settings, &jj.identity))?;
-    for (name, value) in &settings {
-        if users.of_repository.contains(*name) {
-            jj.program.run(
-                &workspace.path,
-                &jj.store_args(&workspace.path, argv::config_set_for_workspace(name, value)),
-                Span::Short,
-                &[],
-            )?;
-        }
+    let known = jj.known().configs.get(&file).cloned();
+    match known.filter(|_| users.of_repository.is_empty()) {
+        // For the proof: whatever the agent did to the file.
+        Some(text) => fs_err::write(&file, text)?,
+        None => write_config(jj, users, workspace, immutable, &file)?,
     }
     let mut files: Vec<PathBuf> = std::env::split_paths(&users.files)
         .filter(|path| !path.as_os_str().is_empty())
@@ -206,6 +195,38 @@ pub(super) fn agent_environment(
         ("MESH_JJ", jj.program.path.clone().into()),
     ]);
     Ok(variables)
+}
+
+/// Writes the attempt's configuration, for its agent and whatever runs for it afterwards.
+fn write_config(
+    jj: &Jj,
+    users: &UserConfig,
+    workspace: &Workspace,
+    immutable: &[CommitId],
+    file: &Path,
+) -> Result<(), VcsError> {
+    // Bookmarked commits too: without a remote, nothing else keeps an agent from rewriting the trunk below everybody.
+    let mut protected = immutable.to_vec();
+    protected.extend(jj.commits("heads(bookmarks() ~ working_copies())")?);
+    let revset = immutable_revset(&users.immutable, &crate::model::unique(&protected));
+    if let Some(folder) = file.parent() {
+        fs_err::create_dir_all(folder)?;
+    }
+    let settings = settings(&revset);
+    let text = attempt_config(&settings, &jj.identity);
+    fs_err::write(file, &text)?;
+    jj.known().configs.insert(file.to_path_buf(), text);
+    for (name, value) in &settings {
+        if users.of_repository.contains(*name) {
+            jj.program.run(
+                &workspace.path,
+                &jj.store_args(&workspace.path, argv::config_set_for_workspace(name, value)),
+                Span::Short,
+                &[],
+            )?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

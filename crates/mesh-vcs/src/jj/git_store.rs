@@ -3,9 +3,11 @@
 use super::Jj;
 use crate::call::{Answer, Span, args};
 use crate::error::VcsError;
-use crate::git::{parse as git_parse, patch_between, settings, succeeded};
+use crate::git::{
+    changes_between, entries, parse as git_parse, patch_between, settings, succeeded,
+};
 use crate::kept::{self, Fate, KeptResult};
-use crate::model::CommitId;
+use crate::model::{Changed, CommitId};
 use crate::submodule::Submodules;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -77,6 +79,37 @@ pub(super) fn patch(jj: &Jj, from: &CommitId, to: &CommitId) -> Result<Option<Ve
     };
     let answer = succeeded(store.ask(&store.folder, patch_between(from, to), &[])?)?;
     Ok(Some(answer.stdout().to_vec()))
+}
+
+/// Paths that differ between two commits without conflicts; `None` where git cannot read them.
+pub(super) fn changes(
+    jj: &Jj,
+    from: &CommitId,
+    to: &CommitId,
+) -> Result<Option<Vec<Changed>>, VcsError> {
+    let Some(store) = GitStore::of(jj) else {
+        return Ok(None);
+    };
+    let answer = store.ask(&store.folder, changes_between(from, to), &[])?;
+    succeeded(answer)?.parse(git_parse::changes).map(Some)
+}
+
+/// Those of `paths` that git does not find in `commit`, as a file or as a folder; `None` where git cannot read it.
+pub(super) fn not_in_commit(
+    jj: &Jj,
+    commit: &CommitId,
+    paths: &[PathBuf],
+) -> Result<Option<Vec<PathBuf>>, VcsError> {
+    let Some(store) = GitStore::of(jj) else {
+        return Ok(None);
+    };
+    let answer = store.ask(&store.folder, entries(commit, paths), &[])?;
+    let there: BTreeSet<PathBuf> = succeeded(answer)?
+        .parse(git_parse::paths)?
+        .into_iter()
+        .collect();
+    let missing = paths.iter().filter(|path| !there.contains(*path));
+    Ok(Some(missing.cloned().collect()))
 }
 
 /// The git repository in which jj keeps its commits, asked by git.

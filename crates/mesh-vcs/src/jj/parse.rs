@@ -16,6 +16,23 @@ pub(crate) struct CommitState {
     pub conflicted: Vec<PathBuf>,
 }
 
+/// One commit as [`super::argv::inspected`] shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Inspected {
+    #[serde(flatten)]
+    pub state: CommitState,
+    /// It is the workspace's working-copy commit.
+    pub here: bool,
+    /// The workspace was made on it.
+    pub parent: bool,
+    /// The workspace was made on it, and does not stand on it any more.
+    pub missing: bool,
+    /// A head of what of the parents the workspace still stands on.
+    pub head: bool,
+    /// A visible head beside all that.
+    pub left: bool,
+}
+
 /// One operation of the operation log.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Operation {
@@ -78,6 +95,11 @@ pub(crate) fn commit_ids(bytes: &[u8]) -> Result<Vec<CommitId>, String> {
 
 /// [`super::argv::STATES`].
 pub(crate) fn states(bytes: &[u8]) -> Result<Vec<CommitState>, String> {
+    lines(bytes, |line| serde_json::from_str(line).ok())
+}
+
+/// [`super::argv::inspected`].
+pub(crate) fn inspected(bytes: &[u8]) -> Result<Vec<Inspected>, String> {
     lines(bytes, |line| serde_json::from_str(line).ok())
 }
 

@@ -3,13 +3,14 @@
 //! After a snapshot the result is never a workspace's `@`: a fresh `@` is put on it, so that what a proof writes cannot rewrite
 //! the recorded commit.
 
-use super::parse::{CommitState, Operation};
-use super::{Jj, argv, reattach, unrecorded};
-use crate::call::Span;
+use super::parse::{CommitState, Inspected, Operation};
+use super::{Jj, argv, git_store, reattach, unrecorded};
+use crate::call::{Answer, Span};
 use crate::claim;
 use crate::error::VcsError;
 use crate::model::{Changed, CommitId, Snapshot, Workspace};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// How many empty commits on top of the work are passed over. An agent that makes more of them gets the rest as its result.
@@ -25,18 +26,36 @@ pub(super) fn snapshot(
     workspace: &Workspace,
     claimed: &[String],
 ) -> Result<Snapshot, VcsError> {
-    let at = record_files(jj, workspace)?;
-    let tip = find_tip(jj, workspace, at.clone())?;
-    if tip.commit == at.commit {
+    let inspect = argv::inspected(&workspace.name, &workspace.parents);
+    let answer = on_recorded_files(jj, workspace, inspect)?;
+    let found = answer.parse(super::parse::inspected)?;
+    let at = found.iter().find(|one| one.here);
+    let at =
+        at.ok_or_else(|| answer.unreadable("the workspace's own commit is not in it".to_owned()))?;
+    let tip = find_tip(jj, workspace, at.state.clone())?;
+    if tip.commit == at.state.commit {
         jj.on_files(&workspace.path, argv::new_on(&tip.commit))?;
+        jj.set_moved_on(&workspace.name);
     }
-    let changed = changes(jj, workspace, &tip.commit)?;
-    let missing = jj.commits(&format!(
-        "({}) ~ ::{}",
-        argv::any_of(&workspace.parents),
-        tip.commit
-    ))?;
-    let strays = strays(jj, workspace, &tip.commit)?;
+    // Empty commits on top of the tip have the same ancestors but for themselves, so what was said of `@` holds for the tip.
+    let of = |wanted: fn(&Inspected) -> bool| -> Vec<&Inspected> {
+        found.iter().filter(|one| wanted(one)).collect()
+    };
+    let changed = changes(jj, workspace, &tip, &of(|one| one.head))?;
+    let missing = of(|one| one.missing);
+    let missing_needs: Vec<CommitId> = workspace
+        .parents
+        .iter()
+        .filter(|parent| missing.iter().any(|one| one.state.commit == **parent))
+        .cloned()
+        .collect();
+    if missing_needs.is_empty() {
+        jj.set_stands_on(&tip.commit, &workspace.parents);
+    }
+    let strays = match of(|one| one.left).is_empty() {
+        true => Vec::new(),
+        false => strays(jj, workspace, &tip.commit)?,
+    };
     let unrecorded = unrecorded::find(jj, workspace, &tip.commit, &changed, claimed)?;
     let mut conflicted = tip.conflicted;
     conflicted.sort();
@@ -46,21 +65,21 @@ pub(super) fn snapshot(
         changed,
         conflicted,
         strays,
-        missing_needs: workspace
-            .parents
-            .iter()
-            .filter(|parent| missing.contains(parent))
-            .cloned()
-            .collect(),
+        missing_needs,
         unrecorded,
     })
 }
 
-/// Brings disk and `@` together, whatever others did to the workspace's place in the repository: the files on disk win. Gives `@`.
-fn record_files(jj: &Jj, workspace: &Workspace) -> Result<CommitState, VcsError> {
+/// Runs `command`, which names the workspace's working-copy commit, when disk and that commit have been brought together, whatever
+/// others did to the workspace's place in the repository: the files on disk win.
+fn on_recorded_files(
+    jj: &Jj,
+    workspace: &Workspace,
+    command: Vec<OsString>,
+) -> Result<Answer, VcsError> {
     let reattached = || {
         reattach::reattach(jj, workspace)?;
-        working_copy(jj, workspace)
+        jj.on_files(&workspace.path, command.clone())
     };
     if reattach::is_unfinished(jj, workspace) {
         return reattached();
@@ -75,18 +94,16 @@ fn record_files(jj: &Jj, workspace: &Workspace) -> Result<CommitState, VcsError>
     if !reattach::is_of_repository(jj, workspace) {
         return reattached();
     }
-    match jj.on_files(&workspace.path, argv::snapshot()) {
-        // Where it is not listed, nothing was recorded and the exit code is 0 all the same.
-        Ok(_) => match jj.working_copy_state(&workspace.name)? {
-            Some(at) => Ok(at),
-            None => reattached(),
-        },
+    match jj.on_files(&workspace.path, command.clone()) {
+        // Where it is not listed, nothing was recorded.
         Err(VcsError::Failed { stderr, .. })
-            if stderr.contains("stale") || stderr.contains("sibling") =>
+            if ["stale", "sibling", "doesn't have a working-copy commit"]
+                .iter()
+                .any(|reason| stderr.contains(reason)) =>
         {
             reattached()
         }
-        Err(error) => Err(error),
+        result => result,
     }
 }
 
@@ -116,21 +133,46 @@ fn find_tip(jj: &Jj, workspace: &Workspace, at: CommitState) -> Result<CommitSta
     Ok(tip)
 }
 
-/// Paths that differ between the merged parents and `tip`.
-fn changes(jj: &Jj, workspace: &Workspace, tip: &CommitId) -> Result<Vec<Changed>, VcsError> {
-    if workspace.parents.contains(tip) {
+/// Paths that differ between the merged parents and `tip`; `below` are the heads of those that it stands on.
+fn changes(
+    jj: &Jj,
+    workspace: &Workspace,
+    tip: &CommitState,
+    below: &[&Inspected],
+) -> Result<Vec<Changed>, VcsError> {
+    if workspace.parents.contains(&tip.commit) {
         return Ok(Vec::new());
     }
     let parents = argv::any_of(&workspace.parents);
-    let below = jj.commits(&format!("heads(({parents}) & ::{tip})"))?;
-    match below.as_slice() {
+    match below {
         // Nothing of what it stood on is left: compared with the first of it, and reported as missing.
-        [] => diff(jj, argv::diff(workspace.parents[0].as_str(), tip.as_str())),
-        [one] => diff(jj, argv::diff(one.as_str(), tip.as_str())),
-        several => match diff(jj, argv::diff_range(&format!("({parents})..{tip}"))) {
+        [] => diff(
+            jj,
+            argv::diff(workspace.parents[0].as_str(), tip.commit.as_str()),
+        ),
+        // Of a conflict git has a tree of its own kind.
+        [one] if !one.state.conflict && !tip.conflict => {
+            match git_store::changes(jj, &one.state.commit, &tip.commit)? {
+                Some(changed) => Ok(changed),
+                None => diff(
+                    jj,
+                    argv::diff(one.state.commit.as_str(), tip.commit.as_str()),
+                ),
+            }
+        }
+        [one] => diff(
+            jj,
+            argv::diff(one.state.commit.as_str(), tip.commit.as_str()),
+        ),
+        several => match diff(
+            jj,
+            argv::diff_range(&format!("({parents})..{}", tip.commit)),
+        ) {
             // jj refuses a range whose commits do not all stand on the same parents, as after a merge made by the agent.
             Err(VcsError::Failed { stderr, .. }) if stderr.contains("gaps") => {
-                diff_with_merge(jj, several, tip)
+                let below: Vec<CommitId> =
+                    several.iter().map(|one| one.state.commit.clone()).collect();
+                diff_with_merge(jj, &below, &tip.commit)
             }
             result => result,
         },
@@ -175,9 +217,6 @@ fn strays(jj: &Jj, workspace: &Workspace, tip: &CommitId) -> Result<Vec<CommitId
         "visible_heads() ~ ::({}) ~ working_copies()",
         argv::any_of(&known)
     );
-    if jj.commits(&heads)?.is_empty() {
-        return Ok(Vec::new());
-    }
     let mut operations = operations_of(jj, &workspace.name)?;
     operations.retain(|operation| !operation.is_ours());
     let Some(last) = operations.first() else {
@@ -248,8 +287,9 @@ pub(super) fn discard(
     workspace: &Workspace,
     result: &CommitId,
 ) -> Result<Vec<PathBuf>, VcsError> {
-    let at = record_files(jj, workspace)?;
-    let changed = diff(jj, argv::diff(result.as_str(), at.commit.as_str()))?;
+    let here = format!("{}@", argv::quoted(&workspace.name));
+    let answer = on_recorded_files(jj, workspace, argv::diff(result.as_str(), &here))?;
+    let changed = answer.parse(super::parse::changes)?;
     if !changed.is_empty() {
         jj.program.run(
             &workspace.path,

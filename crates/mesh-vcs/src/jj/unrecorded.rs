@@ -5,7 +5,7 @@
 //! each repository in a workspace is named.
 
 use super::git_store::GitStore;
-use super::{Jj, argv, parse};
+use super::{Jj, argv, git_store, parse};
 use crate::claim::{self, holds_files};
 use crate::error::VcsError;
 use crate::model::{Changed, CommitId, Unrecorded, Workspace};
@@ -98,6 +98,12 @@ pub(super) fn not_in_commit(
     if paths.is_empty() {
         return Ok(paths);
     }
+    // git has other paths for a commit with conflicts, so that one is missing is for jj to say.
+    let paths = match git_store::not_in_commit(jj, commit, &paths)? {
+        Some(missing) if missing.is_empty() => return Ok(missing),
+        Some(missing) => missing,
+        None => paths,
+    };
     let files = jj
         .on_store(argv::file_list(commit, &paths))?
         .parse(parse::paths)?;

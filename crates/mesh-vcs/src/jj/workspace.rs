@@ -207,7 +207,11 @@ enum Untouched {
 /// The first commit of a workspace has our description, so that jj does not drop it by itself; an untouched one is dropped here,
 /// if nothing stands on it.
 fn forget_with(jj: &Jj, name: &str, untouched: Untouched) -> Result<(), VcsError> {
-    let state = jj.working_copy_state(name)?;
+    // jj drops an empty commit without a description by itself.
+    let state = match jj.known().moved_on.remove(name) {
+        true => None,
+        false => jj.working_copy_state(name)?,
+    };
     jj.on_store(argv::forget(name))?;
     let goes = |parents: usize| untouched == Untouched::Any || parents == 1;
     let Some(state) =
