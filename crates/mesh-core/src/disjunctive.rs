@@ -50,7 +50,8 @@ pub(crate) struct Disjunctive<'a> {
     tails: Vec<u64>,
     /// All tasks, each after all that is before it.
     order: Vec<u32>,
-    open: Vec<u32>,
+    /// The place of each task in that order.
+    place: Vec<usize>,
     length: u64,
 }
 
@@ -71,10 +72,14 @@ impl<'a> Disjunctive<'a> {
             heads: vec![0; count],
             tails: vec![0; count],
             order: Vec::with_capacity(count),
-            open: vec![0; count],
+            place: vec![0; count],
             length: 0,
         };
-        graph.find_paths().then_some(graph)
+        if !graph.sort() {
+            return None;
+        }
+        graph.find_paths(0, count - 1);
+        Some(graph)
     }
 
     /// Length of the critical path.
@@ -89,7 +94,7 @@ impl<'a> Disjunctive<'a> {
 
     /// What a swap costs, in looks at a task.
     pub(crate) fn cost(&self) -> u64 {
-        (2 * (self.heads.len() + self.links.len())) as u64
+        (self.heads.len() + self.links.len()) as u64
     }
 
     fn links_of(&self, at: usize) -> &[Link] {
@@ -100,49 +105,47 @@ impl<'a> Disjunctive<'a> {
         self.heads[at as usize] + self.weights[at as usize]
     }
 
-    /// Works out the longest paths; `false` when there is a cycle.
-    fn find_paths(&mut self) -> bool {
-        self.order.clear();
-        for at in 0..self.heads.len() {
-            let before = self
-                .links_of(at)
-                .iter()
-                .filter(|link| link.before != NOBODY);
-            let open = self.graph.needs(index(at)).len() + before.count();
-            self.open[at] = u32::try_from(open).unwrap_or(u32::MAX);
-            if open == 0 {
-                self.order.push(index(at).0);
-            }
-        }
+    /// Sorts all tasks after what is before them; `false` when there is a cycle.
+    fn sort(&mut self) -> bool {
+        let count = self.heads.len();
+        let all = (0..count).map(|at| index(at).0);
+        let mut open: Vec<usize> = all.clone().map(|at| self.before(at).count()).collect();
+        self.order.extend(all.filter(|&at| open[at as usize] == 0));
         let mut next = 0;
         while let Some(&at) = self.order.get(next) {
+            self.place[at as usize] = next;
             next += 1;
-            let needs = self.graph.needs(Ix(at)).iter().map(|need| need.0);
-            let before = self.links_of(at as usize).iter().map(|link| link.before);
-            let ends = needs.chain(before).filter(|&other| other != NOBODY);
-            self.heads[at as usize] = ends.map(|other| self.end(other)).max().unwrap_or(0);
-            let links = self.offsets[at as usize]..self.offsets[at as usize + 1];
-            let dependents = self.graph.dependents(Ix(at)).iter().map(|other| other.0);
-            let after = self.links[links].iter().map(|link| link.after);
-            for follower in dependents.chain(after).filter(|&other| other != NOBODY) {
-                self.open[follower as usize] -= 1;
-                if self.open[follower as usize] == 0 {
+            let followers: Vec<u32> = self.followers(at).collect();
+            for follower in followers {
+                open[follower as usize] -= 1;
+                if open[follower as usize] == 0 {
                     self.order.push(follower);
                 }
             }
         }
-        if self.order.len() < self.heads.len() {
-            return false;
+        next == count
+    }
+
+    /// Works out the longest paths to the tasks from a place of the order on, and from those up to another.
+    fn find_paths(&mut self, first: usize, last: usize) {
+        for place in first..self.order.len() {
+            let at = self.order[place];
+            let ends = self.before(at).map(|other| self.end(other));
+            self.heads[at as usize] = ends.max().unwrap_or(0);
         }
-        self.length = 0;
-        for place in (0..self.order.len()).rev() {
+        for place in (0..=last).rev() {
             let at = self.order[place];
             let rest = self.followers(at).map(|other| self.tails[other as usize]);
-            let tail = rest.max().unwrap_or(0) + self.weights[at as usize];
-            self.tails[at as usize] = tail;
-            self.length = self.length.max(self.heads[at as usize] + tail);
+            self.tails[at as usize] = rest.max().unwrap_or(0) + self.weights[at as usize];
         }
-        true
+        self.length = self.tails.iter().copied().max().unwrap_or(0);
+    }
+
+    /// What comes directly before a task.
+    fn before(&self, at: u32) -> impl Iterator<Item = u32> {
+        let needs = self.graph.needs(Ix(at)).iter().map(|need| need.0);
+        let before = self.links_of(at as usize).iter().map(|link| link.before);
+        needs.chain(before.filter(|&other| other != NOBODY))
     }
 
     /// What comes directly after a task.
@@ -158,11 +161,8 @@ impl<'a> Disjunctive<'a> {
             let (head, tail) = (self.heads[at as usize], self.tails[at as usize]);
             head + tail == self.length && self.weights[at as usize] > 0
         };
-        let all = self.order.iter().copied();
-        let mut choices: Vec<u32> = all
-            .take_while(|&at| self.heads[at as usize] == 0)
-            .filter(|&at| is_critical(at))
-            .collect();
+        let begins = |at: &u32| self.heads[*at as usize] == 0 && is_critical(*at);
+        let mut choices: Vec<u32> = self.order.iter().copied().filter(begins).collect();
         let mut path = Vec::new();
         while let Some(at) = noise.pick(&choices) {
             path.push(Ix(at));
@@ -272,14 +272,32 @@ impl<'a> Disjunctive<'a> {
 
     /// Swaps two neighbours in every chain in which they are, unless that makes a cycle; whether it did.
     pub(crate) fn swap(&mut self, swap: Swap) -> bool {
-        self.exchange(swap);
-        if self.find_paths() {
-            return true;
+        let (first, last) = (self.place[swap.first.at()], self.place[swap.second.at()]);
+        // Whatever leads to the second goes before the first with it.
+        let mut leads = vec![false; last + 1 - first];
+        leads[last - first] = true;
+        for place in (first..last).rev() {
+            let mut followers = self.followers(self.order[place]);
+            leads[place - first] = followers.any(|other| {
+                let other = self.place[other as usize];
+                let swapped = place == first && other == last;
+                !swapped && other <= last && leads[other - first]
+            });
         }
-        self.exchange(swap.reversed());
-        let mended = self.find_paths();
-        debug_assert!(mended, "the graph was without a cycle before");
-        false
+        if leads[0] {
+            return false;
+        }
+        let segment = self.order[first..=last].to_vec();
+        let both = || segment.iter().zip(&leads);
+        let leading = both().filter(|(_, leads)| **leads);
+        let others = both().filter(|(_, leads)| !**leads);
+        for (place, (&at, _)) in (first..).zip(leading.chain(others)) {
+            self.order[place] = at;
+            self.place[at as usize] = place;
+        }
+        self.exchange(swap);
+        self.find_paths(first, last);
+        true
     }
 
     fn exchange(&mut self, swap: Swap) {

@@ -9,8 +9,10 @@ use crate::policy::{Policy, Rank};
 use crate::shortest;
 use crate::task::Standing;
 
-/// What a search for the shortest run may cost, in looks at a task: some 20 ms.
+/// What a search for the shortest run may cost at most, in looks at a task: some 20 ms. A plan of few open tasks gets less, as much
+/// as it can use: this many steps for each pair.
 const SEARCH_STEPS: u64 = 1_500_000;
+const SEARCH_STEPS_A_PAIR: u64 = 150;
 
 /// Tasks in an order, and the place of each in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -107,7 +109,9 @@ impl Ranking {
         order.sort_by_cached_key(|&at| key(at));
         let search = |order: Vec<Ix>| {
             let equals = runnable(plan, &Order::new(order));
-            let order = shortest::order(plan, policy, &weights, &equals, SEARCH_STEPS);
+            let count = weights.iter().filter(|&&minutes| minutes > 0).count() as u64;
+            let steps = SEARCH_STEPS.min(SEARCH_STEPS_A_PAIR * count * count);
+            let order = shortest::order(plan, policy, &weights, &equals, steps);
             Found { weights, order }
         };
         let found = match policy.rank {

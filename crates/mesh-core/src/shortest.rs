@@ -19,8 +19,8 @@ use crate::rank::Order;
 
 /// How often queues at lock groups lengthen the paths that lead to them.
 const QUEUE_ROUNDS: usize = 3;
-/// A schedule may cost this many times what is left to spend; then it is given up.
-const LONGEST_SCHEDULE: u64 = 4;
+/// A schedule that costs more than this is given up, as in a very large plan in which very many tasks wait for the same locks.
+const MOST_STEPS: u64 = 10_000_000;
 /// How often a schedule is justified at most.
 const JUSTIFICATIONS: usize = 4;
 /// Swaps in a row without a shorter critical path, after which the search begins again elsewhere.
@@ -47,10 +47,9 @@ pub(crate) fn order(
     let paper = Paper::new(plan, policy, weights);
     let queued = tails_with_queues(plan, policy, weights);
     let mut search = Search::new(paper, equals, &queued, steps);
-    search.try_order(Order::new(equals.to_vec()));
     let path = plan.graph().longest_path_from(weights);
-    for measures in [with_lock_load(plan, weights, &queued), path] {
-        search.try_order(search.largest_first(&measures));
+    for measures in [&with_lock_load(plan, weights, &queued), &path] {
+        search.try_order(search.largest_first(measures));
     }
     search.justify();
     search.improve(&queued);
@@ -67,17 +66,21 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
+    /// Begins with the better of two orders, whatever they cost: that of `measures`, and `equals`.
     fn new(paper: Paper<'a>, equals: &'a [Ix], measures: &[u64], steps: u64) -> Search<'a> {
         let best_order = largest_first(paper.plan, equals, measures);
-        let limit = LONGEST_SCHEDULE * steps;
-        let best = paper.schedule(&best_order, Direction::Forward, limit);
-        Search {
-            steps: steps.saturating_sub(best.steps),
+        let best = paper.schedule(&best_order, Direction::Forward, MOST_STEPS);
+        let mut search = Search {
             paper,
             equals,
             best,
             best_order,
-        }
+            steps: u64::MAX,
+        };
+        let spent = search.best.steps;
+        search.try_order(Order::new(equals.to_vec()));
+        search.steps = steps.saturating_sub(spent + (u64::MAX - search.steps));
+        search
     }
 
     fn largest_first(&self, measures: &[u64]) -> Order {
@@ -90,11 +93,7 @@ impl<'a> Search<'a> {
     }
 
     fn schedule(&mut self, order: &Order, direction: Direction) -> Schedule {
-        let schedule = self.paper.schedule(
-            order,
-            direction,
-            self.steps.saturating_mul(LONGEST_SCHEDULE),
-        );
+        let schedule = self.paper.schedule(order, direction, MOST_STEPS);
         self.steps = self.steps.saturating_sub(schedule.steps);
         schedule
     }
