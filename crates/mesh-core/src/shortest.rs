@@ -66,21 +66,30 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Begins with the better of two orders, whatever they cost: that of `measures`, and `equals`.
+    /// Begins with the better of two orders, whatever they cost: that of `measures`, or else `equals`.
     fn new(paper: Paper<'a>, equals: &'a [Ix], measures: &[u64], steps: u64) -> Search<'a> {
-        let best_order = largest_first(paper.plan, equals, measures);
-        let best = paper.schedule(&best_order, Direction::Forward, MOST_STEPS);
-        let mut search = Search {
+        let orders = [
+            largest_first(paper.plan, equals, measures),
+            Order::new(equals.to_vec()),
+        ];
+        let [first, second] = orders
+            .each_ref()
+            .map(|order| paper.schedule(order, Direction::Forward, MOST_STEPS));
+        let steps = steps.saturating_sub(first.steps + second.steps);
+        let [measured, given] = orders;
+        // When both are given up, nothing speaks against the order that was there before.
+        let (best, best_order) = if first.makespan <= second.makespan && first.makespan < u64::MAX {
+            (first, measured)
+        } else {
+            (second, given)
+        };
+        Search {
             paper,
             equals,
             best,
             best_order,
-            steps: u64::MAX,
-        };
-        let spent = search.best.steps;
-        search.try_order(Order::new(equals.to_vec()));
-        search.steps = steps.saturating_sub(spent + (u64::MAX - search.steps));
-        search
+            steps,
+        }
     }
 
     fn largest_first(&self, measures: &[u64]) -> Order {
