@@ -21,7 +21,7 @@ pub const HELP: &str = "\
       One decision with 10,000 tasks, 100 lock groups and 100 agents. Ends with 1 when it is over its bar.
   bench schedule [--instances FILE] [--smoke]
       The makespan of both ranks on 58 classical job-shop instances, beside the optimum, and how long planning takes. Ends with
-      1 when rank `makespan` is over its bars. --instances: others, in the same form; --smoke: a few, without judgement of time.
+      1 when rank `makespan` is over its bars. --instances: others, in the same form; --smoke: a few, without judgement.
   bench wrapper [--smoke]
       A read through mesh-bd-ro, live and on a view, beside a program that does nothing. Ends with 1 when it costs more than
       its bar; --smoke: a few rounds without judgement.
