@@ -4,6 +4,7 @@
 //! packages; it iterates only over ordered collections, so the same inputs give the same decisions for ever.
 
 mod absorb;
+mod chains;
 mod choose;
 pub mod decision;
 pub mod dense;
