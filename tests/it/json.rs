@@ -199,7 +199,7 @@ fn an_error_leaves_stdout_empty_st_git() {
 
 #[test]
 fn every_failure_class_is_documented() {
-    for class in mesh_core::findings::FailureClass::ALL {
+    for class in mesh_core::evidence::FailureClass::ALL {
         let word = format!("`{}`", class.as_str());
         assert!(DOCS.contains(&word), "{word}");
     }

@@ -3,7 +3,7 @@
 use crate::frontier::Rules;
 use crate::graph::Ix;
 use crate::lock::Claim;
-use crate::paper::{Paper, Schedule};
+use crate::schedule_sim::{Schedule, ScheduleSim};
 
 /// No neighbour in a chain.
 pub(crate) const NOBODY: u32 = u32::MAX;
@@ -18,7 +18,7 @@ pub(crate) struct Link {
 
 /// The chains of a schedule: one for each lock group, and, if the concurrency or tasks that run alone held something back, one for
 /// each slot. Each task goes into a slot that one of its needs left, else into the one that was left last.
-pub(crate) fn chains(paper: &Paper<'_>, schedule: &Schedule) -> (Vec<Link>, Vec<usize>) {
+pub(crate) fn chains(paper: &ScheduleSim<'_>, schedule: &Schedule) -> (Vec<Link>, Vec<usize>) {
     let plan = paper.plan;
     let groups = u32::try_from(plan.groups().len()).unwrap_or(u32::MAX);
     let order = crate::rank::Order::default();
@@ -28,7 +28,7 @@ pub(crate) fn chains(paper: &Paper<'_>, schedule: &Schedule) -> (Vec<Link>, Vec<
         order: &order,
     };
     let mut sequence: Vec<Ix> = plan.all().filter(|&at| paper.runs(at)).collect();
-    sequence.sort_by_key(|at| (schedule.starts[at.at()], at.0));
+    sequence.sort_by_key(|at| (schedule.starts[at.index()], at.0));
     let alone = |at: &Ix| rules.claim(*at) == Claim::Alone;
     let limited = schedule.peak >= usize::from(paper.policy.concurrency);
     let slots = if limited || sequence.iter().any(alone) {
@@ -40,14 +40,14 @@ pub(crate) fn chains(paper: &Paper<'_>, schedule: &Schedule) -> (Vec<Link>, Vec<
     let mut last = vec![NOBODY; groups as usize + slots];
     let mut taken: Vec<Vec<u32>> = vec![Vec::new(); ends.len()];
     for &at in &sequence {
-        let mine = &mut taken[at.at()];
+        let mine = &mut taken[at.index()];
         mine.extend(plan.groups_of(at));
         let slot = |number: usize| groups + u32::try_from(number).unwrap_or(0);
         if alone(&at) {
             mine.extend((0..slots).map(slot));
         } else {
             let needs = plan.graph().needs(at);
-            let start = schedule.starts[at.at()];
+            let start = schedule.starts[at.index()];
             let fit = |&number: &usize| {
                 let before = last[slot(number) as usize];
                 let end = if before == NOBODY {
@@ -60,7 +60,7 @@ pub(crate) fn chains(paper: &Paper<'_>, schedule: &Schedule) -> (Vec<Link>, Vec<
             let free = (0..slots).filter(|number| fit(number).1 <= start);
             mine.extend(free.max_by_key(fit).map(slot));
         }
-        for &chain in &taken[at.at()] {
+        for &chain in &taken[at.index()] {
             last[chain as usize] = at.0;
         }
     }
@@ -76,7 +76,7 @@ pub(crate) fn chains(paper: &Paper<'_>, schedule: &Schedule) -> (Vec<Link>, Vec<
     let mut links: Vec<Link> = links.collect();
     let mut last = vec![None; groups as usize + slots];
     for &at in &sequence {
-        for link in offsets[at.at()]..offsets[at.at() + 1] {
+        for link in offsets[at.index()]..offsets[at.index() + 1] {
             let chain = links[link].chain as usize;
             if let Some((before, of_before)) = last[chain].replace((at.0, link)) {
                 links[link].before = before;

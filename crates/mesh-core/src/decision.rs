@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::findings::Failure;
+use crate::evidence::Failure;
 use crate::id::{AttemptId, LockGroup, SlotId, TaskId};
 use crate::task::Commit;
 
@@ -25,13 +25,13 @@ pub enum Decision {
         /// For whom.
         task: TaskId,
     },
-    /// Look for a sign of life.
-    Look {
+    /// Probe for a sign of life.
+    Probe {
         /// Whose.
         attempt: AttemptId,
     },
     /// An attempt is over its soft limit.
-    Slow {
+    SoftLimitExceeded {
         /// Which.
         attempt: AttemptId,
     },
@@ -48,7 +48,7 @@ pub enum Decision {
         attempt: AttemptId,
     },
     /// Record what the attempt left.
-    Examine {
+    Inspect {
         /// Which.
         attempt: AttemptId,
     },
@@ -117,7 +117,7 @@ pub enum Decision {
         reason: SkipReason,
     },
     /// The task is to be run again, with these of its dependents.
-    Redo {
+    Reset {
         /// Which.
         task: TaskId,
         /// Those whose results are thrown away with it.
@@ -129,7 +129,7 @@ pub enum Decision {
         reason: String,
     },
     /// How many agents may run from now on.
-    Width {
+    SetConcurrency {
         /// At most this many.
         to: u16,
     },
@@ -146,10 +146,10 @@ pub enum Decision {
     Drain,
     /// Ask the source again.
     Refresh,
-    /// Nothing is left to do: give back claims, write the last words.
+    /// Nothing is left to do: give back claims, write the final report.
     Conclude,
     /// Something was asked for while the run concluded: it does not end yet.
-    GoOn,
+    Continue,
 }
 
 /// Why an attempt is ended before its time.
@@ -188,7 +188,7 @@ pub enum Action {
     /// Claim, make the workspace, start the agent.
     Start(StartOrder),
     /// Find out when the attempt last showed a sign of life.
-    Look {
+    Probe {
         /// Whose.
         attempt: AttemptId,
     },
@@ -203,7 +203,7 @@ pub enum Action {
         attempt: AttemptId,
     },
     /// Record what the attempt left: snapshot, change set, final block.
-    Examine {
+    Inspect {
         /// Which.
         attempt: AttemptId,
         /// The lock groups it has held since its start.
@@ -219,7 +219,7 @@ pub enum Action {
         commit: Commit,
     },
     /// Do what follows an attempt's end.
-    Settle {
+    Finalize {
         /// Which.
         attempt: AttemptId,
         /// How it ended.
@@ -232,7 +232,7 @@ pub enum Action {
     },
     /// Read the source again.
     Refresh,
-    /// Give back claims, write the last words.
+    /// Give back claims, write the final report.
     Conclude,
 }
 

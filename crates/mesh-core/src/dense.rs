@@ -8,17 +8,17 @@ const CHUNK: usize = 64;
 
 /// A vector in shared chunks: copying it copies pointers, changing an entry copies its chunk if it is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chunks<T> {
+pub struct CowVec<T> {
     chunks: Vec<Arc<Vec<T>>>,
 }
 
-impl<T> Default for Chunks<T> {
+impl<T> Default for CowVec<T> {
     fn default() -> Self {
-        Chunks { chunks: Vec::new() }
+        CowVec { chunks: Vec::new() }
     }
 }
 
-impl<T: Clone> FromIterator<T> for Chunks<T> {
+impl<T: Clone> FromIterator<T> for CowVec<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let mut chunks: Vec<Vec<T>> = Vec::new();
         for item in items {
@@ -31,22 +31,22 @@ impl<T: Clone> FromIterator<T> for Chunks<T> {
                 }
             }
         }
-        Chunks {
+        CowVec {
             chunks: chunks.into_iter().map(Arc::new).collect(),
         }
     }
 }
 
-impl<T: Clone> Chunks<T> {
+impl<T: Clone> CowVec<T> {
     /// The entry at `at`.
     #[must_use]
     pub fn get(&self, at: Ix) -> &T {
-        &self.chunks[at.at() / CHUNK][at.at() % CHUNK]
+        &self.chunks[at.index() / CHUNK][at.index() % CHUNK]
     }
 
     /// The entry at `at`, to be changed.
     pub fn get_mut(&mut self, at: Ix) -> &mut T {
-        &mut Arc::make_mut(&mut self.chunks[at.at() / CHUNK])[at.at() % CHUNK]
+        &mut Arc::make_mut(&mut self.chunks[at.index() / CHUNK])[at.index() % CHUNK]
     }
 
     /// All entries in order.
@@ -57,15 +57,15 @@ impl<T: Clone> Chunks<T> {
 
 /// A set of small numbers as bits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Bits {
+pub struct BitSet {
     words: Vec<u64>,
 }
 
-impl Bits {
+impl BitSet {
     /// An empty set for numbers below `count`.
     #[must_use]
-    pub fn new(count: usize) -> Bits {
-        Bits {
+    pub fn new(count: usize) -> BitSet {
+        BitSet {
             words: vec![0; count.div_ceil(64)],
         }
     }

@@ -5,8 +5,8 @@
 
 use crate::chains::{Link, NOBODY, chains};
 use crate::graph::{Graph, Ix};
-use crate::noise::Noise;
-use crate::paper::{Paper, Schedule};
+use crate::schedule_sim::{Schedule, ScheduleSim};
+use crate::split_mix::SplitMix64;
 
 /// Two tasks that follow each other directly: the second is to go before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) struct Disjunctive<'a> {
 
 impl<'a> Disjunctive<'a> {
     /// The graph of a schedule. Nothing when no two tasks share a chain.
-    pub(crate) fn of(paper: &Paper<'a>, schedule: &Schedule) -> Option<Disjunctive<'a>> {
+    pub(crate) fn of(paper: &ScheduleSim<'a>, schedule: &Schedule) -> Option<Disjunctive<'a>> {
         let plan = paper.plan;
         let (links, offsets) = chains(paper, schedule);
         if links.iter().all(|link| link.after == NOBODY) {
@@ -144,7 +144,7 @@ impl<'a> Disjunctive<'a> {
     }
 
     /// One of the longest paths.
-    pub(crate) fn critical_path(&self, noise: &mut Noise) -> Vec<Ix> {
+    pub(crate) fn critical_path(&self, split_mix: &mut SplitMix64) -> Vec<Ix> {
         let is_critical = |at: u32| {
             let (head, tail) = (self.heads[at as usize], self.tails[at as usize]);
             head + tail == self.length && self.weights[at as usize] > 0
@@ -152,7 +152,7 @@ impl<'a> Disjunctive<'a> {
         let begins = |at: &u32| self.heads[*at as usize] == 0 && is_critical(*at);
         let mut choices: Vec<u32> = self.order.iter().copied().filter(begins).collect();
         let mut path = Vec::new();
-        while let Some(at) = noise.pick(&choices) {
+        while let Some(at) = split_mix.pick(&choices) {
             path.push(Ix(at));
             choices.clear();
             let next = |other: &u32| self.heads[*other as usize] == self.end(at);
@@ -176,9 +176,9 @@ impl<'a> Disjunctive<'a> {
     pub(crate) fn best_swap(
         &self,
         path: &[Ix],
-        shortest: u64,
+        makespan: u64,
         is_free: impl Fn(&Swap) -> bool,
-        noise: &mut Noise,
+        split_mix: &mut SplitMix64,
     ) -> Option<Swap> {
         let mut all = Vec::new();
         for (at, pair) in path.windows(2).enumerate() {
@@ -199,14 +199,14 @@ impl<'a> Disjunctive<'a> {
             }
         }
         let promise = |swap: &Swap| self.promise(*swap);
-        let allowed = |swap: &&Swap| is_free(swap) || promise(swap) < shortest;
+        let allowed = |swap: &&Swap| is_free(swap) || promise(swap) < makespan;
         let best = all.iter().filter(allowed).min_by_key(|swap| promise(swap));
-        best.copied().or_else(|| noise.pick(&all))
+        best.copied().or_else(|| split_mix.pick(&all))
     }
 
     /// The chains in which the second follows the first.
     fn chains_between(&self, first: Ix, second: Ix) -> impl Iterator<Item = u32> {
-        let links = self.links_of(first.at()).iter();
+        let links = self.links_of(first.index()).iter();
         let follows = links.filter(move |link| link.after == second.0);
         follows.map(|link| link.chain)
     }
@@ -223,7 +223,7 @@ impl<'a> Disjunctive<'a> {
                 .graph
                 .dependents(at)
                 .iter()
-                .map(|other| self.tails[other.at()]);
+                .map(|other| self.tails[other.index()]);
             tails.max().unwrap_or(0)
         };
         let end = |other: u32| if other == NOBODY { 0 } else { self.end(other) };
@@ -236,7 +236,7 @@ impl<'a> Disjunctive<'a> {
         };
         let (mut head_u, mut head_v) = (needs(u), needs(v));
         let (mut tail_u, mut tail_v) = (dependents(u), dependents(v));
-        for link in self.links_of(u.at()) {
+        for link in self.links_of(u.index()) {
             if link.after == v.0 {
                 head_v = head_v.max(end(link.before));
             } else {
@@ -244,7 +244,7 @@ impl<'a> Disjunctive<'a> {
                 tail_u = tail_u.max(tail(link.after));
             }
         }
-        for link in self.links_of(v.at()) {
+        for link in self.links_of(v.index()) {
             if link.before == u.0 {
                 tail_u = tail_u.max(tail(link.after));
             } else {
@@ -252,15 +252,18 @@ impl<'a> Disjunctive<'a> {
                 tail_v = tail_v.max(tail(link.after));
             }
         }
-        head_u = head_u.max(head_v + self.weights[v.at()]);
-        tail_u += self.weights[u.at()];
-        tail_v = tail_v.max(tail_u) + self.weights[v.at()];
+        head_u = head_u.max(head_v + self.weights[v.index()]);
+        tail_u += self.weights[u.index()];
+        tail_v = tail_v.max(tail_u) + self.weights[v.index()];
         (head_v + tail_v).max(head_u + tail_u)
     }
 
     /// Swaps two neighbours in every chain in which they are, unless that makes a cycle; whether it did.
     pub(crate) fn swap(&mut self, swap: Swap) -> bool {
-        let (first, last) = (self.place[swap.first.at()], self.place[swap.second.at()]);
+        let (first, last) = (
+            self.place[swap.first.index()],
+            self.place[swap.second.index()],
+        );
         // Whatever leads to the second goes before the first with it.
         let mut leads = vec![false; last + 1 - first];
         leads[last - first] = true;
@@ -290,7 +293,7 @@ impl<'a> Disjunctive<'a> {
 
     fn exchange(&mut self, swap: Swap) {
         let (u, v) = (swap.first, swap.second);
-        for at in self.offsets[u.at()]..self.offsets[u.at() + 1] {
+        for at in self.offsets[u.index()]..self.offsets[u.index() + 1] {
             if self.links[at].after != v.0 {
                 continue;
             }

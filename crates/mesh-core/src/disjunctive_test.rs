@@ -1,9 +1,9 @@
 use super::*;
 use crate::id::{LockGroup, TaskId};
-use crate::paper::Direction;
 use crate::plan::Plan;
 use crate::policy::{Policy, Unlabelled};
 use crate::rank::Order;
+use crate::schedule_sim::Direction;
 use crate::task::Task;
 
 fn plan() -> Plan {
@@ -26,17 +26,17 @@ fn plan() -> Plan {
 fn check(policy: &Policy, times: usize) {
     let plan = plan();
     let weights: Vec<u64> = plan.all().map(|at| plan.open_minutes(at)).collect();
-    let paper = Paper::new(&plan, policy, &weights);
+    let paper = ScheduleSim::new(&plan, policy, &weights);
     let order = Order::new(plan.graph().order().to_vec());
     let schedule = paper.schedule(&order, Direction::Forward, u64::MAX);
     let mut graph = Disjunctive::of(&paper, &schedule).unwrap();
     assert!(graph.length() <= schedule.makespan);
-    let mut noise = Noise::new();
+    let mut split_mix = SplitMix64::new();
     for _ in 0..times {
-        let path = graph.critical_path(&mut noise);
-        let minutes: u64 = path.iter().map(|at| weights[at.at()]).sum();
+        let path = graph.critical_path(&mut split_mix);
+        let minutes: u64 = path.iter().map(|at| weights[at.index()]).sum();
         assert_eq!(minutes, graph.length(), "the path is as long as it says");
-        let Some(swap) = graph.best_swap(&path, 0, |_| true, &mut noise) else {
+        let Some(swap) = graph.best_swap(&path, 0, |_| true, &mut split_mix) else {
             return;
         };
         let promise = graph.promise(swap);
@@ -75,7 +75,7 @@ fn the_graph_of_a_schedule_is_as_long_as_the_schedule() {
     let order = Order::new(plan.graph().order().to_vec());
     for concurrency in [2, 3, 5] {
         let policy = Policy::with_concurrency(concurrency);
-        let paper = Paper::new(&plan, &policy, &weights);
+        let paper = ScheduleSim::new(&plan, &policy, &weights);
         let schedule = paper.schedule(&order, Direction::Forward, u64::MAX);
         let graph = Disjunctive::of(&paper, &schedule).unwrap();
         assert_eq!(graph.length(), schedule.makespan);

@@ -1,6 +1,6 @@
 //! Everything that can happen to a run. An event is a fact the outside reported; nothing is decided in it.
 
-use crate::findings::{Ending, Failure, Findings, ProofEnd};
+use crate::evidence::{Ending, Evidence, Failure, ProofEnd};
 use crate::id::{AttemptId, TaskId};
 use crate::plan::Plan;
 use crate::policy::Policy;
@@ -11,7 +11,7 @@ use crate::time::Millis;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The run begins with this plan under this policy. Always the first event, and only the first.
-    Begun {
+    RunStarted {
         /// What is to be done.
         plan: Plan,
         /// Under which rules.
@@ -38,8 +38,8 @@ pub enum Event {
         /// Why.
         cause: StartFailure,
     },
-    /// Answer to [`crate::decision::Action::Look`].
-    Looked {
+    /// Answer to [`crate::decision::Action::Probe`].
+    Probed {
         /// Which.
         attempt: AttemptId,
         /// When it last showed a sign of life.
@@ -56,11 +56,11 @@ pub enum Event {
         tail: String,
     },
     /// What the attempt left has been recorded.
-    Examined {
+    Inspected {
         /// Which.
         attempt: AttemptId,
         /// What was found, or why it could not be recorded.
-        findings: Result<Findings, Failure>,
+        evidence: Result<Evidence, Failure>,
     },
     /// The proof's whole process tree is dead.
     Proved {
@@ -70,7 +70,7 @@ pub enum Event {
         proof: ProofEnd,
     },
     /// All that follows an attempt's end (record, tracker, workspace) is done or has been given up with a note.
-    Settled {
+    Finalized {
         /// Which.
         attempt: AttemptId,
         /// What became of its result.
@@ -89,7 +89,7 @@ pub enum Event {
         change: Result<PlanChange, String>,
     },
     /// A person asks for something.
-    Asked {
+    Requested {
         /// What.
         request: Request,
     },
@@ -101,7 +101,7 @@ pub enum Event {
         /// One sentence for each change.
         changes: Vec<String>,
     },
-    /// Claims are given back and the last words are written.
+    /// Claims are given back and the final report are written.
     Concluded,
 }
 

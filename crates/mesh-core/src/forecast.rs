@@ -2,11 +2,11 @@
 
 use crate::frontier::{Frontier, Rules};
 use crate::graph::Ix;
-use crate::paper::{Direction, Paper};
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::rank::Ranking;
-use crate::task::Standing;
+use crate::schedule_sim::{Direction, ScheduleSim};
+use crate::task::Eligibility;
 
 /// Three figures that no schedule can beat, and the largest of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub fn bounds(plan: &Plan, concurrency: u16, duration: &[u64]) -> Bounds {
     let mut by_group = vec![0_u64; plan.groups().len()];
     for at in plan.all() {
         for &group in plan.groups_of(at) {
-            by_group[group as usize] += duration[at.at()];
+            by_group[group as usize] += duration[at.index()];
         }
     }
     let busiest_lock = by_group.into_iter().max().unwrap_or(0);
@@ -53,7 +53,7 @@ pub fn bounds(plan: &Plan, concurrency: u16, duration: &[u64]) -> Bounds {
 #[must_use]
 pub fn makespan(plan: &Plan, policy: &Policy, ranking: &Ranking) -> u64 {
     let minutes: Vec<u64> = plan.all().map(|at| plan.open_minutes(at)).collect();
-    let paper = Paper::new(plan, policy, &minutes);
+    let paper = ScheduleSim::new(plan, policy, &minutes);
     let schedule = paper.schedule(ranking.order(), Direction::Forward, u64::MAX);
     schedule.makespan
 }
@@ -74,16 +74,16 @@ pub fn waves(plan: &Plan, policy: &Policy) -> Vec<Vec<Ix>> {
     let mut done: Vec<bool> = plan
         .tasks()
         .iter()
-        .map(|task| matches!(task.standing, Standing::Satisfied { .. }))
+        .map(|task| matches!(task.eligibility, Eligibility::Satisfied { .. }))
         .collect();
     let mut waves = Vec::new();
     loop {
         for &at in graph.order() {
             let task = plan.task(at);
-            let free = !done[at.at()] && graph.needs(at).iter().all(|need| done[need.at()]);
-            match task.standing {
-                Standing::Container if free => done[at.at()] = true,
-                Standing::Open if free && task.outside.is_empty() => {
+            let free = !done[at.index()] && graph.needs(at).iter().all(|need| done[need.index()]);
+            match task.eligibility {
+                Eligibility::Container if free => done[at.index()] = true,
+                Eligibility::Open if free && task.outside.is_empty() => {
                     frontier.set_ready(order, at, true);
                 }
                 _ => {}
@@ -98,7 +98,7 @@ pub fn waves(plan: &Plan, policy: &Policy) -> Vec<Vec<Ix>> {
         }
         for at in &wave {
             frontier.end(rules, *at);
-            done[at.at()] = true;
+            done[at.index()] = true;
         }
         waves.push(wave);
     }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::dense::Bits;
+use crate::dense::BitSet;
 use crate::graph::Ix;
 use crate::lock::{Claim, LockBlock, LockTable};
 use crate::plan::Plan;
@@ -37,7 +37,7 @@ impl<'a> Rules<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Frontier {
     /// By their place in the order.
-    ready: Bits,
+    ready: BitSet,
     locks: LockTable,
     /// How often a ready task was passed over for its locks, where that happened.
     passes: BTreeMap<Ix, u32>,
@@ -47,7 +47,7 @@ impl Frontier {
     /// Nothing is ready and nothing is held.
     pub(crate) fn new(plan: &Plan) -> Frontier {
         Frontier {
-            ready: Bits::new(plan.tasks().len()),
+            ready: BitSet::new(plan.tasks().len()),
             locks: LockTable::new(plan.groups().len()),
             passes: BTreeMap::new(),
         }

@@ -9,7 +9,7 @@ pub struct Ix(pub u32);
 impl Ix {
     /// As an index into a slice.
     #[must_use]
-    pub fn at(self) -> usize {
+    pub fn index(self) -> usize {
         self.0 as usize
     }
 }
@@ -35,7 +35,7 @@ impl Graph {
             list.sort_unstable();
             list.dedup();
             for need in list.iter() {
-                dependents[need.at()].push(ix(at));
+                dependents[need.index()].push(ix(at));
             }
         }
         let mut open: Vec<usize> = needs.iter().map(Vec::len).collect();
@@ -44,9 +44,9 @@ impl Graph {
         let mut done = 0;
         while let Some(&task) = order.get(done) {
             done += 1;
-            for &dependent in &dependents[task.at()] {
-                let at = dependent.at();
-                level[at] = level[at].max(level[task.at()] + 1);
+            for &dependent in &dependents[task.index()] {
+                let at = dependent.index();
+                level[at] = level[at].max(level[task.index()] + 1);
                 open[at] -= 1;
                 if open[at] == 0 {
                     order.push(dependent);
@@ -79,13 +79,13 @@ impl Graph {
     /// What `task` needs, by index.
     #[must_use]
     pub fn needs(&self, task: Ix) -> &[Ix] {
-        &self.needs[task.at()]
+        &self.needs[task.index()]
     }
 
     /// Who needs `task`, by index.
     #[must_use]
     pub fn dependents(&self, task: Ix) -> &[Ix] {
-        &self.dependents[task.at()]
+        &self.dependents[task.index()]
     }
 
     /// All tasks, each after what it needs.
@@ -97,7 +97,7 @@ impl Graph {
     /// Length of the longest chain of needs above `task`.
     #[must_use]
     pub fn level(&self, task: Ix) -> u32 {
-        self.level[task.at()]
+        self.level[task.index()]
     }
 
     /// For each task the largest sum of `weight` over a path that starts with it and follows dependents.
@@ -108,10 +108,10 @@ impl Graph {
             let rest = self
                 .dependents(task)
                 .iter()
-                .map(|d| longest[d.at()])
+                .map(|d| longest[d.index()])
                 .max()
                 .unwrap_or(0);
-            longest[task.at()] = rest.saturating_add(weight[task.at()]);
+            longest[task.index()] = rest.saturating_add(weight[task.index()]);
         }
         longest
     }
@@ -128,20 +128,20 @@ impl Graph {
             for &task in self.order.iter().rev() {
                 let mut mine = [0_u64; WORDS];
                 for dependent in self.dependents(task) {
-                    for (word, other) in mine.iter_mut().zip(&reach[dependent.at()]) {
+                    for (word, other) in mine.iter_mut().zip(&reach[dependent.index()]) {
                         *word |= other;
                     }
                     if let Some(bit) = dependent
-                        .at()
+                        .index()
                         .checked_sub(block)
                         .filter(|bit| *bit < WORDS * 64)
-                        && counted[dependent.at()]
+                        && counted[dependent.index()]
                     {
                         mine[bit / 64] |= 1 << (bit % 64);
                     }
                 }
-                totals[task.at()] += mine.iter().map(|word| word.count_ones()).sum::<u32>();
-                reach[task.at()] = mine;
+                totals[task.index()] += mine.iter().map(|word| word.count_ones()).sum::<u32>();
+                reach[task.index()] = mine;
             }
         }
         totals
@@ -177,7 +177,7 @@ impl Graph {
         let mut stack = vec![start];
         while let Some(at) = stack.pop() {
             for &other in next(at) {
-                if !std::mem::replace(&mut seen[other.at()], true) {
+                if !std::mem::replace(&mut seen[other.index()], true) {
                     stack.push(other);
                 }
             }
@@ -185,7 +185,7 @@ impl Graph {
         self.order
             .iter()
             .copied()
-            .filter(|at| seen[at.at()])
+            .filter(|at| seen[at.index()])
             .collect()
     }
 }
@@ -196,20 +196,20 @@ fn ix(at: usize) -> Ix {
 
 /// Follows needs among the tasks that never became free until one repeats.
 fn cycle_among(needs: &[Vec<Ix>], open: &[usize]) -> Vec<Ix> {
-    let stuck = |at: Ix| open[at.at()] > 0;
+    let stuck = |at: Ix| open[at.index()] > 0;
     let Some(start) = (0..needs.len()).map(ix).find(|&at| stuck(at)) else {
         return Vec::new();
     };
     let mut path = vec![start];
     let mut place = vec![usize::MAX; needs.len()];
-    place[start.at()] = 0;
+    place[start.index()] = 0;
     let mut at = start;
     // A stuck task always has a stuck need, so this ends at a repeat after at most `needs.len()` steps.
-    while let Some(&next) = needs[at.at()].iter().find(|&&need| stuck(need)) {
-        if place[next.at()] != usize::MAX {
-            return path.split_off(place[next.at()]);
+    while let Some(&next) = needs[at.index()].iter().find(|&&need| stuck(need)) {
+        if place[next.index()] != usize::MAX {
+            return path.split_off(place[next.index()]);
         }
-        place[next.at()] = path.len();
+        place[next.index()] = path.len();
         path.push(next);
         at = next;
     }

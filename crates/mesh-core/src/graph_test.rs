@@ -61,11 +61,11 @@ proptest! {
         let graph = Graph::new(needs.clone()).unwrap();
         let mut place = vec![0; graph.len()];
         for (at, task) in graph.order().iter().enumerate() {
-            place[task.at()] = at;
+            place[task.index()] = at;
         }
         for (at, list) in needs.iter().enumerate() {
             for need in list {
-                prop_assert!(place[need.at()] < place[at]);
+                prop_assert!(place[need.index()] < place[at]);
                 prop_assert!(graph.level(*need) < graph.level(Ix(at as u32)));
             }
         }
@@ -76,7 +76,7 @@ proptest! {
         let graph = Graph::new(needs).unwrap();
         let counts = graph.transitive_dependents(&counted[..graph.len()]);
         for (at, count) in counts.iter().enumerate() {
-            let walked = graph.all_dependents(Ix(at as u32)).into_iter().filter(|d| counted[d.at()]).count();
+            let walked = graph.all_dependents(Ix(at as u32)).into_iter().filter(|d| counted[d.index()]).count();
             prop_assert_eq!(*count as usize, walked);
         }
     }
@@ -87,11 +87,11 @@ proptest! {
         let task = Ix(from.index(graph.len()) as u32);
         if let Some(&last) = graph.all_dependents(task).last() {
             let mut broken = needs;
-            broken[task.at()].push(last);
+            broken[task.index()].push(last);
             let cycle = Graph::new(broken.clone()).unwrap_err();
             for pair in 0..cycle.len() {
                 let next = cycle[(pair + 1) % cycle.len()];
-                prop_assert!(broken[cycle[pair].at()].contains(&next));
+                prop_assert!(broken[cycle[pair].index()].contains(&next));
             }
         }
     }

@@ -36,13 +36,13 @@ fn a_circle_that_one_edge_mends_holds_nobody_any_more() {
     run.ended("a#2", Ending::Stopped);
     run.tell(listing(vec![task("a", &["b"], &[])]));
     assert!(matches!(
-        run.state.find(&id("b")).unwrap().0.standing,
-        crate::task::Standing::Faulty { .. }
+        run.state.find(&id("b")).unwrap().0.eligibility,
+        crate::task::Eligibility::Faulty { .. }
     ));
     run.tell(listing(vec![task("a", &[], &[])]));
     assert_eq!(
-        run.state.find(&id("b")).unwrap().0.standing,
-        crate::task::Standing::Open
+        run.state.find(&id("b")).unwrap().0.eligibility,
+        crate::task::Eligibility::Open
     );
     assert_eq!(
         run.tell(retry("a", false)),
@@ -65,11 +65,11 @@ fn a_task_taken_by_a_change_of_its_text_is_not_given_back_by_another_change() {
     };
     run.tell(listing(vec![urgent.clone()]));
     assert_eq!(run.verified("g#1"), "accept g#1");
-    let standing = crate::task::Standing::NotOurs {
+    let eligibility = crate::task::Eligibility::NotOurs {
         reason: "held by ada".to_owned(),
     };
     run.tell(listing(vec![Task {
-        standing,
+        eligibility,
         ..urgent.clone()
     }]));
     assert_eq!(run.tell(listing(vec![urgent])), "start a#1 on mesh-1");
@@ -77,12 +77,12 @@ fn a_task_taken_by_a_change_of_its_text_is_not_given_back_by_another_change() {
 
 #[test]
 fn what_mesh_did_in_an_earlier_run_is_done_again_on_request_and_what_a_person_did_is_not() {
-    let standing = crate::task::Standing::Satisfied {
+    let eligibility = crate::task::Eligibility::Satisfied {
         commit: Some(Commit("old".to_owned())),
     };
     let tasks = vec![
         Task {
-            standing,
+            eligibility,
             ..task("a", &[], &[])
         },
         closed(task("p", &[], &[])),
@@ -142,11 +142,11 @@ fn a_kill_that_may_have_been_lost_with_its_coordinator_is_decided_again() {
 
 #[test]
 fn a_circle_among_tasks_that_are_done_hides_no_result_behind_them() {
-    let standing = crate::task::Standing::Satisfied {
+    let eligibility = crate::task::Eligibility::Satisfied {
         commit: Some(Commit("old".to_owned())),
     };
     let made = |needs: &[&str]| Task {
-        standing: standing.clone(),
+        eligibility: eligibility.clone(),
         ..task("made", needs, &[])
     };
     let tasks = vec![

@@ -1,12 +1,12 @@
 //! What is not the task's fault, and what somebody else did: common causes, recordings that fail, stages that take too long, tasks
 //! that are closed elsewhere.
 
-use super::tests::{Story, attempt, findings, id, task};
+use super::tests::{Story, attempt, evidence, id, task};
 use super::*;
 use crate::decision::{HeldLocks, Outcome};
 use crate::event::PlanChange;
 use crate::id::LockGroup;
-use crate::task::{Standing, Task};
+use crate::task::{Eligibility, Task};
 use crate::time::Span;
 
 const NO_BLOCK: &str = "no final block";
@@ -25,9 +25,9 @@ impl Story {
     }
 
     fn examined(&mut self, name: &str, failure: &str) -> String {
-        self.tell(Event::Examined {
+        self.tell(Event::Inspected {
             attempt: attempt(name),
-            findings: Err(Failure::new(FailureClass::NotRecordable, failure)),
+            evidence: Err(Failure::new(FailureClass::NotRecordable, failure)),
         })
     }
 
@@ -47,7 +47,7 @@ impl Story {
 
     fn closes(&mut self, name: &str) -> String {
         let task = Task {
-            standing: Standing::Satisfied { commit: None },
+            eligibility: Eligibility::Satisfied { commit: None },
             ..self.state.find(&id(name)).unwrap().0.clone()
         };
         self.tell(Event::Refreshed {
@@ -141,9 +141,9 @@ fn a_success_of_an_agent_that_started_before_the_others_failed_says_nothing() {
     for name in ["t1#1", "t2#1"] {
         run.started(name);
         run.ended(name, Ending::Exited(0));
-        run.tell(Event::Examined {
+        run.tell(Event::Inspected {
             attempt: attempt(name),
-            findings: Ok(findings(name)),
+            evidence: Ok(evidence(name)),
         });
     }
     run.now = run.now.after(Span::seconds(1));
@@ -164,7 +164,7 @@ fn two_tasks_are_no_proof_while_another_agent_runs() {
     run.refused("t1#1");
     run.refused("t2#1");
     run.refused("t1#2");
-    assert_eq!(*run.state.intake(), Intake::Open);
+    assert_eq!(*run.state.admission(), Admission::Open);
 }
 
 #[test]
@@ -174,11 +174,11 @@ fn an_agent_without_a_result_counts_from_its_start() {
     for name in ["t1#1", "t2#1", "t3#1"] {
         run.started(name);
         run.ended(name, Ending::Exited(0));
-        let mut found = findings(name);
-        found.block = crate::findings::BlockReading::Missing(NO_BLOCK.to_owned());
-        said = run.tell(Event::Examined {
+        let mut found = evidence(name);
+        found.block = crate::evidence::BlockReading::Missing(NO_BLOCK.to_owned());
+        said = run.tell(Event::Inspected {
             attempt: attempt(name),
-            findings: Ok(found),
+            evidence: Ok(found),
         });
     }
     assert_eq!(said, "retry after t3#1 no-result; pause");
@@ -221,9 +221,9 @@ fn what_cannot_be_recorded_is_recorded_again_without_another_agent() {
     );
     run.tell(Event::Concluded);
     assert_eq!(run.tell(Event::Reopened), "examine t1#1");
-    let done = Event::Examined {
+    let done = Event::Inspected {
         attempt: attempt("t1#1"),
-        findings: Ok(findings("t1#1")),
+        evidence: Ok(evidence("t1#1")),
     };
     assert_eq!(run.tell(done), "prove t1#1");
 }
@@ -238,12 +238,12 @@ fn work_that_waits_to_be_recorded_outlasts_a_stop_and_not_a_skip() {
     }
     let skip = Request::Skip { task: id("t2") };
     assert_eq!(
-        run.tell(Event::Asked { request: skip }),
+        run.tell(Event::Requested { request: skip }),
         "skip t2: a person skipped it"
     );
     let stop = Request::Stop { now: true };
     assert_eq!(
-        run.tell(Event::Asked { request: stop }),
+        run.tell(Event::Requested { request: stop }),
         "drain; recording of t1#1 failed, again false"
     );
     assert_eq!(run.settled("t2#1"), "conclude");
@@ -273,9 +273,9 @@ fn every_stage_has_a_limit() {
         "recording of t1#2 failed, again true"
     );
     // The first recording came to its end after all.
-    let found = Event::Examined {
+    let found = Event::Inspected {
         attempt: attempt("t1#2"),
-        findings: Ok(findings("t1#2")),
+        evidence: Ok(evidence("t1#2")),
     };
     assert_eq!(run.tell(found), "prove t1#2");
     assert_eq!(run.later(Span::seconds(30)), "stop t1#2 Overdue");
@@ -301,7 +301,7 @@ fn an_agent_without_a_first_sign_of_life_is_ended_at_its_start_limit() {
     });
     run.started("t1#1");
     assert_eq!(run.later(Span::seconds(30)), "look t1#1");
-    let silent = Event::Looked {
+    let silent = Event::Probed {
         attempt: attempt("t1#1"),
         last_sign: Millis(0),
     };
@@ -310,7 +310,7 @@ fn an_agent_without_a_first_sign_of_life_is_ended_at_its_start_limit() {
             state: run.state.clone(),
             now: run.now,
         },
-        Event::Looked {
+        Event::Probed {
             attempt: attempt("t1#1"),
             last_sign: Millis(12_000),
         },
@@ -328,9 +328,9 @@ fn a_proof_that_fails_only_in_a_fresh_workspace_means_that_something_is_not_reco
     let (mut run, _) = Story::begin(names(1), 1, |_| {});
     run.started("t1#1");
     run.ended("t1#1", Ending::Exited(0));
-    run.tell(Event::Examined {
+    run.tell(Event::Inspected {
         attempt: attempt("t1#1"),
-        findings: Ok(findings("t1#1")),
+        evidence: Ok(evidence("t1#1")),
     });
     let proof = ProofEnd {
         ending: Ending::Exited(1),
@@ -375,10 +375,10 @@ fn a_task_that_somebody_else_closes_is_not_done() {
         task: id("t1"),
         with_dependents: false,
     };
-    let said = run.tell(Event::Asked { request: retry });
+    let said = run.tell(Event::Requested { request: retry });
     assert!(said.starts_with("refuse: t1 was closed by somebody else"));
     assert_eq!(
-        run.tell(Event::Asked {
+        run.tell(Event::Requested {
             request: Request::TrustOutside
         }),
         "trust outside; start after#1 on mesh-1"
@@ -443,14 +443,14 @@ fn an_attempt_is_judged_by_the_locks_it_started_with_and_proved_by_what_the_reco
     let held = [LockGroup::new("x").unwrap()].into_iter().collect();
     assert_eq!(
         actions,
-        [Action::Examine {
+        [Action::Inspect {
             attempt: attempt("a#1"),
             locks: HeldLocks::Groups(held)
         }]
     );
-    run.tell(Event::Examined {
+    run.tell(Event::Inspected {
         attempt: attempt("a#1"),
-        findings: Ok(findings("a#1")),
+        evidence: Ok(evidence("a#1")),
     });
     let proved = Event::Proved {
         attempt: attempt("a#1"),
@@ -462,7 +462,7 @@ fn an_attempt_is_judged_by_the_locks_it_started_with_and_proved_by_what_the_reco
     };
     let (_, actions) = handle(&mut run.state, run.now, &proved);
     let proof = actions.iter().find_map(|action| match action {
-        Action::Settle {
+        Action::Finalize {
             outcome: Outcome::Verified { proof, .. },
             ..
         } => Some(proof.clone()),
@@ -477,16 +477,16 @@ fn a_retry_of_a_question_goes_on_where_it_was_asked() {
     let (mut run, _) = Story::begin(vec![task("a", &[], &[])], 1, |_| {});
     run.started("a#1");
     run.ended("a#1", Ending::Exited(0));
-    let mut found = findings("a#1");
-    if let crate::findings::BlockReading::Read(block) = &mut found.block {
+    let mut found = evidence("a#1");
+    if let crate::evidence::BlockReading::Read(block) = &mut found.block {
         block.blockers = Some("which port?".to_owned());
     }
-    let asked = run.tell(Event::Examined {
+    let asked = run.tell(Event::Inspected {
         attempt: attempt("a#1"),
-        findings: Ok(found),
+        evidence: Ok(found),
     });
     assert_eq!(asked, "question a#1 which port?");
-    let retry = Event::Asked {
+    let retry = Event::Requested {
         request: Request::Retry {
             task: id("a"),
             with_dependents: false,

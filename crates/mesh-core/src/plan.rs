@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::graph::{Graph, Ix};
 use crate::id::{LockGroup, TaskId};
-use crate::task::{DEFAULT_ESTIMATE_MINUTES, Standing, Task};
+use crate::task::{DEFAULT_ESTIMATE_MINUTES, Eligibility, Task};
 
 /// What makes a list of tasks no plan. Readers of sources add the place in the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub struct Plan {
     task_groups: Vec<Vec<u32>>,
     estimates: Vec<(u32, EstimateSource)>,
     /// What stood where a task is marked as faulty now.
-    unmarked: BTreeMap<TaskId, Standing>,
+    unmarked: BTreeMap<TaskId, Eligibility>,
 }
 
 impl Plan {
@@ -121,7 +121,7 @@ impl Plan {
             index.insert(task.id.clone(), at);
             kept.push(task);
         }
-        let given: Vec<Standing> = kept.iter().map(|task| task.standing.clone()).collect();
+        let given: Vec<Eligibility> = kept.iter().map(|task| task.eligibility.clone()).collect();
         let mut needs = Vec::with_capacity(kept.len());
         for task in &mut kept {
             let (edges, faults) = edges_of(task, &index);
@@ -134,12 +134,12 @@ impl Plan {
                 Ok(graph) => break graph,
                 Err(cycle) => {
                     let path: Vec<TaskId> =
-                        cycle.iter().map(|at| kept[at.at()].id.clone()).collect();
+                        cycle.iter().map(|at| kept[at.index()].id.clone()).collect();
                     let fault = PlanProblem::Cycle { path };
                     let cut = to_cut(&cycle, &kept);
                     for at in &cut {
-                        mark(&mut kept[at.at()], std::slice::from_ref(&fault));
-                        needs[at.at()].retain(|need| !cycle.contains(need));
+                        mark(&mut kept[at.index()], std::slice::from_ref(&fault));
+                        needs[at.index()].retain(|need| !cycle.contains(need));
                     }
                     problems.push(fault);
                 }
@@ -148,7 +148,7 @@ impl Plan {
         let unmarked = kept
             .iter()
             .zip(given)
-            .filter(|(task, given)| task.standing != *given)
+            .filter(|(task, given)| task.eligibility != *given)
             .map(|(task, given)| (task.id.clone(), given))
             .collect();
         let plan = Plan {
@@ -192,9 +192,9 @@ impl Plan {
     #[must_use]
     pub fn given_tasks(&self) -> Vec<Task> {
         let mut tasks = self.tasks.clone();
-        for (id, standing) in &self.unmarked {
+        for (id, eligibility) in &self.unmarked {
             if let Some(at) = self.find(id) {
-                tasks[at.at()].standing = standing.clone();
+                tasks[at.index()].eligibility = eligibility.clone();
             }
         }
         tasks
@@ -209,7 +209,7 @@ impl Plan {
     /// The task at `at`.
     #[must_use]
     pub fn task(&self, at: Ix) -> &Task {
-        &self.tasks[at.at()]
+        &self.tasks[at.index()]
     }
 
     /// Place of the task called `id`.
@@ -238,7 +238,7 @@ impl Plan {
     /// Lock groups of a task, as places in [`Plan::groups`].
     #[must_use]
     pub fn groups_of(&self, at: Ix) -> &[u32] {
-        &self.task_groups[at.at()]
+        &self.task_groups[at.index()]
     }
 
     /// Whether the tasks of `other` have the same places, needs and lock groups.
@@ -252,13 +252,13 @@ impl Plan {
     /// Estimate of a task in minutes, and where it came from.
     #[must_use]
     pub fn estimate(&self, at: Ix) -> (u32, EstimateSource) {
-        self.estimates[at.at()]
+        self.estimates[at.index()]
     }
 
     /// Minutes of work that a task still is: its estimate if this run is to do it, else 0.
     #[must_use]
     pub fn open_minutes(&self, at: Ix) -> u64 {
-        if self.task(at).standing == Standing::Open {
+        if self.task(at).eligibility == Eligibility::Open {
             u64::from(self.estimate(at).0)
         } else {
             0
@@ -269,16 +269,16 @@ impl Plan {
 /// Whose edges are cut to open a circle. What is done waits for nobody, its edges only say whose work its own stands on: they are
 /// kept if one of the circle still waits, and else at least those of tasks without a result of their own.
 fn to_cut(cycle: &[Ix], tasks: &[Task]) -> Vec<Ix> {
-    let standing = |at: Ix| &tasks[at.at()].standing;
-    let pick = |wanted: fn(&Standing) -> bool| -> Vec<Ix> {
+    let eligibility = |at: Ix| &tasks[at.index()].eligibility;
+    let pick = |wanted: fn(&Eligibility) -> bool| -> Vec<Ix> {
         let members = cycle.iter().copied();
-        members.filter(|&at| wanted(standing(at))).collect()
+        members.filter(|&at| wanted(eligibility(at))).collect()
     };
-    let waits = pick(|standing| !matches!(standing, Standing::Satisfied { .. }));
+    let waits = pick(|eligibility| !matches!(eligibility, Eligibility::Satisfied { .. }));
     if !waits.is_empty() {
         return waits;
     }
-    let own = pick(|standing| matches!(standing, Standing::Satisfied { commit: Some(_) }));
+    let own = pick(|eligibility| matches!(eligibility, Eligibility::Satisfied { commit: Some(_) }));
     if own.is_empty() { cycle.to_vec() } else { own }
 }
 
@@ -303,8 +303,10 @@ fn edges_of(task: &Task, index: &BTreeMap<TaskId, Ix>) -> (Vec<Ix>, Vec<PlanProb
 }
 
 fn mark(task: &mut Task, faults: &[PlanProblem]) {
-    if let (Some(fault), Standing::Open | Standing::Container) = (faults.first(), &task.standing) {
-        task.standing = Standing::Faulty {
+    if let (Some(fault), Eligibility::Open | Eligibility::Container) =
+        (faults.first(), &task.eligibility)
+    {
+        task.eligibility = Eligibility::Faulty {
             reason: fault.to_string(),
         };
     }

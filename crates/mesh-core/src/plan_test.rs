@@ -45,7 +45,7 @@ fn a_fault_holds_its_tasks_and_leaves_the_rest() {
     let faulty: Vec<&str> = plan
         .tasks()
         .iter()
-        .filter(|t| matches!(t.standing, Standing::Faulty { .. }))
+        .filter(|t| matches!(t.eligibility, Eligibility::Faulty { .. }))
         .map(|t| t.id.as_str())
         .collect();
     assert_eq!(faulty, ["c", "d"]);

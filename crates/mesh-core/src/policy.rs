@@ -104,7 +104,7 @@ impl Rank {
         match self {
             Rank::Default => "manual -> priority -> longest path -> unlocks -> checkpoints -> id",
             Rank::Makespan => {
-                "manual -> shortest run on paper -> priority -> unlocks -> checkpoints -> id"
+                "manual -> shortest estimated makespan -> priority -> unlocks -> checkpoints -> id"
             }
         }
     }

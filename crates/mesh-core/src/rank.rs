@@ -4,10 +4,10 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use crate::graph::Ix;
+use crate::makespan;
 use crate::plan::Plan;
 use crate::policy::{Policy, Rank};
-use crate::shortest;
-use crate::task::Standing;
+use crate::task::Eligibility;
 
 /// What a search for the shortest run may cost at most, in looks at a task: some 20 ms. A plan of few open tasks gets less, as much
 /// as it can use: this many steps for each pair.
@@ -27,7 +27,7 @@ impl Order {
     pub(crate) fn new(tasks: Vec<Ix>) -> Order {
         let mut place = vec![0_u32; tasks.len()];
         for (rank, at) in (0_u32..).zip(&tasks) {
-            place[at.at()] = rank;
+            place[at.index()] = rank;
         }
         Order { tasks, place }
     }
@@ -47,7 +47,7 @@ impl Order {
     /// Place of a task in the order; 0 is best.
     #[must_use]
     pub fn place(&self, at: Ix) -> u32 {
-        self.place[at.at()]
+        self.place[at.index()]
     }
 }
 
@@ -90,16 +90,16 @@ impl Ranking {
     fn with(plan: &Plan, policy: &Policy, found: Option<Found>) -> Ranking {
         let weights: Vec<u64> = plan.all().map(|at| plan.open_minutes(at)).collect();
         let path_minutes = plan.graph().longest_path_from(&weights);
-        let is_open = |at| plan.task(at).standing == Standing::Open;
+        let is_open = |at| plan.task(at).eligibility == Eligibility::Open;
         let open: Vec<bool> = plan.all().map(is_open).collect();
         let unlocks = plan.graph().transitive_dependents(&open);
         let urgencies = urgencies(plan);
         let key = |at: Ix| {
             let task = plan.task(at);
             (
-                urgencies[at.at()],
-                Reverse(path_minutes[at.at()]),
-                Reverse(unlocks[at.at()]),
+                urgencies[at.index()],
+                Reverse(path_minutes[at.index()]),
+                Reverse(unlocks[at.index()]),
                 !task.checkpoint,
                 task.tie,
                 NaturalOrder(task.id.as_str().to_owned()),
@@ -111,7 +111,7 @@ impl Ranking {
             let equals = runnable(plan, &Order::new(order));
             let count = weights.iter().filter(|&&minutes| minutes > 0).count() as u64;
             let steps = SEARCH_STEPS.min(SEARCH_STEPS_A_PAIR * count * count);
-            let order = shortest::order(plan, policy, &weights, &equals, steps);
+            let order = makespan::order(plan, policy, &weights, &equals, steps);
             Found { weights, order }
         };
         let found = match policy.rank {
@@ -152,28 +152,28 @@ impl Ranking {
     /// Longest path from a task to the end of the plan, itself included, in minutes.
     #[must_use]
     pub fn path_minutes(&self, at: Ix) -> u64 {
-        self.path_minutes[at.at()]
+        self.path_minutes[at.index()]
     }
 
     /// How many open tasks wait for a task, directly or not.
     #[must_use]
     pub fn unlocks(&self, at: Ix) -> u32 {
-        self.unlocks[at.at()]
+        self.unlocks[at.index()]
     }
 }
 
 fn runnable(plan: &Plan, order: &Order) -> Vec<Ix> {
     let graph = plan.graph();
     let mut open: Vec<usize> = plan.all().map(|at| graph.needs(at).len()).collect();
-    let roots = plan.all().filter(|at| open[at.at()] == 0);
+    let roots = plan.all().filter(|at| open[at.index()] == 0);
     let mut free: BinaryHeap<Reverse<u32>> = roots.map(|at| Reverse(order.place(at))).collect();
     let mut tasks = Vec::with_capacity(open.len());
     while let Some(Reverse(place)) = free.pop() {
         let at = order.at(place);
         tasks.push(at);
         for &dependent in graph.dependents(at) {
-            open[dependent.at()] -= 1;
-            if open[dependent.at()] == 0 {
+            open[dependent.index()] -= 1;
+            if open[dependent.index()] == 0 {
                 free.push(Reverse(order.place(dependent)));
             }
         }
@@ -187,14 +187,14 @@ fn urgencies(plan: &Plan) -> Vec<i32> {
     let mut urgencies = vec![i32::MAX; plan.tasks().len()];
     for &at in plan.graph().order().iter().rev() {
         let dependents = plan.graph().dependents(at).iter();
-        let waiting = dependents.map(|other| urgencies[other.at()]).min();
-        urgencies[at.at()] = match plan.task(at).standing {
-            Standing::Open => waiting.unwrap_or(i32::MAX).min(plan.task(at).priority),
+        let waiting = dependents.map(|other| urgencies[other.index()]).min();
+        urgencies[at.index()] = match plan.task(at).eligibility {
+            Eligibility::Open => waiting.unwrap_or(i32::MAX).min(plan.task(at).priority),
             // It is not run, but what waits for it waits for its needs.
-            Standing::Container => waiting.unwrap_or(i32::MAX),
-            Standing::Satisfied { .. } | Standing::NotOurs { .. } | Standing::Faulty { .. } => {
-                i32::MAX
-            }
+            Eligibility::Container => waiting.unwrap_or(i32::MAX),
+            Eligibility::Satisfied { .. }
+            | Eligibility::NotOurs { .. }
+            | Eligibility::Faulty { .. } => i32::MAX,
         };
     }
     urgencies

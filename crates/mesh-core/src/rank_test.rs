@@ -80,9 +80,9 @@ fn makespan_puts_the_path_before_the_priority() {
 
 #[test]
 fn a_task_is_as_urgent_as_what_waits_for_it() {
-    let tasks = |standing: Standing| {
+    let tasks = |eligibility: Eligibility| {
         let between = Task {
-            standing,
+            eligibility,
             ..task("between", 4, 5, &["idle"])
         };
         vec![
@@ -93,22 +93,22 @@ fn a_task_is_as_urgent_as_what_waits_for_it() {
         ]
     };
     check(
-        tasks(Standing::Open),
+        tasks(Eligibility::Open),
         |_| {},
         &["idle", "between", "urgent", "plain"],
     );
-    let names = |standing| {
-        let plan = Plan::build(tasks(standing)).unwrap();
+    let names = |eligibility| {
+        let plan = Plan::build(tasks(eligibility)).unwrap();
         let ranking = Ranking::new(&plan, &Policy::with_concurrency(1));
-        let open = |at: &Ix| plan.task(*at).standing == Standing::Open;
+        let open = |at: &Ix| plan.task(*at).eligibility == Eligibility::Open;
         let order = ranking.order().tasks().iter().copied().filter(open);
         order
             .map(|at| plan.task(at).id.to_string())
             .collect::<Vec<_>>()
     };
-    assert_eq!(names(Standing::Container), ["idle", "urgent", "plain"]);
+    assert_eq!(names(Eligibility::Container), ["idle", "urgent", "plain"]);
     // Nobody waits through what is done already.
-    let done = Standing::Satisfied { commit: None };
+    let done = Eligibility::Satisfied { commit: None };
     assert_eq!(names(done), ["urgent", "plain", "idle"]);
 }
 
@@ -136,10 +136,10 @@ fn a_pick_is_first_but_the_order_that_can_run_has_its_needs_before_it() {
 
 #[test]
 fn what_was_found_stays_while_tasks_are_only_done() {
-    let tasks = |first: Standing, minutes: u32| {
+    let tasks = |first: Eligibility, minutes: u32| {
         vec![
             Task {
-                standing: first,
+                eligibility: first,
                 ..task("a", 2, 5, &[])
             },
             task("b", 2, minutes, &[]),
@@ -151,14 +151,14 @@ fn what_was_found_stays_while_tasks_are_only_done() {
         rank: Rank::Makespan,
         ..Policy::with_concurrency(1)
     };
-    let before = plan(Standing::Open, 10);
+    let before = plan(Eligibility::Open, 10);
     let ranking = Ranking::new(&before, &policy);
-    let done = plan(Standing::Satisfied { commit: None }, 10);
+    let done = plan(Eligibility::Satisfied { commit: None }, 10);
     let later = ranking.renewed(&before, &done, &policy);
     assert_eq!(later.order(), ranking.order());
     assert_eq!(later.found, ranking.found);
     assert_ne!(Ranking::new(&done, &policy).found, ranking.found);
-    let longer = plan(Standing::Open, 30);
+    let longer = plan(Eligibility::Open, 30);
     assert_ne!(
         ranking.renewed(&before, &longer, &policy).found,
         ranking.found
@@ -170,7 +170,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_order_without_picks_can_run(priorities in prop::collection::vec((0_i32..5, 0_u32..40, 0_usize..20, 0_usize..20, any::<bool>()), 1..30), shortest in any::<bool>()) {
+    fn every_order_without_picks_can_run(priorities in prop::collection::vec((0_i32..5, 0_u32..40, 0_usize..20, 0_usize..20, any::<bool>()), 1..30), makespan in any::<bool>()) {
         let name = |at: usize| format!("t-{at}");
         let tasks: Vec<Task> = priorities
             .iter()
@@ -178,14 +178,14 @@ proptest! {
             .map(|(at, &(priority, minutes, first, second, container))| {
                 let needs: Vec<String> = [first, second].into_iter().filter(|&need| need < at).map(name).collect();
                 let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
-                let standing = if container { Standing::Container } else { Standing::Open };
-                Task { standing, ..task(&name(at), priority, minutes, &needs) }
+                let eligibility = if container { Eligibility::Container } else { Eligibility::Open };
+                Task { eligibility, ..task(&name(at), priority, minutes, &needs) }
             })
             .collect();
         let plan = Plan::build(tasks).unwrap();
-        let rank = if shortest { Rank::Makespan } else { Rank::Default };
+        let rank = if makespan { Rank::Makespan } else { Rank::Default };
         let ranking = Ranking::new(&plan, &Policy { rank, ..Policy::with_concurrency(3) });
-        let open = |at: &Ix| plan.task(*at).standing == Standing::Open;
+        let open = |at: &Ix| plan.task(*at).eligibility == Eligibility::Open;
         let by_rank: Vec<Ix> = ranking.order().tasks().iter().copied().filter(open).collect();
         let that_runs: Vec<Ix> = ranking.runnable(&plan).into_iter().filter(open).collect();
         prop_assert_eq!(by_rank, that_runs);

@@ -1,4 +1,4 @@
-//! The state of a run. It changes only in `absorb` (facts) and `enact` (decisions); everybody else reads.
+//! The state of a run. It changes only in `apply_event` (facts) and `apply_decision` (decisions); everybody else reads.
 //!
 //! A copy is cheap: the plan and its ranking are shared, tasks lie in shared chunks. That is what lets a decision be tried on
 //! a copy and then recorded before anything real changes.
@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::decision::{AskedQuestion, HeldLocks, Outcome, SkipReason, StopCause};
-use crate::dense::Chunks;
+use crate::dense::CowVec;
 use crate::event::Delivery;
-use crate::findings::Failure;
+use crate::evidence::Failure;
 use crate::frontier::{Frontier, Rules};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
@@ -17,7 +17,7 @@ use crate::lock::{Claim, LockBlock};
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::rank::Ranking;
-use crate::task::{Commit, Standing, Task};
+use crate::task::{Commit, Eligibility, Task};
 use crate::time::Millis;
 
 /// A run as the core knows it.
@@ -26,7 +26,7 @@ pub struct State {
     pub(crate) plan: Arc<Plan>,
     pub(crate) ranking: Arc<Ranking>,
     pub(crate) policy: Arc<Policy>,
-    pub(crate) tasks: Chunks<TaskState>,
+    pub(crate) tasks: CowVec<TaskState>,
     pub(crate) frontier: Frontier,
     pub(crate) slots: Vec<Option<Ix>>,
     pub(crate) width: u16,
@@ -37,7 +37,7 @@ pub struct State {
     pub(crate) recording_failures: u32,
     pub(crate) streak: Streak,
     pub(crate) last_start_failure: Option<String>,
-    pub(crate) intake: Intake,
+    pub(crate) admission: Admission,
     pub(crate) refresh: Refresh,
     pub(crate) ending: RunEnd,
     /// Attempts whose end is not yet written down.
@@ -63,7 +63,7 @@ pub(crate) struct Streak {
 
 /// Whether new attempts may start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Intake {
+pub enum Admission {
     /// They may.
     Open,
     /// They may not: the world outside is at fault.
@@ -117,7 +117,7 @@ pub struct TaskState {
     /// Somebody else closed it while its attempt was active; how that shows.
     pub closed: Option<String>,
     /// Ended attempts whose end is not yet written down.
-    pub settling: Vec<(u32, Outcome)>,
+    pub finalizing: Vec<(u32, Outcome)>,
 }
 
 /// Where a task is.
@@ -220,7 +220,7 @@ pub enum Stage {
     /// The agent executes.
     Running(Running),
     /// What it left is being recorded.
-    Examining(Recording),
+    Inspecting(Recording),
     /// The proof runs.
     Proving {
         /// Since when.
@@ -264,7 +264,7 @@ impl TaskState {
             question: None,
             changed: Arc::default(),
             closed: None,
-            settling: Vec::new(),
+            finalizing: Vec::new(),
         }
     }
 
@@ -293,7 +293,7 @@ impl State {
             plan: Arc::new(plan),
             ranking: Arc::new(Ranking::default()),
             policy: Arc::new(Policy::with_concurrency(1)),
-            tasks: Chunks::default(),
+            tasks: CowVec::default(),
             frontier: Frontier::default(),
             slots: Vec::new(),
             width: 1,
@@ -302,7 +302,7 @@ impl State {
             recording_failures: 0,
             streak: Streak::default(),
             last_start_failure: None,
-            intake: Intake::Open,
+            admission: Admission::Open,
             refresh: Refresh::Idle { due: false },
             ending: RunEnd::Open,
             unsettled: 0,
@@ -345,8 +345,8 @@ impl State {
 
     /// Whether new attempts may start.
     #[must_use]
-    pub fn intake(&self) -> &Intake {
-        &self.intake
+    pub fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// How far the end of the run is.
@@ -379,7 +379,7 @@ impl State {
         let stage = self.task(at).active().map(|active| &active.stage);
         matches!(
             stage,
-            Some(Stage::Examining(Recording::Failed { until: None, .. }))
+            Some(Stage::Inspecting(Recording::Failed { until: None, .. }))
         )
     }
 
@@ -406,7 +406,7 @@ impl State {
     #[must_use]
     pub fn is_ready(&self, at: Ix) -> bool {
         let task = self.plan.task(at);
-        task.standing == Standing::Open
+        task.eligibility == Eligibility::Open
             && task.outside.is_empty()
             && self.task(at).phase == Phase::Waiting
             && self.task(at).open_needs == 0

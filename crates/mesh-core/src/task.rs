@@ -15,7 +15,7 @@ pub struct Task {
     /// One line for people.
     pub title: String,
     /// Whether it may be run at all.
-    pub standing: Standing,
+    pub eligibility: Eligibility,
     /// Tasks of the same plan that must be verified first.
     pub needs: Vec<TaskId>,
     /// Open blockers that are not part of the plan; nothing here can finish them, but a later listing may.
@@ -39,7 +39,7 @@ impl Task {
         Task {
             title: id.to_string(),
             id,
-            standing: Standing::Open,
+            eligibility: Eligibility::Open,
             needs: Vec::new(),
             outside: Vec::new(),
             locks: BTreeSet::new(),
@@ -53,7 +53,7 @@ impl Task {
 
 /// Whether a task may be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum Eligibility {
     /// To be done in this run.
     Open,
     /// Done before the run; its work, if mesh made it, lies in `commit`.

@@ -7,8 +7,8 @@ use crate::event::Delivery;
 use crate::graph::Ix;
 use crate::id::{LockGroup, SlotId, TaskId};
 use crate::lock::LockBlock;
-use crate::state::{Active, Intake, Phase, Recording, RunEnd, Stage, State};
-use crate::task::Standing;
+use crate::state::{Active, Admission, Phase, Recording, RunEnd, Stage, State};
+use crate::task::Eligibility;
 use crate::time::{Millis, Span};
 
 /// Why a task is where it is. Names the need, the lock, the limit or the failure.
@@ -106,7 +106,9 @@ impl State {
     pub fn why(&self, now: Millis, at: Ix) -> Why {
         match &self.task(at).phase {
             // Its pause is all that it waits for only while the run starts anything at all.
-            Phase::Pausing { until } if self.intake == Intake::Open => Why::Pause(until.since(now)),
+            Phase::Pausing { until } if self.admission == Admission::Open => {
+                Why::Pause(until.since(now))
+            }
             Phase::Waiting | Phase::Pausing { .. } => self.why_waiting(at),
             Phase::Active(active) => why_active(active, now),
             Phase::Question { text, .. } => Why::Question(text.clone()),
@@ -137,18 +139,18 @@ impl State {
                 .iter()
                 .filter(|&&need| !self.is_done(need))
         };
-        match &task.standing {
-            Standing::NotOurs { reason } | Standing::Faulty { reason } => {
+        match &task.eligibility {
+            Eligibility::NotOurs { reason } | Eligibility::Faulty { reason } => {
                 return Why::NotRunnable(reason.clone());
             }
-            Standing::Container => {
+            Eligibility::Container => {
                 return Why::Children(
                     open()
                         .map(|&need| self.plan.task(need).id.clone())
                         .collect(),
                 );
             }
-            Standing::Open | Standing::Satisfied { .. } => {}
+            Eligibility::Open | Eligibility::Satisfied { .. } => {}
         }
         if self.task(at).open_needs > 0 {
             return Why::Needs(
@@ -160,11 +162,11 @@ impl State {
         if !task.outside.is_empty() {
             return Why::Outside(task.outside.clone());
         }
-        match &self.intake {
-            Intake::Stopped => return Why::Stopped,
-            Intake::Paused { cause } => return Why::Paused(cause.clone()),
-            Intake::Open if self.ending != RunEnd::Open => return Why::Stopped,
-            Intake::Open => {}
+        match &self.admission {
+            Admission::Stopped => return Why::Stopped,
+            Admission::Paused { cause } => return Why::Paused(cause.clone()),
+            Admission::Open if self.ending != RunEnd::Open => return Why::Stopped,
+            Admission::Open => {}
         }
         self.why_held(at)
     }
@@ -202,8 +204,8 @@ impl State {
             Phase::Active(active) => match active.stage {
                 Stage::Starting => "starting",
                 Stage::Running(_) => "running",
-                Stage::Examining(Recording::Failed { .. }) => "held",
-                Stage::Examining(_) | Stage::Proving { .. } => "verifying",
+                Stage::Inspecting(Recording::Failed { .. }) => "held",
+                Stage::Inspecting(_) | Stage::Proving { .. } => "verifying",
             },
             Phase::Question { .. } => "question",
             Phase::Verified {
@@ -230,10 +232,10 @@ fn why_active(active: &Active, now: Millis) -> Why {
             since: now.since(running.started),
             silent: now.since(running.last_sign),
         },
-        Stage::Examining(Recording::Failed { failure, .. }) => {
+        Stage::Inspecting(Recording::Failed { failure, .. }) => {
             Why::RecordingFailed(failure.detail.clone())
         }
-        Stage::Examining(_) => Why::Examining,
+        Stage::Inspecting(_) => Why::Examining,
         Stage::Proving { command, .. } => Why::Proving(command.clone()),
     }
 }

@@ -151,7 +151,7 @@ impl Engine {
             Action::Start(order) => {
                 self.spawn(action, move |context| start::start(context, &order))
             }
-            Action::Look { attempt } => {
+            Action::Probe { attempt } => {
                 self.spawn(action, move |context| probe::probe(context, &attempt))
             }
             Action::Stop { attempt } => {
@@ -163,7 +163,7 @@ impl Engine {
                     stop::kill(context, &attempt, awaited)
                 });
             }
-            Action::Examine { attempt, locks } => {
+            Action::Inspect { attempt, locks } => {
                 self.spawn(action, move |context| {
                     inspect::inspect(context, &attempt, &locks)
                 });
@@ -180,7 +180,7 @@ impl Engine {
                 };
                 self.spawn(action, move |context| prove::prove(context, &proof));
             }
-            Action::Settle { attempt, outcome } => {
+            Action::Finalize { attempt, outcome } => {
                 let needs = self.needs_of(&attempt.task);
                 let turn = self
                     .completion_order
@@ -194,7 +194,7 @@ impl Engine {
             Action::Refresh => self.spawn(action, |context| {
                 let change = context.source.refresh(context);
                 if let Err(error) = &change {
-                    context.note(format!("the source could not be read resumed: {error}"));
+                    context.note(format!("the source could not be read again: {error}"));
                 }
                 context.report(Event::Refreshed { change });
             }),
@@ -231,7 +231,7 @@ impl Engine {
         Some(match active.stage {
             Stage::Starting => stop::Awaited::Start,
             Stage::Running(_) => stop::Awaited::End,
-            Stage::Examining(_) => stop::Awaited::Recording,
+            Stage::Inspecting(_) => stop::Awaited::Recording,
             Stage::Proving { .. } => stop::Awaited::Proof,
         })
     }
@@ -274,7 +274,7 @@ impl Engine {
     /// Takes in what other commands asked for; each file is deleted once the journal holds it.
     pub fn take_requests(&mut self) -> Result<(), JournalError> {
         for (path, request) in control::take(&self.context.run_dir.control()) {
-            self.take(&Event::Asked { request })?;
+            self.take(&Event::Requested { request })?;
             control::done(&path);
         }
         Ok(())
@@ -293,14 +293,14 @@ impl Engine {
             1 => {
                 self.watch
                     .note("no new starts, running agents finish; once more stops them");
-                self.take(&Event::Asked {
+                self.take(&Event::Requested {
                     request: Request::Stop { now: false },
                 })?;
             }
             2 => {
                 self.watch
                     .note("stopping the agents; once more leaves them running for `mesh resume`");
-                self.take(&Event::Asked {
+                self.take(&Event::Requested {
                     request: Request::Stop { now: true },
                 })?;
             }

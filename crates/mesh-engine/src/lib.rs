@@ -31,7 +31,7 @@ pub use open::{
 };
 pub use prior_results::{apply_results, source_key};
 pub use recover::Recovered;
-pub use run_summary::{all_done, standings};
+pub use run_summary::{all_done, task_buckets};
 pub use setup::{
     AgentSetup, AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, Programs, ProofWhere,
     RunSetup, SourceSetup, TrackerView,

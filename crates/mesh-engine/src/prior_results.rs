@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mesh_core::id::TaskId;
-use mesh_core::task::{Commit, Standing};
+use mesh_core::task::{Commit, Eligibility};
 use mesh_journal::results::{Results, SourceKey};
 use mesh_plan::diagnostic::Diagnostic;
 use mesh_plan::source_snapshot::SourceSnapshot;
@@ -50,18 +50,18 @@ pub fn apply_results(
                 .get(&task.id)
                 .is_some_and(|details| details.text_fingerprint == result.text_fingerprint)
         };
-        match &task.standing {
-            Standing::Satisfied { .. } => {}
-            Standing::Open if same_text() => {}
+        match &task.eligibility {
+            Eligibility::Satisfied { .. } => {}
+            Eligibility::Open if same_text() => {}
             _ => continue,
         }
         let commit = CommitId::new(result.commit.0.clone())?;
         if vcs.exists(&commit)? {
-            task.standing = Standing::Satisfied {
+            task.eligibility = Eligibility::Satisfied {
                 commit: Some(result.commit.clone()),
             };
         } else if assume_landed {
-            task.standing = Standing::Satisfied { commit: None };
+            task.eligibility = Eligibility::Satisfied { commit: None };
         } else {
             lost.push(Diagnostic::error(format!(
                 "{} was done as {commit} by run {}, and that commit is gone; pass --assume-landed if the base holds its work, \
@@ -79,8 +79,8 @@ pub(crate) fn keep_known_results(after: &mut SourceSnapshot, before: &SourceSnap
     let known: BTreeMap<&TaskId, &Commit> = before
         .tasks
         .iter()
-        .filter_map(|task| match &task.standing {
-            Standing::Satisfied {
+        .filter_map(|task| match &task.eligibility {
+            Eligibility::Satisfied {
                 commit: Some(commit),
             } => Some((&task.id, commit)),
             _ => None,
@@ -88,10 +88,12 @@ pub(crate) fn keep_known_results(after: &mut SourceSnapshot, before: &SourceSnap
         .collect();
     for task in &mut after.tasks {
         let commit = known.get(&task.id).map(|commit| (*commit).clone());
-        match &mut task.standing {
-            Standing::Satisfied { commit: slot } if slot.is_none() => *slot = commit,
+        match &mut task.eligibility {
+            Eligibility::Satisfied { commit: slot } if slot.is_none() => *slot = commit,
             // Done by an earlier run and left open in the tracker: still done.
-            Standing::Open if commit.is_some() => task.standing = Standing::Satisfied { commit },
+            Eligibility::Open if commit.is_some() => {
+                task.eligibility = Eligibility::Satisfied { commit }
+            }
             _ => {}
         }
     }

@@ -1,10 +1,10 @@
-//! Taking a run up again. The journal says what is owed; here each thing is asked whether it has happened before it is done.
+//! Taking a run up again. The journal says what is pending; here each thing is asked whether it has happened before it is done.
 
 use std::sync::Arc;
 
 use mesh_core::event::{Delivery, Event};
 use mesh_core::id::AttemptId;
-use mesh_core::pending::Owed;
+use mesh_core::pending_work::PendingWork;
 use mesh_core::state::Phase;
 use mesh_core::text::counted;
 use mesh_journal::JournalError;
@@ -38,7 +38,7 @@ impl Recovered {
     #[must_use]
     pub fn sentence(&self) -> String {
         format!(
-            "{} adopted, {} had ended meanwhile, {} begun resumed",
+            "{} adopted, {} had ended meanwhile, {} started again",
             counted(self.adopted.len(), "agent"),
             self.ended.len(),
             counted(self.restarted.len(), "start")
@@ -90,15 +90,17 @@ fn load_results(engine: &Engine) {
     }
 }
 
-/// Goes through all that is owed. Living agents first, so that none of them can end unseen while others are looked at.
+/// Goes through all that is pending. Living agents first, so that none of them can end unseen while others are looked at.
 pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
     let mut recovered = Recovered::default();
     let context = Arc::clone(&engine.context);
     load_results(engine);
-    for owed in engine.state.owed() {
-        match &owed {
-            Owed::Start(order) => take_up_start(engine, &order.attempt, &owed, &mut recovered)?,
-            Owed::Running {
+    for pending_work in engine.state.pending_work() {
+        match &pending_work {
+            PendingWork::Start(order) => {
+                take_up_start(engine, &order.attempt, &pending_work, &mut recovered)?
+            }
+            PendingWork::Running {
                 attempt,
                 stopping,
                 looking,
@@ -119,7 +121,7 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
                             stop::request(&context, attempt);
                         }
                         if *looking {
-                            engine.perform(mesh_core::decision::Action::Look {
+                            engine.perform(mesh_core::decision::Action::Probe {
                                 attempt: attempt.clone(),
                             });
                         }
@@ -130,7 +132,7 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
                     }
                 }
             }
-            Owed::Prove {
+            PendingWork::Prove {
                 attempt,
                 command,
                 commit,
@@ -140,10 +142,13 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
                     command: command.clone(),
                     commit: commit.clone(),
                 };
-                take_up_proof(engine, proof, &owed);
+                take_up_proof(engine, proof, &pending_work);
             }
-            Owed::Examine { .. } | Owed::Settle { .. } | Owed::Refresh | Owed::Conclude => {
-                if let Some(action) = owed.action() {
+            PendingWork::Examine { .. }
+            | PendingWork::Settle { .. }
+            | PendingWork::Refresh
+            | PendingWork::Conclude => {
+                if let Some(action) = pending_work.action() {
                     engine.perform(action);
                 }
             }
@@ -161,7 +166,7 @@ fn ended(engine: &mut Engine, attempt: &AttemptId) -> Result<(), JournalError> {
 fn take_up_start(
     engine: &mut Engine,
     attempt: &AttemptId,
-    owed: &Owed,
+    pending_work: &PendingWork,
     recovered: &mut Recovered,
 ) -> Result<(), JournalError> {
     let context = Arc::clone(&engine.context);
@@ -203,7 +208,7 @@ fn take_up_start(
     }
     recovered.restarted.push(attempt.clone());
     end_setup(&context, attempt);
-    if let Some(action) = owed.action() {
+    if let Some(action) = pending_work.action() {
         engine.perform(action);
     }
     Ok(())
@@ -217,7 +222,7 @@ fn end_setup(context: &RunContext, attempt: &AttemptId) {
 }
 
 /// A proof that nobody reported. One in a fresh workspace follows one in the attempt's own, so it is looked for first.
-fn take_up_proof(engine: &mut Engine, proof: Proof, owed: &Owed) {
+fn take_up_proof(engine: &mut Engine, proof: Proof, pending_work: &PendingWork) {
     let context = Arc::clone(&engine.context);
     let attempt = context.run_dir.attempt(&proof.attempt);
     let places = [
@@ -242,7 +247,7 @@ fn take_up_proof(engine: &mut Engine, proof: Proof, owed: &Owed) {
     // The setup command of the fresh workspace may live.
     stop::end(attempt.clean_proof().setup().path());
     process::end_orphans(&context, &proof.attempt, attempt.path());
-    if let Some(action) = owed.action() {
+    if let Some(action) = pending_work.action() {
         engine.perform(action);
     }
 }

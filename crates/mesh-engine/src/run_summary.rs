@@ -3,9 +3,9 @@
 use mesh_core::decision::SkipReason;
 use mesh_core::graph::Ix;
 use mesh_core::state::{Phase, State};
-use mesh_core::task::Standing;
+use mesh_core::task::Eligibility;
 use mesh_core::time::Millis;
-use mesh_plan::comment::{Delivery, Standings};
+use mesh_plan::comment::{Delivery, TaskBuckets};
 
 use crate::source::FinalReport;
 
@@ -19,13 +19,16 @@ pub fn all_done(state: &State) -> bool {
 }
 
 fn is_not_ours(state: &State, at: Ix) -> bool {
-    matches!(state.plan().task(at).standing, Standing::NotOurs { .. })
+    matches!(
+        state.plan().task(at).eligibility,
+        Eligibility::NotOurs { .. }
+    )
 }
 
 /// Where every task stands, for comments.
 #[must_use]
-pub fn standings(state: &State, now: Millis) -> Standings {
-    let mut standings = Standings {
+pub fn task_buckets(state: &State, now: Millis) -> TaskBuckets {
+    let mut task_buckets = TaskBuckets {
         ready: Vec::new(),
         active: Vec::new(),
         blocked: Vec::new(),
@@ -33,27 +36,29 @@ pub fn standings(state: &State, now: Millis) -> Standings {
     };
     for at in state.plan().all() {
         let task = state.plan().task(at);
-        if task.standing == Standing::Container {
+        if task.eligibility == Eligibility::Container {
             continue;
         }
         let id = task.id.clone();
         match &state.task(at).phase {
-            Phase::Verified { commit, .. } => standings
+            Phase::Verified { commit, .. } => task_buckets
                 .completed
                 .push((id, Delivery::Commit(commit.clone()))),
             Phase::Satisfied { commit } => {
                 let delivery = commit.clone().map_or(Delivery::Nothing, Delivery::Commit);
-                standings.completed.push((id, delivery));
+                task_buckets.completed.push((id, delivery));
             }
-            Phase::Active(active) => standings.active.push((id, active.slot)),
-            Phase::Skipped(SkipReason::ByPerson) => standings
+            Phase::Active(active) => task_buckets.active.push((id, active.slot)),
+            Phase::Skipped(SkipReason::ByPerson) => task_buckets
                 .blocked
                 .push((id, "left out by a person".to_owned())),
-            _ if state.is_ready(at) => standings.ready.push(id),
-            _ => standings.blocked.push((id, state.why(now, at).to_string())),
+            _ if state.is_ready(at) => task_buckets.ready.push(id),
+            _ => task_buckets
+                .blocked
+                .push((id, state.why(now, at).to_string())),
         }
     }
-    standings
+    task_buckets
 }
 
 /// What a source is told at the end of a run.
@@ -64,7 +69,7 @@ pub(crate) fn final_report(state: &State) -> FinalReport {
     let verified = verified.map(|at| state.plan().task(at).id.clone());
     FinalReport {
         claimed: state.claimed().cloned().chain(verified).collect(),
-        standings: standings(state, Millis(0)),
+        task_buckets: task_buckets(state, Millis(0)),
         all_done: all_done(state),
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use mesh_core::decision::{Action, Outcome};
 use mesh_core::event::{Delivery, Event, StartFailure};
-use mesh_core::findings::{Ending, Failure, FailureClass, ProofEnd};
+use mesh_core::evidence::{Ending, Failure, FailureClass, ProofEnd};
 use mesh_core::time::Millis;
 
 use crate::actions::stop;
@@ -73,12 +73,12 @@ pub(crate) fn failed(context: &Arc<RunContext>, action: &Action, now: Millis, pr
 fn attempt_of(action: &Action) -> Option<&mesh_core::id::AttemptId> {
     match action {
         Action::Start(order) => Some(&order.attempt),
-        Action::Look { attempt }
+        Action::Probe { attempt }
         | Action::Stop { attempt }
         | Action::Kill { attempt }
-        | Action::Examine { attempt, .. }
+        | Action::Inspect { attempt, .. }
         | Action::Prove { attempt, .. }
-        | Action::Settle { attempt, .. } => Some(attempt),
+        | Action::Finalize { attempt, .. } => Some(attempt),
         Action::Note { .. } | Action::Refresh | Action::Conclude => None,
     }
 }
@@ -94,13 +94,13 @@ fn fact(action: &Action, now: Millis, problem: &str) -> Option<Event> {
             cause: StartFailure::Failed(Failure::new(FailureClass::CouldNotStart, detail)),
         },
         // Nobody is to be ended for it.
-        Action::Look { .. } => Event::Looked {
+        Action::Probe { .. } => Event::Probed {
             attempt: attempt?,
             last_sign: now,
         },
-        Action::Examine { .. } => Event::Examined {
+        Action::Inspect { .. } => Event::Inspected {
             attempt: attempt?,
-            findings: Err(Failure::new(FailureClass::NotRecordable, detail)),
+            evidence: Err(Failure::new(FailureClass::NotRecordable, detail)),
         },
         Action::Prove { .. } => Event::Proved {
             attempt: attempt?,
@@ -110,7 +110,7 @@ fn fact(action: &Action, now: Millis, problem: &str) -> Option<Event> {
                 passed_in_workspace: false,
             },
         },
-        Action::Settle { outcome, .. } => Event::Settled {
+        Action::Finalize { outcome, .. } => Event::Finalized {
             attempt: attempt?,
             delivery: match outcome {
                 Outcome::Verified { .. } => Delivery::NotLanded { reason: detail },
@@ -166,7 +166,7 @@ mod tests {
         let plan = Plan::build(vec![task]).unwrap();
         let mut state = State::new();
         let mut now = Millis(0);
-        let begun = Event::Begun {
+        let begun = Event::RunStarted {
             plan,
             policy: Policy::with_concurrency(1),
         };

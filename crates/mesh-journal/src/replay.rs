@@ -27,7 +27,7 @@ pub enum ReplayError {
 /// Folds records into the state that the run was in after the last one.
 ///
 /// # Errors
-/// When they do not begin with [`Event::Begun`], or are out of order.
+/// When they do not begin with [`Event::RunStarted`], or are out of order.
 pub fn replay(records: &[Record]) -> Result<State, ReplayError> {
     replay_with(records, |_, _, _| {})
 }
@@ -56,14 +56,14 @@ fn check_order(records: &[Record]) -> Result<(), ReplayError> {
     }
     for (at, record) in records.iter().enumerate() {
         match (at, &record.event) {
-            (0, Event::Begun { .. }) => {}
+            (0, Event::RunStarted { .. }) => {}
             (0, _) => {
                 return Err(ReplayError::Misplaced {
                     number: record.number,
                     found: "not",
                 });
             }
-            (_, Event::Begun { .. }) => {
+            (_, Event::RunStarted { .. }) => {
                 return Err(ReplayError::Misplaced {
                     number: record.number,
                     found: "again",

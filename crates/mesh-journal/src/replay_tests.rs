@@ -79,7 +79,7 @@ fn records_that_are_no_run_are_refused() {
 #[test]
 fn decisions_without_sense_do_not_panic() {
     let (plan, _) = mesh_core::plan::Plan::build_tolerant(vec![task("t", &[], &[])]);
-    let begun = Event::Begun {
+    let begun = Event::RunStarted {
         plan,
         policy: Policy::with_concurrency(1),
     };

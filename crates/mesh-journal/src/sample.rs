@@ -1,8 +1,8 @@
 //! Data for tests: names, tasks and findings; `kinds` has one of each kind of event and decision, `run` has runs that the core
 //! itself decided.
 
-use mesh_core::findings::{
-    BlockReading, ChangeSet, ChangedClaim, FinalBlock, Findings, ProofChoice,
+use mesh_core::evidence::{
+    BlockReading, ChangeSet, ChangedClaim, Evidence, FinalBlock, ProofChoice,
 };
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
 use mesh_core::task::{Commit, Task};
@@ -66,14 +66,14 @@ pub(crate) fn commit(text: &str) -> Commit {
     Commit(text.to_owned())
 }
 
-pub(crate) fn findings(result: &str, paths: &[&str], proof: ProofChoice) -> Findings {
+pub(crate) fn evidence(result: &str, paths: &[&str], proof: ProofChoice) -> Evidence {
     let texts: Vec<String> = paths.iter().map(ToString::to_string).collect();
     let changed = if paths.is_empty() {
         ChangedClaim::NoDiff("already right".to_owned())
     } else {
         ChangedClaim::Paths(texts.clone())
     };
-    Findings {
+    Evidence {
         block: BlockReading::Read(FinalBlock {
             pr: None,
             verify: Some("make test".to_owned()),

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use mesh_core::event::Event;
 use mesh_core::id::AttemptId;
-use mesh_core::state::{Intake, RunEnd, State};
+use mesh_core::state::{Admission, RunEnd, State};
 use mesh_core::time::Millis;
 use serde::Serialize;
 
@@ -278,13 +278,13 @@ fn ended_at(records: &[Record]) -> Option<Timestamp> {
 
 fn run_state(state: &State, coordinated: bool) -> RunState {
     let done = || state.plan().all().all(|at| state.is_done(at));
-    match (state.run_end(), state.intake()) {
+    match (state.run_end(), state.admission()) {
         (RunEnd::Concluded, _) if done() => RunState::Done,
         (RunEnd::Concluded, _) => RunState::Incomplete,
         _ if !coordinated => RunState::Interrupted,
-        (_, Intake::Paused { .. }) => RunState::Pausing,
-        (_, Intake::Stopped) => RunState::Stopping,
-        (_, Intake::Open) => RunState::Running,
+        (_, Admission::Paused { .. }) => RunState::Pausing,
+        (_, Admission::Stopped) => RunState::Stopping,
+        (_, Admission::Open) => RunState::Running,
     }
 }
 

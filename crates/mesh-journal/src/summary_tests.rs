@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use mesh_core::event::Request;
-use mesh_core::findings::Ending;
+use mesh_core::evidence::Ending;
 use mesh_core::policy::Policy;
 
 use super::*;
@@ -268,7 +268,7 @@ fn the_state_of_a_run_says_who_must_act() {
     assert_eq!(state(&script.records, false), RunState::Interrupted);
     script.tell(
         7_000,
-        Event::Asked {
+        Event::Requested {
             request: Request::Stop { now: false },
         },
     );

@@ -1,7 +1,7 @@
 //! Payloads of the tracker's audit entries for things that mesh did, after the skill's contract: one JSON object with `ok`,
 //! `input`, `output`, and `error` on failure.
 
-use mesh_core::findings::{Failure, ProofEnd};
+use mesh_core::evidence::{Failure, ProofEnd};
 use mesh_core::id::AttemptId;
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ fn listed(paths: &[String]) -> &[String] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mesh_core::findings::{Ending, FailureClass};
+    use mesh_core::evidence::{Ending, FailureClass};
     use mesh_core::id::TaskId;
 
     #[test]

@@ -1,7 +1,7 @@
 //! Comments that the coordinator writes into the tracker, after the skill's templates. Pure text: who writes them, and whether
 //! they are there already, is the caller's business; the marker line tells.
 
-use mesh_core::findings::{Failure, ProofEnd};
+use mesh_core::evidence::{Failure, ProofEnd};
 use mesh_core::id::{AttemptId, SlotId, TaskId};
 use mesh_core::policy::Rank;
 use mesh_core::task::Commit;
@@ -179,7 +179,7 @@ impl std::fmt::Display for Delivery {
 
 /// Where the tasks of a run stand, for both status texts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Standings {
+pub struct TaskBuckets {
     /// May start now.
     pub ready: Vec<TaskId>,
     /// Running, and in which slot.
@@ -198,7 +198,7 @@ pub struct SwarmStatus<'a> {
     /// Tells this comment from others of the run: `end`, `wave-2`.
     pub what: &'a str,
     /// Where the tasks stand.
-    pub standings: &'a Standings,
+    pub task_buckets: &'a TaskBuckets,
     /// What would run next.
     pub next_wave: &'a [TaskId],
     /// A command that checked the epic as a whole, and whether it passed.
@@ -225,9 +225,9 @@ struct SwarmFacts<'a> {
 /// When the template is at fault.
 pub fn swarm_status(status: &SwarmStatus<'_>) -> Result<String, RenderError> {
     let facts = SwarmFacts {
-        completed: completed(status.standings),
-        active: active(status.standings),
-        blocked: blocked(status.standings),
+        completed: completed(status.task_buckets),
+        active: active(status.task_buckets),
+        blocked: blocked(status.task_buckets),
         next_wave: ids(status.next_wave),
         verify: status.verify.map(|(command, _)| command),
         verdict: verdict(status.verify.is_some_and(|(_, passed)| passed)),
@@ -241,7 +241,7 @@ pub fn swarm_status(status: &SwarmStatus<'_>) -> Result<String, RenderError> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaveStatus<'a> {
     /// Where the tasks stand.
-    pub standings: &'a Standings,
+    pub task_buckets: &'a TaskBuckets,
     /// The wave.
     pub recommended: &'a [TaskId],
     /// How many may run at once.
@@ -270,10 +270,10 @@ struct WaveFacts {
 /// When the template is at fault.
 pub fn wave_status(status: &WaveStatus<'_>) -> Result<String, RenderError> {
     let facts = WaveFacts {
-        ready: ids(&status.standings.ready),
-        blocked: blocked(status.standings),
-        active: active(status.standings),
-        completed: completed(status.standings),
+        ready: ids(&status.task_buckets.ready),
+        blocked: blocked(status.task_buckets),
+        active: active(status.task_buckets),
+        completed: completed(status.task_buckets),
         recommended: ids(status.recommended),
         cap: status.cap,
         heuristic: status.rank.heuristic(),
@@ -293,28 +293,28 @@ fn verdict(passed: bool) -> &'static str {
     if passed { "pass" } else { "fail" }
 }
 
-fn completed(standings: &Standings) -> String {
+fn completed(task_buckets: &TaskBuckets) -> String {
     joined(
-        standings
+        task_buckets
             .completed
             .iter()
             .map(|(id, delivery)| format!("{id} -> {delivery}")),
     )
 }
 
-fn active(standings: &Standings) -> String {
+fn active(task_buckets: &TaskBuckets) -> String {
     joined(
-        standings
+        task_buckets
             .active
             .iter()
             .map(|(id, slot)| format!("{id} -> {slot}")),
     )
 }
 
-fn blocked(standings: &Standings) -> String {
+fn blocked(task_buckets: &TaskBuckets) -> String {
     let line = |reason: &str| reason.split_whitespace().collect::<Vec<_>>().join(" ");
     joined(
-        standings
+        task_buckets
             .blocked
             .iter()
             .map(|(id, reason)| format!("{id} -> {}", line(reason))),

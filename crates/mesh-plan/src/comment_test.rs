@@ -1,4 +1,4 @@
-use mesh_core::findings::{Ending, FailureClass};
+use mesh_core::evidence::{Ending, FailureClass};
 
 use super::*;
 
@@ -116,8 +116,8 @@ fn the_comments_of_attempts_that_are_not_done() {
     ));
 }
 
-fn standings() -> Standings {
-    Standings {
+fn task_buckets() -> TaskBuckets {
+    TaskBuckets {
         ready: vec![id("t-4"), id("t-5")],
         active: vec![(id("t-2"), SlotId(1))],
         blocked: vec![(id("t-3"), "needs\nt-2".to_owned())],
@@ -135,11 +135,11 @@ fn standings() -> Standings {
 #[test]
 fn the_swarm_status() {
     let notes = ["the epic may be closed".to_owned()];
-    let standings = standings();
+    let task_buckets = task_buckets();
     let status = SwarmStatus {
         run: "r-7",
         what: "end",
-        standings: &standings,
+        task_buckets: &task_buckets,
         next_wave: &[],
         verify: Some(("make check", true)),
         notes: &notes,
@@ -164,10 +164,10 @@ fn the_swarm_status() {
 
 #[test]
 fn the_wave_status() {
-    let standings = standings();
+    let task_buckets = task_buckets();
     let recommended = [id("t-4")];
     let status = WaveStatus {
-        standings: &standings,
+        task_buckets: &task_buckets,
         recommended: &recommended,
         cap: 1,
         rank: Rank::Default,

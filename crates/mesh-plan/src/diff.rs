@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mesh_core::id::TaskId;
-use mesh_core::task::{Standing, Task};
+use mesh_core::task::{Eligibility, Task};
 
 use crate::details::TaskDetails;
 use crate::source_snapshot::SourceSnapshot;
@@ -13,7 +13,7 @@ use crate::source_snapshot::SourceSnapshot;
 pub struct ListingDiff {
     /// Tasks that were not there before.
     pub added: Vec<(Task, TaskDetails)>,
-    /// Tasks that the scheduler must see again: needs, blockers outside, locks, priority, estimate, standing.
+    /// Tasks that the scheduler must see again: needs, blockers outside, locks, priority, estimate, eligibility.
     pub changed: Vec<(Task, TaskDetails)>,
     /// Tasks that are gone: deleted, or moved out of the epic.
     pub removed: Vec<TaskId>,
@@ -38,7 +38,7 @@ impl ListingDiff {
 }
 
 /// Compares two listings. `wrote` says whether a task's status and assignee, as the new details show them, are what mesh itself
-/// wrote; then they are no sign of a person, and the standing that follows from them is not reported either.
+/// wrote; then they are no sign of a person, and the eligibility that follows from them is not reported either.
 #[must_use]
 pub fn changes(
     before: &SourceSnapshot,
@@ -63,7 +63,7 @@ pub fn changes(
         }
         let closed = details.member
             && !ours
-            && was.standing != task.standing
+            && was.eligibility != task.eligibility
             && is_done_without_result(task);
         if closed {
             diff.closed.push((task.id.clone(), closing(details)));
@@ -87,7 +87,7 @@ pub fn changes(
 
 /// Done, and mesh has no result of it.
 fn is_done_without_result(task: &Task) -> bool {
-    task.standing == Standing::Satisfied { commit: None }
+    task.eligibility == Eligibility::Satisfied { commit: None }
 }
 
 /// Trackers do not say who closed a task; who had it is the nearest that they name.
@@ -105,7 +105,7 @@ fn must_see_again(was: &Task, is: &Task, ours: bool) -> bool {
         || was.priority != is.priority
         || was.estimate_minutes != is.estimate_minutes
         || was.checkpoint != is.checkpoint
-        || (!ours && was.standing != is.standing)
+        || (!ours && was.eligibility != is.eligibility)
 }
 
 fn taken(was: &TaskDetails, is: &TaskDetails, ours: bool) -> Option<String> {

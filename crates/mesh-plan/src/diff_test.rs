@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use mesh_core::issue::{Edge, EdgeKind, Issue, IssueKind, IssueStatus};
-use mesh_core::task::Standing;
+use mesh_core::task::Eligibility;
 
 use super::*;
 use crate::epic::{self, Target};
@@ -145,8 +145,8 @@ fn a_persons_hand_is_seen() {
     );
     let diff = edited("a", |issue| issue.status = IssueStatus::Deferred);
     assert_eq!(
-        diff.changed[0].0.standing,
-        Standing::NotOurs {
+        diff.changed[0].0.eligibility,
+        Eligibility::NotOurs {
             reason: "deferred".to_owned()
         }
     );

@@ -1,7 +1,7 @@
 //! The prompt of an attempt, rendered from `formulas/prompt.md.j2`. It says what is known and promises nothing: the verdict is
 //! taken from what mesh sees itself, so nothing here needs to be believed by anybody.
 
-use mesh_core::findings::FailureClass;
+use mesh_core::evidence::FailureClass;
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
 use mesh_core::task::Commit;
 use serde::Serialize;

@@ -3,7 +3,7 @@
 
 use mesh_core::decision::{Action, Decision, StopCause};
 use mesh_core::event::Event;
-use mesh_core::pending::Owed;
+use mesh_core::pending_work::PendingWork;
 use mesh_core::plan::Plan;
 use mesh_core::policy::Policy;
 use mesh_core::state::{RunEnd, State};
@@ -154,7 +154,7 @@ impl Drive {
     }
 
     fn begin(&mut self) -> Result<(), String> {
-        let event = Event::Begun {
+        let event = Event::RunStarted {
             plan: self.plan.clone(),
             policy: self.policy.clone(),
         };
@@ -249,7 +249,7 @@ impl Drive {
             match decision {
                 Decision::Start { .. } => self.counts.attempts += 1,
                 Decision::Accept { .. } => self.counts.accepted += 1,
-                Decision::Redo { .. } => self.counts.redos += 1,
+                Decision::Reset { .. } => self.counts.redos += 1,
                 Decision::Reserve { .. } => self.counts.reserves += 1,
                 Decision::Pause { excused, .. } => {
                     self.counts.pauses += 1;
@@ -288,19 +288,19 @@ impl Drive {
             );
         }
         self.state = rebuilt;
-        for owed in self.state.owed() {
-            self.recover(&owed)?;
+        for pending_work in self.state.pending_work() {
+            self.recover(&pending_work)?;
         }
         let change = self.world.listing();
         self.tell(Event::Refreshed { change: Ok(change) })?;
         for request in std::mem::take(&mut self.world.requests) {
-            self.tell(Event::Asked { request })?;
+            self.tell(Event::Requested { request })?;
         }
         self.tell(Event::Reopened)
     }
 
     /// Asks the world whether something has happened before it is done again.
-    fn recover(&mut self, owed: &Owed) -> Result<(), String> {
+    fn recover(&mut self, pending_work: &PendingWork) -> Result<(), String> {
         let ending = |world: &World, attempt: &_, role: Role| {
             let real = world.attempts.get(attempt)?;
             match role {
@@ -308,9 +308,9 @@ impl Drive {
                 Role::Proof => real.proof.as_ref().map(|proof| proof.ending.clone()),
             }
         };
-        match owed {
-            Owed::Start(order) => match ending(&self.world, &order.attempt, Role::Agent) {
-                None => self.perform_owed(owed),
+        match pending_work {
+            PendingWork::Start(order) => match ending(&self.world, &order.attempt, Role::Agent) {
+                None => self.perform_owed(pending_work),
                 Some(ended) => {
                     self.tell(Event::Started {
                         attempt: order.attempt.clone(),
@@ -321,7 +321,7 @@ impl Drive {
                     }
                 }
             },
-            Owed::Running {
+            PendingWork::Running {
                 attempt,
                 stopping,
                 looking,
@@ -334,7 +334,7 @@ impl Drive {
                         });
                     }
                     if *looking {
-                        self.world.perform(&Action::Look {
+                        self.world.perform(&Action::Probe {
                             attempt: attempt.clone(),
                         });
                     }
@@ -342,19 +342,20 @@ impl Drive {
                 }
                 None => Err(format!("{attempt} is said to run and was never executed")),
             },
-            Owed::Prove { attempt, .. } => match ending(&self.world, attempt, Role::Proof) {
-                None => self.perform_owed(owed),
+            PendingWork::Prove { attempt, .. } => match ending(&self.world, attempt, Role::Proof) {
+                None => self.perform_owed(pending_work),
                 Some(Some(ended)) => self.tell(ended_event(attempt, Role::Proof, ended)),
                 Some(None) => Ok(()),
             },
-            Owed::Examine { .. } | Owed::Settle { .. } | Owed::Refresh | Owed::Conclude => {
-                self.perform_owed(owed)
-            }
+            PendingWork::Examine { .. }
+            | PendingWork::Settle { .. }
+            | PendingWork::Refresh
+            | PendingWork::Conclude => self.perform_owed(pending_work),
         }
     }
 
-    fn perform_owed(&mut self, owed: &Owed) -> Result<(), String> {
-        if let Some(action) = owed.action() {
+    fn perform_owed(&mut self, pending_work: &PendingWork) -> Result<(), String> {
+        if let Some(action) = pending_work.action() {
             self.world.perform(&action);
         }
         Ok(())

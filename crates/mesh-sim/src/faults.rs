@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mesh_core::event::Request;
-use mesh_core::task::{Standing, Task};
+use mesh_core::task::{Eligibility, Task};
 
 use crate::generate::{lock_group, task_id};
 use crate::rng::Rng;
@@ -107,7 +107,7 @@ fn act(rng: &mut Rng, new: &mut usize, groups: u64) -> Person {
             *new += 1;
             Person::Edits(Edit::Put(Task {
                 needs,
-                standing: Standing::Open,
+                eligibility: Eligibility::Open,
                 ..Task::open(id)
             }))
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::policy::{Policy, Rank, Unlabelled};
-use mesh_core::task::{Commit, Standing, Task};
+use mesh_core::task::{Commit, Eligibility, Task};
 use mesh_core::time::Span;
 
 use crate::rng::Rng;
@@ -171,14 +171,14 @@ pub fn unsettle(rng: &mut Rng, made: &mut Tasks) {
             continue;
         }
         match rng.below(5) {
-            0 => task.standing = Standing::Satisfied { commit: None },
+            0 => task.eligibility = Eligibility::Satisfied { commit: None },
             1 => {
-                task.standing = Standing::Satisfied {
+                task.eligibility = Eligibility::Satisfied {
                     commit: Some(Commit(format!("before-{}", task.id))),
                 }
             }
             2 => {
-                task.standing = Standing::NotOurs {
+                task.eligibility = Eligibility::NotOurs {
                     reason: "held by ada".to_owned(),
                 }
             }
@@ -187,7 +187,7 @@ pub fn unsettle(rng: &mut Rng, made: &mut Tasks) {
                     vec![TaskId::new("elsewhere").unwrap_or_else(|_| unreachable!("a plain word"))]
             }
             _ => {
-                task.standing = Standing::Container;
+                task.eligibility = Eligibility::Container;
                 task.locks.clear();
             }
         }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_core::decision::{Action, Decision, SkipReason, StartOrder, StopCause};
 use mesh_core::event::{Event, Request};
-use mesh_core::findings::{Ending, Failure, FailureClass};
+use mesh_core::evidence::{Ending, Failure, FailureClass};
 use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
 use mesh_core::lock::LockBlock;
 use mesh_core::policy::Policy;
 use mesh_core::state::{Phase, RunEnd, State};
-use mesh_core::task::{Commit, Standing, Task};
+use mesh_core::task::{Commit, Eligibility, Task};
 
 use crate::world::World;
 
@@ -140,7 +140,7 @@ impl Judge {
         if step
             .decisions
             .iter()
-            .any(|decision| matches!(decision, Decision::Redo { .. } | Decision::Accept { .. }))
+            .any(|decision| matches!(decision, Decision::Reset { .. } | Decision::Accept { .. }))
         {
             self.nothing_superseded_stays(step.state)?;
         }
@@ -176,7 +176,7 @@ impl Judge {
                 self.last_start_failure = None;
                 self.epochs += 1;
             }
-            Event::Asked {
+            Event::Requested {
                 request: Request::Stop { now },
             } => {
                 self.closed = true;
@@ -184,11 +184,11 @@ impl Judge {
                     self.stop_now_at.get_or_insert(step.world.now);
                 }
             }
-            Event::Begun { plan, .. } => plan
+            Event::RunStarted { plan, .. } => plan
                 .tasks()
                 .iter()
                 .for_each(|task| self.note_satisfied(task)),
-            Event::Asked {
+            Event::Requested {
                 request: Request::Skip { task },
             } => {
                 let refused = |decision: &Decision| matches!(decision, Decision::Refuse { .. });
@@ -197,7 +197,7 @@ impl Judge {
                 }
             }
             Event::Concluded => self.concluding = false,
-            Event::Asked {
+            Event::Requested {
                 request: Request::TrustOutside,
             } => {
                 self.trusts = true;
@@ -221,7 +221,7 @@ impl Judge {
                 for task in &change.tasks {
                     let given_back = matches!(step.state.find(&task.id), Some((_, state)) if !matches!(state.phase, Phase::Skipped(_)));
                     if self.account(&task.id) == Account::Taken
-                        && task.standing == Standing::Open
+                        && task.eligibility == Eligibility::Open
                         && given_back
                     {
                         self.tasks.insert(task.id.clone(), Account::Waiting);
@@ -230,7 +230,7 @@ impl Judge {
                 }
                 for task in &change.tasks {
                     self.note_satisfied(task);
-                    if matches!(task.standing, Standing::Satisfied { .. })
+                    if matches!(task.eligibility, Eligibility::Satisfied { .. })
                         && !self.closed_elsewhere.contains(&task.id)
                     {
                         self.readmit(&task.id);
@@ -274,7 +274,7 @@ impl Judge {
             && matches!(
                 world.seen.get(id),
                 Some(Task {
-                    standing: Standing::Satisfied { .. },
+                    eligibility: Eligibility::Satisfied { .. },
                     ..
                 })
             )
@@ -336,7 +336,7 @@ impl Judge {
             }
             Decision::Question { attempt, .. } => self.end(step.world, attempt, Account::Over),
             Decision::Skip { task, reason } => self.skip(step.world, task, reason),
-            Decision::Redo { task, dependents } => {
+            Decision::Reset { task, dependents } => {
                 for id in std::iter::once(task).chain(dependents) {
                     if !matches!(self.account(id), Account::Active(..)) {
                         self.tasks.insert(id.clone(), Account::Waiting);
@@ -380,7 +380,7 @@ impl Judge {
                     None => Ok(()),
                 }
             }
-            Decision::Width { to } if *to == 0 || *to > self.policy.concurrency => {
+            Decision::SetConcurrency { to } if *to == 0 || *to > self.policy.concurrency => {
                 Err(format!("width {to}"))
             }
             _ => Ok(()),
@@ -468,7 +468,7 @@ impl Judge {
     }
 
     fn note_action(&mut self, action: &Action) -> Result<(), String> {
-        let Action::Settle { attempt, .. } = action else {
+        let Action::Finalize { attempt, .. } = action else {
             return Ok(());
         };
         if !self.ended.contains(attempt) {
@@ -513,11 +513,11 @@ impl Judge {
         match (self.account(id), world.seen.get(id)) {
             (Account::Done(..), _) => true,
             (Account::Active(..), _) => false,
-            (_, Some(task)) => match &task.standing {
-                Standing::Satisfied { .. } => {
+            (_, Some(task)) => match &task.eligibility {
+                Eligibility::Satisfied { .. } => {
                     !self.redone.contains(id) && !self.closed_elsewhere.contains(id)
                 }
-                Standing::Container => {
+                Eligibility::Container => {
                     self.account(id) == Account::Waiting
                         && task
                             .needs
@@ -539,7 +539,7 @@ impl Judge {
         for task in world
             .seen
             .values()
-            .filter(|task| task.standing == Standing::Container)
+            .filter(|task| task.eligibility == Eligibility::Container)
         {
             if self.is_done(world, &task.id, 0) {
                 self.satisfied.insert(task.id.clone(), task.clone());
@@ -550,7 +550,7 @@ impl Judge {
     }
 
     fn note_satisfied(&mut self, task: &Task) {
-        if matches!(task.standing, Standing::Satisfied { .. }) {
+        if matches!(task.eligibility, Eligibility::Satisfied { .. }) {
             self.satisfied.insert(task.id.clone(), task.clone());
         } else {
             self.satisfied.remove(&task.id);
@@ -597,7 +597,7 @@ impl Judge {
             return Ok(());
         }
         for task in step.world.seen.values() {
-            let runnable = task.standing == Standing::Open
+            let runnable = task.eligibility == Eligibility::Open
                 && task.outside.is_empty()
                 && self.account(&task.id) == Account::Waiting
                 && task
@@ -614,7 +614,7 @@ impl Judge {
             };
             let pausing = matches!(core.phase, Phase::Pausing { until } if until.0 + 1 > step.world.now || *step.event != Event::Tick);
             // A container in a cycle is never done, whatever its children are.
-            let is_faulty = |task: &Task| matches!(task.standing, Standing::Faulty { .. });
+            let is_faulty = |task: &Task| matches!(task.eligibility, Eligibility::Faulty { .. });
             let faulty = is_faulty(known)
                 || state
                     .plan()

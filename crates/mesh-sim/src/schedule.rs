@@ -6,8 +6,8 @@ use std::collections::BinaryHeap;
 
 use mesh_core::decision::Action;
 use mesh_core::event::{Delivery, Event};
-use mesh_core::findings::{
-    BlockReading, ChangeSet, ChangedClaim, Ending, FinalBlock, Findings, ProofChoice, ProofEnd,
+use mesh_core::evidence::{
+    BlockReading, ChangeSet, ChangedClaim, Ending, Evidence, FinalBlock, ProofChoice, ProofEnd,
 };
 use mesh_core::forecast;
 use mesh_core::graph::Ix;
@@ -16,7 +16,7 @@ use mesh_core::id::AttemptId;
 use mesh_core::plan::Plan;
 use mesh_core::policy::{Policy, Unlabelled};
 use mesh_core::state::State;
-use mesh_core::task::{Commit, Standing};
+use mesh_core::task::{Commit, Eligibility};
 use mesh_core::time::Millis;
 
 use crate::rng::Rng;
@@ -40,15 +40,15 @@ pub struct Work {
 pub fn work_of(plan: &Plan, policy: &Policy, durations: &[u64]) -> Vec<Work> {
     plan.all()
         .map(|at| {
-            let runs = plan.task(at).standing == Standing::Open;
+            let runs = plan.task(at).eligibility == Eligibility::Open;
             let groups = plan.groups_of(at);
             Work {
-                duration: if runs { durations[at.at()] } else { 0 },
+                duration: if runs { durations[at.index()] } else { 0 },
                 needs: plan
                     .graph()
                     .needs(at)
                     .iter()
-                    .map(|need| need.at())
+                    .map(|need| need.index())
                     .collect(),
                 locks: if runs { groups.to_vec() } else { Vec::new() },
                 alone: runs && groups.is_empty() && policy.unlabelled == Unlabelled::Alone,
@@ -128,7 +128,12 @@ pub fn list_schedule(work: &[Work], concurrency: u16, order: &[usize]) -> u64 {
 /// The makespan when each wave is awaited as a whole before the next begins.
 #[must_use]
 pub fn wave_makespan(plan: &Plan, policy: &Policy, durations: &[u64]) -> u64 {
-    let longest = |wave: &Vec<Ix>| wave.iter().map(|at| durations[at.at()]).max().unwrap_or(0);
+    let longest = |wave: &Vec<Ix>| {
+        wave.iter()
+            .map(|at| durations[at.index()])
+            .max()
+            .unwrap_or(0)
+    };
     forecast::waves(plan, policy).iter().map(longest).sum()
 }
 
@@ -151,7 +156,7 @@ pub fn zero_overhead_makespan(plan: &Plan, policy: &Policy, durations: &[u64]) -
     };
     bench.tell(
         durations,
-        &Event::Begun {
+        &Event::RunStarted {
             plan: plan.clone(),
             policy,
         },
@@ -193,7 +198,7 @@ impl Bench {
                 && let Some(at) = self.state.plan().find(&order.attempt.task)
             {
                 self.running.push(Reverse((
-                    self.now.0 + durations[at.at()],
+                    self.now.0 + durations[at.index()],
                     at,
                     order.attempt.number,
                 )));
@@ -210,9 +215,9 @@ pub fn instant_answer(action: &Action) -> Option<Event> {
         Action::Start(order) => Event::Started {
             attempt: order.attempt.clone(),
         },
-        Action::Examine { attempt, .. } => Event::Examined {
+        Action::Inspect { attempt, .. } => Event::Inspected {
             attempt: attempt.clone(),
-            findings: Ok(good_findings(attempt)),
+            evidence: Ok(good_findings(attempt)),
         },
         Action::Prove { attempt, .. } => {
             let proof = ProofEnd {
@@ -225,7 +230,7 @@ pub fn instant_answer(action: &Action) -> Option<Event> {
                 proof,
             }
         }
-        Action::Settle { attempt, .. } => Event::Settled {
+        Action::Finalize { attempt, .. } => Event::Finalized {
             attempt: attempt.clone(),
             delivery: Delivery::Kept,
         },
@@ -233,7 +238,7 @@ pub fn instant_answer(action: &Action) -> Option<Event> {
         Action::Refresh => Event::Refreshed {
             change: Ok(mesh_core::event::PlanChange::default()),
         },
-        Action::Look { .. } | Action::Stop { .. } | Action::Kill { .. } | Action::Note { .. } => {
+        Action::Probe { .. } | Action::Stop { .. } | Action::Kill { .. } | Action::Note { .. } => {
             return None;
         }
     })
@@ -241,8 +246,8 @@ pub fn instant_answer(action: &Action) -> Option<Event> {
 
 /// What an attempt leaves that did all it was asked to; its commit is named after it.
 #[must_use]
-pub fn good_findings(attempt: &AttemptId) -> Findings {
-    Findings {
+pub fn good_findings(attempt: &AttemptId) -> Evidence {
+    Evidence {
         block: BlockReading::Read(FinalBlock {
             pr: None,
             verify: None,

@@ -1,8 +1,8 @@
 //! How one attempt behaves, drawn from the seed and the attempt's name alone, so that a restart under the same number is the
 //! same attempt.
 
-use mesh_core::findings::{
-    BlockReading, ChangedClaim, Ending, Failure, FailureClass, Findings, ProofChoice, Unrecorded,
+use mesh_core::evidence::{
+    BlockReading, ChangedClaim, Ending, Evidence, Failure, FailureClass, ProofChoice, Unrecorded,
 };
 use mesh_core::id::AttemptId;
 use mesh_core::task::Commit;
@@ -157,12 +157,12 @@ impl Script {
         }
     }
 
-    /// What is found when the attempt is examined. Twice the same.
+    /// What is found when the attempt is inspected. Twice the same.
     #[must_use]
-    pub fn findings(&self, attempt: &AttemptId) -> Findings {
+    pub fn evidence(&self, attempt: &AttemptId) -> Evidence {
         let mut found = good_findings(attempt);
-        let block = |change: &mut dyn FnMut(&mut mesh_core::findings::FinalBlock),
-                     found: &mut Findings| {
+        let block = |change: &mut dyn FnMut(&mut mesh_core::evidence::FinalBlock),
+                     found: &mut Evidence| {
             if let BlockReading::Read(block) = &mut found.block {
                 change(block);
             }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_core::decision::{Action, StartOrder};
 use mesh_core::event::{Delivery, Event, Request, StartFailure};
-use mesh_core::findings::{Ending, Failure, FailureClass, Findings, ProofEnd};
+use mesh_core::evidence::{Ending, Evidence, Failure, FailureClass, ProofEnd};
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
 use mesh_core::policy::Unlabelled;
 use mesh_core::task::Task;
@@ -249,12 +249,12 @@ impl World {
                     .or_insert(locks.unwrap_or_default());
                 self.thread(delay, Thread::Launch(order.clone()));
             }
-            Action::Look { attempt } => self.look(attempt),
+            Action::Probe { attempt } => self.look(attempt),
             Action::Stop { attempt } => self.stop(attempt, false),
             Action::Kill { attempt } => self.stop(attempt, true),
-            Action::Examine { attempt, .. } => self.examine(attempt, delay),
+            Action::Inspect { attempt, .. } => self.examine(attempt, delay),
             Action::Prove { attempt, .. } => self.prove(attempt),
-            Action::Settle { attempt, .. } => self.thread(delay, Thread::Settle(attempt.clone())),
+            Action::Finalize { attempt, .. } => self.thread(delay, Thread::Settle(attempt.clone())),
             Action::Refresh => self.thread(delay, Thread::Listing),
             Action::Conclude => self.thread(delay, Thread::Conclude),
             Action::Note { .. } => {}
@@ -297,7 +297,7 @@ impl World {
                 self.settle(&attempt);
                 self.report(
                     0,
-                    Event::Settled {
+                    Event::Finalized {
                         attempt,
                         delivery: Delivery::Kept,
                     },
@@ -457,7 +457,7 @@ impl World {
         let delay = self.rng.between(1, 50);
         self.report(
             delay,
-            Event::Looked {
+            Event::Probed {
                 attempt: attempt.clone(),
                 last_sign: Millis(last_sign),
             },
@@ -481,9 +481,9 @@ impl World {
         };
         if kill && !real.lives() {
             // The worker that should have told something hangs.
-            let recording = Event::Examined {
+            let recording = Event::Inspected {
                 attempt: attempt.clone(),
-                findings: Err(Failure::new(FailureClass::NotRecordable, "it was killed")),
+                evidence: Err(Failure::new(FailureClass::NotRecordable, "it was killed")),
             };
             let proof = ended_event(attempt, Role::Proof, Ending::Stopped);
             self.report(500, recording);
@@ -536,20 +536,20 @@ impl World {
             return;
         }
         let failures = self.recording_failures.entry(attempt.clone()).or_default();
-        let findings: Result<Findings, Failure> = if *failures < script.recording_failures {
+        let evidence: Result<Evidence, Failure> = if *failures < script.recording_failures {
             *failures += 1;
             Err(Failure::new(
                 FailureClass::NotRecordable,
                 "the disk is full",
             ))
         } else {
-            Ok(script.findings(attempt))
+            Ok(script.evidence(attempt))
         };
         self.report(
             delay,
-            Event::Examined {
+            Event::Inspected {
                 attempt: attempt.clone(),
-                findings,
+                evidence,
             },
         );
     }

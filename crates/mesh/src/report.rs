@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use mesh_core::findings::brief;
+use mesh_core::evidence::brief;
 use mesh_core::id::AttemptId;
 use mesh_core::state::{Phase, State};
-use mesh_core::task::Standing;
+use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line, shortened, visible};
 use mesh_core::time::Millis;
 use mesh_engine::{Finished, unix_ms};
@@ -171,12 +171,12 @@ fn code(state: &State, interrupted: Option<OwnSignal>) -> u8 {
 /// The object for a source on which there is nothing to do.
 pub(crate) fn nothing(scope: &Scope) -> serde_json::Value {
     let task = |task: &mesh_core::task::Task| {
-        let (state, reason) = match &task.standing {
-            Standing::Satisfied { .. } => ("satisfied", "was done before".to_owned()),
-            Standing::NotOurs { reason } | Standing::Faulty { reason } => {
+        let (state, reason) = match &task.eligibility {
+            Eligibility::Satisfied { .. } => ("satisfied", "was done before".to_owned()),
+            Eligibility::NotOurs { reason } | Eligibility::Faulty { reason } => {
                 ("waiting", format!("is not run: {reason}"))
             }
-            Standing::Open | Standing::Container => ("waiting", "waits".to_owned()),
+            Eligibility::Open | Eligibility::Container => ("waiting", "waits".to_owned()),
         };
         serde_json::json!({ "id": task.id.as_str(), "state": state, "reason": reason, "attempts": [] })
     };

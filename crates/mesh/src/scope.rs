@@ -10,7 +10,7 @@ use mesh_bd::Client;
 use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
 use mesh_core::policy::{Policy, Rank};
-use mesh_core::task::{Standing, Task};
+use mesh_core::task::{Eligibility, Task};
 use mesh_core::text::counted;
 use mesh_engine::{SourceSetup, apply_results, is_held_by_mesh, source_key};
 use mesh_journal::layout::MeshDir;
@@ -401,7 +401,7 @@ impl Scope {
         let member = |task: &Task| details.get(&task.id).is_none_or(|details| details.member);
         let tasks = self.plan.tasks().iter();
         tasks
-            .map(|task| task.standing != Standing::Container && member(task))
+            .map(|task| task.eligibility != Eligibility::Container && member(task))
             .collect()
     }
 
@@ -425,7 +425,7 @@ impl Scope {
         self.plan
             .tasks()
             .iter()
-            .filter(|task| task.standing == Standing::Open)
+            .filter(|task| task.eligibility == Eligibility::Open)
             .count()
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use mesh_core::findings::ChangedClaim;
+use mesh_core::evidence::ChangedClaim;
 use proptest::prelude::*;
 
 const GOOD: &str =

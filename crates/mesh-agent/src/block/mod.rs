@@ -25,7 +25,7 @@ mod value;
 
 pub use value::{is_none, strip_comment};
 
-use mesh_core::findings::{BlockReading, FinalBlock};
+use mesh_core::evidence::{BlockReading, FinalBlock};
 use mesh_core::text::{is_control, shortened};
 use regex::Regex;
 use std::sync::LazyLock;

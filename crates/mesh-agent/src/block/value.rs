@@ -1,6 +1,6 @@
 //! The values of a final block.
 
-use mesh_core::findings::ChangedClaim;
+use mesh_core::evidence::ChangedClaim;
 use regex::Regex;
 use std::sync::LazyLock;
 

@@ -5,7 +5,7 @@ use super::{
     ProofRecord, ScopeRecord,
 };
 use crate::scope::ScopeReport;
-use mesh_core::findings::{
+use mesh_core::evidence::{
     BlockReading, ChangeSet, ChangedClaim, Ending, Failure, ProofChoice, ProofEnd,
 };
 

@@ -1,13 +1,13 @@
 use super::*;
 use crate::scope::ScopeReport;
-use mesh_core::findings::{
+use mesh_core::evidence::{
     BlockReading, ChangeSet, ChangedClaim, Ending, Failure, FailureClass, FinalBlock, ProofChoice,
     ProofEnd, ScopeBreach,
 };
 use mesh_core::id::LockGroup;
 use mesh_core::task::Commit;
 
-fn evidence() -> Evidence {
+fn evidence() -> EvidenceRecord {
     let block = BlockReading::Read(FinalBlock {
         pr: None,
         verify: Some("make test".to_owned()),
@@ -36,7 +36,7 @@ fn evidence() -> Evidence {
         tail: "1 failed".to_owned(),
         passed_in_workspace: false,
     };
-    Evidence {
+    EvidenceRecord {
         version: VERSION,
         run: "run-7".to_owned(),
         task: "t".to_owned(),
@@ -65,16 +65,16 @@ fn evidence() -> Evidence {
 #[test]
 fn what_is_written_is_read_back() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(Evidence::read(folder.path()).unwrap().is_none());
+    assert!(EvidenceRecord::read(folder.path()).unwrap().is_none());
     let mut evidence = evidence();
     evidence.write(folder.path()).unwrap();
     assert_eq!(
-        Evidence::read(folder.path()).unwrap().as_ref(),
+        EvidenceRecord::read(folder.path()).unwrap().as_ref(),
         Some(&evidence)
     );
     evidence.proof = None;
     evidence.write(folder.path()).unwrap();
-    assert_eq!(Evidence::read(folder.path()).unwrap(), Some(evidence));
+    assert_eq!(EvidenceRecord::read(folder.path()).unwrap(), Some(evidence));
     let names: Vec<_> = fs_err::read_dir(folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
@@ -154,7 +154,7 @@ fn what_cannot_be_used_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let check = |text: &str, part: &str| {
         fs_err::write(folder.path().join(FILE_NAME), text).unwrap();
-        let problem = Evidence::read(folder.path()).unwrap_err().to_string();
+        let problem = EvidenceRecord::read(folder.path()).unwrap_err().to_string();
         assert!(problem.contains(part), "{problem}");
         assert!(problem.contains(FILE_NAME), "{problem}");
     };

@@ -18,7 +18,7 @@ pub const FILE_NAME: &str = "evidence.json";
 
 /// Everything observed about one attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct EvidenceRecord {
     /// [`VERSION`] of the writer.
     pub version: u32,
     /// The run's id.
@@ -67,7 +67,7 @@ pub struct Times {
     pub proof_ended_unix_ms: Option<u64>,
 }
 
-/// Mirror of [`mesh_core::findings::Ending`].
+/// Mirror of [`mesh_core::evidence::Ending`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum EndingRecord {
@@ -96,7 +96,7 @@ pub enum EndingRecord {
     NoReport,
 }
 
-/// Mirror of [`mesh_core::findings::BlockReading`].
+/// Mirror of [`mesh_core::evidence::BlockReading`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum BlockRecord {
@@ -121,7 +121,7 @@ pub enum BlockRecord {
     },
 }
 
-/// Mirror of [`mesh_core::findings::ChangeSet`].
+/// Mirror of [`mesh_core::evidence::ChangeSet`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ChangesRecord {
     /// The recorded result.
@@ -184,7 +184,7 @@ pub struct ProofRecord {
     pub tail: String,
 }
 
-/// Mirror of [`mesh_core::findings::ProofChoice`] without the command.
+/// Mirror of [`mesh_core::evidence::ProofChoice`] without the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProofChoiceRecord {
@@ -233,7 +233,7 @@ pub enum EvidenceError {
     },
 }
 
-impl Evidence {
+impl EvidenceRecord {
     /// Writes the record to [`FILE_NAME`] in `folder`, whole or not at all.
     ///
     /// # Errors
@@ -254,7 +254,7 @@ impl Evidence {
     ///
     /// # Errors
     /// When it is there and cannot be read, or a newer mesh wrote it.
-    pub fn read(folder: &Path) -> Result<Option<Evidence>, EvidenceError> {
+    pub fn read(folder: &Path) -> Result<Option<EvidenceRecord>, EvidenceError> {
         #[derive(Deserialize)]
         struct OnlyVersion {
             version: u32,

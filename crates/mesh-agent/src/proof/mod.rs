@@ -8,7 +8,7 @@ mod trivial;
 pub use trivial::proves_nothing;
 
 use crate::block;
-use mesh_core::findings::ProofChoice;
+use mesh_core::evidence::ProofChoice;
 
 /// Who names what.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

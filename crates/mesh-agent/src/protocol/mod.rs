@@ -3,7 +3,7 @@
 pub mod plain;
 
 use crate::profile::Protocol;
-use mesh_core::findings::BlockReading;
+use mesh_core::evidence::BlockReading;
 use std::io;
 use std::path::Path;
 

@@ -4,7 +4,7 @@
 //! character.
 
 use crate::block::{self, LABELS};
-use mesh_core::findings::BlockReading;
+use mesh_core::evidence::BlockReading;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 

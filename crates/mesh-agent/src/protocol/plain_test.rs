@@ -1,5 +1,5 @@
 use super::*;
-use mesh_core::findings::{ChangedClaim, FinalBlock};
+use mesh_core::evidence::{ChangedClaim, FinalBlock};
 
 const BLOCK: &str = "PR: none\nVerify: make test\nChanged: a.txt\nBlockers: none\n";
 

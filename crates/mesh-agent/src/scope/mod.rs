@@ -8,7 +8,7 @@ mod glob;
 
 pub use glob::{Glob, GlobProblem};
 
-use mesh_core::findings::ScopeBreach;
+use mesh_core::evidence::ScopeBreach;
 use mesh_core::id::{IdProblem, LockGroup};
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;

@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mesh_agent::evidence::{BlockRecord, Evidence};
+use mesh_agent::evidence::{BlockRecord, EvidenceRecord};
 use mesh_core::decision::Outcome;
 use mesh_core::event::{Delivery, Event};
-use mesh_core::findings::{Ending, ProofEnd};
+use mesh_core::evidence::{Ending, ProofEnd};
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::task::Commit;
 use mesh_journal::Timestamp;
@@ -87,7 +87,7 @@ pub(crate) fn finalize(
     for refused in context.source.finalize(context, &report) {
         context.note(format!("{attempt}: the tracker was not told: {refused}"));
     }
-    context.report(Event::Settled {
+    context.report(Event::Finalized {
         attempt: attempt.clone(),
         delivery,
     });
@@ -149,7 +149,7 @@ fn report<'a>(
     attempt: &'a AttemptId,
     outcome: &'a Outcome,
     delivery: &'a Delivery,
-    evidence: &Evidence,
+    evidence: &EvidenceRecord,
     workspace: Option<&Workspace>,
     resumed: bool,
 ) -> AttemptReport<'a> {

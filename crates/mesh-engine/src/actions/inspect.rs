@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mesh_agent::evidence::{Evidence, FailureRecord, ProofRecord, Times, VERSION};
+use mesh_agent::evidence::{EvidenceRecord, FailureRecord, ProofRecord, Times, VERSION};
 use mesh_agent::proof::{self, ProofSources};
 use mesh_core::decision::HeldLocks;
 use mesh_core::event::Event;
-use mesh_core::findings::{
-    BlockReading, ChangeSet, ChangedClaim, Ending, Failure, FailureClass, FinalBlock, Findings,
+use mesh_core::evidence::{
+    BlockReading, ChangeSet, ChangedClaim, Ending, Evidence, Failure, FailureClass, FinalBlock,
     Unrecorded, quoting,
 };
 use mesh_core::id::{AttemptId, LockGroup};
@@ -23,18 +23,18 @@ use crate::context::RunContext;
 
 /// Records what the attempt left. Its process tree is dead.
 pub(crate) fn inspect(context: &Arc<RunContext>, attempt: &AttemptId, locks: &HeldLocks) {
-    let findings = find(context, attempt, locks);
-    if findings.is_err() {
-        // The run may pause before the attempt is settled, and what changed may be why.
+    let evidence = find(context, attempt, locks);
+    if evidence.is_err() {
+        // The run may pause before the attempt is finalized, and what changed may be why.
         shared::end(context, attempt);
     }
-    context.report(Event::Examined {
+    context.report(Event::Inspected {
         attempt: attempt.clone(),
-        findings,
+        evidence,
     });
 }
 
-fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<Findings, Failure> {
+fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<Evidence, Failure> {
     // What mesh cannot read or write is not the agent's fault.
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         Failure::new(FailureClass::NotRecordable, format!("{what}: {error}"))
@@ -126,7 +126,7 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
     evidence.scope = Some((&scope).into());
     evidence.proof = Some(ProofRecord::new(&proof, None));
     write(&evidence, &folder);
-    Ok(Findings {
+    Ok(Evidence {
         block,
         changes,
         proof,
@@ -136,7 +136,7 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
 fn change_set(
     snapshot: &Snapshot,
     paths: Vec<String>,
-    breaches: Vec<mesh_core::findings::ScopeBreach>,
+    breaches: Vec<mesh_core::evidence::ScopeBreach>,
 ) -> ChangeSet {
     let commits = |list: &[mesh_vcs::CommitId]| {
         list.iter()
@@ -166,9 +166,14 @@ fn change_set(
 }
 
 /// Evidence of an attempt of which only the end is known.
-fn blank(context: &RunContext, attempt: &AttemptId, folder: &Path, ending: &Ending) -> Evidence {
+fn blank(
+    context: &RunContext,
+    attempt: &AttemptId,
+    folder: &Path,
+    ending: &Ending,
+) -> EvidenceRecord {
     let report = shim::read_report(&folder.join("exit.json")).ok().flatten();
-    Evidence {
+    EvidenceRecord {
         version: VERSION,
         run: context.run.clone(),
         task: attempt.task.to_string(),
@@ -190,9 +195,13 @@ fn blank(context: &RunContext, attempt: &AttemptId, folder: &Path, ending: &Endi
     }
 }
 
-/// The evidence that is there, or a blank one: what an attempt that failed before it was examined has.
-pub(crate) fn evidence_of(context: &RunContext, attempt: &AttemptId, folder: &Path) -> Evidence {
-    match Evidence::read(folder) {
+/// The evidence that is there, or a blank one: what an attempt that failed before it was inspected has.
+pub(crate) fn evidence_of(
+    context: &RunContext,
+    attempt: &AttemptId,
+    folder: &Path,
+) -> EvidenceRecord {
+    match EvidenceRecord::read(folder) {
         Ok(Some(evidence)) => evidence,
         Ok(None) | Err(_) => blank(context, attempt, folder, &process::ending_now(folder)),
     }
@@ -206,7 +215,7 @@ pub(crate) fn note_failure(context: &RunContext, attempt: &AttemptId, failure: &
     write(&evidence, &folder);
 }
 
-pub(crate) fn write(evidence: &Evidence, folder: &Path) {
+pub(crate) fn write(evidence: &EvidenceRecord, folder: &Path) {
     // The facts are in the journal; this file is for people, and a run does not stop for it.
     if let Err(error) = evidence.write(folder) {
         tracing::warn!(folder = %folder.display(), %error, "the evidence was not written");

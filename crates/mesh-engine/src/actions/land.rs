@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mesh_agent::launch::{self, CommandKind};
 use mesh_core::event::Delivery;
-use mesh_core::findings::{Ending, quoting};
+use mesh_core::evidence::{Ending, quoting};
 use mesh_core::id::AttemptId;
 use mesh_core::task::Commit;
 use mesh_vcs::{CommitId, Integrated, Landed, Landing, Workspace, name};

@@ -5,8 +5,8 @@
 
 use std::path::PathBuf;
 
-use mesh_agent::evidence::Evidence;
-use mesh_core::findings::FailureClass;
+use mesh_agent::evidence::EvidenceRecord;
+use mesh_core::evidence::FailureClass;
 use mesh_core::id::AttemptId;
 use mesh_journal::layout::AttemptDir;
 use mesh_vcs::{Backend, Snapshot, Workspace};
@@ -59,7 +59,7 @@ fn save_and_remove(
     workspace: &Workspace,
 ) -> Result<(), String> {
     let text = |error: mesh_vcs::VcsError| error.to_string();
-    let failure = Evidence::read(dir.path()).ok().flatten();
+    let failure = EvidenceRecord::read(dir.path()).ok().flatten();
     let failure = failure.and_then(|evidence| evidence.failure);
     if failure.is_some_and(|failure| failure.class == FailureClass::NotRecorded.as_str()) {
         return Err("it holds what its commit does not".to_owned());

@@ -32,7 +32,7 @@ pub(crate) struct Sample {
 /// Looks at both logs and at the work of the processes and, if all that is old, at the workspace.
 pub(crate) fn probe(context: &Arc<RunContext>, attempt: &AttemptId) {
     let last_sign = last_sign(context, attempt).unwrap_or(Millis(0));
-    context.report(Event::Looked {
+    context.report(Event::Probed {
         attempt: attempt.clone(),
         last_sign,
     });

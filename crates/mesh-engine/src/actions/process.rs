@@ -7,7 +7,7 @@ use std::time::Duration;
 use mesh_agent::launch::Launch;
 use mesh_agent::profile::Limits;
 use mesh_core::event::Event;
-use mesh_core::findings::Ending;
+use mesh_core::evidence::Ending;
 use mesh_core::id::AttemptId;
 use mesh_proc::orphans::{self, Marked, Search};
 use mesh_proc::shim::{self, Cause, ShimHandle, lock_attempt};

@@ -11,7 +11,7 @@ use mesh_agent::evidence::ProofRecord;
 use mesh_agent::launch::{self, CommandKind};
 use mesh_agent::profile::Limits;
 use mesh_core::event::{Event, StartFailure};
-use mesh_core::findings::{Ending, ProofChoice, ProofEnd};
+use mesh_core::evidence::{Ending, ProofChoice, ProofEnd};
 use mesh_core::id::AttemptId;
 use mesh_core::task::Commit;
 use mesh_core::time::Span;

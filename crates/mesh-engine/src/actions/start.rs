@@ -7,7 +7,7 @@ use mesh_agent::launch::{self, AttemptFacts, CommandKind};
 use mesh_agent::profile::Limits;
 use mesh_core::decision::StartOrder;
 use mesh_core::event::{Event, StartFailure};
-use mesh_core::findings::{Ending, Failure, FailureClass, quoting};
+use mesh_core::evidence::{Ending, Failure, FailureClass, quoting};
 use mesh_core::id::AttemptId;
 use mesh_core::time::Span;
 use mesh_journal::layout::ProcessDir;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_core::event::{Event, StartFailure};
-use mesh_core::findings::{Ending, Failure, FailureClass, ProofEnd};
+use mesh_core::evidence::{Ending, Failure, FailureClass, ProofEnd};
 use mesh_core::id::AttemptId;
 use mesh_proc::shim::ShimHandle;
 
@@ -52,9 +52,9 @@ pub(crate) fn kill(context: &Arc<RunContext>, attempt: &AttemptId, awaited: Opti
             }
         }
         Awaited::End => process::ended(context, &attempt),
-        Awaited::Recording => Event::Examined {
+        Awaited::Recording => Event::Inspected {
             attempt,
-            findings: Err(Failure::new(
+            evidence: Err(Failure::new(
                 FailureClass::NotRecordable,
                 "the recording did not come to an end",
             )),

@@ -81,11 +81,11 @@ pub(super) fn close(
         .map(|attempt| Decision::Interrupt { attempt });
     let request = Request::Stop { now: true };
     let decisions = std::iter::once(Decision::Drain).chain(interrupts).collect();
-    record(state, Event::Asked { request }, decisions)?;
-    let settling = |task: &TaskState| task.settling.iter().map(|(number, _)| *number).collect();
-    for attempt in attempts(state, settling) {
+    record(state, Event::Requested { request }, decisions)?;
+    let finalizing = |task: &TaskState| task.finalizing.iter().map(|(number, _)| *number).collect();
+    for attempt in attempts(state, finalizing) {
         let delivery = Delivery::Kept;
-        record(state, Event::Settled { attempt, delivery }, Vec::new())?;
+        record(state, Event::Finalized { attempt, delivery }, Vec::new())?;
     }
     record(state, Event::Tick, vec![Decision::Conclude])?;
     record(state, Event::Concluded, Vec::new())

@@ -139,7 +139,7 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
     };
     let (mut engine, _signals) = assemble(parts, &new.loaded, State::new(), journal, world, false)?;
     tracing::info!(pid = std::process::id(), "the run begins");
-    engine.take(&Event::Begun {
+    engine.take(&Event::RunStarted {
         plan: new.plan,
         policy: new.policy,
     })?;
@@ -262,7 +262,7 @@ fn take_up(
     if mode == ResumeMode::End {
         // Before anything else is heard of: an attempt that has ended makes room, and nothing may start in it.
         let request = Request::Stop { now: true };
-        engine.take(&Event::Asked { request })?;
+        engine.take(&Event::Requested { request })?;
     }
     let recovered = recover::recover(&mut engine)?;
     tracing::info!(
@@ -276,7 +276,7 @@ fn take_up(
     if let ResumeMode::GoOn { trust_outside } = mode {
         if trust_outside {
             let request = Request::TrustOutside;
-            engine.take(&Event::Asked { request })?;
+            engine.take(&Event::Requested { request })?;
         }
         engine.take(&Event::Reopened)?;
     }

@@ -155,7 +155,7 @@ pub(super) fn difference(
                     Phase::Failed { .. } | Phase::Question { .. }
                 ))
         {
-            task.standing = state.plan().task(at).standing.clone();
+            task.eligibility = state.plan().task(at).eligibility.clone();
         }
     }
     let diff = changes(&before, &after, &|_| false);

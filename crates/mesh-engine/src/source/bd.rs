@@ -418,8 +418,8 @@ impl BdSource {
         let status = SwarmStatus {
             run: &context.run,
             what: "end",
-            standings: &run_summary.standings,
-            next_wave: &run_summary.standings.ready,
+            task_buckets: &run_summary.task_buckets,
+            next_wave: &run_summary.task_buckets.ready,
             verify: None,
             notes: &notes,
         };

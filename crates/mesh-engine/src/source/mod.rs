@@ -10,10 +10,10 @@ use std::sync::mpsc::{Receiver, channel};
 
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, PlanChange};
-use mesh_core::findings::ProofEnd;
+use mesh_core::evidence::ProofEnd;
 use mesh_core::id::{AttemptId, SlotId, TaskId};
 use mesh_core::task::Commit;
-use mesh_plan::comment::Standings;
+use mesh_plan::comment::TaskBuckets;
 use mesh_plan::source_snapshot::SourceKind;
 use mesh_proc::env::Env;
 
@@ -63,7 +63,7 @@ pub(crate) struct AttemptReport<'a> {
 pub(crate) struct FinalReport {
     /// Tasks that may still be ours in the source; those that it has as done are not given back.
     pub claimed: Vec<TaskId>,
-    pub standings: Standings,
+    pub task_buckets: TaskBuckets,
     pub all_done: bool,
 }
 

@@ -2,17 +2,17 @@
 
 use mesh_core::decision::{Decision, SkipReason, StopCause};
 use mesh_core::event::{Delivery, Event, PlanChange, Request, StartFailure};
-use mesh_core::findings::{
-    BlockReading, Ending, Failure, FailureClass, Findings, ProofChoice, ProofEnd, ScopeBreach,
+use mesh_core::evidence::{
+    BlockReading, Ending, Evidence, Failure, FailureClass, ProofChoice, ProofEnd, ScopeBreach,
     Unrecorded,
 };
 use mesh_core::id::{LockGroup, SlotId};
 use mesh_core::plan::Plan;
 use mesh_core::policy::Policy;
-use mesh_core::task::{Standing, Task};
+use mesh_core::task::{Eligibility, Task};
 use mesh_core::time::{Millis, Span};
 
-use super::{attempt, commit, findings, id, task};
+use super::{attempt, commit, evidence, id, task};
 
 fn failure() -> Failure {
     Failure::new(FailureClass::Crashed, "the agent ended with exit code 3")
@@ -37,17 +37,17 @@ pub(crate) fn every_event() -> Vec<Event> {
             attempt: one(),
             cause: StartFailure::Failed(failure()),
         },
-        Event::Looked {
+        Event::Probed {
             attempt: one(),
             last_sign: Millis(17),
         },
-        Event::Examined {
+        Event::Inspected {
             attempt: one(),
-            findings: Err(failure()),
+            evidence: Err(failure()),
         },
-        Event::Examined {
+        Event::Inspected {
             attempt: one(),
-            findings: Ok(strange_findings()),
+            evidence: Ok(strange_findings()),
         },
         Event::ClaimLost {
             task: id("t"),
@@ -114,9 +114,9 @@ fn events_with_variants() -> Vec<Event> {
         ProofChoice::Waived,
     ];
     for proof in proofs {
-        events.push(Event::Examined {
+        events.push(Event::Inspected {
             attempt: one(),
-            findings: Ok(findings("c1", &[], proof)),
+            evidence: Ok(evidence("c1", &[], proof)),
         });
     }
     let deliveries = [
@@ -129,7 +129,7 @@ fn events_with_variants() -> Vec<Event> {
         },
     ];
     for delivery in deliveries {
-        events.push(Event::Settled {
+        events.push(Event::Finalized {
             attempt: one(),
             delivery,
         });
@@ -144,7 +144,7 @@ fn events_with_variants() -> Vec<Event> {
         Request::Skip { task: id("t") },
         Request::TrustOutside,
     ];
-    events.extend(requests.map(|request| Event::Asked { request }));
+    events.extend(requests.map(|request| Event::Requested { request }));
     events
 }
 
@@ -160,21 +160,21 @@ fn begun() -> Event {
             ..task("a b/../c", &[], &["core", "ui-2"])
         },
         Task {
-            standing: Standing::Satisfied {
+            eligibility: Eligibility::Satisfied {
                 commit: Some(commit("c0")),
             },
             ..task("done", &[], &[])
         },
         Task {
-            standing: Standing::Satisfied { commit: None },
+            eligibility: Eligibility::Satisfied { commit: None },
             ..task("done-by-hand", &[], &[])
         },
         Task {
-            standing: Standing::Container,
+            eligibility: Eligibility::Container,
             ..task("epic", &["done"], &[])
         },
         Task {
-            standing: Standing::NotOurs {
+            eligibility: Eligibility::NotOurs {
                 reason: "held by ada".to_owned(),
             },
             ..task("hers", &[], &[])
@@ -201,12 +201,12 @@ fn begun() -> Event {
         allow_no_validation: true,
         ..Policy::with_concurrency(3)
     };
-    Event::Begun { plan, policy }
+    Event::RunStarted { plan, policy }
 }
 
 /// All that can be wrong with a result at once.
-fn strange_findings() -> Findings {
-    let mut strange = findings("c1", &["src/a.rs"], ProofChoice::Nothing);
+fn strange_findings() -> Evidence {
+    let mut strange = evidence("c1", &["src/a.rs"], ProofChoice::Nothing);
     strange.block = BlockReading::Missing("two blocks".to_owned());
     strange.changes.conflicted = vec!["src/a.rs".to_owned()];
     strange.changes.strays = vec![commit("s1")];
@@ -225,20 +225,20 @@ fn strange_findings() -> Findings {
 /// Fails to compile when there is a new kind: add it to [`every_event`] then.
 pub(crate) fn event_kind(event: &Event) -> usize {
     match event {
-        Event::Begun { .. } => 0,
+        Event::RunStarted { .. } => 0,
         Event::Reopened => 1,
         Event::Tick => 2,
         Event::Claimed { .. } => 3,
         Event::Started { .. } => 4,
         Event::StartFailed { .. } => 5,
-        Event::Looked { .. } => 6,
+        Event::Probed { .. } => 6,
         Event::Ended { .. } => 7,
-        Event::Examined { .. } => 8,
+        Event::Inspected { .. } => 8,
         Event::Proved { .. } => 9,
-        Event::Settled { .. } => 10,
+        Event::Finalized { .. } => 10,
         Event::ClaimLost { .. } => 11,
         Event::Refreshed { .. } => 12,
-        Event::Asked { .. } => 13,
+        Event::Requested { .. } => 13,
         Event::Concluded => 14,
         Event::Noticed { .. } => 15,
     }
@@ -253,10 +253,10 @@ pub(crate) fn every_decision() -> Vec<Decision> {
             slot: SlotId(2),
         },
         Decision::Reserve { task: id("t") },
-        Decision::Look { attempt: one() },
-        Decision::Slow { attempt: one() },
+        Decision::Probe { attempt: one() },
+        Decision::SoftLimitExceeded { attempt: one() },
         Decision::Kill { attempt: one() },
-        Decision::Examine { attempt: one() },
+        Decision::Inspect { attempt: one() },
         Decision::Prove {
             attempt: one(),
             command: "make test".to_owned(),
@@ -273,14 +273,14 @@ pub(crate) fn every_decision() -> Vec<Decision> {
             text: "Which?\nThis or that?".to_owned(),
         },
         Decision::Interrupt { attempt: one() },
-        Decision::Redo {
+        Decision::Reset {
             task: id("t"),
             dependents: vec![id("u"), id("v")],
         },
         Decision::Refuse {
             reason: "no".to_owned(),
         },
-        Decision::Width { to: 2 },
+        Decision::SetConcurrency { to: 2 },
         Decision::Pause {
             cause: "setup: no".to_owned(),
             excused: vec![one()],
@@ -299,7 +299,7 @@ pub(crate) fn every_decision() -> Vec<Decision> {
         Decision::Drain,
         Decision::Refresh,
         Decision::Conclude,
-        Decision::GoOn,
+        Decision::Continue,
     ];
     let causes = [
         StopCause::Hung,
@@ -342,11 +342,11 @@ pub(crate) fn decision_kind(decision: &Decision) -> usize {
     match decision {
         Decision::Start { .. } => 0,
         Decision::Reserve { .. } => 1,
-        Decision::Look { .. } => 2,
-        Decision::Slow { .. } => 3,
+        Decision::Probe { .. } => 2,
+        Decision::SoftLimitExceeded { .. } => 3,
         Decision::Stop { .. } => 4,
         Decision::Kill { .. } => 5,
-        Decision::Examine { .. } => 6,
+        Decision::Inspect { .. } => 6,
         Decision::Prove { .. } => 7,
         Decision::Accept { .. } => 8,
         Decision::Retry { .. } => 9,
@@ -354,14 +354,14 @@ pub(crate) fn decision_kind(decision: &Decision) -> usize {
         Decision::Question { .. } => 11,
         Decision::Interrupt { .. } => 12,
         Decision::Skip { .. } => 13,
-        Decision::Redo { .. } => 14,
+        Decision::Reset { .. } => 14,
         Decision::Refuse { .. } => 15,
-        Decision::Width { .. } => 16,
+        Decision::SetConcurrency { .. } => 16,
         Decision::Pause { .. } => 17,
         Decision::Drain => 18,
         Decision::Refresh => 19,
         Decision::Conclude => 20,
-        Decision::GoOn => 21,
+        Decision::Continue => 21,
         Decision::RecordingFailed { .. } => 22,
         Decision::TrustOutside => 23,
     }

@@ -1,15 +1,15 @@
 //! Runs that the core itself decided.
 
 use mesh_core::event::{Delivery, Event, PlanChange, Request, StartFailure};
-use mesh_core::findings::{BlockReading, Ending, Failure, FailureClass, ProofChoice, ProofEnd};
+use mesh_core::evidence::{BlockReading, Ending, Failure, FailureClass, ProofChoice, ProofEnd};
 use mesh_core::handle;
 use mesh_core::plan::Plan;
 use mesh_core::policy::Policy;
 use mesh_core::state::State;
-use mesh_core::task::{Standing, Task};
+use mesh_core::task::{Eligibility, Task};
 use mesh_core::time::Millis;
 
-use super::{START, attempt, commit, findings, id, task};
+use super::{START, attempt, commit, evidence, id, task};
 use crate::Record;
 
 /// A run in the making: facts are told, the core decides.
@@ -25,7 +25,7 @@ impl Script {
             records: Vec::new(),
         };
         let plan = Plan::build(tasks).unwrap();
-        script.tell(0, Event::Begun { plan, policy });
+        script.tell(0, Event::RunStarted { plan, policy });
         script
     }
 
@@ -71,12 +71,12 @@ impl Script {
         let attempt = attempt(task, number);
         self.ended(at, task, number, Ending::Exited(0));
         let proof = ProofChoice::Named("make test".to_owned());
-        let found = findings(&format!("commit-{task}-{number}"), paths, proof);
+        let found = evidence(&format!("commit-{task}-{number}"), paths, proof);
         self.tell(
             at + 100,
-            Event::Examined {
+            Event::Inspected {
                 attempt: attempt.clone(),
-                findings: Ok(found),
+                evidence: Ok(found),
             },
         );
         let proof = ProofEnd {
@@ -90,7 +90,7 @@ impl Script {
     pub(crate) fn settled(&mut self, at: u64, task: &str, number: u32) {
         let attempt = attempt(task, number);
         let delivery = Delivery::Kept;
-        self.tell(at, Event::Settled { attempt, delivery });
+        self.tell(at, Event::Finalized { attempt, delivery });
     }
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn small_run() -> Vec<Record> {
         task("ui", &[], &["core"]),
         task("ship", &["api", "ui"], &[]),
         Task {
-            standing: Standing::Satisfied {
+            eligibility: Eligibility::Satisfied {
                 commit: Some(commit("commit-before")),
             },
             ..task("before", &[], &[])
@@ -148,7 +148,7 @@ pub(crate) fn small_run() -> Vec<Record> {
     run.tell(32_500, Event::Reopened);
     run.tell(
         33_000,
-        Event::Asked {
+        Event::Requested {
             request: Request::Skip { task: id("late") },
         },
     );
@@ -170,15 +170,15 @@ pub(crate) fn small_run() -> Vec<Record> {
     run.tell(48_100, Event::Tick);
     run.started(48_300, "ship", 2);
     run.ended(55_200, "ship", 2, Ending::Exited(0));
-    let mut asks = findings("commit-ship-2", &["CHANGES"], ProofChoice::Nothing);
+    let mut asks = evidence("commit-ship-2", &["CHANGES"], ProofChoice::Nothing);
     if let BlockReading::Read(block) = &mut asks.block {
         block.blockers = Some("Which version number?".to_owned());
     }
     run.tell(
         55_300,
-        Event::Examined {
+        Event::Inspected {
             attempt: attempt("ship", 2),
-            findings: Ok(asks),
+            evidence: Ok(asks),
         },
     );
     run.settled(55_900, "ship", 2);

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use mesh_core::decision::Decision;
 use mesh_core::event::Event;
-use mesh_core::findings::{Ending, Findings};
+use mesh_core::evidence::{Ending, Evidence};
 use mesh_core::id::{AttemptId, SlotId, TaskId};
 use mesh_core::time::Millis;
 
@@ -80,9 +80,9 @@ impl AttemptTimeline {
         }
     }
 
-    fn left(&mut self, findings: &Findings) {
-        self.changed = findings.changes.paths.clone();
-        self.commit = Some(findings.changes.commit.to_string());
+    fn left(&mut self, evidence: &Evidence) {
+        self.changed = evidence.changes.paths.clone();
+        self.commit = Some(evidence.changes.commit.to_string());
     }
 }
 
@@ -134,12 +134,12 @@ fn take_event(timelines: &mut BTreeMap<AttemptId, AttemptTimeline>, now: Moment,
                 found.exit_code = exit_code(ending);
             }
         }
-        Event::Examined {
+        Event::Inspected {
             attempt,
-            findings: Ok(findings),
+            evidence: Ok(evidence),
         } => {
             if let Some(found) = timelines.get_mut(attempt) {
-                found.left(findings);
+                found.left(evidence);
             }
         }
         Event::Proved { attempt, proof } => {

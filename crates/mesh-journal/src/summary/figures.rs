@@ -88,7 +88,7 @@ fn lower_bound(
         if let (Some(at), Some((start, end))) =
             (state.plan().find(&id.task), executing(attempt, now))
         {
-            durations[at.at()] += end - start;
+            durations[at.index()] += end - start;
             ended |= attempt.ended.is_some();
         }
     }

@@ -181,10 +181,10 @@ impl From<&Decision> for DecisionWire {
             Decision::Reserve { task } => DecisionWire::Reserve {
                 task: task.to_string(),
             },
-            Decision::Look { attempt } => DecisionWire::Look {
+            Decision::Probe { attempt } => DecisionWire::Look {
                 attempt: attempt.into(),
             },
-            Decision::Slow { attempt } => DecisionWire::Slow {
+            Decision::SoftLimitExceeded { attempt } => DecisionWire::Slow {
                 attempt: attempt.into(),
             },
             Decision::Stop { attempt, cause } => DecisionWire::Stop {
@@ -194,7 +194,7 @@ impl From<&Decision> for DecisionWire {
             Decision::Kill { attempt } => DecisionWire::Kill {
                 attempt: attempt.into(),
             },
-            Decision::Examine { attempt } => DecisionWire::Examine {
+            Decision::Inspect { attempt } => DecisionWire::Examine {
                 attempt: attempt.into(),
             },
             Decision::Prove {
@@ -250,14 +250,14 @@ impl From<&Decision> for DecisionWire {
                 task: task.to_string(),
                 reason: reason.into(),
             },
-            Decision::Redo { task, dependents } => DecisionWire::Redo {
+            Decision::Reset { task, dependents } => DecisionWire::Redo {
                 task: task.to_string(),
                 dependents: texts_of(dependents),
             },
             Decision::Refuse { reason } => DecisionWire::Refuse {
                 reason: reason.clone(),
             },
-            Decision::Width { to } => DecisionWire::Width { to: *to },
+            Decision::SetConcurrency { to } => DecisionWire::Width { to: *to },
             Decision::Pause { cause, excused } => DecisionWire::Pause {
                 cause: cause.clone(),
                 excused: excused.iter().map(Into::into).collect(),
@@ -266,7 +266,7 @@ impl From<&Decision> for DecisionWire {
             Decision::Drain => DecisionWire::Drain,
             Decision::Refresh => DecisionWire::Refresh,
             Decision::Conclude => DecisionWire::Conclude,
-            Decision::GoOn => DecisionWire::GoOn,
+            Decision::Continue => DecisionWire::GoOn,
         }
     }
 }
@@ -288,10 +288,10 @@ impl TryFrom<DecisionWire> for Decision {
             DecisionWire::Reserve { task } => Decision::Reserve {
                 task: task_id(task, "task")?,
             },
-            DecisionWire::Look { attempt } => Decision::Look {
+            DecisionWire::Look { attempt } => Decision::Probe {
                 attempt: attempt.try_into()?,
             },
-            DecisionWire::Slow { attempt } => Decision::Slow {
+            DecisionWire::Slow { attempt } => Decision::SoftLimitExceeded {
                 attempt: attempt.try_into()?,
             },
             DecisionWire::Stop { attempt, cause } => Decision::Stop {
@@ -301,7 +301,7 @@ impl TryFrom<DecisionWire> for Decision {
             DecisionWire::Kill { attempt } => Decision::Kill {
                 attempt: attempt.try_into()?,
             },
-            DecisionWire::Examine { attempt } => Decision::Examine {
+            DecisionWire::Examine { attempt } => Decision::Inspect {
                 attempt: attempt.try_into()?,
             },
             DecisionWire::Prove {
@@ -357,12 +357,12 @@ impl TryFrom<DecisionWire> for Decision {
                 task: task_id(task, "task")?,
                 reason: reason.try_into()?,
             },
-            DecisionWire::Redo { task, dependents } => Decision::Redo {
+            DecisionWire::Redo { task, dependents } => Decision::Reset {
                 task: task_id(task, "task")?,
                 dependents: task_ids(dependents, "dependents")?,
             },
             DecisionWire::Refuse { reason } => Decision::Refuse { reason },
-            DecisionWire::Width { to } => Decision::Width { to },
+            DecisionWire::Width { to } => Decision::SetConcurrency { to },
             DecisionWire::Pause { cause, excused } => Decision::Pause {
                 cause,
                 excused: excused
@@ -374,7 +374,7 @@ impl TryFrom<DecisionWire> for Decision {
             DecisionWire::Drain => Decision::Drain,
             DecisionWire::Refresh => Decision::Refresh,
             DecisionWire::Conclude => Decision::Conclude,
-            DecisionWire::GoOn => Decision::GoOn,
+            DecisionWire::GoOn => Decision::Continue,
         })
     }
 }

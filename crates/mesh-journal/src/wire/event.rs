@@ -238,7 +238,7 @@ fn signs_from_wire(wire: Vec<TakenWire>, field: &str) -> Result<Vec<(TaskId, Str
 impl From<&Event> for EventWire {
     fn from(event: &Event) -> Self {
         match event {
-            Event::Begun { plan, policy } => EventWire::Begun {
+            Event::RunStarted { plan, policy } => EventWire::Begun {
                 // As they were given: building them again finds the same faults.
                 tasks: tasks_to_wire(&plan.given_tasks()),
                 policy: policy.into(),
@@ -262,7 +262,7 @@ impl From<&Event> for EventWire {
                     failure,
                 }
             }
-            Event::Looked { attempt, last_sign } => EventWire::Looked {
+            Event::Probed { attempt, last_sign } => EventWire::Looked {
                 attempt: attempt.into(),
                 last_sign: last_sign.0,
             },
@@ -275,19 +275,19 @@ impl From<&Event> for EventWire {
                 ending: ending.into(),
                 tail: tail.clone(),
             },
-            Event::Examined { attempt, findings } => EventWire::Examined {
+            Event::Inspected { attempt, evidence } => EventWire::Examined {
                 attempt: attempt.into(),
-                findings: findings
+                findings: evidence
                     .as_ref()
                     .ok()
-                    .map(|findings| Box::new(findings.into())),
-                failure: findings.as_ref().err().map(Into::into),
+                    .map(|evidence| Box::new(evidence.into())),
+                failure: evidence.as_ref().err().map(Into::into),
             },
             Event::Proved { attempt, proof } => EventWire::Proved {
                 attempt: attempt.into(),
                 proof: proof.into(),
             },
-            Event::Settled { attempt, delivery } => EventWire::Settled {
+            Event::Finalized { attempt, delivery } => EventWire::Settled {
                 attempt: attempt.into(),
                 delivery: delivery.into(),
             },
@@ -299,7 +299,7 @@ impl From<&Event> for EventWire {
                 change: change.as_ref().ok().map(Into::into),
                 problem: change.as_ref().err().cloned(),
             },
-            Event::Asked { request } => EventWire::Asked {
+            Event::Requested { request } => EventWire::Asked {
                 request: request.into(),
             },
             Event::Noticed { attempts, changes } => EventWire::Noticed {
@@ -315,7 +315,7 @@ impl TryFrom<EventWire> for Event {
     type Error = WireError;
     fn try_from(wire: EventWire) -> Result<Self, WireError> {
         Ok(match wire {
-            EventWire::Begun { tasks, policy } => Event::Begun {
+            EventWire::Begun { tasks, policy } => Event::RunStarted {
                 plan: plan_from_wire(tasks)?,
                 policy: policy
                     .try_into()
@@ -340,7 +340,7 @@ impl TryFrom<EventWire> for Event {
                     Err(failure) => StartFailure::Failed(failure.try_into()?),
                 },
             },
-            EventWire::Looked { attempt, last_sign } => Event::Looked {
+            EventWire::Looked { attempt, last_sign } => Event::Probed {
                 attempt: attempt.try_into()?,
                 last_sign: Millis(last_sign),
             },
@@ -357,9 +357,9 @@ impl TryFrom<EventWire> for Event {
                 attempt,
                 findings,
                 failure,
-            } => Event::Examined {
+            } => Event::Inspected {
                 attempt: attempt.try_into()?,
-                findings: match one_of(findings, failure, "findings or failure")? {
+                evidence: match one_of(findings, failure, "findings or failure")? {
                     Ok(findings) => Ok((*findings)
                         .try_into()
                         .map_err(|error: WireError| error.within("findings"))?),
@@ -370,7 +370,7 @@ impl TryFrom<EventWire> for Event {
                 attempt: attempt.try_into()?,
                 proof: proof.into(),
             },
-            EventWire::Settled { attempt, delivery } => Event::Settled {
+            EventWire::Settled { attempt, delivery } => Event::Finalized {
                 attempt: attempt.try_into()?,
                 delivery: delivery.into(),
             },
@@ -384,7 +384,7 @@ impl TryFrom<EventWire> for Event {
                     Err(problem) => Err(problem),
                 },
             },
-            EventWire::Asked { request } => Event::Asked {
+            EventWire::Asked { request } => Event::Requested {
                 request: request.try_into()?,
             },
             EventWire::Noticed { attempts, changes } => Event::Noticed {

@@ -1,7 +1,7 @@
 //! Endings, findings and proofs in their stored form.
 
-use mesh_core::findings::{
-    BlockReading, ChangeSet, ChangedClaim, Ending, FinalBlock, Findings, ProofChoice, ProofEnd,
+use mesh_core::evidence::{
+    BlockReading, ChangeSet, ChangedClaim, Ending, Evidence, FinalBlock, ProofChoice, ProofEnd,
     ScopeBreach, Unrecorded,
 };
 use mesh_core::task::Commit;
@@ -254,8 +254,8 @@ pub(super) struct FindingsWire {
     proof: ProofWire,
 }
 
-impl From<&Findings> for FindingsWire {
-    fn from(findings: &Findings) -> Self {
+impl From<&Evidence> for FindingsWire {
+    fn from(findings: &Evidence) -> Self {
         FindingsWire {
             block: (&findings.block).into(),
             changes: (&findings.changes).into(),
@@ -264,10 +264,10 @@ impl From<&Findings> for FindingsWire {
     }
 }
 
-impl TryFrom<FindingsWire> for Findings {
+impl TryFrom<FindingsWire> for Evidence {
     type Error = WireError;
     fn try_from(wire: FindingsWire) -> Result<Self, WireError> {
-        Ok(Findings {
+        Ok(Evidence {
             block: wire.block.into(),
             changes: wire.changes.try_into()?,
             proof: wire.proof.into(),

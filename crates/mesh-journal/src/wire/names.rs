@@ -1,7 +1,7 @@
 //! Ids and small values in their stored form.
 
 use mesh_core::decision::NeedCommit;
-use mesh_core::findings::{Failure, FailureClass};
+use mesh_core::evidence::{Failure, FailureClass};
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
 use mesh_core::task::Commit;
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use mesh_core::plan::Plan;
 use mesh_core::policy::{Policy, Rank, Unlabelled};
-use mesh_core::task::{Commit, Standing, Task};
+use mesh_core::task::{Commit, Eligibility, Task};
 use mesh_core::time::Span;
 use serde::{Deserialize, Serialize};
 
@@ -51,34 +51,34 @@ enum StandingWire {
     },
 }
 
-impl From<&Standing> for StandingWire {
-    fn from(standing: &Standing) -> Self {
-        match standing {
-            Standing::Open => StandingWire::Open,
-            Standing::Satisfied { commit } => StandingWire::Satisfied {
+impl From<&Eligibility> for StandingWire {
+    fn from(eligibility: &Eligibility) -> Self {
+        match eligibility {
+            Eligibility::Open => StandingWire::Open,
+            Eligibility::Satisfied { commit } => StandingWire::Satisfied {
                 commit: commit.as_ref().map(|commit| commit.0.clone()),
             },
-            Standing::Container => StandingWire::Container,
-            Standing::NotOurs { reason } => StandingWire::NotOurs {
+            Eligibility::Container => StandingWire::Container,
+            Eligibility::NotOurs { reason } => StandingWire::NotOurs {
                 reason: reason.clone(),
             },
-            Standing::Faulty { reason } => StandingWire::Faulty {
+            Eligibility::Faulty { reason } => StandingWire::Faulty {
                 reason: reason.clone(),
             },
         }
     }
 }
 
-impl From<StandingWire> for Standing {
+impl From<StandingWire> for Eligibility {
     fn from(wire: StandingWire) -> Self {
         match wire {
-            StandingWire::Open => Standing::Open,
-            StandingWire::Satisfied { commit } => Standing::Satisfied {
+            StandingWire::Open => Eligibility::Open,
+            StandingWire::Satisfied { commit } => Eligibility::Satisfied {
                 commit: commit.map(Commit),
             },
-            StandingWire::Container => Standing::Container,
-            StandingWire::NotOurs { reason } => Standing::NotOurs { reason },
-            StandingWire::Faulty { reason } => Standing::Faulty { reason },
+            StandingWire::Container => Eligibility::Container,
+            StandingWire::NotOurs { reason } => Eligibility::NotOurs { reason },
+            StandingWire::Faulty { reason } => Eligibility::Faulty { reason },
         }
     }
 }
@@ -88,7 +88,7 @@ impl From<&Task> for TaskWire {
         TaskWire {
             id: task.id.to_string(),
             title: task.title.clone(),
-            standing: (&task.standing).into(),
+            standing: (&task.eligibility).into(),
             needs: texts_of(&task.needs),
             outside: texts_of(&task.outside),
             locks: task.locks.iter().map(ToString::to_string).collect(),
@@ -106,7 +106,7 @@ impl TryFrom<TaskWire> for Task {
         Ok(Task {
             id: task_id(wire.id, "id")?,
             title: wire.title,
-            standing: wire.standing.into(),
+            eligibility: wire.standing.into(),
             needs: task_ids(wire.needs, "needs")?,
             outside: task_ids(wire.outside, "outside")?,
             locks: wire

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::Plan;
 use mesh_core::policy::{Policy, Rank, Unlabelled};
-use mesh_core::task::{Standing, Task};
+use mesh_core::task::{Eligibility, Task};
 use mesh_core::time::Span;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -115,24 +115,24 @@ fn text() -> impl Strategy<Value = String> {
     any::<String>()
 }
 
-fn standing() -> impl Strategy<Value = Standing> {
+fn standing() -> impl Strategy<Value = Eligibility> {
     prop_oneof![
-        4 => Just(Standing::Open),
-        1 => option::of(text()).prop_map(|commit| Standing::Satisfied { commit: commit.map(mesh_core::task::Commit) }),
-        1 => Just(Standing::Container),
-        1 => text().prop_map(|reason| Standing::NotOurs { reason }),
-        1 => text().prop_map(|reason| Standing::Faulty { reason }),
+        4 => Just(Eligibility::Open),
+        1 => option::of(text()).prop_map(|commit| Eligibility::Satisfied { commit: commit.map(mesh_core::task::Commit) }),
+        1 => Just(Eligibility::Container),
+        1 => text().prop_map(|reason| Eligibility::NotOurs { reason }),
+        1 => text().prop_map(|reason| Eligibility::Faulty { reason }),
     ]
 }
 
 prop_compose! {
     fn task()(
-        id in task_id(), title in text(), standing in standing(), needs in vec(task_id(), 0..4), outside in vec(task_id(), 0..2),
+        id in task_id(), title in text(), eligibility in standing(), needs in vec(task_id(), 0..4), outside in vec(task_id(), 0..2),
         locks in btree_set("[a-c]{1,2}(-[0-9])?", 0..3), priority in any::<i32>(), estimate_minutes in option::of(any::<u32>()),
         checkpoint in any::<bool>(), tie in any::<u32>(),
     ) -> Task {
         let locks = locks.into_iter().map(|text| LockGroup::new(text).unwrap()).collect();
-        Task { id, title, standing, needs, outside, locks, priority, estimate_minutes, checkpoint, tie }
+        Task { id, title, eligibility, needs, outside, locks, priority, estimate_minutes, checkpoint, tie }
     }
 }
 
@@ -171,7 +171,7 @@ mod texts {
     use super::*;
     use mesh_core::decision::SkipReason;
     use mesh_core::event::{Delivery, StartFailure};
-    use mesh_core::findings::{BlockReading, ChangedClaim, Ending, Findings, ProofChoice};
+    use mesh_core::evidence::{BlockReading, ChangedClaim, Ending, Evidence, ProofChoice};
     use mesh_core::id::AttemptId;
 
     pub(super) struct Filling {
@@ -199,8 +199,8 @@ mod texts {
             }
         }
 
-        fn findings(&mut self, findings: &mut Findings) {
-            match &mut findings.block {
+        fn evidence(&mut self, evidence: &mut Evidence) {
+            match &mut evidence.block {
                 BlockReading::Missing(why) => *why = self.text(),
                 BlockReading::Read(block) => {
                     block.pr = Some(self.text());
@@ -212,11 +212,11 @@ mod texts {
                     };
                 }
             }
-            let changes = &mut findings.changes;
+            let changes = &mut evidence.changes;
             changes.commit = self.commit();
             changes.paths = self.texts.clone();
             changes.strays = vec![self.commit(), self.commit()];
-            match &mut findings.proof {
+            match &mut evidence.proof {
                 ProofChoice::Named(text)
                 | ProofChoice::SelfChecked(text)
                 | ProofChoice::Refused(text) => {
@@ -231,7 +231,7 @@ mod texts {
             match event {
                 Event::Claimed { attempt }
                 | Event::Started { attempt }
-                | Event::Looked { attempt, .. } => *attempt = id,
+                | Event::Probed { attempt, .. } => *attempt = id,
                 Event::StartFailed { attempt, cause } => {
                     *attempt = id;
                     match cause {
@@ -248,10 +248,10 @@ mod texts {
                     self.ending(ending);
                     *tail = self.text();
                 }
-                Event::Examined { attempt, findings } => {
+                Event::Inspected { attempt, evidence } => {
                     *attempt = id;
-                    match findings {
-                        Ok(findings) => self.findings(findings),
+                    match evidence {
+                        Ok(evidence) => self.evidence(evidence),
                         Err(failure) => failure.detail = self.text(),
                     }
                 }
@@ -260,7 +260,7 @@ mod texts {
                     self.ending(&mut proof.ending);
                     proof.tail = self.text();
                 }
-                Event::Settled { attempt, delivery } => {
+                Event::Finalized { attempt, delivery } => {
                     *attempt = id;
                     match delivery {
                         Delivery::Kept => {}
@@ -279,11 +279,11 @@ mod texts {
                     *attempts = vec![id];
                     *changes = self.texts.clone();
                 }
-                Event::Begun { .. }
+                Event::RunStarted { .. }
                 | Event::Reopened
                 | Event::Tick
                 | Event::Refreshed { .. }
-                | Event::Asked { .. }
+                | Event::Requested { .. }
                 | Event::Concluded => {}
             }
         }
@@ -336,7 +336,7 @@ proptest! {
     #[test]
     fn a_plan_and_a_policy_come_back_equal(tasks in vec(task(), 0..12), policy in policy()) {
         let (plan, _) = Plan::build_tolerant(tasks);
-        let event = Event::Begun { plan, policy };
+        let event = Event::RunStarted { plan, policy };
         prop_assert_eq!(round_trip(&event, &[]).event, event);
     }
 

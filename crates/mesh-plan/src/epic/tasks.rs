@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::issue::{EdgeKind, Issue, IssueKind, IssueStatus};
-use mesh_core::task::{Standing, Task};
+use mesh_core::task::{Eligibility, Task};
 
 use super::bead::details_of;
 use super::hierarchy::Hierarchy;
@@ -152,7 +152,7 @@ impl<'a> Reader<'a, '_> {
         task.estimate_minutes = issue.estimate_minutes;
         task.checkpoint = is_checkpoint(issue);
         task.locks = self.locks(issue);
-        task.standing = self.standing(issue);
+        task.eligibility = self.eligibility(issue);
         let mut blockers = self.blockers(issue);
         if issue.kind == IssueKind::Epic {
             let children = self.hierarchy.children(&issue.id).iter();
@@ -178,14 +178,14 @@ impl<'a> Reader<'a, '_> {
         let mut task = Task::open(issue.id.clone());
         task.title.clone_from(&issue.title);
         task.priority = issue.priority;
-        task.standing = Standing::Satisfied { commit: None };
+        task.eligibility = Eligibility::Satisfied { commit: None };
         if issue.kind == IssueKind::Epic {
             let below = self.hierarchy.children(&issue.id).iter().filter(|child| {
                 // What the plan has as a member may still be open; the epic is closed all the same.
                 self.outsiders.contains(*child)
             });
             task.needs = below.map(|child| (*child).clone()).collect();
-            task.standing = Standing::Container;
+            task.eligibility = Eligibility::Container;
         }
         task
     }
@@ -258,14 +258,14 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn standing(&mut self, issue: &Issue) -> Standing {
+    fn eligibility(&mut self, issue: &Issue) -> Eligibility {
         if issue.kind == IssueKind::Epic {
             return self.standing_of_epic(issue);
         }
         if let Some((epic, word)) = self.aside_above(&issue.id)
             && issue.status != IssueStatus::Closed
         {
-            return Standing::NotOurs {
+            return Eligibility::NotOurs {
                 reason: format!("its epic {epic} is {word}"),
             };
         }
@@ -274,20 +274,20 @@ impl<'a> Reader<'a, '_> {
             None => "in progress, held by nobody that is named".to_owned(),
         };
         match &issue.status {
-            IssueStatus::Closed => Standing::Satisfied { commit: None },
-            IssueStatus::Open if issue.assignee.is_none() => Standing::Open,
-            IssueStatus::Open | IssueStatus::InProgress if (self.ours)(issue) => Standing::Open,
-            IssueStatus::Open | IssueStatus::InProgress => Standing::NotOurs { reason: held() },
-            aside => Standing::NotOurs {
+            IssueStatus::Closed => Eligibility::Satisfied { commit: None },
+            IssueStatus::Open if issue.assignee.is_none() => Eligibility::Open,
+            IssueStatus::Open | IssueStatus::InProgress if (self.ours)(issue) => Eligibility::Open,
+            IssueStatus::Open | IssueStatus::InProgress => Eligibility::NotOurs { reason: held() },
+            aside => Eligibility::NotOurs {
                 reason: put_aside(aside).unwrap_or_else(|| aside.as_str().to_owned()),
             },
         }
     }
 
     /// An epic holds its children. One that was closed over open children is closed all the same, and a person should know.
-    fn standing_of_epic(&mut self, epic: &Issue) -> Standing {
+    fn standing_of_epic(&mut self, epic: &Issue) -> Eligibility {
         if epic.status != IssueStatus::Closed {
-            return Standing::Container;
+            return Eligibility::Container;
         }
         let below = self.hierarchy.below(&epic.id);
         let open: Vec<&str> = below
@@ -301,7 +301,7 @@ impl<'a> Reader<'a, '_> {
             .map(TaskId::as_str)
             .collect();
         if open.is_empty() {
-            return Standing::Container;
+            return Eligibility::Container;
         }
         let message = format!(
             "epic {} is closed, but {} under it are not; what waits for the epic does not wait for them",
@@ -310,7 +310,7 @@ impl<'a> Reader<'a, '_> {
         );
         self.diagnostics
             .push(Diagnostic::warning(message).about(&epic.id));
-        Standing::Satisfied { commit: None }
+        Eligibility::Satisfied { commit: None }
     }
 
     /// The nearest epic between `id` and the root that a person put aside; the root was asked for, so it does not count.

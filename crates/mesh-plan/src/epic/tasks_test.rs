@@ -53,7 +53,7 @@ fn the_recorded_epic_has_its_five_tasks() {
         loaded
             .tasks
             .iter()
-            .all(|task| task.standing == Standing::Open && task.outside.is_empty())
+            .all(|task| task.eligibility == Eligibility::Open && task.outside.is_empty())
     );
     assert!(loaded.plan().is_ok());
 }
@@ -64,14 +64,14 @@ fn what_others_hold_is_reported_and_what_is_ours_is_run() {
     let ours = |issue: &Issue| issue.assignee.as_deref() == Some("mesh-1");
     let loaded = load(&Target::Epic(id("t-wjx")), &later, &ours);
     assert_eq!(loaded.tasks.len(), 5, "the event below t-wjx.3 is no task");
-    assert_eq!(find(&loaded, "t-wjx.1").standing, Standing::Open);
+    assert_eq!(find(&loaded, "t-wjx.1").eligibility, Eligibility::Open);
     assert_eq!(
-        find(&loaded, "t-wjx.2").standing,
-        Standing::NotOurs {
+        find(&loaded, "t-wjx.2").eligibility,
+        Eligibility::NotOurs {
             reason: "held by mesh-2".to_owned()
         }
     );
-    assert_eq!(find(&loaded, "t-wjx.4").standing, Standing::Open);
+    assert_eq!(find(&loaded, "t-wjx.4").eligibility, Eligibility::Open);
 }
 
 #[test]
@@ -87,13 +87,13 @@ fn every_status_has_its_standing() {
         stands(under("g"), IssueStatus::Other("pinned".to_owned()), None),
     ]);
     let loaded = of_epic("e", &issues);
-    let reason = |name: &str| match &find(&loaded, name).standing {
-        Standing::NotOurs { reason } => reason.clone(),
+    let reason = |name: &str| match &find(&loaded, name).eligibility {
+        Eligibility::NotOurs { reason } => reason.clone(),
         other => format!("{other:?}"),
     };
     assert_eq!(
-        find(&loaded, "a").standing,
-        Standing::Satisfied { commit: None }
+        find(&loaded, "a").eligibility,
+        Eligibility::Satisfied { commit: None }
     );
     assert_eq!(reason("b"), "held by ada");
     assert_eq!(reason("c"), "in progress, held by nobody that is named");
@@ -101,9 +101,9 @@ fn every_status_has_its_standing() {
     assert_eq!(reason("f"), "deferred");
     assert_eq!(reason("g"), "has the status `pinned`");
     let mine = load(&Target::Epic(id("e")), &issues, &|_| true);
-    assert_eq!(find(&mine, "b").standing, Standing::Open);
+    assert_eq!(find(&mine, "b").eligibility, Eligibility::Open);
     assert!(
-        matches!(find(&mine, "d").standing, Standing::NotOurs { .. }),
+        matches!(find(&mine, "d").eligibility, Eligibility::NotOurs { .. }),
         "a hold by hand stays one"
     );
 }
@@ -120,7 +120,7 @@ fn a_nested_epic_holds_its_children_and_passes_its_blockers_on() {
         task("x", "elsewhere", &[]),
     ]);
     let loaded = of_epic("e", &issues);
-    assert_eq!(find(&loaded, "e.1").standing, Standing::Container);
+    assert_eq!(find(&loaded, "e.1").eligibility, Eligibility::Container);
     assert_eq!(names(&find(&loaded, "e.1").needs), ["a", "e.1.1", "e.1.2"]);
     assert_eq!(
         names(&find(&loaded, "e.1.1").needs),
@@ -187,14 +187,14 @@ fn an_open_blocker_outside_is_named_and_a_closed_one_joins() {
         ["a", "b", "done", "f", "f.1", "f.2", "f.2.1"]
     );
     assert_eq!(
-        find(&loaded, "done").standing,
-        Standing::Satisfied { commit: None }
+        find(&loaded, "done").eligibility,
+        Eligibility::Satisfied { commit: None }
     );
     assert!(
         find(&loaded, "done").needs.is_empty(),
         "its own needs are history"
     );
-    assert_eq!(find(&loaded, "f").standing, Standing::Container);
+    assert_eq!(find(&loaded, "f").eligibility, Eligibility::Container);
     assert_eq!(names(&find(&loaded, "f").needs), ["f.1", "f.2"]);
     assert_eq!(names(&find(&loaded, "f.2").needs), ["f.2.1"]);
     let outsiders: Vec<&str> = loaded
@@ -322,21 +322,21 @@ fn epics_that_were_put_aside_or_closed_early_are_told() {
     ]);
     let loaded = of_epic("e", &issues);
     assert_eq!(
-        find(&loaded, "f.1").standing,
-        Standing::NotOurs {
+        find(&loaded, "f.1").eligibility,
+        Eligibility::NotOurs {
             reason: "its epic f is blocked".to_owned()
         }
     );
     assert_eq!(
-        find(&loaded, "f.2").standing,
-        Standing::Satisfied { commit: None }
+        find(&loaded, "f.2").eligibility,
+        Eligibility::Satisfied { commit: None }
     );
     assert_eq!(
-        find(&loaded, "g").standing,
-        Standing::Satisfied { commit: None }
+        find(&loaded, "g").eligibility,
+        Eligibility::Satisfied { commit: None }
     );
-    assert_eq!(find(&loaded, "g.1").standing, Standing::Open);
-    assert_eq!(find(&loaded, "h").standing, Standing::Container);
+    assert_eq!(find(&loaded, "g.1").eligibility, Eligibility::Open);
+    assert_eq!(find(&loaded, "h").eligibility, Eligibility::Container);
     assert_eq!(
         said(&loaded),
         [

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mesh_core::task::{Standing, Task};
+use mesh_core::task::{Eligibility, Task};
 
 use super::{ItemStatus, Slot, StItem, StPlan};
 use crate::details::{ProofFrom, TaskDetails};
@@ -62,7 +62,7 @@ fn task(slot: &Slot, tie: u32) -> Task {
     let item = &slot.item;
     let mut task = Task::open(item.id.clone());
     task.title = title(item);
-    task.standing = standing(item);
+    task.eligibility = eligibility(item);
     task.needs = item.deps.iter().map(|dep| dep.id.clone()).collect();
     task.locks.clone_from(&slot.notes.meta.locks);
     task.priority = slot.notes.meta.priority.unwrap_or(DEFAULT_PRIORITY);
@@ -83,13 +83,13 @@ fn title(item: &StItem) -> String {
         .to_owned()
 }
 
-fn standing(item: &StItem) -> Standing {
+fn eligibility(item: &StItem) -> Eligibility {
     let aside = |word: &str| {
         let last = item
             .comments
             .last()
             .and_then(|comment| comment.text.trim().lines().next());
-        Standing::NotOurs {
+        Eligibility::NotOurs {
             reason: last.map_or_else(
                 || word.to_owned(),
                 |last| {
@@ -102,13 +102,13 @@ fn standing(item: &StItem) -> Standing {
         }
     };
     match item.status {
-        ItemStatus::Pending | ItemStatus::InProgress => Standing::Open,
-        ItemStatus::Completed => Standing::Satisfied { commit: None },
+        ItemStatus::Pending | ItemStatus::InProgress => Eligibility::Open,
+        ItemStatus::Completed => Eligibility::Satisfied { commit: None },
         ItemStatus::Blocked => aside("marked as blocked"),
-        ItemStatus::Deferred => Standing::NotOurs {
+        ItemStatus::Deferred => Eligibility::NotOurs {
             reason: "deferred".to_owned(),
         },
-        ItemStatus::Canceled => Standing::NotOurs {
+        ItemStatus::Canceled => Eligibility::NotOurs {
             reason: "canceled".to_owned(),
         },
     }

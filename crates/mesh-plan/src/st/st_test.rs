@@ -60,7 +60,7 @@ fn task_line(task: &Task, loaded: &SourceSnapshot) -> String {
         "task {:?} tie {} {:?}",
         task.id.as_str(),
         task.tie,
-        task.standing
+        task.eligibility
     );
     if !task.needs.is_empty() {
         let _ = write!(line, " needs [{}]", ids(&task.needs));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mesh_core::decision::{Action, Decision};
 use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
 use mesh_core::policy::Unlabelled;
-use mesh_core::task::{Commit, Standing, Task};
+use mesh_core::task::{Commit, Eligibility, Task};
 
 use super::{Account, Judge, Step, locks_of};
 
@@ -47,11 +47,12 @@ impl Judge {
         let Some(task) = world.seen.get(id) else {
             return Err(format!("{attempt} starts, but its task was removed"));
         };
-        if task.standing != Standing::Open && !self.redone.contains(id) || !task.outside.is_empty()
+        if task.eligibility != Eligibility::Open && !self.redone.contains(id)
+            || !task.outside.is_empty()
         {
             return Err(format!(
                 "{attempt} starts, but its task stands as {:?}, blocked by {:?}",
-                task.standing, task.outside
+                task.eligibility, task.outside
             ));
         }
         if let Some(need) = task.needs.iter().find(|need| !self.is_done(world, need, 0)) {
@@ -116,8 +117,8 @@ impl Judge {
                 (
                     _,
                     Some(Task {
-                        standing:
-                            Standing::Satisfied {
+                        eligibility:
+                            Eligibility::Satisfied {
                                 commit: Some(commit),
                             },
                         ..

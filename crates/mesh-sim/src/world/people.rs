@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mesh_core::event::{Event, PlanChange, Request};
 use mesh_core::id::{LockGroup, TaskId};
-use mesh_core::task::{Standing, Task};
+use mesh_core::task::{Eligibility, Task};
 
 use super::{Next, World};
 
@@ -55,7 +55,7 @@ impl World {
         match person {
             Person::Edits(edit) => self.edit(edit),
             Person::Asks(request) if self.up => {
-                return Next::Tell(Box::new(Event::Asked { request }));
+                return Next::Tell(Box::new(Event::Requested { request }));
             }
             Person::Asks(request) => self.requests.push(request),
             Person::Machine(works) => self.machine_works = works,
@@ -112,9 +112,9 @@ impl World {
                 if let Some(task) = self
                     .source
                     .get_mut(&id)
-                    .filter(|task| task.standing == Standing::Open)
+                    .filter(|task| task.eligibility == Eligibility::Open)
                 {
-                    task.standing = Standing::NotOurs {
+                    task.eligibility = Eligibility::NotOurs {
                         reason: "held by ada".to_owned(),
                     };
                     sign(&id, "it was given to ada");
@@ -125,9 +125,9 @@ impl World {
             Edit::GiveBack(id) => {
                 let task = self.source.get_mut(&id);
                 if let Some(task) =
-                    task.filter(|task| matches!(task.standing, Standing::NotOurs { .. }))
+                    task.filter(|task| matches!(task.eligibility, Eligibility::NotOurs { .. }))
                 {
-                    task.standing = Standing::Open;
+                    task.eligibility = Eligibility::Open;
                     self.tracker.entry(id).or_default().theirs = None;
                 }
             }
@@ -135,9 +135,9 @@ impl World {
                 if let Some(task) = self
                     .source
                     .get_mut(&id)
-                    .filter(|task| task.standing == Standing::Open)
+                    .filter(|task| task.eligibility == Eligibility::Open)
                 {
-                    task.standing = Standing::Satisfied { commit: None };
+                    task.eligibility = Eligibility::Satisfied { commit: None };
                     self.closed
                         .insert(id.clone(), "its status became closed".to_owned());
                     self.tracker.entry(id).or_default().ours = false;

@@ -9,7 +9,7 @@ use mesh_journal::{RunId, locks};
 use mesh_vcs::{Backend, Workspace};
 
 use crate::commands::run_lookup::RunArgs;
-use crate::commands::workspaces::{Found, Held, Owner, Standing, inventory};
+use crate::commands::workspaces::{Found, Held, Owner, Removability, inventory};
 use crate::error::{CommandError, Kind};
 use crate::exit_code;
 use crate::inside;
@@ -50,10 +50,10 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         .filter(|found| is_asked(found, run.as_ref(), &args.tasks))
         .collect();
     check_tasks(&asked, &args.tasks)?;
-    let may_go = |found: &Found, is_store_free: bool| match found.standing {
-        Standing::Kept => true,
-        Standing::Unknown => args.all && is_store_free,
-        Standing::ShimHandle | Standing::Owed => false,
+    let may_go = |found: &Found, is_store_free: bool| match found.removability {
+        Removability::Kept => true,
+        Removability::Unknown => args.all && is_store_free,
+        Removability::ShimHandle | Removability::PendingWork => false,
     };
     let is_store_free = !locks::is_held(vcs.store_path())?;
     let (mut goes, stays): (Vec<Found>, Vec<Found>) = asked
@@ -168,7 +168,8 @@ fn remove_all(vcs: &Backend, goes: Vec<Found>, shell: &mut Shell) -> Result<u8, 
 
 /// What an attempt changed is not lost with its workspace. Says what became of it, as the end of a line.
 fn save(vcs: &Backend, found: &Found) -> String {
-    let (Owner::Attempt(run, attempt), Standing::Kept) = (&found.owner, found.standing) else {
+    let (Owner::Attempt(run, attempt), Removability::Kept) = (&found.owner, found.removability)
+    else {
         return String::new();
     };
     let dir = MeshDir::of(vcs.main_root()).run(run).attempt(attempt);

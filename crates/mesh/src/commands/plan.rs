@@ -10,7 +10,7 @@ use mesh_core::plan::EstimateSource;
 use mesh_core::policy::Unlabelled;
 use mesh_core::rank::Ranking;
 use mesh_core::state::State;
-use mesh_core::task::{Standing, Task};
+use mesh_core::task::{Eligibility, Task};
 use mesh_core::text::{counted, one_line};
 use mesh_core::time::Millis;
 use mesh_engine::SourceSetup;
@@ -126,9 +126,9 @@ fn object(
     let runs: Vec<Ix> = waves.iter().flatten().copied().collect();
     // A task runs only if some wave holds it. A pick does not unlock anything, so its needs stand before it all the same.
     let mut in_a_wave = vec![false; plan.tasks().len()];
-    runs.iter().for_each(|at| in_a_wave[at.at()] = true);
+    runs.iter().for_each(|at| in_a_wave[at.index()] = true);
     let mut order = ranking.runnable(plan);
-    order.retain(|at| in_a_wave[at.at()]);
+    order.retain(|at| in_a_wave[at.index()]);
     let minutes: Vec<u64> = plan.all().map(|at| plan.open_minutes(at)).collect();
     let bound = bounds(plan, scope.policy.concurrency, &minutes);
     let id = |at: &Ix| plan.task(*at).id.to_string();
@@ -182,7 +182,7 @@ fn object(
 /// The state a run would begin with, to say of each task what it waits for.
 fn forecast_state(scope: &Scope) -> State {
     let mut state = State::new();
-    let begun = mesh_core::event::Event::Begun {
+    let begun = mesh_core::event::Event::RunStarted {
         plan: scope.plan.clone(),
         policy: scope.policy.clone(),
     };
@@ -191,12 +191,12 @@ fn forecast_state(scope: &Scope) -> State {
 }
 
 fn word(task: &Task, state: &State, at: Ix) -> &'static str {
-    match &task.standing {
-        Standing::NotOurs { .. } | Standing::Faulty { .. } => "not-run",
-        Standing::Container => "container",
-        Standing::Satisfied { .. } => "satisfied",
-        Standing::Open if state.is_ready(at) => "ready",
-        Standing::Open => "waiting",
+    match &task.eligibility {
+        Eligibility::NotOurs { .. } | Eligibility::Faulty { .. } => "not-run",
+        Eligibility::Container => "container",
+        Eligibility::Satisfied { .. } => "satisfied",
+        Eligibility::Open if state.is_ready(at) => "ready",
+        Eligibility::Open => "waiting",
     }
 }
 
@@ -215,7 +215,7 @@ fn warnings(scope: &Scope, agent: Option<&Profile>) -> Vec<Diagnostic> {
     let plan = &scope.plan;
     let open = || {
         plan.all()
-            .filter(|at| plan.task(*at).standing == Standing::Open)
+            .filter(|at| plan.task(*at).eligibility == Eligibility::Open)
     };
     let unlabelled = open().filter(|at| plan.task(*at).locks.is_empty()).count();
     let mut warnings = Vec::new();

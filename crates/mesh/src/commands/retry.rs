@@ -83,7 +83,7 @@ fn tasks_again(decisions: &[Decision]) -> Vec<TaskId> {
     decisions
         .iter()
         .filter_map(|decision| match decision {
-            Decision::Redo { task, dependents } => Some(std::iter::once(task).chain(dependents)),
+            Decision::Reset { task, dependents } => Some(std::iter::once(task).chain(dependents)),
             _ => None,
         })
         .flatten()

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mesh_core::task::Standing;
+use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line};
 use mesh_core::time::Span;
 use mesh_engine::{EngineError, NewRun, World};
@@ -118,14 +118,14 @@ fn nothing_to_do(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<u8, Co
         .plan
         .tasks()
         .iter()
-        .filter(|task| matches!(task.standing, Standing::Satisfied { .. }))
+        .filter(|task| matches!(task.eligibility, Eligibility::Satisfied { .. }))
         .count();
     let not_ours: Vec<String> = scope
         .plan
         .tasks()
         .iter()
-        .filter_map(|task| match &task.standing {
-            Standing::NotOurs { reason } | Standing::Faulty { reason } => {
+        .filter_map(|task| match &task.eligibility {
+            Eligibility::NotOurs { reason } | Eligibility::Faulty { reason } => {
                 Some(format!("{} is not run: {reason}", task.id))
             }
             _ => None,
@@ -195,7 +195,7 @@ fn confirm(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<(), CommandE
         .plan
         .tasks()
         .iter()
-        .filter(|task| task.standing == Standing::Open)
+        .filter(|task| task.eligibility == Eligibility::Open)
     {
         shell.line(format!("  {}  {}", task.id, one_line(&task.title)));
     }

@@ -254,10 +254,10 @@ pub(crate) fn decisions(
     let mut state = read.state.clone();
     for (_, waiting) in read_requests(&run_dir.control()).unwrap_or_default() {
         if let Ok(request) = waiting {
-            let _ = mesh_core::handle(&mut state, read.latest, &Event::Asked { request });
+            let _ = mesh_core::handle(&mut state, read.latest, &Event::Requested { request });
         }
     }
-    let event = Event::Asked {
+    let event = Event::Requested {
         request: request.clone(),
     };
     let decisions = mesh_core::decide(&state, read.latest, &event);

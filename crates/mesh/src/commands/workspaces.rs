@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use mesh_journal::RunId;
 use serde::Serialize;
 
-pub(crate) use inventory::{Found, Held, Owner, Standing, inventory};
+pub(crate) use inventory::{Found, Held, Owner, Removability, inventory};
 
 use crate::error::CommandError;
 use crate::exit_code;
@@ -88,11 +88,11 @@ impl Found {
             run: self.owner.run().map(RunId::as_str),
             task: attempt.map(|attempt| attempt.task.as_str()),
             attempt: attempt.map(|attempt| attempt.number),
-            state: match self.standing {
-                Standing::ShimHandle => "live",
-                Standing::Owed => "owed",
-                Standing::Kept => "kept",
-                Standing::Unknown => "unknown",
+            state: match self.removability {
+                Removability::ShimHandle => "live",
+                Removability::PendingWork => "pending",
+                Removability::Kept => "kept",
+                Removability::Unknown => "unknown",
             },
             reason: &self.reason,
             commit: self.listed.commit.as_ref().map(mesh_vcs::CommitId::as_str),

@@ -5,9 +5,9 @@ use std::io::{IsTerminal, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 use mesh_core::decision::Decision;
 use mesh_core::event::Event;
-use mesh_core::findings::brief;
+use mesh_core::evidence::brief;
 use mesh_core::state::State;
-use mesh_core::task::Standing;
+use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line, shortened, visible};
 use mesh_core::time::Millis;
 use mesh_engine::Observer;
@@ -30,7 +30,7 @@ impl Width {
         let shown = counted(usize::from(now), "agent");
         if decisions
             .iter()
-            .any(|one| matches!(one, Decision::Width { .. }))
+            .any(|one| matches!(one, Decision::SetConcurrency { .. }))
         {
             self.0 = Some(now);
             return Some(format!("at most {shown} at once from now on"));
@@ -108,7 +108,7 @@ impl Observer for Progress {
                 state
                     .plan()
                     .all()
-                    .filter(|at| state.plan().task(*at).standing != Standing::Container)
+                    .filter(|at| state.plan().task(*at).eligibility != Eligibility::Container)
             };
             bar.set_length(tasks().count() as u64);
             bar.set_position(tasks().filter(|at| state.is_done(*at)).count() as u64);
@@ -166,21 +166,21 @@ fn said(decision: &Decision) -> Option<String> {
         Decision::Reserve { task } => {
             format!("locks are kept for {task}, which was passed over too often")
         }
-        Decision::Redo { task, .. } => format!("{task} is run again"),
+        Decision::Reset { task, .. } => format!("{task} is run again"),
         Decision::Start { .. }
-        | Decision::Look { .. }
-        | Decision::Slow { .. }
-        | Decision::Examine { .. }
+        | Decision::Probe { .. }
+        | Decision::SoftLimitExceeded { .. }
+        | Decision::Inspect { .. }
         | Decision::Prove { .. }
         | Decision::Refuse { .. }
         | Decision::RecordingFailed { .. }
         | Decision::TrustOutside
         | Decision::Pause { .. }
-        | Decision::Width { .. }
+        | Decision::SetConcurrency { .. }
         | Decision::Drain
         | Decision::Refresh
         | Decision::Conclude
-        | Decision::GoOn => return None,
+        | Decision::Continue => return None,
     })
 }
 
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_width_that_was_told_is_taken_back_when_the_run_is_taken_up() {
         let mut width = Width::default();
-        let narrowed = [Decision::Width { to: 1 }];
+        let narrowed = [Decision::SetConcurrency { to: 1 }];
         assert_eq!(width.said(&Event::Reopened, &[], 3), None);
         assert_eq!(
             width.said(&Event::Tick, &narrowed, 1).unwrap(),

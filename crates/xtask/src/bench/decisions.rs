@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mesh_core::decision::Action;
 use mesh_core::event::Event;
-use mesh_core::findings::Ending;
+use mesh_core::evidence::Ending;
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
 use mesh_core::plan::Plan;
 use mesh_core::policy::Policy;
@@ -105,7 +105,7 @@ fn measure(tasks: u64) -> Outcome<Measured> {
     let mut running: VecDeque<AttemptId> = VecDeque::new();
     let mut now = Millis(0);
     let began = Instant::now();
-    let begun = Event::Begun {
+    let begun = Event::RunStarted {
         plan,
         policy: Policy::with_concurrency(CONCURRENCY),
     };

@@ -113,7 +113,7 @@ impl Figures {
         let reached = zero_overhead_makespan(&plan, &policy, &durations) / MILLIS_OF_A_MINUTE;
         if reached != promised || reached < instance.lower_bound {
             return Err(format!(
-                "{}, rank {}: {promised} on paper, {reached} in the run, and nothing is shorter than {}",
+                "{}, rank {}: {promised} estimated, {reached} in the run, and nothing is shorter than {}",
                 instance.name,
                 rank.as_str(),
                 instance.lower_bound

@@ -20,7 +20,7 @@ use crate::report;
 pub(crate) struct Found {
     pub listed: Listed,
     pub owner: Owner,
-    pub standing: Standing,
+    pub removability: Removability,
     /// Why it is there, for people.
     pub reason: String,
 }
@@ -40,11 +40,11 @@ pub(crate) enum Owner {
 
 /// Whether a workspace may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Removability {
     /// Somebody works in it.
     ShimHandle,
     /// The run has not ended and goes on from it.
-    Owed,
+    PendingWork,
     /// It is kept for people.
     Kept,
     /// Nobody can tell.
@@ -168,7 +168,7 @@ fn unknown(listed: Listed) -> Found {
     Found {
         listed,
         owner: Owner::Unknown,
-        standing: Standing::Unknown,
+        removability: Removability::Unknown,
         reason: "belongs to no run that is known here".to_owned(),
     }
 }
@@ -266,7 +266,7 @@ impl RunFacts {
 
 fn judge(listed: Listed, parsed: Parsed, facts: &RunFacts) -> Found {
     let run = parsed.run;
-    let (owner, (standing, reason)) = match parsed.part {
+    let (owner, (removability, reason)) = match parsed.part {
         Part::Hub => (Owner::Hub(run), of_run(facts, "left by its run")),
         Part::Attempt {
             safe_task,
@@ -277,11 +277,11 @@ fn judge(listed: Listed, parsed: Parsed, facts: &RunFacts) -> Found {
             Some(task) => {
                 let attempt = AttemptId { task, number };
                 if landing {
-                    let standing = of_run(facts, "left by a landing");
-                    (Owner::Landing(run, attempt), standing)
+                    let removability = of_run(facts, "left by a landing");
+                    (Owner::Landing(run, attempt), removability)
                 } else {
-                    let standing = of_attempt(facts, &attempt);
-                    (Owner::Attempt(run, attempt), standing)
+                    let removability = of_attempt(facts, &attempt);
+                    (Owner::Attempt(run, attempt), removability)
                 }
             }
         },
@@ -289,42 +289,48 @@ fn judge(listed: Listed, parsed: Parsed, facts: &RunFacts) -> Found {
     Found {
         listed,
         owner,
-        standing,
+        removability,
         reason,
     }
 }
 
-fn of_run(facts: &RunFacts, left: &str) -> (Standing, String) {
+fn of_run(facts: &RunFacts, left: &str) -> (Removability, String) {
     if facts.is_coordinated {
-        (Standing::ShimHandle, "in use".to_owned())
+        (Removability::ShimHandle, "in use".to_owned())
     } else if facts.read.state.run_end() != RunEnd::Concluded {
-        (Standing::Owed, "its run has not ended".to_owned())
+        (
+            Removability::PendingWork,
+            "its run has not ended".to_owned(),
+        )
     } else {
-        (Standing::Kept, left.to_owned())
+        (Removability::Kept, left.to_owned())
     }
 }
 
-fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Standing, String) {
+fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Removability, String) {
     let folder = facts.run_dir.attempt(attempt);
     let processes = [folder.agent(), folder.setup(), folder.proof()];
     if processes
         .iter()
         .any(|process| shim::is_locked(&process.lock()))
     {
-        return (Standing::ShimHandle, "a process works in it".to_owned());
+        return (Removability::ShimHandle, "a process works in it".to_owned());
     }
     let state = &facts.read.state;
     let task = state.find(&attempt.task).map(|(_, task)| task);
     let is_settling = task.is_some_and(|task| {
-        task.settling
+        task.finalizing
             .iter()
             .any(|(number, _)| *number == attempt.number)
     });
     if state.current(attempt).is_some() || is_settling {
         return if facts.is_coordinated {
-            (Standing::ShimHandle, "in use".to_owned())
+            (Removability::ShimHandle, "in use".to_owned())
         } else {
-            (Standing::Owed, "`mesh resume` goes on from it".to_owned())
+            (
+                Removability::PendingWork,
+                "`mesh resume` goes on from it".to_owned(),
+            )
         };
     }
     let reason = match task.map(|task| &task.phase) {
@@ -341,9 +347,12 @@ fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Standing, String) {
     };
     if facts.is_coordinated {
         // Its coordinator may go on from it, or remove it itself.
-        return (Standing::ShimHandle, format!("{reason}; its run goes on"));
+        return (
+            Removability::ShimHandle,
+            format!("{reason}; its run goes on"),
+        );
     }
-    (Standing::Kept, reason)
+    (Removability::Kept, reason)
 }
 
 #[cfg(test)]

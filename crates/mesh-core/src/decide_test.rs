@@ -3,9 +3,9 @@
 use super::*;
 use crate::decision::Outcome;
 use crate::event::{Delivery, PlanChange};
-use crate::findings::{BlockReading, ChangeSet, ChangedClaim, FinalBlock, ProofChoice};
+use crate::evidence::{BlockReading, ChangeSet, ChangedClaim, FinalBlock, ProofChoice};
 use crate::id::LockGroup;
-use crate::pending::Owed;
+use crate::pending_work::PendingWork;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::task::{Commit, Task};
@@ -34,8 +34,8 @@ pub(super) fn attempt(text: &str) -> AttemptId {
     }
 }
 
-pub(super) fn findings(commit: &str) -> Findings {
-    Findings {
+pub(super) fn evidence(commit: &str) -> Evidence {
+    Evidence {
         block: BlockReading::Read(FinalBlock {
             pr: None,
             verify: None,
@@ -73,7 +73,7 @@ impl Story {
             state: State::new(),
             now: Millis(0),
         };
-        let said = story.tell(Event::Begun {
+        let said = story.tell(Event::RunStarted {
             plan: Plan::build(tasks).unwrap(),
             policy,
         });
@@ -106,7 +106,7 @@ impl Story {
     }
 
     pub(super) fn settled(&mut self, name: &str) -> String {
-        self.tell(Event::Settled {
+        self.tell(Event::Finalized {
             attempt: attempt(name),
             delivery: Delivery::Kept,
         })
@@ -127,9 +127,9 @@ impl Story {
             self.ended(name, Ending::Exited(0)),
             format!("examine {name}")
         );
-        let examined = Event::Examined {
+        let examined = Event::Inspected {
             attempt: attempt(name),
-            findings: Ok(findings(name)),
+            evidence: Ok(evidence(name)),
         };
         assert_eq!(self.tell(examined), format!("prove {name}"));
         let proof = ProofEnd {
@@ -153,11 +153,11 @@ fn say(decision: &Decision) -> String {
     match decision {
         Decision::Start { attempt, slot } => format!("start {attempt} on {slot}"),
         Decision::Reserve { task } => format!("reserve for {task}"),
-        Decision::Look { attempt } => format!("look {attempt}"),
-        Decision::Slow { attempt } => format!("slow {attempt}"),
+        Decision::Probe { attempt } => format!("look {attempt}"),
+        Decision::SoftLimitExceeded { attempt } => format!("slow {attempt}"),
         Decision::Stop { attempt, cause } => format!("stop {attempt} {cause:?}"),
         Decision::Kill { attempt } => format!("kill {attempt}"),
-        Decision::Examine { attempt } => format!("examine {attempt}"),
+        Decision::Inspect { attempt } => format!("examine {attempt}"),
         Decision::Prove { attempt, .. } => format!("prove {attempt}"),
         Decision::Accept { attempt, .. } => format!("accept {attempt}"),
         Decision::RecordingFailed { attempt, again, .. } => {
@@ -170,15 +170,15 @@ fn say(decision: &Decision) -> String {
         Decision::Question { attempt, text } => format!("question {attempt} {text}"),
         Decision::Interrupt { attempt } => format!("interrupt {attempt}"),
         Decision::Skip { task, reason } => format!("skip {task}: {reason}"),
-        Decision::Redo { task, dependents } => format!("redo {task} and {}", dependents.len()),
+        Decision::Reset { task, dependents } => format!("redo {task} and {}", dependents.len()),
         Decision::Refuse { reason } => format!("refuse: {reason}"),
-        Decision::Width { to } => format!("width {to}"),
+        Decision::SetConcurrency { to } => format!("width {to}"),
         Decision::Pause { .. } => "pause".to_owned(),
         Decision::TrustOutside => "trust outside".to_owned(),
         Decision::Drain => "drain".to_owned(),
         Decision::Refresh => "refresh".to_owned(),
         Decision::Conclude => "conclude".to_owned(),
-        Decision::GoOn => "go on".to_owned(),
+        Decision::Continue => "go on".to_owned(),
     }
 }
 
@@ -232,7 +232,7 @@ fn a_failed_attempt_is_tried_once_more_and_its_dependents_are_left_out_in_the_en
     };
     run.tell(Event::Concluded);
     assert_eq!(
-        run.tell(Event::Asked { request: retry }),
+        run.tell(Event::Requested { request: retry }),
         "redo a and 1",
         "a run that has ended starts nothing"
     );
@@ -280,7 +280,7 @@ fn silence_is_looked_into_before_anything_is_ended() {
     assert_eq!(run.state.next_wakeup(), Some(Millis(10_000)));
     assert_eq!(run.later(Span::seconds(10)), "look a#1");
     assert_eq!(
-        run.tell(Event::Looked {
+        run.tell(Event::Probed {
             attempt: attempt("a#1"),
             last_sign: Millis(7_000)
         }),
@@ -288,7 +288,7 @@ fn silence_is_looked_into_before_anything_is_ended() {
     );
     assert_eq!(run.later(Span::seconds(7)), "look a#1");
     assert_eq!(
-        run.tell(Event::Looked {
+        run.tell(Event::Probed {
             attempt: attempt("a#1"),
             last_sign: Millis(7_000)
         }),
@@ -344,7 +344,7 @@ fn a_busy_lock_never_blocks_those_behind_it_but_patience_ends() {
 fn stop_now_ends_what_runs_and_keeps_the_tasks() {
     let (mut run, _) = Story::begin(vec![task("a", &[], &[]), task("b", &[], &[])], 2, |_| {});
     run.started("a#1");
-    let said = run.tell(Event::Asked {
+    let said = run.tell(Event::Requested {
         request: Request::Stop { now: true },
     });
     assert_eq!(said, "drain; stop a#1 RunStopped; stop b#1 RunStopped");
@@ -370,7 +370,7 @@ fn a_retry_that_comes_while_the_run_concludes_is_not_lost() {
         task: id("a"),
         with_dependents: false,
     };
-    assert_eq!(run.tell(Event::Asked { request }), "redo a and 0");
+    assert_eq!(run.tell(Event::Requested { request }), "redo a and 0");
     assert_eq!(run.tell(Event::Concluded), "go on; start a#2 on mesh-1");
 }
 
@@ -379,7 +379,7 @@ fn a_retry_under_a_started_dependent_is_refused_unless_both_go() {
     let (mut run, _) = Story::begin(vec![task("a", &[], &[]), task("b", &["a"], &[])], 1, |_| {});
     run.verified("a#1");
     run.started("b#1");
-    let retry = |with_dependents| Event::Asked {
+    let retry = |with_dependents| Event::Requested {
         request: Request::Retry {
             task: id("a"),
             with_dependents,
@@ -445,17 +445,17 @@ fn a_question_frees_slot_and_locks() {
     );
     run.started("a#1");
     run.ended("a#1", Ending::Exited(0));
-    let mut asks = findings("a#1");
+    let mut asks = evidence("a#1");
     if let BlockReading::Read(block) = &mut asks.block {
         block.blockers = Some("which port?".to_owned());
     }
-    let said = run.tell(Event::Examined {
+    let said = run.tell(Event::Inspected {
         attempt: attempt("a#1"),
-        findings: Ok(asks),
+        evidence: Ok(asks),
     });
     assert_eq!(said, "question a#1 which port?; start b#1 on mesh-1");
-    let settling = &run.state.find(&id("a")).unwrap().1.settling;
-    assert_eq!(settling[0].1, Outcome::Question("which port?".to_owned()));
+    let finalizing = &run.state.find(&id("a")).unwrap().1.finalizing;
+    assert_eq!(finalizing[0].1, Outcome::Question("which port?".to_owned()));
 }
 
 pub(super) fn retry(name: &str, with_dependents: bool) -> Event {
@@ -463,7 +463,7 @@ pub(super) fn retry(name: &str, with_dependents: bool) -> Event {
         task: id(name),
         with_dependents,
     };
-    Event::Asked { request }
+    Event::Requested { request }
 }
 
 pub(super) fn listing(tasks: Vec<Task>) -> Event {
@@ -476,21 +476,24 @@ pub(super) fn listing(tasks: Vec<Task>) -> Event {
 }
 
 pub(super) fn closed(task: Task) -> Task {
-    let standing = crate::task::Standing::Satisfied { commit: None };
-    Task { standing, ..task }
+    let eligibility = crate::task::Eligibility::Satisfied { commit: None };
+    Task {
+        eligibility,
+        ..task
+    }
 }
 
 fn container(name: &str, needs: &[&str]) -> Task {
-    let standing = crate::task::Standing::Container;
+    let eligibility = crate::task::Eligibility::Container;
     Task {
-        standing,
+        eligibility,
         ..task(name, needs, &[])
     }
 }
 
 pub(super) fn skip(name: &str) -> Event {
     let request = Request::Skip { task: id(name) };
-    Event::Asked { request }
+    Event::Requested { request }
 }
 
 #[test]
@@ -546,7 +549,7 @@ fn a_skip_that_comes_while_an_attempt_is_being_ended_is_not_lost() {
     });
     run.started("a#1");
     run.later(Span::seconds(10));
-    run.tell(Event::Looked {
+    run.tell(Event::Probed {
         attempt: attempt("a#1"),
         last_sign: Millis(0),
     });
@@ -585,7 +588,7 @@ fn nothing_starts_while_claims_are_given_back_even_when_the_run_is_reopened() {
         attempt: attempt("a#1"),
     });
     run.started("a#1");
-    run.tell(Event::Asked {
+    run.tell(Event::Requested {
         request: Request::Stop { now: true },
     });
     run.ended("a#1", Ending::Stopped);
@@ -627,7 +630,7 @@ fn the_end_of_an_older_attempt_says_nothing_about_the_newer_ones_delivery() {
     let landed = Delivery::Landed {
         commit: Commit("m".to_owned()),
     };
-    run.tell(Event::Settled {
+    run.tell(Event::Finalized {
         attempt: attempt("a#2"),
         delivery: landed.clone(),
     });
@@ -644,10 +647,10 @@ fn what_is_owed_names_needs_before_what_needs_them() {
     let (mut run, _) = Story::begin(tasks, 1, |_| {});
     run.verified("a#1");
     run.verified("b#1");
-    let owed = run.state.owed();
+    let pending_work = run.state.pending_work();
     let place = |name: &str| {
-        let settles = |owed: &Owed| matches!(owed, Owed::Settle { attempt: one, .. } if *one == attempt(name));
-        owed.iter().position(settles).unwrap()
+        let settles = |pending_work: &PendingWork| matches!(pending_work, PendingWork::Settle { attempt: one, .. } if *one == attempt(name));
+        pending_work.iter().position(settles).unwrap()
     };
     assert!(place("a#1") < place("b#1"));
 }

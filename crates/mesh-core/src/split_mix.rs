@@ -1,11 +1,11 @@
 //! A fixed sequence of numbers for searches that try this and that (splitmix64): the same on every machine.
 
 /// The sequence; every new one begins at the same place.
-pub(crate) struct Noise(u64);
+pub(crate) struct SplitMix64(u64);
 
-impl Noise {
-    pub(crate) fn new() -> Noise {
-        Noise(0x6d65_7368)
+impl SplitMix64 {
+    pub(crate) fn new() -> SplitMix64 {
+        SplitMix64(0x6d65_7368)
     }
 
     fn next(&mut self) -> u64 {

@@ -11,16 +11,16 @@ use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::rank::Ranking;
 use crate::state::{
-    Active, Intake, Phase, Refresh, RunEnd, Running, Stage, State, Streak, TaskState,
+    Active, Admission, Phase, Refresh, RunEnd, Running, Stage, State, Streak, TaskState,
 };
-use crate::task::{Standing, Task};
+use crate::task::{Eligibility, Task};
 use crate::time::Millis;
 
 impl State {
     /// Takes a fact in.
-    pub(crate) fn absorb(&mut self, now: Millis, event: &Event) {
+    pub(crate) fn apply_event(&mut self, now: Millis, event: &Event) {
         match event {
-            Event::Begun { plan, policy } => self.begin(plan, policy),
+            Event::RunStarted { plan, policy } => self.begin(plan, policy),
             Event::Reopened => self.reopen(),
             Event::Tick => self.wake(now),
             Event::Claimed { attempt } => {
@@ -36,13 +36,13 @@ impl State {
                     self.begin_executing(at, now);
                 }
             }
-            Event::Looked { attempt, last_sign } => {
+            Event::Probed { attempt, last_sign } => {
                 self.change_running(attempt, |running| {
                     running.last_sign = running.last_sign.max(*last_sign);
                     running.looking = false;
                 });
             }
-            Event::Settled { attempt, delivery } => self.settled(attempt, delivery),
+            Event::Finalized { attempt, delivery } => self.settled(attempt, delivery),
             Event::ClaimLost { task, .. } => {
                 if let Some(at) = self.plan.find(task) {
                     self.tasks.get_mut(at).claimed = false;
@@ -61,14 +61,14 @@ impl State {
                     }
                 }
             }
-            Event::Examined { attempt, findings } => {
-                let is_recording = |active: &Active| matches!(active.stage, Stage::Examining(_));
-                if let (Some((at, true)), Ok(findings)) = (
+            Event::Inspected { attempt, evidence } => {
+                let is_recording = |active: &Active| matches!(active.stage, Stage::Inspecting(_));
+                if let (Some((at, true)), Ok(evidence)) = (
                     self.current(attempt)
                         .map(|(at, active)| (at, is_recording(active))),
-                    findings,
+                    evidence,
                 ) {
-                    self.tasks.get_mut(at).changed = findings.changes.paths.clone().into();
+                    self.tasks.get_mut(at).changed = evidence.changes.paths.clone().into();
                     self.recording_failures = 0;
                 }
             }
@@ -76,7 +76,7 @@ impl State {
             Event::StartFailed { .. }
             | Event::Ended { .. }
             | Event::Proved { .. }
-            | Event::Asked { .. }
+            | Event::Requested { .. }
             | Event::Noticed { .. } => {}
         }
     }
@@ -97,7 +97,10 @@ impl State {
     pub(crate) fn trust_outside(&mut self) {
         Arc::make_mut(&mut self.policy).trust_outside = true;
         for at in self.plan.all() {
-            let closed = matches!(self.plan.task(at).standing, Standing::Satisfied { .. });
+            let closed = matches!(
+                self.plan.task(at).eligibility,
+                Eligibility::Satisfied { .. }
+            );
             let task = self.tasks.get_mut(at);
             task.closed = None;
             let unwanted = matches!(task.phase, Phase::Skipped(SkipReason::ByPerson));
@@ -132,7 +135,7 @@ impl State {
     }
 
     fn reopen(&mut self) {
-        self.intake = Intake::Open;
+        self.admission = Admission::Open;
         // While claims are being given back nothing may start: the run goes on when that is over.
         if self.ending == RunEnd::Concluded {
             self.ending = RunEnd::Open;
@@ -161,7 +164,7 @@ impl State {
         }
     }
 
-    /// Ends pauses that are over. Deadlines of attempts are for `choose`.
+    /// Ends pauses that are over. Deadlines of attempts are for `decide`.
     fn wake(&mut self, now: Millis) {
         let due: Vec<Ix> = self
             .wakes
@@ -182,14 +185,14 @@ impl State {
         };
         if !self
             .task(at)
-            .settling
+            .finalizing
             .iter()
             .any(|(number, _)| *number == attempt.number)
         {
             return;
         }
         let task = self.tasks.get_mut(at);
-        task.settling
+        task.finalizing
             .retain(|(number, _)| *number != attempt.number);
         // A verified task's bead is closed or left to its close policy; either way nothing is to be given back.
         // The end of an older attempt may be written down after that of a newer one.
@@ -225,7 +228,7 @@ impl State {
             change.closed.iter().map(|(id, sign)| (id, sign)).collect();
         for new in &change.tasks {
             let sign = closed.get(&new.id).filter(|_| !trusted).copied();
-            let known = self.plan.find(&new.id).map(Ix::at);
+            let known = self.plan.find(&new.id).map(Ix::index);
             match known.or_else(|| added.get(&new.id).copied()) {
                 Some(at) => {
                     if update(&mut tasks[at], &mut states[at], new, sign) {
@@ -246,12 +249,12 @@ impl State {
             }
         }
         for at in change.removed.iter().filter_map(|id| self.plan.find(id)) {
-            tasks[at.at()].standing = Standing::NotOurs {
+            tasks[at.index()].eligibility = Eligibility::NotOurs {
                 reason: "no longer in the source".to_owned(),
             };
         }
         for (id, sign) in &change.taken {
-            let state = self.plan.find(id).map(|at| &mut states[at.at()]);
+            let state = self.plan.find(id).map(|at| &mut states[at.index()]);
             if let Some(state) =
                 state.filter(|state| matches!(state.phase, Phase::Waiting | Phase::Pausing { .. }))
             {
@@ -281,7 +284,7 @@ impl State {
         let mut tasks = self.plan.given_tasks();
         for new in late {
             if let Some(at) = self.plan.find(&new.id) {
-                let task = &mut tasks[at.at()];
+                let task = &mut tasks[at.index()];
                 (task.needs, task.locks) = (new.needs, new.locks);
             }
         }
@@ -290,7 +293,12 @@ impl State {
 
     /// Tasks that were done without an attempt that counts are to be done by the run after all.
     pub(crate) fn open_again(&mut self, ids: &[&TaskId]) {
-        let done = |at: &Ix| matches!(self.plan.task(*at).standing, Standing::Satisfied { .. });
+        let done = |at: &Ix| {
+            matches!(
+                self.plan.task(*at).eligibility,
+                Eligibility::Satisfied { .. }
+            )
+        };
         let places: Vec<Ix> = ids
             .iter()
             .filter_map(|id| self.plan.find(id))
@@ -301,7 +309,7 @@ impl State {
         }
         let mut tasks = self.plan.given_tasks();
         for at in places {
-            tasks[at.at()].standing = Standing::Open;
+            tasks[at.index()].eligibility = Eligibility::Open;
         }
         self.use_tasks(tasks);
     }
@@ -321,7 +329,7 @@ impl State {
                 .filter(|&&need| !self.is_done(need))
                 .count();
             self.tasks.get_mut(at).open_needs = u32::try_from(open).unwrap_or(u32::MAX);
-            let container = self.plan.task(at).standing == Standing::Container;
+            let container = self.plan.task(at).eligibility == Eligibility::Container;
             if open == 0 && self.is_open_container(at) {
                 self.tasks.get_mut(at).phase = Phase::Satisfied { commit: None };
             } else if open > 0
@@ -345,13 +353,14 @@ impl State {
     }
 
     pub(crate) fn is_open_container(&self, at: Ix) -> bool {
-        self.plan.task(at).standing == Standing::Container && self.task(at).phase == Phase::Waiting
+        self.plan.task(at).eligibility == Eligibility::Container
+            && self.task(at).phase == Phase::Waiting
     }
 }
 
 fn first_state(task: &Task) -> TaskState {
     let mut state = TaskState::waiting();
-    if let Standing::Satisfied { commit } = &task.standing {
+    if let Eligibility::Satisfied { commit } = &task.eligibility {
         state.phase = Phase::Satisfied {
             commit: commit.clone(),
         };
@@ -381,23 +390,25 @@ fn update(task: &mut Task, state: &mut TaskState, new: &Task, closed: Option<&St
     );
     // Who leaves a task out and closes it then has said what is to become of it.
     let unwanted = matches!(state.phase, Phase::Skipped(SkipReason::ByPerson));
-    match &new.standing {
+    match &new.eligibility {
         // What stood as done already is changed in something else.
-        Standing::Satisfied { commit } if !done && was.standing != new.standing => match closed {
-            Some(_) if unwanted => {}
-            Some(sign) => {
-                state.phase = closed_elsewhere(sign);
-                state.claimed = false;
-            }
-            None => {
-                state.phase = Phase::Satisfied {
-                    commit: commit.clone(),
+        Eligibility::Satisfied { commit } if !done && was.eligibility != new.eligibility => {
+            match closed {
+                Some(_) if unwanted => {}
+                Some(sign) => {
+                    state.phase = closed_elsewhere(sign);
+                    state.claimed = false;
+                }
+                None => {
+                    state.phase = Phase::Satisfied {
+                        commit: commit.clone(),
+                    }
                 }
             }
-        },
+        }
         // A person gave it back. One that stood open all the time was taken by other signs, and still is.
-        Standing::Open
-            if was.standing != Standing::Open
+        Eligibility::Open
+            if was.eligibility != Eligibility::Open
                 && matches!(
                     state.phase,
                     Phase::Skipped(SkipReason::Taken(_)) | Phase::ClosedElsewhere { .. }
@@ -405,17 +416,19 @@ fn update(task: &mut Task, state: &mut TaskState, new: &Task, closed: Option<&St
         {
             state.phase = Phase::Waiting
         }
-        Standing::Open if state.attempts == 0 && matches!(state.phase, Phase::Satisfied { .. }) => {
+        Eligibility::Open
+            if state.attempts == 0 && matches!(state.phase, Phase::Satisfied { .. }) =>
+        {
             state.phase = Phase::Waiting
         }
         // It got open children again.
-        Standing::Container if matches!(state.phase, Phase::Satisfied { .. }) => {
+        Eligibility::Container if matches!(state.phase, Phase::Satisfied { .. }) => {
             state.phase = Phase::Waiting
         }
         _ => {}
     }
-    match &new.standing {
-        Standing::Satisfied { .. } if state.active().is_some() => {
+    match &new.eligibility {
+        Eligibility::Satisfied { .. } if state.active().is_some() => {
             state.closed = closed.cloned().or(state.closed.take());
         }
         _ => state.closed = None,

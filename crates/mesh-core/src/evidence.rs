@@ -1,6 +1,6 @@
 //! What was observed about an attempt, and what follows from it.
 //!
-//! Everything here was seen by mesh itself: exit, final block, change set, proof. [`judge`] turns it into a [`Ruling`]; it is the
+//! Everything here was seen by mesh itself: exit, final block, change set, proof. [`judge`] turns it into a [`verdict`]; it is the
 //! only place that says what counts as done.
 
 use std::fmt;
@@ -130,7 +130,7 @@ pub enum ProofChoice {
 
 /// All that is known when the process tree is dead and before the proof runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Findings {
+pub struct Evidence {
     /// The final block.
     pub block: BlockReading,
     /// The change set.
@@ -311,9 +311,9 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What follows from the findings.
+/// What follows from the evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ruling {
+pub enum Verdict {
     /// All is as it must be: run this command.
     Prove {
         /// The command.
@@ -329,7 +329,7 @@ pub enum Ruling {
     Fail(Failure),
 }
 
-/// Judges how the agent's process ended; `tail` is what it wrote last. `None` means that the findings decide.
+/// Judges how the agent's process ended; `tail` is what it wrote last. `None` means that the evidence decide.
 #[must_use]
 pub fn judge_ending(ending: &Ending, tail: &str) -> Option<Failure> {
     let class = match ending {
@@ -374,31 +374,31 @@ pub fn brief(detail: &str) -> String {
 
 /// Judges what an attempt with exit code 0 left behind.
 #[must_use]
-pub fn judge(findings: &Findings, allow_no_validation: bool) -> Ruling {
-    let block = match &findings.block {
+pub fn judge(evidence: &Evidence, allow_no_validation: bool) -> Verdict {
+    let block = match &evidence.block {
         BlockReading::Missing(why) => {
-            return Ruling::Fail(Failure::new(FailureClass::NoResult, why.clone()));
+            return Verdict::Fail(Failure::new(FailureClass::NoResult, why.clone()));
         }
         BlockReading::Read(block) => block,
     };
     if let Some(question) = &block.blockers {
-        return Ruling::Ask(question.clone());
+        return Verdict::Ask(question.clone());
     }
-    if let Some(failure) = judge_changes(&findings.changes, &block.changed) {
-        return Ruling::Fail(failure);
+    if let Some(failure) = judge_changes(&evidence.changes, &block.changed) {
+        return Verdict::Fail(failure);
     }
-    let missing = |detail: String| Ruling::Fail(Failure::new(FailureClass::MissingProof, detail));
-    match &findings.proof {
-        ProofChoice::Named(command) => Ruling::Prove {
+    let missing = |detail: String| Verdict::Fail(Failure::new(FailureClass::MissingProof, detail));
+    match &evidence.proof {
+        ProofChoice::Named(command) => Verdict::Prove {
             command: command.clone(),
             self_checked: false,
         },
-        ProofChoice::SelfChecked(command) => Ruling::Prove {
+        ProofChoice::SelfChecked(command) => Verdict::Prove {
             command: command.clone(),
             self_checked: true,
         },
-        ProofChoice::Waived => Ruling::Accept,
-        ProofChoice::Refused(_) | ProofChoice::Nothing if allow_no_validation => Ruling::Accept,
+        ProofChoice::Waived => Verdict::Accept,
+        ProofChoice::Refused(_) | ProofChoice::Nothing if allow_no_validation => Verdict::Accept,
         ProofChoice::Refused(command) => missing(format!(
             "the agent's proof `{command}` proves nothing, and the task names none"
         )),
@@ -486,5 +486,5 @@ fn list<S: AsRef<str>>(items: impl Iterator<Item = S>) -> String {
 }
 
 #[cfg(test)]
-#[path = "findings_test.rs"]
+#[path = "evidence_test.rs"]
 mod tests;

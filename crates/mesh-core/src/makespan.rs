@@ -11,11 +11,11 @@ use std::cmp::Reverse;
 
 use crate::disjunctive::{Disjunctive, Swap};
 use crate::graph::Ix;
-use crate::noise::Noise;
-use crate::paper::{Direction, Paper, Schedule};
 use crate::plan::Plan;
 use crate::policy::{Policy, Unlabelled};
 use crate::rank::Order;
+use crate::schedule_sim::{Direction, Schedule, ScheduleSim};
+use crate::split_mix::SplitMix64;
 
 /// How often queues at lock groups lengthen the paths that lead to them.
 const QUEUE_ROUNDS: usize = 3;
@@ -44,12 +44,12 @@ pub(crate) fn order(
     equals: &[Ix],
     steps: u64,
 ) -> Vec<Ix> {
-    let paper = Paper::new(plan, policy, weights);
+    let paper = ScheduleSim::new(plan, policy, weights);
     let queued = tails_with_queues(plan, policy, weights);
     let mut search = Search::new(paper, equals, &queued, steps);
     let path = plan.graph().longest_path_from(weights);
-    for measures in [&with_lock_load(plan, weights, &queued), &path] {
-        search.try_order(search.largest_first(measures));
+    for priorities in [&with_lock_load(plan, weights, &queued), &path] {
+        search.try_order(search.largest_first(priorities));
     }
     search.justify();
     search.improve(&queued);
@@ -58,7 +58,7 @@ pub(crate) fn order(
 
 /// The best schedule so far, and what may still be spent on a better one.
 struct Search<'a> {
-    paper: Paper<'a>,
+    paper: ScheduleSim<'a>,
     equals: &'a [Ix],
     best: Schedule,
     best_order: Order,
@@ -67,9 +67,9 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// Begins with the better of two orders, whatever they cost: that of `measures`, or else `equals`.
-    fn new(paper: Paper<'a>, equals: &'a [Ix], measures: &[u64], steps: u64) -> Search<'a> {
+    fn new(paper: ScheduleSim<'a>, equals: &'a [Ix], priorities: &[u64], steps: u64) -> Search<'a> {
         let orders = [
-            largest_first(paper.plan, equals, measures),
+            largest_first(paper.plan, equals, priorities),
             Order::new(equals.to_vec()),
         ];
         let [first, second] = orders
@@ -92,8 +92,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn largest_first(&self, measures: &[u64]) -> Order {
-        largest_first(self.paper.plan, self.equals, measures)
+    fn largest_first(&self, priorities: &[u64]) -> Order {
+        largest_first(self.paper.plan, self.equals, priorities)
     }
 
     /// Whether nothing is left to spend or to gain.
@@ -129,7 +129,7 @@ impl<'a> Search<'a> {
             let before = self.best.makespan;
             let ends = self.paper.ends(&self.best);
             let mut last_first: Vec<Ix> = self.equals.iter().rev().copied().collect();
-            last_first.sort_by_key(|at| Reverse(ends[at.at()]));
+            last_first.sort_by_key(|at| Reverse(ends[at.index()]));
             let backward = self.schedule(&Order::new(last_first), Direction::Backward);
             let ends = self.paper.ends(&backward);
             self.try_order(self.largest_first(&ends));
@@ -141,18 +141,18 @@ impl<'a> Search<'a> {
 
     /// By turns, tabu search from the best schedule and from the best of some that are drawn around it or around `queued`.
     fn improve(&mut self, queued: &[u64]) {
-        let mut noise = Noise::new();
+        let mut split_mix = SplitMix64::new();
         let mut from = self.best.clone();
         while !self.is_over() && from.makespan < u64::MAX {
             if let Some(mut graph) = Disjunctive::of(&self.paper, &from) {
-                self.swap_on_critical_paths(&mut graph, &mut noise);
+                self.swap_on_critical_paths(&mut graph, &mut split_mix);
             }
-            from = self.sample(queued, &mut noise);
+            from = self.sample(queued, &mut split_mix);
         }
     }
 
     /// The best of some schedules, each of measures that are drawn around those of the best schedule or around `queued`.
-    fn sample(&mut self, queued: &[u64], noise: &mut Noise) -> Schedule {
+    fn sample(&mut self, queued: &[u64], split_mix: &mut SplitMix64) -> Schedule {
         let rests: Vec<u64> = {
             let starts = self.best.starts.iter();
             starts
@@ -163,7 +163,9 @@ impl<'a> Search<'a> {
         for trial in 0..SAMPLES {
             let spread = SPREADS[trial % SPREADS.len()];
             let around = if trial % 2 == 0 { &rests } else { queued };
-            let drawn = around.iter().map(|&measure| noise.shift(measure, spread));
+            let drawn = around
+                .iter()
+                .map(|&measure| split_mix.shift(measure, spread));
             let order = self.largest_first(&drawn.collect::<Vec<u64>>());
             let Some(schedule) = self.try_order(order) else {
                 break;
@@ -180,34 +182,34 @@ impl<'a> Search<'a> {
 
     /// Tabu search: tasks that follow each other in a lock group or a slot, on the critical path, change places, the most
     /// promising first, until nothing has become shorter for long. Sequences with a short critical path become schedules.
-    fn swap_on_critical_paths(&mut self, graph: &mut Disjunctive<'_>, noise: &mut Noise) {
+    fn swap_on_critical_paths(&mut self, graph: &mut Disjunctive<'_>, split_mix: &mut SplitMix64) {
         let mut forbidden: Vec<(Swap, u64)> = Vec::new();
-        let (mut shortest, mut idle) = (graph.length(), 0);
+        let (mut makespan, mut idle) = (graph.length(), 0);
         for turn in 0_u64.. {
             self.steps = self.steps.saturating_sub(graph.cost());
             if idle > PATIENCE || self.is_over() {
                 break;
             }
             forbidden.retain(|(_, until)| *until > turn);
-            let path = graph.critical_path(noise);
+            let path = graph.critical_path(split_mix);
             let is_free = |swap: &Swap| forbidden.iter().all(|(other, _)| other != swap);
-            let Some(swap) = graph.best_swap(&path, shortest, is_free, noise) else {
+            let Some(swap) = graph.best_swap(&path, makespan, is_free, split_mix) else {
                 break;
             };
-            let until = turn + TENURE + noise.below(TENURE);
+            let until = turn + TENURE + split_mix.below(TENURE);
             forbidden.push((swap.reversed(), until));
             if !graph.swap(swap) {
                 continue;
             }
             let length = graph.length();
-            idle = if length < shortest { 0 } else { idle + 1 };
-            shortest = shortest.min(length);
-            let promising = length <= shortest + shortest * WORTH_A_SCHEDULE / 1000
+            idle = if length < makespan { 0 } else { idle + 1 };
+            makespan = makespan.min(length);
+            let promising = length <= makespan + makespan * WORTH_A_SCHEDULE / 1000
                 && length < self.best.makespan
                 && (idle == 0 || turn % 4 == 0);
             if promising {
                 let mut tasks = self.equals.to_vec();
-                tasks.sort_by_key(|at| graph.heads()[at.at()]);
+                tasks.sort_by_key(|at| graph.heads()[at.index()]);
                 self.try_order(Order::new(tasks));
             }
         }
@@ -215,15 +217,15 @@ impl<'a> Search<'a> {
 }
 
 /// The tasks with the largest measures first, equal ones by `equals`. What a task needs counts at least as much as the task.
-fn largest_first(plan: &Plan, equals: &[Ix], measures: &[u64]) -> Order {
-    let mut inherited = measures.to_vec();
+fn largest_first(plan: &Plan, equals: &[Ix], priorities: &[u64]) -> Order {
+    let mut inherited = priorities.to_vec();
     let mut tasks = equals.to_vec();
     for &at in tasks.iter().rev() {
         let dependents = plan.graph().dependents(at).iter();
-        let most = dependents.map(|other| inherited[other.at()]).max();
-        inherited[at.at()] = inherited[at.at()].max(most.unwrap_or(0));
+        let most = dependents.map(|other| inherited[other.index()]).max();
+        inherited[at.index()] = inherited[at.index()].max(most.unwrap_or(0));
     }
-    tasks.sort_by_key(|at| Reverse(inherited[at.at()]));
+    tasks.sort_by_key(|at| Reverse(inherited[at.index()]));
     Order::new(tasks)
 }
 
@@ -232,7 +234,7 @@ fn largest_first(plan: &Plan, equals: &[Ix], measures: &[u64]) -> Order {
 fn tails_with_queues(plan: &Plan, policy: &Policy, weights: &[u64]) -> Vec<u64> {
     let mut queues: Vec<Vec<Ix>> = vec![Vec::new(); plan.groups().len()];
     let mut alone = Vec::new();
-    for at in plan.all().filter(|at| weights[at.at()] > 0) {
+    for at in plan.all().filter(|at| weights[at.index()] > 0) {
         for &group in plan.groups_of(at) {
             queues[group as usize].push(at);
         }
@@ -245,10 +247,10 @@ fn tails_with_queues(plan: &Plan, policy: &Policy, weights: &[u64]) -> Vec<u64> 
     for _ in 0..QUEUE_ROUNDS {
         let mut least = tails.clone();
         for queue in &mut queues {
-            queue.sort_by_key(|at| (tails[at.at()].saturating_sub(weights[at.at()]), at.0));
+            queue.sort_by_key(|at| (tails[at.index()].saturating_sub(weights[at.index()]), at.0));
             let mut rest = 0_u64;
             // From the last of the queue to the first.
-            for at in queue.iter().map(|at| at.at()) {
+            for at in queue.iter().map(|at| at.index()) {
                 rest = rest.saturating_add(weights[at]).max(tails[at]);
                 least[at] = least[at].max(rest);
             }
@@ -263,19 +265,22 @@ fn longest_path_over(plan: &Plan, weights: &[u64], least: &[u64]) -> Vec<u64> {
     let graph = plan.graph();
     let mut longest = vec![0_u64; graph.len()];
     for &at in graph.order().iter().rev() {
-        let rest = graph.dependents(at).iter().map(|other| longest[other.at()]);
-        let path = rest.max().unwrap_or(0).saturating_add(weights[at.at()]);
-        longest[at.at()] = path.max(least[at.at()]);
+        let rest = graph
+            .dependents(at)
+            .iter()
+            .map(|other| longest[other.index()]);
+        let path = rest.max().unwrap_or(0).saturating_add(weights[at.index()]);
+        longest[at.index()] = path.max(least[at.index()]);
     }
     longest
 }
 
 /// Adds to each measure the work that shares a lock group with the task: who holds much back goes early.
-fn with_lock_load(plan: &Plan, weights: &[u64], measures: &[u64]) -> Vec<u64> {
+fn with_lock_load(plan: &Plan, weights: &[u64], priorities: &[u64]) -> Vec<u64> {
     let mut load = vec![0_u64; plan.groups().len()];
     for at in plan.all() {
         for &group in plan.groups_of(at) {
-            load[group as usize] += weights[at.at()];
+            load[group as usize] += weights[at.index()];
         }
     }
     let shared = |at: Ix| {
@@ -285,10 +290,10 @@ fn with_lock_load(plan: &Plan, weights: &[u64], measures: &[u64]) -> Vec<u64> {
             .sum::<u64>()
     };
     plan.all()
-        .map(|at| measures[at.at()].saturating_add(shared(at) / 2))
+        .map(|at| priorities[at.index()].saturating_add(shared(at) / 2))
         .collect()
 }
 
 #[cfg(test)]
-#[path = "shortest_test.rs"]
+#[path = "makespan_test.rs"]
 mod tests;

@@ -19,7 +19,7 @@ pub(crate) enum Direction {
 }
 
 /// A plan with what its tasks take. Tasks without minutes do not run; they are done as soon as their needs are.
-pub(crate) struct Paper<'a> {
+pub(crate) struct ScheduleSim<'a> {
     pub plan: &'a Plan,
     pub policy: &'a Policy,
     /// Minutes of each task, by place.
@@ -40,10 +40,10 @@ pub(crate) struct Schedule {
     pub steps: u64,
 }
 
-impl<'a> Paper<'a> {
-    pub(crate) fn new(plan: &'a Plan, policy: &'a Policy, weights: &'a [u64]) -> Paper<'a> {
+impl<'a> ScheduleSim<'a> {
+    pub(crate) fn new(plan: &'a Plan, policy: &'a Policy, weights: &'a [u64]) -> ScheduleSim<'a> {
         let bound = crate::forecast::bounds(plan, policy.concurrency, weights).lower_bound;
-        Paper {
+        ScheduleSim {
             plan,
             policy,
             weights,
@@ -52,7 +52,7 @@ impl<'a> Paper<'a> {
     }
 
     pub(crate) fn runs(&self, at: Ix) -> bool {
-        self.weights[at.at()] > 0
+        self.weights[at.index()] > 0
     }
 
     /// When each task of a schedule ends, by place.
@@ -67,7 +67,7 @@ impl<'a> Paper<'a> {
         let roots: Vec<Ix> = self
             .plan
             .all()
-            .filter(|at| run.open[at.at()] == 0)
+            .filter(|at| run.open[at.index()] == 0)
             .collect();
         roots.into_iter().for_each(|at| run.free(at));
         loop {
@@ -91,7 +91,7 @@ impl<'a> Paper<'a> {
 
 /// A schedule while it is made.
 struct Run<'a> {
-    paper: &'a Paper<'a>,
+    paper: &'a ScheduleSim<'a>,
     rules: Rules<'a>,
     direction: Direction,
     frontier: Frontier,
@@ -105,7 +105,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(paper: &'a Paper<'a>, order: &'a Order, direction: Direction) -> Run<'a> {
+    fn new(paper: &'a ScheduleSim<'a>, order: &'a Order, direction: Direction) -> Run<'a> {
         let (plan, policy) = (paper.plan, paper.policy);
         let graph = plan.graph();
         let needs = |at: Ix| match direction {
@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
 
     /// All that a task needs is done.
     fn free(&mut self, at: Ix) {
-        self.starts[at.at()] = self.now;
+        self.starts[at.index()] = self.now;
         if self.paper.runs(at) {
             self.frontier.set_ready(self.rules.order, at, true);
             self.ready += 1;
@@ -152,12 +152,12 @@ impl<'a> Run<'a> {
                 Direction::Backward => graph.needs(at),
             };
             for &follower in followers {
-                self.open[follower.at()] -= 1;
-                if self.open[follower.at()] > 0 {
+                self.open[follower.index()] -= 1;
+                if self.open[follower.index()] > 0 {
                 } else if self.paper.runs(follower) {
                     self.free(follower);
                 } else {
-                    self.starts[follower.at()] = self.now;
+                    self.starts[follower.index()] = self.now;
                     done.push(follower);
                 }
             }
@@ -172,8 +172,8 @@ impl<'a> Run<'a> {
                 break;
             };
             self.ready -= 1;
-            self.starts[at.at()] = self.now;
-            let end = self.now + self.paper.weights[at.at()];
+            self.starts[at.index()] = self.now;
+            let end = self.now + self.paper.weights[at.index()];
             self.running.push(Reverse((end, at)));
             self.peak = self.peak.max(self.running.len());
         }

@@ -10,7 +10,7 @@ use crate::task::Commit;
 
 /// What the state says is under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Owed {
+pub enum PendingWork {
     /// A start that has not been reported.
     Start(StartOrder),
     /// An agent that was executing when last heard of.
@@ -54,12 +54,12 @@ pub enum Owed {
 impl State {
     /// All that is under way, in a fixed order: what is needed before what needs it.
     #[must_use]
-    pub fn owed(&self) -> Vec<Owed> {
-        let mut owed = Vec::new();
+    pub fn pending_work(&self) -> Vec<PendingWork> {
+        let mut pending_work = Vec::new();
         for &at in self.plan.graph().order() {
             let task = self.task(at);
-            for (number, outcome) in &task.settling {
-                owed.push(Owed::Settle {
+            for (number, outcome) in &task.finalizing {
+                pending_work.push(PendingWork::Settle {
                     attempt: self.attempt_id(at, *number),
                     outcome: outcome.clone(),
                 });
@@ -68,22 +68,22 @@ impl State {
                 continue;
             };
             let attempt = self.attempt_id(at, active.attempt);
-            owed.push(match &active.stage {
+            pending_work.push(match &active.stage {
                 // Its time comes by the clock, or with the run's being taken up.
-                Stage::Examining(Recording::Failed { .. }) => continue,
-                Stage::Starting => Owed::Start(self.start_order(at)),
-                Stage::Running(running) => Owed::Running {
+                Stage::Inspecting(Recording::Failed { .. }) => continue,
+                Stage::Starting => PendingWork::Start(self.start_order(at)),
+                Stage::Running(running) => PendingWork::Running {
                     attempt,
                     stopping: active.stopping.is_some(),
                     looking: running.looking,
                 },
-                Stage::Examining(Recording::Working { .. }) => Owed::Examine {
+                Stage::Inspecting(Recording::Working { .. }) => PendingWork::Examine {
                     attempt,
                     locks: self.held_locks(at),
                 },
                 Stage::Proving {
                     command, commit, ..
-                } => Owed::Prove {
+                } => PendingWork::Prove {
                     attempt,
                     command: command.clone(),
                     commit: commit.clone(),
@@ -91,12 +91,12 @@ impl State {
             });
         }
         if matches!(self.refresh, Refresh::Asked { .. }) {
-            owed.push(Owed::Refresh);
+            pending_work.push(PendingWork::Refresh);
         }
         if self.ending == RunEnd::Concluding {
-            owed.push(Owed::Conclude);
+            pending_work.push(PendingWork::Conclude);
         }
-        owed
+        pending_work
     }
 
     /// The order under which the active attempt at `at` was started. Needs do not change while it is active.
@@ -130,18 +130,18 @@ impl State {
     }
 }
 
-impl Owed {
+impl PendingWork {
     /// The action that would bring it about, for a coordinator that finds that it has not happened.
     #[must_use]
     pub fn action(&self) -> Option<Action> {
         Some(match self {
-            Owed::Start(order) => Action::Start(order.clone()),
-            Owed::Running { .. } => return None,
-            Owed::Examine { attempt, locks } => Action::Examine {
+            PendingWork::Start(order) => Action::Start(order.clone()),
+            PendingWork::Running { .. } => return None,
+            PendingWork::Examine { attempt, locks } => Action::Inspect {
                 attempt: attempt.clone(),
                 locks: locks.clone(),
             },
-            Owed::Prove {
+            PendingWork::Prove {
                 attempt,
                 command,
                 commit,
@@ -150,12 +150,12 @@ impl Owed {
                 command: command.clone(),
                 commit: commit.clone(),
             },
-            Owed::Settle { attempt, outcome } => Action::Settle {
+            PendingWork::Settle { attempt, outcome } => Action::Finalize {
                 attempt: attempt.clone(),
                 outcome: outcome.clone(),
             },
-            Owed::Refresh => Action::Refresh,
-            Owed::Conclude => Action::Conclude,
+            PendingWork::Refresh => Action::Refresh,
+            PendingWork::Conclude => Action::Conclude,
         })
     }
 }

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use crate::apply_decision::is_start_failure;
 use crate::decision::{Action, Decision, SkipReason, StopCause};
-use crate::enact::is_start_failure;
 use crate::event::{Event, Request, StartFailure};
-use crate::findings::{
-    Ending, Failure, FailureClass, Findings, ProofEnd, Ruling, judge, judge_ending, quoting,
+use crate::evidence::{
+    Ending, Evidence, Failure, FailureClass, ProofEnd, Verdict, judge, judge_ending, quoting,
 };
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
-use crate::state::{Intake, Phase, Recording, Refresh, RunEnd, Stage, State};
+use crate::state::{Admission, Phase, Recording, Refresh, RunEnd, Stage, State};
 use crate::time::Millis;
 
 /// Decides on `event` without changing `state`.
@@ -23,18 +23,18 @@ pub fn decide(state: &State, now: Millis, event: &Event) -> Vec<Decision> {
 /// Takes in a fact and what was decided on it, and says what is to be done. Decides nothing.
 #[must_use]
 pub fn apply(state: &mut State, now: Millis, event: &Event, decisions: &[Decision]) -> Vec<Action> {
-    state.absorb(now, event);
+    state.apply_event(now, event);
     decisions
         .iter()
-        .flat_map(|decision| state.enact(now, decision))
+        .flat_map(|decision| state.apply_decision(now, decision))
         .collect()
 }
 
 /// [`decide`] and [`apply`] in one.
 #[must_use]
 pub fn handle(state: &mut State, now: Millis, event: &Event) -> (Vec<Decision>, Vec<Action>) {
-    state.absorb(now, event);
-    let mut desk = Desk {
+    state.apply_event(now, event);
+    let mut desk = Decider {
         state,
         now,
         decisions: Vec::new(),
@@ -47,16 +47,17 @@ pub fn handle(state: &mut State, now: Millis, event: &Event) -> (Vec<Decision>, 
 }
 
 /// Where decisions are made: each is carried out at once and noted.
-struct Desk<'a> {
+struct Decider<'a> {
     state: &'a mut State,
     now: Millis,
     decisions: Vec<Decision>,
     actions: Vec<Action>,
 }
 
-impl Desk<'_> {
+impl Decider<'_> {
     fn take(&mut self, decision: Decision) {
-        self.actions.extend(self.state.enact(self.now, &decision));
+        self.actions
+            .extend(self.state.apply_decision(self.now, &decision));
         self.decisions.push(decision);
     }
 
@@ -65,13 +66,13 @@ impl Desk<'_> {
             Event::Tick => self.on_deadlines(),
             Event::Started { attempt } => self.on_started(attempt),
             Event::StartFailed { attempt, cause } => self.on_start_failed(attempt, cause),
-            Event::Looked { attempt, .. } => self.on_looked(attempt),
+            Event::Probed { attempt, .. } => self.on_probed(attempt),
             Event::Ended {
                 attempt,
                 ending,
                 tail,
             } => self.on_ended(attempt, ending, tail),
-            Event::Examined { attempt, findings } => self.on_examined(attempt, findings),
+            Event::Inspected { attempt, evidence } => self.on_inspected(attempt, evidence),
             Event::Proved { attempt, proof } => self.on_proved(attempt, proof),
             Event::ClaimLost { task, .. } => self.stop_task(task, StopCause::ClaimLost),
             Event::Refreshed { change } => {
@@ -81,21 +82,21 @@ impl Desk<'_> {
             }
             // While claims are given back nothing is taken up.
             Event::Reopened if self.state.run_end() == RunEnd::Open => self.record_parked(),
-            Event::Asked { request } => self.on_request(request),
+            Event::Requested { request } => self.on_request(request),
             Event::Concluded => {
                 let over = self.state.run_end() == RunEnd::Concluded;
                 let state = &*self.state;
                 let parked = state.active().any(|at| state.is_parked(at));
                 let more = parked || !state.frontier.nobody_is_ready() || !state.wakes.is_empty();
-                if over && more && *state.intake() == Intake::Open {
-                    self.take(Decision::GoOn);
+                if over && more && *state.admission() == Admission::Open {
+                    self.take(Decision::Continue);
                     self.record_parked();
                 }
             }
-            Event::Begun { .. }
+            Event::RunStarted { .. }
             | Event::Reopened
             | Event::Claimed { .. }
-            | Event::Settled { .. }
+            | Event::Finalized { .. }
             | Event::Noticed { .. } => {}
         }
     }
@@ -136,15 +137,15 @@ impl Desk<'_> {
                     self.take(Decision::Stop { attempt, cause });
                     continue;
                 }
-                Stage::Examining(Recording::Working { .. }) => {
+                Stage::Inspecting(Recording::Working { .. }) => {
                     let limit = self.state.policy().recording_limit;
                     let detail = format!("it takes longer than {limit}");
                     let failure = Failure::new(FailureClass::NotRecordable, detail);
                     self.record_later(&attempt, failure);
                     continue;
                 }
-                Stage::Examining(Recording::Failed { .. }) => {
-                    self.take(Decision::Examine { attempt });
+                Stage::Inspecting(Recording::Failed { .. }) => {
+                    self.take(Decision::Inspect { attempt });
                     continue;
                 }
             };
@@ -156,12 +157,12 @@ impl Desk<'_> {
                     .soft_limit
                     .is_some_and(|limit| running.started.after(limit) <= self.now);
             if over {
-                self.take(Decision::Slow {
+                self.take(Decision::SoftLimitExceeded {
                     attempt: attempt.clone(),
                 });
             }
             if silent {
-                self.take(Decision::Look { attempt });
+                self.take(Decision::Probe { attempt });
             }
         }
     }
@@ -194,11 +195,11 @@ impl Desk<'_> {
                 });
             }
             (_, Some(stop)) => self.resolve_stopped(attempt, stop, ""),
-            (StartFailure::Failed(failure), None) => self.rule(attempt, failure),
+            (StartFailure::Failed(failure), None) => self.resolve_failure(attempt, failure),
         }
     }
 
-    fn on_looked(&mut self, attempt: &AttemptId) {
+    fn on_probed(&mut self, attempt: &AttemptId) {
         let Some((_, Stage::Running(running), None)) = self.stage(attempt) else {
             return;
         };
@@ -219,16 +220,16 @@ impl Desk<'_> {
             return self.resolve_stopped(attempt, stop, tail);
         }
         match judge_ending(ending, tail) {
-            None => self.take(Decision::Examine {
+            None => self.take(Decision::Inspect {
                 attempt: attempt.clone(),
             }),
-            Some(failure) => self.rule(attempt, &failure),
+            Some(failure) => self.resolve_failure(attempt, &failure),
         }
     }
 
-    fn on_examined(&mut self, attempt: &AttemptId, findings: &Result<Findings, Failure>) {
+    fn on_inspected(&mut self, attempt: &AttemptId, evidence: &Result<Evidence, Failure>) {
         // A late success of a recording that was given up counts all the same, unless the run is over: it is repeated then.
-        let Some((at, Stage::Examining(recording), stopping)) = self.stage(attempt) else {
+        let Some((at, Stage::Inspecting(recording), stopping)) = self.stage(attempt) else {
             return;
         };
         if self.state.is_parked(at) && self.state.run_end() != RunEnd::Open {
@@ -237,20 +238,20 @@ impl Desk<'_> {
         if let Some(stop) = stopping {
             return self.resolve_stopped(attempt, stop, "");
         }
-        let findings = match findings {
-            Ok(findings) => findings,
+        let evidence = match evidence {
+            Ok(evidence) => evidence,
             Err(failure) if failure.class == FailureClass::NotRecordable => {
                 if matches!(recording, Recording::Working { .. }) {
                     self.record_later(attempt, failure.clone());
                 }
                 return;
             }
-            Err(failure) => return self.rule(attempt, failure),
+            Err(failure) => return self.resolve_failure(attempt, failure),
         };
         let attempt = attempt.clone();
-        let commit = findings.changes.commit.clone();
-        match judge(findings, self.state.policy().allow_no_validation) {
-            Ruling::Prove {
+        let commit = evidence.changes.commit.clone();
+        match judge(evidence, self.state.policy().allow_no_validation) {
+            Verdict::Prove {
                 command,
                 self_checked,
             } => self.take(Decision::Prove {
@@ -259,13 +260,13 @@ impl Desk<'_> {
                 self_checked,
                 commit,
             }),
-            Ruling::Accept => self.take(Decision::Accept {
+            Verdict::Accept => self.take(Decision::Accept {
                 attempt,
                 commit,
                 self_checked: true,
             }),
-            Ruling::Ask(text) => self.take(Decision::Question { attempt, text }),
-            Ruling::Fail(failure) => self.rule(&attempt, &failure),
+            Verdict::Ask(text) => self.take(Decision::Question { attempt, text }),
+            Verdict::Fail(failure) => self.resolve_failure(&attempt, &failure),
         }
     }
 
@@ -303,13 +304,13 @@ impl Desk<'_> {
             format!("the proof `{command}` {what}{}", proof.ending),
             &proof.tail,
         );
-        self.rule(attempt, &Failure::new(class, detail));
+        self.resolve_failure(attempt, &Failure::new(class, detail));
     }
 
     /// The recording is repeated after a pause. The second failure in a row is no accident: no new attempt starts, and this one
     /// waits until the run is taken up again.
     fn record_later(&mut self, attempt: &AttemptId, failure: Failure) {
-        let open = *self.state.intake() == Intake::Open;
+        let open = *self.state.admission() == Admission::Open;
         let again = open && self.state.recording_failures == 0;
         let cause = failure.in_one_line();
         self.take(Decision::RecordingFailed {
@@ -330,7 +331,7 @@ impl Desk<'_> {
         for at in active {
             if let (true, Some(active)) = (self.state.is_parked(at), self.state.task(at).active()) {
                 let attempt = self.state.attempt_id(at, active.attempt);
-                self.take(Decision::Examine { attempt });
+                self.take(Decision::Inspect { attempt });
             }
         }
     }
@@ -341,7 +342,7 @@ impl Desk<'_> {
         match cause {
             StopCause::Hung => {
                 let detail = quoting(self.silence(attempt), tail);
-                self.rule(attempt, &Failure::new(FailureClass::Hung, detail));
+                self.resolve_failure(attempt, &Failure::new(FailureClass::Hung, detail));
             }
             StopCause::Overdue => {
                 let policy = self.state.policy();
@@ -354,11 +355,11 @@ impl Desk<'_> {
                     let detail = format!("the agent did not start within {limit}");
                     Failure::new(FailureClass::CouldNotStart, detail)
                 };
-                self.rule(attempt, &failure);
+                self.resolve_failure(attempt, &failure);
             }
             StopCause::ClaimLost => {
                 let detail = "the tracker gave the task to somebody else; the workspace is kept";
-                self.rule(attempt, &Failure::new(FailureClass::ClaimLost, detail));
+                self.resolve_failure(attempt, &Failure::new(FailureClass::ClaimLost, detail));
             }
             StopCause::RunStopped | StopCause::Superseded => self.take(Decision::Interrupt {
                 attempt: attempt.clone(),
@@ -391,7 +392,7 @@ impl Desk<'_> {
     }
 
     /// One failure, one action: try again, or give up.
-    fn rule(&mut self, attempt: &AttemptId, failure: &Failure) {
+    fn resolve_failure(&mut self, attempt: &AttemptId, failure: &Failure) {
         let Some((at, _)) = self.state.current(attempt) else {
             return;
         };
@@ -425,7 +426,7 @@ impl Desk<'_> {
             self.skip_dependents(&task);
         }
         if outside {
-            if *self.state.intake() == Intake::Open {
+            if *self.state.admission() == Admission::Open {
                 let excused = common.unwrap_or_default();
                 self.take(Decision::Pause { cause, excused });
             }
@@ -434,7 +435,7 @@ impl Desk<'_> {
         // Two different tasks in a row: less at once may help. One hard task says nothing about the others.
         let (width, row) = (self.state.width(), self.state.failures_in_row);
         if row > in_row && row % 2 == 0 && width > 1 {
-            self.take(Decision::Width { to: width / 2 });
+            self.take(Decision::SetConcurrency { to: width / 2 });
         }
     }
 
@@ -486,7 +487,7 @@ impl Desk<'_> {
             return;
         };
         // Nothing of it executes that could be stopped. For the run's own end its work goes on waiting to be recorded.
-        if let Stage::Examining(Recording::Failed { failure, until }) = &active.stage {
+        if let Stage::Inspecting(Recording::Failed { failure, until }) = &active.stage {
             let attempt = self.state.attempt_id(at, active.attempt);
             let failure = (**failure).clone();
             return match cause {
@@ -519,7 +520,7 @@ impl Desk<'_> {
     fn on_request(&mut self, request: &Request) {
         match request {
             Request::Stop { now } => {
-                if *self.state.intake() != Intake::Stopped {
+                if *self.state.admission() != Admission::Stopped {
                     self.take(Decision::Drain);
                 }
                 if *now {
@@ -612,7 +613,7 @@ impl Desk<'_> {
             .filter(|at| waits(at))
             .map(|at| self.state.plan().task(*at).id.clone())
             .collect();
-        self.take(Decision::Redo {
+        self.take(Decision::Reset {
             task: task.clone(),
             dependents,
         });
@@ -623,7 +624,7 @@ impl Desk<'_> {
     }
 
     fn start_what_may_start(&mut self) {
-        if self.state.run_end() != RunEnd::Open || *self.state.intake() != Intake::Open {
+        if self.state.run_end() != RunEnd::Open || *self.state.admission() != Admission::Open {
             return;
         }
         self.restore_width();
@@ -642,7 +643,7 @@ impl Desk<'_> {
             .any(|decision| matches!(decision, Decision::Accept { .. }));
         let width = self.state.width();
         if accepted && width < self.state.policy().concurrency {
-            self.take(Decision::Width { to: width + 1 });
+            self.take(Decision::SetConcurrency { to: width + 1 });
         }
     }
 
@@ -669,13 +670,13 @@ impl Desk<'_> {
             return;
         }
         if self.state.refresh == (Refresh::Idle { due: true })
-            && *self.state.intake() != Intake::Stopped
+            && *self.state.admission() != Admission::Stopped
         {
             self.take(Decision::Refresh);
         }
         let state = &*self.state;
         let refreshing = matches!(state.refresh, Refresh::Asked { .. });
-        let pausing = *state.intake() == Intake::Open && state.wakes.iter().next().is_some();
+        let pausing = *state.admission() == Admission::Open && state.wakes.iter().next().is_some();
         let begun = !state.plan().tasks().is_empty();
         let active = state.active().any(|at| !state.is_parked(at));
         if begun && !refreshing && !pausing && !active && state.unsettled == 0 {
@@ -685,7 +686,7 @@ impl Desk<'_> {
 }
 
 #[cfg(test)]
-#[path = "choose_test.rs"]
+#[path = "decide_test.rs"]
 mod tests;
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ fn a_long_queue_at_a_lock_goes_before_a_longer_path_beside_it() {
 
 fn makespan(plan: &Plan, policy: &Policy, order: &Order) -> u64 {
     let weights: Vec<u64> = plan.all().map(|at| plan.open_minutes(at)).collect();
-    Paper::new(plan, policy, &weights)
+    ScheduleSim::new(plan, policy, &weights)
         .schedule(order, Direction::Forward, u64::MAX)
         .makespan
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use crate::decision::{Action, AskedQuestion, Decision, Outcome, SkipReason, StopCause};
 use crate::event::Delivery;
-use crate::findings::{Failure, FailureClass};
+use crate::evidence::{Failure, FailureClass};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId};
 use crate::state::{
-    Active, Intake, Phase, Recording, Refresh, RunEnd, Running, Stage, State, Stopping, Streak,
+    Active, Admission, Phase, Recording, Refresh, RunEnd, Running, Stage, State, Stopping, Streak,
 };
-use crate::task::{Commit, Standing};
+use crate::task::{Commit, Eligibility};
 use crate::time::{Millis, Span};
 
 /// How long an attempt may take to end after it was told to, before it is killed. The shim's own grace is shorter.
@@ -19,7 +19,7 @@ pub const STOP_PATIENCE: Span = Span::seconds(60);
 
 impl State {
     /// Carries a decision out and says what is to be done.
-    pub(crate) fn enact(&mut self, now: Millis, decision: &Decision) -> Vec<Action> {
+    pub(crate) fn apply_decision(&mut self, now: Millis, decision: &Decision) -> Vec<Action> {
         match decision {
             Decision::Start { attempt, slot } => self.start(now, attempt, *slot),
             Decision::Reserve { task } => {
@@ -28,14 +28,14 @@ impl State {
                 }
                 Vec::new()
             }
-            Decision::Look { attempt } => {
+            Decision::Probe { attempt } => {
                 let is_current = self.change_running(attempt, |running| running.looking = true);
-                let look = || Action::Look {
+                let look = || Action::Probe {
                     attempt: attempt.clone(),
                 };
                 is_current.then(look).into_iter().collect()
             }
-            Decision::Slow { attempt } => {
+            Decision::SoftLimitExceeded { attempt } => {
                 let is_current = self.change_running(attempt, |running| running.slow = true);
                 let note = || Action::Note {
                     text: format!("{attempt} is over its soft limit"),
@@ -44,7 +44,7 @@ impl State {
             }
             Decision::Stop { attempt, cause } => self.stop(now, attempt, *cause),
             Decision::Kill { attempt } => self.kill(attempt),
-            Decision::Examine { attempt } => self.examine(now, attempt),
+            Decision::Inspect { attempt } => self.examine(now, attempt),
             Decision::RecordingFailed {
                 attempt,
                 failure,
@@ -106,7 +106,7 @@ impl State {
                 self.end(attempt, Phase::Waiting, Outcome::Interrupted)
             }
             Decision::Skip { task, reason } => self.skip(task, reason),
-            Decision::Redo { task, dependents } => {
+            Decision::Reset { task, dependents } => {
                 self.redo(task);
                 dependents.iter().for_each(|task| self.redo(task));
                 self.reindex();
@@ -119,7 +119,7 @@ impl State {
             Decision::Refuse { reason } => vec![Action::Note {
                 text: reason.clone(),
             }],
-            Decision::Width { to } => {
+            Decision::SetConcurrency { to } => {
                 self.width = (*to).clamp(1, self.policy.concurrency.max(1));
                 Vec::new()
             }
@@ -129,7 +129,7 @@ impl State {
                 Vec::new()
             }
             Decision::Drain => {
-                self.intake = Intake::Stopped;
+                self.admission = Admission::Stopped;
                 Vec::new()
             }
             Decision::Refresh => {
@@ -140,7 +140,7 @@ impl State {
                 self.ending = RunEnd::Concluding;
                 vec![Action::Conclude]
             }
-            Decision::GoOn => {
+            Decision::Continue => {
                 self.ending = RunEnd::Open;
                 Vec::new()
             }
@@ -214,8 +214,8 @@ impl State {
         let Some((at, _)) = self.current(attempt) else {
             return Vec::new();
         };
-        self.set_stage(at, Stage::Examining(Recording::Working { since: now }));
-        vec![Action::Examine {
+        self.set_stage(at, Stage::Inspecting(Recording::Working { since: now }));
+        vec![Action::Inspect {
             attempt: attempt.clone(),
             locks: self.held_locks(at),
         }]
@@ -238,7 +238,7 @@ impl State {
         } else {
             "it is tried again by `mesh resume`"
         };
-        self.stage_of(attempt, Stage::Examining(recording));
+        self.stage_of(attempt, Stage::Inspecting(recording));
         vec![Action::Note {
             text: format!(
                 "{attempt} could not be recorded, {what}: {}",
@@ -273,7 +273,7 @@ impl State {
     }
 
     fn pause(&mut self, cause: &str, excused: &[AttemptId]) -> Vec<Action> {
-        self.intake = Intake::Paused {
+        self.admission = Admission::Paused {
             cause: cause.to_owned(),
         };
         for attempt in excused {
@@ -447,7 +447,7 @@ impl State {
         }
         self.set_phase(at, phase);
         // Somebody closed it while it ran: that stands, whatever became of the attempt.
-        if let (false, Standing::Satisfied { commit }) = (verified, &plan.task(at).standing) {
+        if let (false, Eligibility::Satisfied { commit }) = (verified, &plan.task(at).eligibility) {
             match self.task(at).closed.clone() {
                 Some(sign) => self.set_phase(at, Phase::ClosedElsewhere { sign }),
                 None => {
@@ -459,7 +459,7 @@ impl State {
         }
         self.tasks
             .get_mut(at)
-            .settling
+            .finalizing
             .push((attempt.number, outcome.clone()));
         self.unsettled += 1;
         match &mut self.refresh {
@@ -469,7 +469,7 @@ impl State {
         if !verified {
             self.catch_up(&[&attempt.task]);
         }
-        vec![Action::Settle {
+        vec![Action::Finalize {
             attempt: attempt.clone(),
             outcome,
         }]
@@ -571,10 +571,10 @@ impl State {
         }
         let running = match &active.stage {
             Stage::Starting => return Some(active.since.after(self.policy.preparation_limit)),
-            Stage::Examining(Recording::Working { since }) => {
+            Stage::Inspecting(Recording::Working { since }) => {
                 return Some(since.after(self.policy.recording_limit));
             }
-            Stage::Examining(Recording::Failed { until, .. }) => return *until,
+            Stage::Inspecting(Recording::Failed { until, .. }) => return *until,
             Stage::Proving { since, .. } => return Some(since.after(self.policy.proof_limit)),
             Stage::Running(running) => running,
         };

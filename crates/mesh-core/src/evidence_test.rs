@@ -1,7 +1,7 @@
 use super::*;
 
-fn good() -> Findings {
-    Findings {
+fn good() -> Evidence {
+    Evidence {
         block: BlockReading::Read(FinalBlock {
             pr: None,
             verify: Some("make test".to_owned()),
@@ -22,25 +22,25 @@ fn good() -> Findings {
 }
 
 #[track_caller]
-fn check(change: impl FnOnce(&mut Findings), expected: &str) {
-    let mut findings = good();
-    change(&mut findings);
-    let said = match judge(&findings, false) {
-        Ruling::Prove {
+fn check(change: impl FnOnce(&mut Evidence), expected: &str) {
+    let mut evidence = good();
+    change(&mut evidence);
+    let said = match judge(&evidence, false) {
+        Verdict::Prove {
             command,
             self_checked,
         } => format!("prove {command} self_checked={self_checked}"),
-        Ruling::Accept => "accept".to_owned(),
-        Ruling::Ask(text) => format!("ask {text}"),
-        Ruling::Fail(failure) => failure.class.to_string(),
+        Verdict::Accept => "accept".to_owned(),
+        Verdict::Ask(text) => format!("ask {text}"),
+        Verdict::Fail(failure) => failure.class.to_string(),
     };
     assert_eq!(said, expected);
 }
 
-fn block(findings: &mut Findings) -> &mut FinalBlock {
-    match &mut findings.block {
+fn block(evidence: &mut Evidence) -> &mut FinalBlock {
+    match &mut evidence.block {
         BlockReading::Read(block) => block,
-        BlockReading::Missing(_) => unreachable!("the good findings have a block"),
+        BlockReading::Missing(_) => unreachable!("the good evidence has a block"),
     }
 }
 
