@@ -18,25 +18,25 @@ pub(crate) struct Link {
 
 /// The chains of a schedule: one for each lock group, and, if the concurrency or tasks that run alone held something back, one for
 /// each slot. Each task goes into a slot that one of its needs left, else into the one that was left last.
-pub(crate) fn chains(paper: &ScheduleSim<'_>, schedule: &Schedule) -> (Vec<Link>, Vec<usize>) {
-    let plan = paper.plan;
+pub(crate) fn chains(sim: &ScheduleSim<'_>, schedule: &Schedule) -> (Vec<Link>, Vec<usize>) {
+    let plan = sim.plan;
     let groups = u32::try_from(plan.groups().len()).unwrap_or(u32::MAX);
     let order = crate::rank::Order::default();
     let rules = Rules {
         plan,
-        policy: paper.policy,
+        policy: sim.policy,
         order: &order,
     };
-    let mut sequence: Vec<Ix> = plan.all().filter(|&at| paper.runs(at)).collect();
+    let mut sequence: Vec<Ix> = plan.all().filter(|&at| sim.runs(at)).collect();
     sequence.sort_by_key(|at| (schedule.starts[at.index()], at.0));
     let alone = |at: &Ix| rules.claim(*at) == Claim::Alone;
-    let limited = schedule.peak >= usize::from(paper.policy.concurrency);
+    let limited = schedule.peak >= usize::from(sim.policy.concurrency);
     let slots = if limited || sequence.iter().any(alone) {
         schedule.peak
     } else {
         0
     };
-    let ends = paper.ends(schedule);
+    let ends = sim.ends(schedule);
     let mut last = vec![NOBODY; groups as usize + slots];
     let mut taken: Vec<Vec<u32>> = vec![Vec::new(); ends.len()];
     for &at in &sequence {

@@ -1,7 +1,7 @@
 //! The disjunctive graph of a schedule: what needs what, and, as chains, who follows whom in each unit of a lock group or of the
 //! concurrency. Its longest path is the critical path of the schedule; swaps of neighbours in a chain make it shorter.
 //!
-//! It knows nothing of reservations. What it promises is tried on paper before it counts.
+//! It knows nothing of reservations. What it promises is simulated before it counts.
 
 use crate::chains::{Link, NOBODY, chains};
 use crate::graph::{Graph, Ix};
@@ -45,16 +45,16 @@ pub(crate) struct Disjunctive<'a> {
 
 impl<'a> Disjunctive<'a> {
     /// The graph of a schedule. Nothing when no two tasks share a chain.
-    pub(crate) fn of(paper: &ScheduleSim<'a>, schedule: &Schedule) -> Option<Disjunctive<'a>> {
-        let plan = paper.plan;
-        let (links, offsets) = chains(paper, schedule);
+    pub(crate) fn of(sim: &ScheduleSim<'a>, schedule: &Schedule) -> Option<Disjunctive<'a>> {
+        let plan = sim.plan;
+        let (links, offsets) = chains(sim, schedule);
         if links.iter().all(|link| link.after == NOBODY) {
             return None;
         }
         let count = plan.tasks().len();
         let mut graph = Disjunctive {
             graph: plan.graph(),
-            weights: paper.weights,
+            weights: sim.weights,
             links,
             offsets,
             heads: vec![0; count],

@@ -26,10 +26,10 @@ fn plan() -> Plan {
 fn check(policy: &Policy, times: usize) {
     let plan = plan();
     let weights: Vec<u64> = plan.all().map(|at| plan.open_minutes(at)).collect();
-    let paper = ScheduleSim::new(&plan, policy, &weights);
+    let sim = ScheduleSim::new(&plan, policy, &weights);
     let order = Order::new(plan.graph().order().to_vec());
-    let schedule = paper.schedule(&order, Direction::Forward, u64::MAX);
-    let mut graph = Disjunctive::of(&paper, &schedule).unwrap();
+    let schedule = sim.schedule(&order, Direction::Forward, u64::MAX);
+    let mut graph = Disjunctive::of(&sim, &schedule).unwrap();
     assert!(graph.length() <= schedule.makespan);
     let mut split_mix = SplitMix64::new();
     for _ in 0..times {
@@ -75,9 +75,9 @@ fn the_graph_of_a_schedule_is_as_long_as_the_schedule() {
     let order = Order::new(plan.graph().order().to_vec());
     for concurrency in [2, 3, 5] {
         let policy = Policy::with_concurrency(concurrency);
-        let paper = ScheduleSim::new(&plan, &policy, &weights);
-        let schedule = paper.schedule(&order, Direction::Forward, u64::MAX);
-        let graph = Disjunctive::of(&paper, &schedule).unwrap();
+        let sim = ScheduleSim::new(&plan, &policy, &weights);
+        let schedule = sim.schedule(&order, Direction::Forward, u64::MAX);
+        let graph = Disjunctive::of(&sim, &schedule).unwrap();
         assert_eq!(graph.length(), schedule.makespan);
     }
 }

@@ -1,4 +1,4 @@
-//! Who may start: the one rule that decisions, the forecast's waves and the schedules on paper share.
+//! Who may start: the one rule that decisions, the forecast's waves and simulated schedules share.
 //!
 //! The frontier holds ready tasks, locks and reservations. It knows no clock, and it does not know what makes a task ready: its
 //! users say so. Ready tasks go in the order of the rank. One whose locks are busy holds back nobody behind it, but when others

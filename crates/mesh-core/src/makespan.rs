@@ -1,4 +1,4 @@
-//! The order of tasks that promises the shortest run, found with the estimates on paper.
+//! The order of tasks that promises the shortest run, found from the estimates.
 //!
 //! The first schedules follow the longest paths, with and without the queues at lock groups. The best of them is justified (its
 //! tasks are scheduled from its end backward and forward again) and then improved by tabu search over its critical path. Every
@@ -44,9 +44,9 @@ pub(crate) fn order(
     equals: &[Ix],
     steps: u64,
 ) -> Vec<Ix> {
-    let paper = ScheduleSim::new(plan, policy, weights);
+    let sim = ScheduleSim::new(plan, policy, weights);
     let queued = tails_with_queues(plan, policy, weights);
-    let mut search = Search::new(paper, equals, &queued, steps);
+    let mut search = Search::new(sim, equals, &queued, steps);
     let path = plan.graph().longest_path_from(weights);
     for priorities in [&with_lock_load(plan, weights, &queued), &path] {
         search.try_order(search.largest_first(priorities));
@@ -58,7 +58,7 @@ pub(crate) fn order(
 
 /// The best schedule so far, and what may still be spent on a better one.
 struct Search<'a> {
-    paper: ScheduleSim<'a>,
+    sim: ScheduleSim<'a>,
     equals: &'a [Ix],
     best: Schedule,
     best_order: Order,
@@ -66,15 +66,15 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Begins with the better of two orders, whatever they cost: that of `measures`, or else `equals`.
-    fn new(paper: ScheduleSim<'a>, equals: &'a [Ix], priorities: &[u64], steps: u64) -> Search<'a> {
+    /// Begins with the better of two orders, whatever they cost: that of `priorities`, or else `equals`.
+    fn new(sim: ScheduleSim<'a>, equals: &'a [Ix], priorities: &[u64], steps: u64) -> Search<'a> {
         let orders = [
-            largest_first(paper.plan, equals, priorities),
+            largest_first(sim.plan, equals, priorities),
             Order::new(equals.to_vec()),
         ];
         let [first, second] = orders
             .each_ref()
-            .map(|order| paper.schedule(order, Direction::Forward, MOST_STEPS));
+            .map(|order| sim.schedule(order, Direction::Forward, MOST_STEPS));
         let steps = steps.saturating_sub(first.steps + second.steps);
         let [measured, given] = orders;
         // When both are given up, nothing speaks against the order that was there before.
@@ -84,7 +84,7 @@ impl<'a> Search<'a> {
             (second, given)
         };
         Search {
-            paper,
+            sim,
             equals,
             best,
             best_order,
@@ -93,16 +93,16 @@ impl<'a> Search<'a> {
     }
 
     fn largest_first(&self, priorities: &[u64]) -> Order {
-        largest_first(self.paper.plan, self.equals, priorities)
+        largest_first(self.sim.plan, self.equals, priorities)
     }
 
     /// Whether nothing is left to spend or to gain.
     fn is_over(&self) -> bool {
-        self.steps == 0 || self.best.makespan <= self.paper.bound
+        self.steps == 0 || self.best.makespan <= self.sim.bound
     }
 
     fn schedule(&mut self, order: &Order, direction: Direction) -> Schedule {
-        let schedule = self.paper.schedule(order, direction, MOST_STEPS);
+        let schedule = self.sim.schedule(order, direction, MOST_STEPS);
         self.steps = self.steps.saturating_sub(schedule.steps);
         schedule
     }
@@ -127,11 +127,11 @@ impl<'a> Search<'a> {
                 return;
             }
             let before = self.best.makespan;
-            let ends = self.paper.ends(&self.best);
+            let ends = self.sim.ends(&self.best);
             let mut last_first: Vec<Ix> = self.equals.iter().rev().copied().collect();
             last_first.sort_by_key(|at| Reverse(ends[at.index()]));
             let backward = self.schedule(&Order::new(last_first), Direction::Backward);
-            let ends = self.paper.ends(&backward);
+            let ends = self.sim.ends(&backward);
             self.try_order(self.largest_first(&ends));
             if self.best.makespan == before {
                 return;
@@ -144,7 +144,7 @@ impl<'a> Search<'a> {
         let mut split_mix = SplitMix64::new();
         let mut from = self.best.clone();
         while !self.is_over() && from.makespan < u64::MAX {
-            if let Some(mut graph) = Disjunctive::of(&self.paper, &from) {
+            if let Some(mut graph) = Disjunctive::of(&self.sim, &from) {
                 self.swap_on_critical_paths(&mut graph, &mut split_mix);
             }
             from = self.sample(queued, &mut split_mix);

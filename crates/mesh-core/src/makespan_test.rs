@@ -1,4 +1,4 @@
-//! Orders on paper.
+//! Orders and the schedules that come of them.
 
 use super::*;
 use crate::id::{LockGroup, TaskId};

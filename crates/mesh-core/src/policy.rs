@@ -76,7 +76,7 @@ impl Policy {
 pub enum Rank {
     /// Priority, which a task inherits from what waits for it, longest remaining path, tasks unlocked, checkpoint.
     Default,
-    /// Before priority, the order that promises the shortest run, found by a search on paper.
+    /// Before priority, the order that promises the shortest run, found by a search over simulated schedules.
     Makespan,
 }
 

@@ -1,4 +1,4 @@
-//! Schedules on paper: when each task would start if the frontier ran the plan and every estimate held.
+//! Simulated schedules: when each task would start if the frontier ran the plan and every estimate held.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -91,7 +91,7 @@ impl<'a> ScheduleSim<'a> {
 
 /// A schedule while it is made.
 struct Run<'a> {
-    paper: &'a ScheduleSim<'a>,
+    sim: &'a ScheduleSim<'a>,
     rules: Rules<'a>,
     direction: Direction,
     frontier: Frontier,
@@ -105,8 +105,8 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(paper: &'a ScheduleSim<'a>, order: &'a Order, direction: Direction) -> Run<'a> {
-        let (plan, policy) = (paper.plan, paper.policy);
+    fn new(sim: &'a ScheduleSim<'a>, order: &'a Order, direction: Direction) -> Run<'a> {
+        let (plan, policy) = (sim.plan, sim.policy);
         let graph = plan.graph();
         let needs = |at: Ix| match direction {
             Direction::Forward => graph.needs(at).len(),
@@ -118,7 +118,7 @@ impl<'a> Run<'a> {
             order,
         };
         Run {
-            paper,
+            sim,
             rules,
             direction,
             frontier: Frontier::new(plan),
@@ -135,7 +135,7 @@ impl<'a> Run<'a> {
     /// All that a task needs is done.
     fn free(&mut self, at: Ix) {
         self.starts[at.index()] = self.now;
-        if self.paper.runs(at) {
+        if self.sim.runs(at) {
             self.frontier.set_ready(self.rules.order, at, true);
             self.ready += 1;
         } else {
@@ -144,7 +144,7 @@ impl<'a> Run<'a> {
     }
 
     fn done(&mut self, at: Ix) {
-        let graph = self.paper.plan.graph();
+        let graph = self.sim.plan.graph();
         let mut done = vec![at];
         while let Some(at) = done.pop() {
             let followers = match self.direction {
@@ -154,7 +154,7 @@ impl<'a> Run<'a> {
             for &follower in followers {
                 self.open[follower.index()] -= 1;
                 if self.open[follower.index()] > 0 {
-                } else if self.paper.runs(follower) {
+                } else if self.sim.runs(follower) {
                     self.free(follower);
                 } else {
                     self.starts[follower.index()] = self.now;
@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
     }
 
     fn start_all(&mut self) {
-        let width = self.paper.policy.concurrency.max(1);
+        let width = self.sim.policy.concurrency.max(1);
         while self.ready > 0 && self.running.len() < usize::from(width) {
             self.steps += self.ready;
             let Some(at) = self.frontier.start_next(self.rules, width) else {
@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
             };
             self.ready -= 1;
             self.starts[at.index()] = self.now;
-            let end = self.now + self.paper.weights[at.index()];
+            let end = self.now + self.sim.weights[at.index()];
             self.running.push(Reverse((end, at)));
             self.peak = self.peak.max(self.running.len());
         }

@@ -96,7 +96,7 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
 }
 
 impl Figures {
-    /// Plans an instance and lets the core run it. What was planned on paper must come true, and nothing beats the lower bound.
+    /// Plans an instance and lets the core run it. What was simulated must come true, and nothing beats the lower bound.
     fn measure(&mut self, instance: &Instance, rank: Rank) -> Outcome<()> {
         let (plan, durations) = plan_of(instance)?;
         let policy = Policy {
