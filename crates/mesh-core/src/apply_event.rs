@@ -125,11 +125,11 @@ impl State {
     }
 
     fn begin(&mut self, plan: &Plan, policy: &Policy) {
-        self.plan = Arc::new(plan.clone());
+        self.plan = Arc::new(plan.clone().with_capacities(&policy.capacity).0);
         self.policy = Arc::new(policy.clone());
         self.width = policy.concurrency.max(1);
         self.slots = vec![None; usize::from(self.width)];
-        self.tasks = plan.tasks().iter().map(first_state).collect();
+        self.tasks = self.plan.tasks().iter().map(first_state).collect();
         self.ranking = Arc::new(Ranking::new(&self.plan, &self.policy));
         self.reindex();
     }
@@ -268,7 +268,9 @@ impl State {
 
     /// Builds the plan anew from `tasks`; the states of all of them are there.
     fn use_tasks(&mut self, tasks: Vec<Task>) {
-        let (plan, _) = Plan::build_tolerant(tasks);
+        let (plan, _) = Plan::build_tolerant(tasks)
+            .0
+            .with_capacities(&self.policy.capacity);
         self.ranking = Arc::new(self.ranking.renewed(&self.plan, &plan, &self.policy));
         self.plan = Arc::new(plan);
         self.readmit_dependents();

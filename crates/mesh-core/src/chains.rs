@@ -41,7 +41,11 @@ pub(crate) fn chains(sim: &ScheduleSim<'_>, schedule: &Schedule) -> (Vec<Link>, 
     let mut taken: Vec<Vec<u32>> = vec![Vec::new(); ends.len()];
     for &at in &sequence {
         let mine = &mut taken[at.index()];
-        mine.extend(plan.groups_of(at));
+        // Tasks that share a group of more than one unit may overlap: nobody follows anybody.
+        mine.extend(
+            plan.groups_of(at)
+                .filter(|&group| plan.capacities()[group as usize] == 1),
+        );
         let slot = |number: usize| groups + u32::try_from(number).unwrap_or(0);
         if alone(&at) {
             mine.extend((0..slots).map(slot));

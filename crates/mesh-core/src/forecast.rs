@@ -15,7 +15,7 @@ pub struct Bounds {
     pub total: u64,
     /// Longest path of needs.
     pub critical_path: u64,
-    /// Largest sum of work in one lock group.
+    /// Largest sum of work in one lock group, shared out over its capacity.
     pub busiest_lock: u64,
     /// max(critical path, total / cap, busiest lock), rounded up.
     pub lower_bound: u64,
@@ -33,11 +33,15 @@ pub fn bounds(plan: &Plan, concurrency: u16, duration: &[u64]) -> Bounds {
         .unwrap_or(0);
     let mut by_group = vec![0_u64; plan.groups().len()];
     for at in plan.all() {
-        for &group in plan.groups_of(at) {
-            by_group[group as usize] += duration[at.index()];
+        for hold in plan.holds_of(at) {
+            by_group[hold.group as usize] += duration[at.index()] * u64::from(hold.units);
         }
     }
-    let busiest_lock = by_group.into_iter().max().unwrap_or(0);
+    let of_capacity = by_group.into_iter().zip(plan.capacities());
+    let busiest_lock = of_capacity
+        .map(|(work, &capacity)| work.div_ceil(u64::from(capacity)))
+        .max()
+        .unwrap_or(0);
     let lower_bound = critical_path
         .max(total.div_ceil(u64::from(concurrency.max(1))))
         .max(busiest_lock);

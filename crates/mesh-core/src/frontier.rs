@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::dense::BitSet;
 use crate::graph::Ix;
-use crate::lock::{Claim, LockBlock, LockTable};
+use crate::lock::{Claim, Hold, LockBlock, LockTable};
 use crate::plan::Plan;
 use crate::policy::{Policy, Unlabelled};
 use crate::rank::Order;
@@ -24,7 +24,7 @@ pub(crate) struct Rules<'a> {
 impl<'a> Rules<'a> {
     /// What the task at `at` takes when it starts.
     pub(crate) fn claim(&self, at: Ix) -> Claim<'a> {
-        let groups = self.plan.groups_of(at);
+        let groups = self.plan.holds_of(at);
         if groups.is_empty() && self.policy.unlabelled == Unlabelled::Alone {
             Claim::Alone
         } else {
@@ -48,7 +48,7 @@ impl Frontier {
     pub(crate) fn new(plan: &Plan) -> Frontier {
         Frontier {
             ready: BitSet::new(plan.tasks().len()),
-            locks: LockTable::new(plan.groups().len()),
+            locks: LockTable::new(plan.capacities()),
             passes: BTreeMap::new(),
         }
     }
@@ -100,13 +100,14 @@ impl Frontier {
     /// A task takes its locks. Ready tasks before it that want one of them were passed over.
     pub(crate) fn start(&mut self, rules: Rules<'_>, at: Ix) {
         let place = rules.order.place(at);
-        let mine = rules.plan.groups_of(at);
+        let mine = rules.plan.holds_of(at);
         let by_itself = mine.is_empty() && rules.policy.unlabelled == Unlabelled::Free;
         let place = if by_itself { 0 } else { place };
         for before in self.ready.iter().take_while(|&before| before < place) {
             let other = rules.order.at(before);
-            let wants = rules.plan.groups_of(other);
-            if wants.is_empty() || wants.iter().any(|group| mine.contains(group)) {
+            let wants = rules.plan.holds_of(other);
+            let shares = |hold: &Hold| mine.iter().any(|other| other.group == hold.group);
+            if wants.is_empty() || wants.iter().any(shares) {
                 *self.passes.entry(other).or_default() += 1;
             }
         }

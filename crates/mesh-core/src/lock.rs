@@ -30,11 +30,20 @@ pub enum LockBlock {
     NotAlone,
 }
 
+/// Units of one lock group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hold {
+    /// Place of the group in the plan.
+    pub group: u32,
+    /// How many of its units, at least one.
+    pub units: u32,
+}
+
 /// What a task takes when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim<'a> {
-    /// These groups, as places in the plan; none means that it overlaps with anything.
-    Groups(&'a [u32]),
+    /// Units of these groups; none means that it overlaps with anything.
+    Groups(&'a [Hold]),
     /// Everything: it runs alone.
     Alone,
 }
@@ -42,31 +51,53 @@ pub enum Claim<'a> {
 /// Who holds what.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockTable {
-    holders: Vec<Option<Ix>>,
-    reserved: Vec<Option<Ix>>,
+    groups: Vec<Group>,
     alone: Option<Ix>,
     alone_reserved: Option<Ix>,
     active: u32,
 }
 
+/// One lock group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Group {
+    /// How many units may be held at once.
+    capacity: u32,
+    /// Who holds how many.
+    holders: Vec<(Ix, u32)>,
+    /// For whom how many are reserved.
+    reserved: Option<(Ix, u32)>,
+}
+
+impl Group {
+    fn held(&self) -> u32 {
+        self.holders.iter().map(|(_, units)| units).sum()
+    }
+}
+
 impl LockTable {
-    /// A free table for `groups` groups.
+    /// A free table for groups of these capacities.
     #[must_use]
-    pub fn new(groups: usize) -> LockTable {
+    pub fn new(capacities: &[u32]) -> LockTable {
+        let group = |&capacity: &u32| Group {
+            capacity,
+            holders: Vec::new(),
+            reserved: None,
+        };
         LockTable {
-            holders: vec![None; groups],
-            reserved: vec![None; groups],
+            groups: capacities.iter().map(group).collect(),
             ..LockTable::default()
         }
     }
 
-    /// Who holds a group.
-    #[must_use]
-    pub fn holder(&self, group: u32) -> Option<Ix> {
-        self.holders[group as usize]
+    /// Who holds units of a group, in the order in which they took them.
+    pub fn holders(&self, group: u32) -> impl Iterator<Item = Ix> {
+        self.groups[group as usize]
+            .holders
+            .iter()
+            .map(|(at, _)| *at)
     }
 
-    /// How many tasks hold what they took, nothing at all included.
+    /// How many tasks hold their claims.
     #[must_use]
     pub fn active(&self) -> u32 {
         self.active
@@ -80,18 +111,27 @@ impl LockTable {
         }
         match claim {
             Claim::Alone => (self.active > 0).then_some(LockBlock::NotAlone),
-            Claim::Groups(groups) => groups
-                .iter()
-                .find_map(|&group| self.group_block(task, group)),
+            Claim::Groups(holds) => holds.iter().find_map(|&hold| self.group_block(task, hold)),
         }
     }
 
-    fn group_block(&self, task: Ix, group: u32) -> Option<LockBlock> {
-        if let Some(by) = self.holders[group as usize] {
-            return Some(LockBlock::Held { group, by });
+    fn group_block(&self, task: Ix, hold: Hold) -> Option<LockBlock> {
+        let group = &self.groups[hold.group as usize];
+        let wanted = group.held().saturating_add(hold.units);
+        if wanted > group.capacity {
+            // A plan has no task that takes more than there is.
+            let by = group.holders.first().map_or(task, |(at, _)| *at);
+            return Some(LockBlock::Held {
+                group: hold.group,
+                by,
+            });
         }
-        let by = self.reserved[group as usize].filter(|&by| by != task)?;
-        Some(LockBlock::Reserved { group, by })
+        // What is left beside a reservation may be taken: so that it can be granted as soon as enough of its units are free.
+        let (by, units) = group.reserved.filter(|(by, _)| *by != task)?;
+        (wanted.saturating_add(units) > group.capacity).then_some(LockBlock::Reserved {
+            group: hold.group,
+            by,
+        })
     }
 
     /// Takes all of `claim` for `task`. The caller has made sure that [`LockTable::block`] says nothing.
@@ -101,9 +141,10 @@ impl LockTable {
         self.active += 1;
         match claim {
             Claim::Alone => self.alone = Some(task),
-            Claim::Groups(groups) => {
-                for &group in groups {
-                    self.holders[group as usize] = Some(task);
+            Claim::Groups(holds) => {
+                for hold in holds {
+                    let holders = &mut self.groups[hold.group as usize].holders;
+                    holders.push((task, hold.units));
                 }
             }
         }
@@ -114,11 +155,10 @@ impl LockTable {
         self.active = self.active.saturating_sub(1);
         match claim {
             Claim::Alone => self.alone = None,
-            Claim::Groups(groups) => {
-                for &group in groups {
-                    if self.holders[group as usize] == Some(task) {
-                        self.holders[group as usize] = None;
-                    }
+            Claim::Groups(holds) => {
+                for hold in holds {
+                    let holders = &mut self.groups[hold.group as usize].holders;
+                    holders.retain(|(at, _)| *at != task);
                 }
             }
         }
@@ -128,28 +168,23 @@ impl LockTable {
     /// all or none too, else two tasks could each keep half of what both need.
     #[must_use]
     pub fn can_reserve(&self, task: Ix, claim: Claim<'_>) -> bool {
-        match claim {
-            Claim::Alone => {
-                self.alone_reserved.is_none() && self.reserved.iter().all(Option::is_none)
+        self.alone_reserved.is_none()
+            && match claim {
+                Claim::Alone => self.groups.iter().all(|group| group.reserved.is_none()),
+                Claim::Groups(holds) => {
+                    let is_free = |hold: &Hold| self.groups[hold.group as usize].reserved.is_none();
+                    !holds.is_empty() && holds.iter().all(is_free) && !self.has_reservation(task)
+                }
             }
-            Claim::Groups(groups) => {
-                self.alone_reserved.is_none()
-                    && groups
-                        .iter()
-                        .all(|&group| self.reserved[group as usize].is_none())
-                    && !groups.is_empty()
-                    && !self.has_reservation(task)
-            }
-        }
     }
 
     /// Reserves all of `claim` for `task`.
     pub fn reserve(&mut self, task: Ix, claim: Claim<'_>) {
         match claim {
             Claim::Alone => self.alone_reserved = Some(task),
-            Claim::Groups(groups) => {
-                for &group in groups {
-                    self.reserved[group as usize] = Some(task);
+            Claim::Groups(holds) => {
+                for hold in holds {
+                    self.groups[hold.group as usize].reserved = Some((task, hold.units));
                 }
             }
         }
@@ -158,13 +193,15 @@ impl LockTable {
     /// Whether anything is reserved for `task`.
     #[must_use]
     pub fn has_reservation(&self, task: Ix) -> bool {
-        self.alone_reserved == Some(task) || self.reserved.contains(&Some(task))
+        let mut of_groups = self.groups.iter().filter_map(|group| group.reserved);
+        self.alone_reserved == Some(task) || of_groups.any(|(by, _)| by == task)
     }
 
     /// For whom something is reserved, each once, ascending.
     #[must_use]
     pub fn reservations(&self) -> Vec<Ix> {
-        let mut tasks: Vec<Ix> = self.reserved.iter().copied().flatten().collect();
+        let of_groups = self.groups.iter().filter_map(|group| group.reserved);
+        let mut tasks: Vec<Ix> = of_groups.map(|(at, _)| at).collect();
         tasks.extend(self.alone_reserved);
         tasks.sort_unstable();
         tasks.dedup();
@@ -176,9 +213,9 @@ impl LockTable {
         if self.alone_reserved == Some(task) {
             self.alone_reserved = None;
         }
-        for entry in &mut self.reserved {
-            if *entry == Some(task) {
-                *entry = None;
+        for group in &mut self.groups {
+            if group.reserved.is_some_and(|(by, _)| by == task) {
+                group.reserved = None;
             }
         }
     }

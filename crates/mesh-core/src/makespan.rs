@@ -11,6 +11,7 @@ use std::cmp::Reverse;
 
 use crate::disjunctive::{Disjunctive, Swap};
 use crate::graph::Ix;
+use crate::lock::Hold;
 use crate::plan::Plan;
 use crate::policy::{Policy, Unlabelled};
 use crate::rank::Order;
@@ -232,14 +233,15 @@ fn largest_first(plan: &Plan, equals: &[Ix], priorities: &[u64]) -> Order {
 /// For each task a time, in minutes, that the run still takes from its start on: the longest path, where a task that holds a lock
 /// group is followed by all that queue for the same group behind it, those with the longest rest first.
 fn tails_with_queues(plan: &Plan, policy: &Policy, weights: &[u64]) -> Vec<u64> {
-    let mut queues: Vec<Vec<Ix>> = vec![Vec::new(); plan.groups().len()];
+    // Each task with what it takes of the group's time.
+    let mut queues: Vec<Vec<(Ix, u64)>> = vec![Vec::new(); plan.groups().len()];
     let mut alone = Vec::new();
     for at in plan.all().filter(|at| weights[at.index()] > 0) {
-        for &group in plan.groups_of(at) {
-            queues[group as usize].push(at);
+        for hold in plan.holds_of(at) {
+            queues[hold.group as usize].push((at, share(plan, *hold, weights[at.index()])));
         }
-        if plan.groups_of(at).is_empty() && policy.unlabelled == Unlabelled::Alone {
-            alone.push(at);
+        if plan.holds_of(at).is_empty() && policy.unlabelled == Unlabelled::Alone {
+            alone.push((at, weights[at.index()]));
         }
     }
     queues.push(alone);
@@ -247,17 +249,25 @@ fn tails_with_queues(plan: &Plan, policy: &Policy, weights: &[u64]) -> Vec<u64> 
     for _ in 0..QUEUE_ROUNDS {
         let mut least = tails.clone();
         for queue in &mut queues {
-            queue.sort_by_key(|at| (tails[at.index()].saturating_sub(weights[at.index()]), at.0));
+            queue.sort_by_key(|(at, _)| {
+                (tails[at.index()].saturating_sub(weights[at.index()]), at.0)
+            });
             let mut rest = 0_u64;
             // From the last of the queue to the first.
-            for at in queue.iter().map(|at| at.index()) {
-                rest = rest.saturating_add(weights[at]).max(tails[at]);
+            for (at, share) in queue.iter().map(|(at, share)| (at.index(), *share)) {
+                rest = rest.saturating_add(share).max(tails[at]);
                 least[at] = least[at].max(rest);
             }
         }
         tails = longest_path_over(plan, weights, &least);
     }
     tails
+}
+
+/// How long a task keeps a lock group from others, as if the group were used by one after the other.
+fn share(plan: &Plan, hold: Hold, minutes: u64) -> u64 {
+    let capacity = plan.capacities()[hold.group as usize];
+    (minutes * u64::from(hold.units)).div_ceil(u64::from(capacity))
 }
 
 /// Longest path in which every task counts as at least `least` to the end.
@@ -279,14 +289,13 @@ fn longest_path_over(plan: &Plan, weights: &[u64], least: &[u64]) -> Vec<u64> {
 fn with_lock_load(plan: &Plan, weights: &[u64], priorities: &[u64]) -> Vec<u64> {
     let mut load = vec![0_u64; plan.groups().len()];
     for at in plan.all() {
-        for &group in plan.groups_of(at) {
-            load[group as usize] += weights[at.index()];
+        for hold in plan.holds_of(at) {
+            load[hold.group as usize] += share(plan, *hold, weights[at.index()]);
         }
     }
     let shared = |at: Ix| {
         plan.groups_of(at)
-            .iter()
-            .map(|&group| load[group as usize])
+            .map(|group| load[group as usize])
             .sum::<u64>()
     };
     plan.all()

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::graph::{Graph, Ix};
 use crate::id::{LockGroup, TaskId};
+use crate::lock::Hold;
 use crate::task::{DEFAULT_ESTIMATE_MINUTES, Eligibility, Task};
 
 /// What makes a list of tasks no plan. Readers of sources add the place in the input.
@@ -27,6 +28,17 @@ pub enum PlanProblem {
         /// The task.
         task: TaskId,
     },
+    /// A task that takes more of a lock group than there is.
+    TooManyUnits {
+        /// The task.
+        task: TaskId,
+        /// The group.
+        group: LockGroup,
+        /// How many units it takes.
+        units: u32,
+        /// How many there are.
+        capacity: u32,
+    },
     /// Tasks that need each other in a ring: each needs the next, the last needs the first.
     Cycle {
         /// The ring.
@@ -41,7 +53,8 @@ impl PlanProblem {
         match self {
             PlanProblem::Duplicate { task }
             | PlanProblem::UnknownNeed { task, .. }
-            | PlanProblem::SelfNeed { task } => Some(task),
+            | PlanProblem::SelfNeed { task }
+            | PlanProblem::TooManyUnits { task, .. } => Some(task),
             PlanProblem::Cycle { path } => path.first(),
         }
     }
@@ -55,6 +68,16 @@ impl fmt::Display for PlanProblem {
                 write!(f, "task {task} needs {need}, which is not in the plan")
             }
             PlanProblem::SelfNeed { task } => write!(f, "task {task} needs itself"),
+            PlanProblem::TooManyUnits {
+                task,
+                group,
+                units,
+                capacity,
+            } => write!(
+                f,
+                "task {task} takes {units} units of the lock group {group}, whose capacity is {capacity}: \
+                 take fewer, or set `[locks.capacity] {group} = {units}`"
+            ),
             PlanProblem::Cycle { path } => {
                 f.write_str("dependency cycle: ")?;
                 for task in path {
@@ -84,8 +107,10 @@ pub struct Plan {
     index: BTreeMap<TaskId, Ix>,
     graph: Graph,
     groups: Vec<LockGroup>,
-    /// Lock groups of each task as places in `groups`, ascending.
-    task_groups: Vec<Vec<u32>>,
+    /// How many units each group has.
+    capacities: Vec<u32>,
+    /// What each task takes of the groups, ascending.
+    holds: Vec<Vec<Hold>>,
     estimates: Vec<(u32, EstimateSource)>,
     /// What stood where a task is marked as faulty now.
     unmarked: BTreeMap<TaskId, Eligibility>,
@@ -171,20 +196,51 @@ impl Plan {
                 .ok()
                 .and_then(|at| u32::try_from(at).ok())
         };
-        let task_groups = tasks
+        let hold = |(group, units)| place(group).map(|group| Hold { group, units });
+        let holds = tasks
             .iter()
-            .map(|task| task.locks.iter().filter_map(place).collect())
+            .map(|task| task.locks.units().filter_map(hold).collect())
             .collect();
         let estimates = estimates(&tasks);
         Plan {
             tasks,
             index,
             graph,
+            capacities: vec![1; groups.len()],
             groups,
-            task_groups,
+            holds,
             estimates,
             unmarked: BTreeMap::new(),
         }
+    }
+
+    /// The same plan with lock groups of these capacities; those that are not named have one unit. A task that takes more than there
+    /// is is [`Eligibility::Faulty`], and a problem.
+    #[must_use]
+    pub fn with_capacities(mut self, named: &BTreeMap<LockGroup, u32>) -> (Plan, Vec<PlanProblem>) {
+        let capacity = |group| named.get(group).copied().unwrap_or(1).max(1);
+        self.capacities = self.groups.iter().map(capacity).collect();
+        let mut problems = Vec::new();
+        for (task, holds) in self.tasks.iter_mut().zip(&self.holds) {
+            let capacities = &self.capacities;
+            let too_many = |hold: &&Hold| hold.units > capacities[hold.group as usize];
+            let Some(hold) = holds.iter().find(too_many) else {
+                continue;
+            };
+            let problem = PlanProblem::TooManyUnits {
+                task: task.id.clone(),
+                group: self.groups[hold.group as usize].clone(),
+                units: hold.units,
+                capacity: capacities[hold.group as usize],
+            };
+            let given = task.eligibility.clone();
+            mark(task, std::slice::from_ref(&problem));
+            if task.eligibility != given {
+                self.unmarked.entry(task.id.clone()).or_insert(given);
+                problems.push(problem);
+            }
+        }
+        (self, problems)
     }
 
     /// All tasks as they were given: without the marks of [`Plan::build_tolerant`], so that a record that was mended does not stay
@@ -235,10 +291,21 @@ impl Plan {
         &self.groups
     }
 
-    /// Lock groups of a task, as places in [`Plan::groups`].
+    /// How many units each of [`Plan::groups`] has.
     #[must_use]
-    pub fn groups_of(&self, at: Ix) -> &[u32] {
-        &self.task_groups[at.index()]
+    pub fn capacities(&self) -> &[u32] {
+        &self.capacities
+    }
+
+    /// What a task takes of the lock groups.
+    #[must_use]
+    pub fn holds_of(&self, at: Ix) -> &[Hold] {
+        &self.holds[at.index()]
+    }
+
+    /// Lock groups of a task, as places in [`Plan::groups`], ascending.
+    pub fn groups_of(&self, at: Ix) -> impl Iterator<Item = u32> + '_ {
+        self.holds_of(at).iter().map(|hold| hold.group)
     }
 
     /// Whether the tasks of `other` have the same places, needs and lock groups.
@@ -246,7 +313,8 @@ impl Plan {
         self.index == other.index
             && self.graph == other.graph
             && self.groups == other.groups
-            && self.task_groups == other.task_groups
+            && self.holds == other.holds
+            && self.capacities == other.capacities
     }
 
     /// Estimate of a task in minutes, and where it came from.

@@ -75,3 +75,31 @@ fn unknown_estimates_are_the_median_of_the_known() {
         (DEFAULT_ESTIMATE_MINUTES, EstimateSource::Default)
     );
 }
+
+#[test]
+fn a_task_that_takes_more_than_there_is_is_faulty_and_can_be_mended() {
+    let group = LockGroup::new("gpu").unwrap();
+    let mut greedy = task("greedy", &[]);
+    greedy.locks.insert_units(group.clone(), 3);
+    let mut modest = task("modest", &[]);
+    modest.locks.insert_units(group.clone(), 2);
+    let plan = Plan::build(vec![greedy, modest]).unwrap();
+    let capacity = |units| [(group.clone(), units)].into_iter().collect();
+    let (plan, problems) = plan.with_capacities(&capacity(2));
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "task greedy takes 3 units of the lock group gpu, whose capacity is 2: take fewer, or set `[locks.capacity] gpu = 3`"
+        ]
+    );
+    let (given, _) = Plan::build_tolerant(plan.given_tasks());
+    let (mended, problems) = given.with_capacities(&capacity(3));
+    assert_eq!(problems, []);
+    assert!(
+        mended
+            .tasks()
+            .iter()
+            .all(|task| task.eligibility == Eligibility::Open)
+    );
+}

@@ -1,6 +1,8 @@
 //! The rules of a run that a person may set. Every limit of the core is named here.
 
-use crate::id::TaskId;
+use std::collections::BTreeMap;
+
+use crate::id::{LockGroup, TaskId};
 use crate::time::Span;
 
 /// What one run obeys.
@@ -12,6 +14,8 @@ pub struct Policy {
     pub rank: Rank,
     /// Tasks that go before all others, in this order.
     pub picks: Vec<TaskId>,
+    /// How many units lock groups have; one where nothing is said.
+    pub capacity: BTreeMap<LockGroup, u32>,
     /// How often a ready task may be passed over for its locks before they are reserved for it.
     pub lock_patience: u32,
     /// What a task without lock groups may overlap with.
@@ -52,6 +56,7 @@ impl Policy {
             concurrency,
             rank: Rank::Default,
             picks: Vec::new(),
+            capacity: BTreeMap::new(),
             lock_patience: 3,
             unlabelled: Unlabelled::Free,
             retries: 1,

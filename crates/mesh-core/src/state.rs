@@ -455,7 +455,7 @@ impl State {
     pub(crate) fn held_locks(&self, at: Ix) -> HeldLocks {
         match self.rules().claim(at) {
             Claim::Alone => HeldLocks::All,
-            Claim::Groups(_) => HeldLocks::Groups(self.plan.task(at).locks.clone()),
+            Claim::Groups(_) => HeldLocks::Groups(self.plan.task(at).locks.groups()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A task as the scheduler sees it: what orders it and what holds it back. What is to be done in it is the source's business.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{LockGroup, TaskId};
 
@@ -21,7 +21,7 @@ pub struct Task {
     /// Open blockers that are not part of the plan; nothing here can finish them, but a later listing may.
     pub outside: Vec<TaskId>,
     /// Contention domains it takes, all or none. Empty means that its author named none.
-    pub locks: BTreeSet<LockGroup>,
+    pub locks: Locks,
     /// 0 is the most urgent.
     pub priority: i32,
     /// The author's guess in minutes, if there is one.
@@ -30,6 +30,80 @@ pub struct Task {
     pub checkpoint: bool,
     /// Last tie-break before the id, smaller first: the place in a file, or 0 where the source has no order.
     pub tie: u32,
+}
+
+/// The lock groups of a task, each with how many units of it the task takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Locks(BTreeMap<LockGroup, u32>);
+
+impl Locks {
+    /// Adds one unit of a group.
+    pub fn insert(&mut self, group: LockGroup) {
+        self.insert_units(group, 1);
+    }
+
+    /// Takes `units` of a group, at least one.
+    pub fn insert_units(&mut self, group: LockGroup, units: u32) {
+        self.0.insert(group, units.max(1));
+    }
+
+    /// The groups, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = &LockGroup> {
+        self.0.keys()
+    }
+
+    /// The groups with their units, ascending.
+    pub fn units(&self) -> impl Iterator<Item = (&LockGroup, u32)> {
+        self.0.iter().map(|(group, units)| (group, *units))
+    }
+
+    /// The groups as a set.
+    #[must_use]
+    pub fn groups(&self) -> BTreeSet<LockGroup> {
+        self.0.keys().cloned().collect()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many groups there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// As people write them: `core`, `gpu=2`.
+    pub fn texts(&self) -> impl Iterator<Item = String> {
+        self.units().map(|(group, units)| match units {
+            1 => group.to_string(),
+            units => format!("{group}={units}"),
+        })
+    }
+
+    /// The inverse of [`Locks::texts`] for one of them.
+    ///
+    /// # Errors
+    /// What is wrong, as a fragment: no name of a lock group, or no number of units.
+    pub fn parse(text: &str) -> Result<(LockGroup, u32), String> {
+        let (name, units) = match text.split_once('=') {
+            Some((name, units)) => match units.parse() {
+                Ok(units) if units > 0 => (name, units),
+                _ => return Err("the units after `=` are no whole number from 1 on".to_owned()),
+            },
+            None => (text, 1),
+        };
+        let group = LockGroup::new(name).map_err(|problem| problem.to_string())?;
+        Ok((group, units))
+    }
+}
+
+impl FromIterator<LockGroup> for Locks {
+    fn from_iter<T: IntoIterator<Item = LockGroup>>(groups: T) -> Locks {
+        Locks(groups.into_iter().map(|group| (group, 1)).collect())
+    }
 }
 
 impl Task {
@@ -42,7 +116,7 @@ impl Task {
             eligibility: Eligibility::Open,
             needs: Vec::new(),
             outside: Vec::new(),
-            locks: BTreeSet::new(),
+            locks: Locks::default(),
             priority: 2,
             estimate_minutes: None,
             checkpoint: false,

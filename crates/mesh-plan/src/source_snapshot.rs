@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use mesh_core::id::TaskId;
+use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::{Plan, PlanProblem};
 use mesh_core::task::Task;
 
@@ -89,12 +89,14 @@ impl SourceSnapshot {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
-    /// Checks the tasks and builds the plan.
+    /// Checks the tasks and builds the plan, with lock groups of these capacities.
     ///
     /// # Errors
     /// Everything that is known about the input, notes included, if an error is among it.
-    pub fn plan(&self) -> Result<Plan, Vec<Diagnostic>> {
-        let (plan, problems) = Plan::build_tolerant(self.tasks.clone());
+    pub fn plan(&self, capacity: &BTreeMap<LockGroup, u32>) -> Result<Plan, Vec<Diagnostic>> {
+        let (plan, mut problems) = Plan::build_tolerant(self.tasks.clone());
+        let (plan, too_many) = plan.with_capacities(capacity);
+        problems.extend(too_many);
         if problems.is_empty() && !self.has_errors() {
             return Ok(plan);
         }

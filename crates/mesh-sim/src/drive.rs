@@ -128,7 +128,7 @@ impl Drive {
         let policy = generate::policy(&mut rng);
         let faults = Faults::draw(&mut rng);
         let work: Vec<u64> = made.truth.iter().map(|truth| truth.work_ms).collect();
-        let mut world = World::new(seed, faults, &made.tasks, &work, policy.unlabelled);
+        let mut world = World::new(seed, faults, &made.tasks, &work, &policy);
         let span = work.iter().sum::<u64>() * 3 / 2 / u64::from(policy.concurrency);
         for (at, person) in faults::people(&mut rng, &faults, work.len(), made.groups, span) {
             world.after(at, Happening::Person(person));

@@ -1,11 +1,9 @@
 //! Which faults a seeded world has, and what its people do.
 
-use std::collections::BTreeSet;
-
 use mesh_core::event::Request;
 use mesh_core::task::{Eligibility, Task};
 
-use crate::generate::{lock_group, task_id};
+use crate::generate::task_id;
 use crate::rng::Rng;
 use crate::world::{Edit, Person};
 
@@ -115,9 +113,7 @@ fn act(rng: &mut Rng, new: &mut usize, groups: u64) -> Person {
         26 => Person::Edits(Edit::Need(some, task_id(9_999))),
         27 | 28 => Person::Edits(Edit::Free(some)),
         29 | 30 => {
-            let locks: BTreeSet<_> = (0..rng.below(3))
-                .map(|_| lock_group(rng.below(groups + 1)))
-                .collect();
+            let locks = crate::generate::locks(rng, groups + 1, true);
             Person::Edits(Edit::Locks(some, locks))
         }
         31 => Person::Edits(Edit::Remove(some)),

@@ -1,10 +1,10 @@
 //! Plans and rules of a seeded world. Nothing here runs anything.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::policy::{Policy, Rank, Unlabelled};
-use mesh_core::task::{Commit, Eligibility, Task};
+use mesh_core::task::{Commit, Eligibility, Locks, Task};
 use mesh_core::time::Span;
 
 use crate::rng::Rng;
@@ -76,7 +76,7 @@ pub fn tasks(rng: &mut Rng, exact: bool) -> Tasks {
         let missing = !exact && rng.percent(unestimated);
         made.tasks.push(Task {
             needs: needs.into_iter().map(task_id).collect(),
-            locks: locks(rng, groups),
+            locks: locks(rng, groups, !exact),
             priority: i32::try_from(rng.below(5)).unwrap_or(2),
             estimate_minutes: (!missing).then(|| u32::try_from(estimate).unwrap_or(1)),
             checkpoint: rng.percent(5),
@@ -94,16 +94,37 @@ pub fn tasks(rng: &mut Rng, exact: bool) -> Tasks {
     made
 }
 
-fn locks(rng: &mut Rng, groups: u64) -> BTreeSet<LockGroup> {
+/// Draws lock groups, one unit of each or, with `units`, more of some.
+pub(crate) fn locks(rng: &mut Rng, groups: u64, units: bool) -> Locks {
+    let mut locks = Locks::default();
     if groups == 0 || rng.percent(40) {
-        return BTreeSet::new();
+        return locks;
     }
     let wanted = match rng.below(10) {
         0 => 3,
         1 | 2 => 2,
         _ => 1,
     };
-    (0..wanted).map(|_| lock_group(rng.below(groups))).collect()
+    for _ in 0..wanted {
+        let group = lock_group(rng.below(groups));
+        let many = units && rng.percent(10);
+        locks.insert_units(group, if many { 2 } else { 1 });
+    }
+    locks
+}
+
+/// Draws capacities for some lock groups. A task may want more than there is.
+fn capacity(rng: &mut Rng) -> BTreeMap<LockGroup, u32> {
+    let mut capacity = BTreeMap::new();
+    if rng.percent(50) {
+        for number in 0..8 {
+            if rng.percent(50) {
+                let units = u32::try_from(rng.between(2, 4)).unwrap_or(2);
+                capacity.insert(lock_group(number), units);
+            }
+        }
+    }
+    capacity
 }
 
 fn layered(rng: &mut Rng, count: usize) -> Vec<Vec<usize>> {
@@ -188,7 +209,7 @@ pub fn unsettle(rng: &mut Rng, made: &mut Tasks) {
             }
             _ => {
                 task.eligibility = Eligibility::Container;
-                task.locks.clear();
+                task.locks = Locks::default();
             }
         }
     }
@@ -205,6 +226,7 @@ pub fn policy(rng: &mut Rng) -> Policy {
         } else {
             Vec::new()
         },
+        capacity: capacity(rng),
         lock_patience: u32::try_from(rng.below(5)).unwrap_or(3),
         unlabelled: if rng.percent(25) {
             Unlabelled::Alone

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use mesh_core::decision::{Action, Decision, SkipReason, StartOrder, StopCause};
 use mesh_core::event::{Event, Request};
 use mesh_core::evidence::{Ending, Failure, FailureClass};
-use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
+use mesh_core::id::{AttemptId, SlotId, TaskId};
 use mesh_core::lock::LockBlock;
 use mesh_core::policy::Policy;
 use mesh_core::state::{Phase, RunEnd, State};
-use mesh_core::task::{Commit, Eligibility, Task};
+use mesh_core::task::{Commit, Eligibility, Locks, Task};
 
 use crate::world::World;
 
@@ -25,7 +25,7 @@ pub enum Account {
     /// Not started, or to be started again.
     Waiting,
     /// This attempt has a slot.
-    Active(AttemptId, SlotId, BTreeSet<LockGroup>),
+    Active(AttemptId, SlotId, Locks),
     /// Done by this run.
     Done(AttemptId, Commit),
     /// Failed, asks, or left out for good.
@@ -67,7 +67,7 @@ pub struct Judge {
     stop_now_at: Option<u64>,
     epochs: u32,
     passes: BTreeMap<TaskId, u32>,
-    reserved: BTreeMap<TaskId, BTreeSet<LockGroup>>,
+    reserved: BTreeMap<TaskId, Locks>,
     looked_at: usize,
 }
 
@@ -692,7 +692,7 @@ impl Judge {
     }
 }
 
-fn locks_of(world: &World, id: &TaskId) -> BTreeSet<LockGroup> {
+fn locks_of(world: &World, id: &TaskId) -> Locks {
     world
         .seen
         .get(id)

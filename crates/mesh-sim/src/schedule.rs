@@ -41,7 +41,7 @@ pub fn work_of(plan: &Plan, policy: &Policy, durations: &[u64]) -> Vec<Work> {
     plan.all()
         .map(|at| {
             let runs = plan.task(at).eligibility == Eligibility::Open;
-            let groups = plan.groups_of(at);
+            let groups: Vec<u32> = plan.groups_of(at).collect();
             Work {
                 duration: if runs { durations[at.index()] } else { 0 },
                 needs: plan
@@ -50,8 +50,8 @@ pub fn work_of(plan: &Plan, policy: &Policy, durations: &[u64]) -> Vec<Work> {
                     .iter()
                     .map(|need| need.index())
                     .collect(),
-                locks: if runs { groups.to_vec() } else { Vec::new() },
                 alone: runs && groups.is_empty() && policy.unlabelled == Unlabelled::Alone,
+                locks: if runs { groups } else { Vec::new() },
             }
         })
         .collect()

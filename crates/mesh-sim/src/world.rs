@@ -10,8 +10,8 @@ use mesh_core::decision::{Action, StartOrder};
 use mesh_core::event::{Delivery, Event, Request, StartFailure};
 use mesh_core::evidence::{Ending, Evidence, Failure, FailureClass, ProofEnd};
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
-use mesh_core::policy::Unlabelled;
-use mesh_core::task::Task;
+use mesh_core::policy::{Policy, Unlabelled};
+use mesh_core::task::{Locks, Task};
 use mesh_core::time::Millis;
 
 use crate::faults::Faults;
@@ -44,7 +44,7 @@ pub struct Real {
     /// What was ordered.
     pub order: StartOrder,
     /// Lock groups that its task had in the listing when it started.
-    pub locks: BTreeSet<LockGroup>,
+    pub locks: Locks,
     /// How it behaves.
     pub script: Script,
     /// When the agent began.
@@ -141,7 +141,7 @@ pub struct World {
     pub(crate) seen: BTreeMap<TaskId, Task>,
     taken: BTreeMap<TaskId, String>,
     /// Lock groups of a task when its start was ordered: a later listing does not change what the attempt holds.
-    ordered_locks: BTreeMap<AttemptId, BTreeSet<LockGroup>>,
+    ordered_locks: BTreeMap<AttemptId, Locks>,
     pub(crate) tracker: BTreeMap<TaskId, Tracked>,
     pub(crate) attempts: BTreeMap<AttemptId, Real>,
     /// How often an end was really written down.
@@ -149,6 +149,7 @@ pub struct World {
     /// Requests that wait for a coordinator.
     pub(crate) requests: Vec<Request>,
     pub(crate) unlabelled: Unlabelled,
+    capacity: BTreeMap<LockGroup, u32>,
     /// True work of each task, in milliseconds.
     pub(crate) work: BTreeMap<TaskId, u64>,
     pub(crate) seed: u64,
@@ -159,13 +160,7 @@ pub struct World {
 impl World {
     /// A world before its run.
     #[must_use]
-    pub fn new(
-        seed: u64,
-        faults: Faults,
-        tasks: &[Task],
-        work: &[u64],
-        unlabelled: Unlabelled,
-    ) -> World {
+    pub fn new(seed: u64, faults: Faults, tasks: &[Task], work: &[u64], policy: &Policy) -> World {
         let source: BTreeMap<TaskId, Task> = tasks
             .iter()
             .map(|task| (task.id.clone(), task.clone()))
@@ -192,7 +187,8 @@ impl World {
             attempts: BTreeMap::new(),
             settled: BTreeMap::new(),
             requests: Vec::new(),
-            unlabelled,
+            unlabelled: policy.unlabelled,
+            capacity: policy.capacity.clone(),
             work: tasks
                 .iter()
                 .map(|task| task.id.clone())
@@ -416,27 +412,34 @@ impl World {
             .cloned()
             .unwrap_or_default();
         let alone = self.unlabelled == Unlabelled::Alone;
-        let clash = self
-            .attempts
-            .iter()
-            .filter(|(_, real)| real.lives())
-            .find_map(|(other, real)| {
-                if other.task == *task {
-                    return Some(format!("P1: {} starts while {other} lives", order.attempt));
-                }
-                if let Some(group) = real.locks.intersection(&mine).next() {
-                    return Some(format!(
-                        "P3: {} starts while {other} holds {group}",
-                        order.attempt
-                    ));
-                }
-                (alone && (mine.is_empty() || real.locks.is_empty())).then(|| {
+        let living = || self.attempts.iter().filter(|(_, real)| real.lives());
+        let overlap = living().find_map(|(other, real)| {
+            if other.task == *task {
+                return Some(format!("P1: {} starts while {other} lives", order.attempt));
+            }
+            (alone && (mine.is_empty() || real.locks.is_empty())).then(|| {
+                format!(
+                    "P3: {} and {other} overlap, and one of them runs alone",
+                    order.attempt
+                )
+            })
+        });
+        let clash = overlap.or_else(|| {
+            mine.units().find_map(|(group, units)| {
+                let all = living().flat_map(|(_, real)| real.locks.units());
+                let held: u32 = all
+                    .filter(|(held, _)| *held == group)
+                    .map(|(_, units)| units)
+                    .sum();
+                let capacity = self.capacity.get(group).copied().unwrap_or(1);
+                (held + units > capacity).then(|| {
                     format!(
-                        "P3: {} and {other} overlap, and one of them runs alone",
+                        "P3: {} starts with {units} of {group} while {held} of {capacity} are held",
                         order.attempt
                     )
                 })
-            });
+            })
+        });
         if let Some(clash) = clash {
             self.breaks(clash);
         }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use mesh_core::forecast;
 use mesh_core::graph::Ix;
-use mesh_core::lock::{Claim, LockTable};
 use mesh_core::plan::Plan;
 use mesh_core::policy::{Policy, Rank};
 use mesh_core::rank::Ranking;
@@ -80,33 +79,6 @@ proptest! {
         seen.sort_unstable();
         prop_assert_eq!(seen, plan.all().collect::<Vec<_>>());
         prop_assert!(waves.iter().all(|wave| wave.len() <= usize::from(cap)));
-    }
-
-    #[test]
-    fn a_lock_has_one_holder_whatever_is_taken_and_given_back(steps in prop::collection::vec((0_u32..8, 0_u32..4, 0_u32..4, any::<bool>()), 1..80)) {
-        let mut table = LockTable::new(4);
-        let mut held: Vec<(Ix, Vec<u32>)> = Vec::new();
-        for (task, first, second, reserve) in steps {
-            let task = Ix(task);
-            let mut groups = vec![first, second];
-            groups.sort_unstable();
-            groups.dedup();
-            let claim = Claim::Groups(&groups);
-            if let Some(at) = held.iter().position(|(holder, _)| *holder == task) {
-                let (_, groups) = held.swap_remove(at);
-                table.release(task, Claim::Groups(&groups));
-            } else if table.block(task, claim).is_none() {
-                prop_assert!(held.iter().all(|(_, other)| other.iter().all(|group| !groups.contains(group))));
-                table.take(task, claim);
-                held.push((task, groups));
-            } else if reserve && table.can_reserve(task, claim) {
-                table.reserve(task, claim);
-                prop_assert!(table.has_reservation(task) && table.reservations().contains(&task));
-            }
-            for (holder, groups) in &held {
-                prop_assert!(groups.iter().all(|&group| table.holder(group) == Some(*holder)));
-            }
-        }
     }
 
     #[test]

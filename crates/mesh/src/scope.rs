@@ -2,12 +2,13 @@
 //!
 //! Nothing here writes anything, except what the tracker's own reads write.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mesh_agent::launch;
 use mesh_agent::profile::Profile;
 use mesh_bd::Client;
-use mesh_core::id::TaskId;
+use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::Plan;
 use mesh_core::policy::{Policy, Rank};
 use mesh_core::task::{Eligibility, Task};
@@ -169,7 +170,7 @@ pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope,
         &vcs,
         args.assume_landed,
     )?;
-    let plan = check(&loaded)?;
+    let plan = check(&loaded, &config.locks.capacity)?;
     let base = vcs
         .base(args.base.as_deref())?
         .iter()
@@ -209,7 +210,10 @@ pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope,
 }
 
 /// All problems of a listing at once, or its plan.
-fn check(loaded: &SourceSnapshot) -> Result<Plan, CommandError> {
+fn check(
+    loaded: &SourceSnapshot,
+    capacity: &BTreeMap<LockGroup, u32>,
+) -> Result<Plan, CommandError> {
     let invalid = |problems: Vec<&Diagnostic>| {
         let name = &loaded.source.id;
         let count = problems.len();
@@ -223,7 +227,7 @@ fn check(loaded: &SourceSnapshot) -> Result<Plan, CommandError> {
             .collect();
         error
     };
-    let planned = loaded.plan();
+    let planned = loaded.plan(capacity);
     let mut errors: Vec<&Diagnostic> = loaded
         .diagnostics
         .iter()
@@ -357,6 +361,7 @@ fn policy(args: &ScopeArgs, config: &Config, refresh: bool) -> Result<Policy, Co
             .and_then(Rank::from_word)
             .unwrap_or(config.rank),
         picks: task_ids(&args.pick, "--pick")?,
+        capacity: config.locks.capacity.clone(),
         lock_patience: config.locks.patience,
         unlabelled: config.locks.unknown,
         retries: config.retries,

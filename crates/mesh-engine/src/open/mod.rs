@@ -473,7 +473,7 @@ fn write_plan_json(run_dir: &RunDir, new: &NewRun) -> Result<(), EngineError> {
             "id": task.id.as_str(),
             "title": task.title,
             "needs": task.needs.iter().map(TaskId::as_str).collect::<Vec<_>>(),
-            "locks": task.locks.iter().map(mesh_core::id::LockGroup::as_str).collect::<Vec<_>>(),
+            "locks": task.locks.texts().collect::<Vec<_>>(),
             "priority": task.priority,
             "estimate_minutes": task.estimate_minutes,
             "proof": new.loaded.details.get(&task.id).and_then(mesh_plan::details::TaskDetails::proof_command),

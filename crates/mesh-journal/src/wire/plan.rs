@@ -1,8 +1,10 @@
 //! Plans, tasks and policies in their stored form. A plan is stored as its tasks: building it again gives an equal plan.
 
+use std::collections::BTreeMap;
+
 use mesh_core::plan::Plan;
 use mesh_core::policy::{Policy, Rank, Unlabelled};
-use mesh_core::task::{Commit, Eligibility, Task};
+use mesh_core::task::{Commit, Eligibility, Locks, Task};
 use mesh_core::time::Span;
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +93,7 @@ impl From<&Task> for TaskWire {
             standing: (&task.eligibility).into(),
             needs: texts_of(&task.needs),
             outside: texts_of(&task.outside),
-            locks: task.locks.iter().map(ToString::to_string).collect(),
+            locks: task.locks.texts().collect(),
             priority: task.priority,
             estimate_minutes: task.estimate_minutes,
             checkpoint: task.checkpoint,
@@ -109,17 +111,23 @@ impl TryFrom<TaskWire> for Task {
             eligibility: wire.standing.into(),
             needs: task_ids(wire.needs, "needs")?,
             outside: task_ids(wire.outside, "outside")?,
-            locks: wire
-                .locks
-                .into_iter()
-                .map(|text| lock_group(text, "locks"))
-                .collect::<Result<_, _>>()?,
+            locks: locks_from_wire(wire.locks)?,
             priority: wire.priority,
             estimate_minutes: wire.estimate_minutes,
             checkpoint: wire.checkpoint,
             tie: wire.tie,
         })
     }
+}
+
+fn locks_from_wire(texts: Vec<String>) -> Result<Locks, WireError> {
+    let mut locks = Locks::default();
+    for text in texts {
+        let (group, units) =
+            Locks::parse(&text).map_err(|problem| WireError::value("locks", problem))?;
+        locks.insert_units(group, units);
+    }
+    Ok(locks)
 }
 
 pub(super) fn tasks_to_wire(tasks: &[Task]) -> Vec<TaskWire> {
@@ -144,6 +152,8 @@ pub(super) struct PolicyWire {
     rank: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     picks: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    capacity: BTreeMap<String, u32>,
     lock_patience: u32,
     unlabelled: UnlabelledWire,
     retries: u32,
@@ -184,6 +194,11 @@ impl From<&Policy> for PolicyWire {
             concurrency: policy.concurrency,
             rank: policy.rank.as_str().to_owned(),
             picks: texts_of(&policy.picks),
+            capacity: policy
+                .capacity
+                .iter()
+                .map(|(group, units)| (group.to_string(), *units))
+                .collect(),
             lock_patience: policy.lock_patience,
             unlabelled: match policy.unlabelled {
                 Unlabelled::Free => UnlabelledWire::Free,
@@ -223,6 +238,11 @@ impl TryFrom<PolicyWire> for Policy {
             concurrency: wire.concurrency,
             rank,
             picks: task_ids(wire.picks, "picks")?,
+            capacity: wire
+                .capacity
+                .into_iter()
+                .map(|(name, units)| Ok((lock_group(name, "capacity")?, units)))
+                .collect::<Result<_, WireError>>()?,
             lock_patience: wire.lock_patience,
             unlabelled: match wire.unlabelled {
                 UnlabelledWire::Free => Unlabelled::Free,

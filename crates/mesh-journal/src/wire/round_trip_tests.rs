@@ -146,6 +146,9 @@ prop_compose! {
             concurrency,
             rank: if makespan { Rank::Makespan } else { Rank::Default },
             picks,
+            capacity: (0..counts.0 % 3)
+                .map(|number| (LockGroup::new(format!("g{number}")).unwrap(), number + 2))
+                .collect(),
             lock_patience: counts.0,
             unlabelled: if alone { Unlabelled::Alone } else { Unlabelled::Free },
             retries: counts.1,

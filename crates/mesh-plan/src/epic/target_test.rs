@@ -49,7 +49,7 @@ fn words_name_an_epic_members_or_a_bead_to_wrap() {
     );
     let single = load(&Target::Wrap { bead: id("t-lone") }, &issues, &|_| false);
     assert_eq!(all_names(&single), ["t-lone"]);
-    assert!(single.plan().is_ok());
+    assert!(single.plan(&Default::default()).is_ok());
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_core::id::{LockGroup, TaskId};
+use mesh_core::id::TaskId;
 use mesh_core::issue::{EdgeKind, Issue, IssueKind, IssueStatus};
-use mesh_core::task::{Eligibility, Task};
+use mesh_core::task::{Eligibility, Locks, Task};
 
 use super::bead::details_of;
 use super::hierarchy::Hierarchy;
@@ -325,16 +325,14 @@ impl<'a> Reader<'a, '_> {
             })
     }
 
-    fn locks(&mut self, issue: &Issue) -> BTreeSet<LockGroup> {
-        let mut locks = BTreeSet::new();
+    fn locks(&mut self, issue: &Issue) -> Locks {
+        let mut locks = Locks::default();
         for label in &issue.labels {
             let Some(name) = label.strip_prefix(LABEL_LOCK) else {
                 continue;
             };
-            match LockGroup::new(name) {
-                Ok(group) => {
-                    locks.insert(group);
-                }
+            match Locks::parse(name) {
+                Ok((group, units)) => locks.insert_units(group, units),
                 Err(problem) => {
                     let message = format!(
                         "{}: the label `{}` names no lock group, {problem}; it is ignored",

@@ -44,18 +44,14 @@ fn the_recorded_epic_has_its_five_tasks() {
         names(&find(&loaded, "t-wjx.5").needs),
         ["t-wjx.3", "t-wjx.4"]
     );
-    assert!(
-        find(&loaded, "t-wjx.2")
-            .locks
-            .contains(&LockGroup::new("core").expect("kebab"))
-    );
+    assert!(find(&loaded, "t-wjx.2").locks.texts().eq(["core"]));
     assert!(
         loaded
             .tasks
             .iter()
             .all(|task| task.eligibility == Eligibility::Open && task.outside.is_empty())
     );
-    assert!(loaded.plan().is_ok());
+    assert!(loaded.plan(&Default::default()).is_ok());
 }
 
 #[test]
@@ -136,7 +132,7 @@ fn a_nested_epic_holds_its_children_and_passes_its_blockers_on() {
             .all(|task| names(&task.outside) == ["x"]),
         "what blocks the epic blocks all in it"
     );
-    assert!(loaded.plan().is_ok());
+    assert!(loaded.plan(&Default::default()).is_ok());
 }
 
 #[test]
@@ -204,7 +200,7 @@ fn an_open_blocker_outside_is_named_and_a_closed_one_joins() {
         .map(|details| details.id.as_str())
         .collect();
     assert_eq!(outsiders, ["done", "f", "f.1", "f.2", "f.2.1"]);
-    assert!(loaded.plan().is_ok());
+    assert!(loaded.plan(&Default::default()).is_ok());
 }
 
 #[test]
@@ -216,7 +212,7 @@ fn an_unknown_need_and_a_cycle_are_errors() {
     ]);
     let loaded = of_epic("e", &issues);
     let all: Vec<String> = loaded
-        .plan()
+        .plan(&Default::default())
         .expect_err("no plan")
         .iter()
         .map(ToString::to_string)
@@ -238,7 +234,7 @@ fn labels_make_locks_and_checkpoints() {
     let mut timed = under(
         "d",
         "d",
-        &["mesh:checkpoint", "mesh-lock:a-b", "mesh-lock:c"],
+        &["mesh:checkpoint", "mesh-lock:a-b=2", "mesh-lock:c"],
     );
     timed.estimate_minutes = Some(12);
     timed.priority = 0;
@@ -246,7 +242,16 @@ fn labels_make_locks_and_checkpoints() {
         epic("e", &[]),
         under("a", "Integration tests", &[]),
         under("b", "a CheckPoint", &[]),
-        under("c", "c", &["mesh-lock:Core Config", "mesh-lock:", "other"]),
+        under(
+            "c",
+            "c",
+            &[
+                "mesh-lock:Core Config",
+                "mesh-lock:",
+                "mesh-lock:gpu=0",
+                "other",
+            ],
+        ),
         timed,
         under("f", "  ", &[]),
     ]);
@@ -260,8 +265,8 @@ fn labels_make_locks_and_checkpoints() {
     assert_eq!(checkpoints, ["a", "b", "d"]);
     let d = find(&loaded, "d");
     assert_eq!(
-        (d.locks.len(), d.estimate_minutes, d.priority),
-        (2, Some(12), 0)
+        (d.locks.texts().collect(), d.estimate_minutes, d.priority),
+        (vec!["a-b=2".to_owned(), "c".to_owned()], Some(12), 0)
     );
     assert_eq!(
         said(&loaded),
@@ -269,6 +274,7 @@ fn labels_make_locks_and_checkpoints() {
             "warning: c: the label `mesh-lock:Core Config` names no lock group, it is not kebab-case (lower-case letters, digits and \
              single hyphens); it is ignored",
             "warning: c: the label `mesh-lock:` names no lock group, it is empty; it is ignored",
+            "warning: c: the label `mesh-lock:gpu=0` names no lock group, the units after `=` are no whole number from 1 on; it is ignored",
             "error: f has no title, so nothing to do",
         ]
     );
@@ -356,8 +362,12 @@ fn an_epic_without_children_is_no_plan() {
         said(&loaded),
         ["error: epic e has no children; add some, or give another target"]
     );
-    assert!(loaded.plan().is_err());
-    assert!(of_epic("nobody", &recorded()).plan().is_err());
+    assert!(loaded.plan(&Default::default()).is_err());
+    assert!(
+        of_epic("nobody", &recorded())
+            .plan(&Default::default())
+            .is_err()
+    );
 }
 
 #[test]

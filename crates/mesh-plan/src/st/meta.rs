@@ -1,10 +1,9 @@
 //! The fenced `mesh` block in an item's notes: YAML with the keys of the skill's task metadata contract, and `locks`, `priority`,
 //! `estimate_minutes`.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
-use mesh_core::id::LockGroup;
+use mesh_core::task::Locks;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_saphyr::Spanned;
@@ -32,7 +31,7 @@ pub(super) struct Meta {
     pub(super) acceptance: Vec<String>,
     pub(super) validation: Vec<String>,
     pub(super) allow_no_validation: bool,
-    pub(super) locks: BTreeSet<LockGroup>,
+    pub(super) locks: Locks,
     pub(super) priority: Option<i32>,
     pub(super) estimate_minutes: Option<u32>,
 }
@@ -230,13 +229,13 @@ impl Meta {
             "validation" => self.validation = texts(key, value)?,
             "locks" => {
                 for name in texts(key, value)? {
-                    let group = LockGroup::new(name.as_str()).map_err(|problem| {
+                    let (group, units) = Locks::parse(&name).map_err(|problem| {
                         format!(
                             "`locks`: `{}` names no lock group, {problem}",
                             name.escape_debug()
                         )
                     })?;
-                    self.locks.insert(group);
+                    self.locks.insert_units(group, units);
                 }
             }
             "allow_no_validation" => {

@@ -27,7 +27,7 @@ fn plans(folder: &str) -> Vec<PathBuf> {
 /// What the expected file holds: the diagnostics, and the tasks if it is a plan.
 fn shown(name: &str, loaded: &SourceSnapshot) -> String {
     let mut text = String::new();
-    let diagnostics = match loaded.plan() {
+    let diagnostics = match loaded.plan(&Default::default()) {
         Ok(plan) => {
             for task in plan.tasks() {
                 text.push_str(&task_line(task, loaded));
@@ -51,11 +51,7 @@ fn task_line(task: &Task, loaded: &SourceSnapshot) -> String {
             .collect::<Vec<_>>()
             .join(" ")
     };
-    let locks: Vec<&str> = task
-        .locks
-        .iter()
-        .map(mesh_core::id::LockGroup::as_str)
-        .collect();
+    let locks: Vec<String> = task.locks.texts().collect();
     let mut line = format!(
         "task {:?} tie {} {:?}",
         task.id.as_str(),
@@ -110,14 +106,22 @@ fn check(path: &Path) -> SourceSnapshot {
 #[test]
 fn every_valid_plan_is_read_as_expected() {
     for path in plans("valid") {
-        assert!(check(&path).plan().is_ok(), "{}", path.display());
+        assert!(
+            check(&path).plan(&Default::default()).is_ok(),
+            "{}",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn every_invalid_plan_gets_all_its_problems() {
     for path in plans("invalid") {
-        assert!(check(&path).plan().is_err(), "{}", path.display());
+        assert!(
+            check(&path).plan(&Default::default()).is_err(),
+            "{}",
+            path.display()
+        );
     }
 }
 
@@ -246,7 +250,7 @@ fn ids_restrict_to_what_they_need() {
     let left: Vec<&str> = loaded.tasks.iter().map(|task| task.id.as_str()).collect();
     assert_eq!(left, ["st-001", "st-002"]);
     assert_eq!(loaded.details.len(), 2);
-    assert!(loaded.plan().is_ok());
+    assert!(loaded.plan(&Default::default()).is_ok());
 }
 
 /// The order and the spans are those of the file.
@@ -269,7 +273,12 @@ fn a_big_plan_is_read_whole() {
         .collect();
     let loaded = load("big.jsonl", &new_plan("2026-03-01T10:00:00Z", &items));
     assert_eq!(loaded.diagnostics, []);
-    assert_eq!(loaded.plan().map(|plan| plan.tasks().len()), Ok(10_000));
+    assert_eq!(
+        loaded
+            .plan(&Default::default())
+            .map(|plan| plan.tasks().len()),
+        Ok(10_000)
+    );
     assert!(
         loaded
             .tasks
@@ -337,12 +346,12 @@ fn nearly_records() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        let _ = load("x", &bytes).plan();
+        let _ = load("x", &bytes).plan(&Default::default());
     }
 
     #[test]
     fn nearly_records_never_panic(bytes in nearly_records()) {
-        let _ = load("x", &bytes).plan();
+        let _ = load("x", &bytes).plan(&Default::default());
     }
 
     #[test]

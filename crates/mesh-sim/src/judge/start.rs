@@ -1,11 +1,11 @@
 //! What must hold when an attempt starts: needs, their commits, locks, slots' owners, attempts bounded, nobody starved.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_core::decision::{Action, Decision};
 use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
 use mesh_core::policy::Unlabelled;
-use mesh_core::task::{Commit, Eligibility, Task};
+use mesh_core::task::{Commit, Eligibility, Locks, Task};
 
 use super::{Account, Judge, Step, locks_of};
 
@@ -150,22 +150,28 @@ impl Judge {
         Ok(())
     }
 
-    pub(super) fn locks_are_free(
-        &self,
-        attempt: &AttemptId,
-        locks: &BTreeSet<LockGroup>,
-    ) -> Result<(), String> {
+    pub(super) fn locks_are_free(&self, attempt: &AttemptId, locks: &Locks) -> Result<(), String> {
         let alone = self.policy.unlabelled == Unlabelled::Alone;
+        let mut held_units: BTreeMap<&LockGroup, u32> = BTreeMap::new();
         for account in self.tasks.values() {
             let Account::Active(other, _, held) = account else {
                 continue;
             };
-            if let Some(group) = held.intersection(locks).next() {
-                return Err(format!("P3: {attempt} starts while {other} holds {group}"));
+            for (group, units) in held.units() {
+                *held_units.entry(group).or_default() += units;
             }
             if alone && (held.is_empty() || locks.is_empty()) {
                 return Err(format!(
                     "P3: {attempt} starts beside {other}, and one of them runs alone"
+                ));
+            }
+        }
+        for (group, units) in locks.units() {
+            let held = held_units.get(group).copied().unwrap_or(0);
+            let capacity = self.policy.capacity.get(group).copied().unwrap_or(1);
+            if held + units > capacity {
+                return Err(format!(
+                    "P3: {attempt} starts with {units} of {group} while {held} of {capacity} are held"
                 ));
             }
         }
@@ -177,7 +183,7 @@ impl Judge {
         &mut self,
         step: &Step<'_>,
         started: &TaskId,
-        locks: &BTreeSet<LockGroup>,
+        locks: &Locks,
     ) -> Result<(), String> {
         let state = step.state;
         let Some(mine) = state.plan().find(started) else {
@@ -188,7 +194,11 @@ impl Judge {
             .ready()
             .take_while(|&at| state.ranking().order().place(at) < place)
             .map(|at| state.plan().task(at).id.clone())
-            .filter(|id| !locks_of(step.world, id).is_disjoint(locks))
+            .filter(|id| {
+                !locks_of(step.world, id)
+                    .groups()
+                    .is_disjoint(&locks.groups())
+            })
             .collect();
         let reserves = step
             .decisions
@@ -204,7 +214,7 @@ impl Judge {
             let kept = self
                 .reserved
                 .values()
-                .any(|held| !held.is_disjoint(&wanted) || held.is_empty());
+                .any(|held| !held.groups().is_disjoint(&wanted.groups()) || held.is_empty());
             if *count > self.policy.lock_patience + 1 && !kept && !reserves {
                 return Err(format!(
                     "starvation: {id} was passed over {count} times, the last time by {started}, and nothing is reserved"

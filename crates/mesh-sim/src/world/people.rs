@@ -1,10 +1,8 @@
 //! What people do to a world: they ask, edit the source, take tasks, break and mend what is around it.
 
-use std::collections::BTreeSet;
-
 use mesh_core::event::{Event, PlanChange, Request};
-use mesh_core::id::{LockGroup, TaskId};
-use mesh_core::task::{Eligibility, Task};
+use mesh_core::id::TaskId;
+use mesh_core::task::{Eligibility, Locks, Task};
 
 use super::{Next, World};
 
@@ -35,7 +33,7 @@ pub enum Edit {
     /// All needs of a task gone.
     Free(TaskId),
     /// Other locks.
-    Locks(TaskId, BTreeSet<LockGroup>),
+    Locks(TaskId, Locks),
     /// A task is gone.
     Remove(TaskId),
     /// Somebody takes a task.

@@ -146,7 +146,7 @@ fn object(
             state: word(task, &state, at),
             priority: task.priority,
             needs: task.needs.iter().map(ToString::to_string).collect(),
-            locks: task.locks.iter().map(ToString::to_string).collect(),
+            locks: task.locks.texts().collect(),
             estimate_minutes: plan.estimate(at).0,
             critical_path_minutes: ranking.path_minutes(at),
             unlocks: ranking.unlocks(at),

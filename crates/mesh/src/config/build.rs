@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use mesh_agent::nearest::nearest;
 use mesh_agent::profile::{Profile, ProfileConfig, ProfileProblem};
 use mesh_agent::scope::{GroupMap, GroupProblem};
+use mesh_core::id::LockGroup;
 use mesh_core::policy::{Rank, Unlabelled};
 use mesh_core::time::Span;
 use mesh_engine::TrackerView;
@@ -23,6 +24,7 @@ use crate::error::{CommandError, Kind};
 pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
     let agents = agents(layers);
     let groups = groups(layers);
+    let capacity = capacity(layers);
     let agent = text(layers, &["agent"]);
     check_agent(layers, agent.as_deref());
     Ok(Config {
@@ -56,6 +58,7 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
             },
             patience: count(layers, &["locks", "patience"])?,
             groups,
+            capacity,
         },
         workspace: Workspace {
             root: text(layers, &["workspace", "root"]).map(PathBuf::from),
@@ -154,6 +157,25 @@ fn groups(layers: &mut Layers) -> BTreeMap<String, Vec<String>> {
         }
     }
     groups
+}
+
+fn capacity(layers: &mut Layers) -> BTreeMap<LockGroup, u32> {
+    let mut capacity = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (name, entry) in layers.table(&["locks", "capacity"]) {
+        match LockGroup::new(name) {
+            Ok(group) => {
+                let units = entry.value.as_integer().unwrap_or(1);
+                capacity.insert(group, u32::try_from(units).unwrap_or(1));
+            }
+            Err(problem) => problems.push(Problem {
+                from: entry.from.clone(),
+                text: format!("locks.capacity: {name:?} is no name of a lock group: {problem}"),
+            }),
+        }
+    }
+    layers.problems.extend(problems);
+    capacity
 }
 
 fn place(layers: &Layers, path: &[&str]) -> Source {

@@ -156,7 +156,7 @@ fn with_files(
 
 #[test]
 fn single_values_are_replaced_tables_joined_and_lists_replaced() {
-    let users = "concurrency = 2\nretries = 0\n[locks.groups]\na = [\"x\", \"y\"]\nb = [\"z\"]\n[agents.one]\ncommand = \"one\"\nhard_limit = \"1h\"\n";
+    let users = "concurrency = 2\nretries = 0\n[locks.capacity]\ngpu = 2\n[locks.groups]\na = [\"x\", \"y\"]\nb = [\"z\"]\n[agents.one]\ncommand = \"one\"\nhard_limit = \"1h\"\n";
     let repository = "concurrency = 3\n[locks.groups]\na = [\"w\"]\n[agents.one]\ncommand = \"other\"\n[agents.two]\ncommand = \"two\"\n";
     let loaded = with_files(
         users,
@@ -169,6 +169,13 @@ fn single_values_are_replaced_tables_joined_and_lists_replaced() {
         (config.concurrency, config.retries, config.land),
         (Some(4), 0, None)
     );
+    let capacity: Vec<(&str, u32)> = config
+        .locks
+        .capacity
+        .iter()
+        .map(|(group, units)| (group.as_str(), *units))
+        .collect();
+    assert_eq!(capacity, [("gpu", 2)]);
     assert_eq!(config.locks.groups["a"], ["w"]);
     assert_eq!(config.locks.groups["b"], ["z"]);
     assert_eq!(config.agents["one"].command, "other");

@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use mesh_agent::profile::ProfileConfig;
+use mesh_core::id::LockGroup;
 use mesh_core::policy::{Rank, Unlabelled};
 use mesh_core::time::Span;
 use mesh_engine::{AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, ProofWhere, TrackerView};
@@ -80,6 +81,8 @@ pub struct Locks {
     pub patience: u32,
     /// The paths of each group, checked.
     pub groups: BTreeMap<String, Vec<String>>,
+    /// How many units of a group may be held at once, where that is not one.
+    pub capacity: BTreeMap<LockGroup, u32>,
 }
 
 /// `[workspace]`.

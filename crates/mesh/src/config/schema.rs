@@ -83,6 +83,7 @@ pub(super) const KEYS: &[Key] = &[
     key(&["locks", "unknown"], Kind::Choice(&["free", "alone"])),
     key(&["locks", "patience"], Kind::Count(0, 1000)),
     key(&["locks", "groups", "*"], Kind::Texts),
+    key(&["locks", "capacity", "*"], Kind::Count(1, 1000)),
     key(&["workspace", "root"], Kind::Text),
     key(&["workspace", "setup"], Kind::Text),
     key(&["workspace", "setup_limit"], Kind::Span),

@@ -187,7 +187,7 @@ mod tests {
     fn the_plan_is_a_plan() {
         let loaded = st::load("plan.jsonl", &super::plan("2026-01-01T00:00:00Z"));
         assert_eq!(loaded.diagnostics, []);
-        let plan = loaded.plan().unwrap();
+        let plan = loaded.plan(&Default::default()).unwrap();
         assert_eq!(plan.tasks().len(), super::TASKS.len());
         assert_eq!(plan.groups().len(), 2);
         assert!(plan.graph().has_parallelism(&[true; super::TASKS.len()]));
