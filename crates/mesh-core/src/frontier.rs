@@ -4,9 +4,7 @@
 //! users say so. Ready tasks go in the order of the rank. One whose locks are busy holds back nobody behind it, but when others
 //! were given its locks too often, they are reserved for it.
 
-use std::collections::BTreeMap;
-
-use crate::dense::BitSet;
+use crate::dense::{BitSet, CowVec};
 use crate::graph::Ix;
 use crate::lock::{Claim, Hold, LockBlock, LockTable};
 use crate::plan::Plan;
@@ -39,8 +37,10 @@ pub(crate) struct Frontier {
     /// By their place in the order.
     ready: BitSet,
     locks: LockTable,
-    /// How often a ready task was passed over for its locks, where that happened.
-    passes: BTreeMap<Ix, u32>,
+    /// How often a ready task was passed over for its locks.
+    passes: CowVec<u32>,
+    /// Those that were passed over more often than patience lasts, by their place in the order.
+    impatient: BitSet,
 }
 
 impl Frontier {
@@ -49,17 +49,22 @@ impl Frontier {
         Frontier {
             ready: BitSet::new(plan.tasks().len()),
             locks: LockTable::new(plan.capacities()),
-            passes: BTreeMap::new(),
+            passes: std::iter::repeat_n(0, plan.tasks().len()).collect(),
+            impatient: BitSet::new(plan.tasks().len()),
         }
     }
 
     /// The same after a change of the plan that kept the places of its tasks: `active` hold their locks, passes are kept. What is
     /// ready, and for whom something stays reserved, is for the caller to say.
     pub(crate) fn anew(&self, rules: Rules<'_>, active: impl Iterator<Item = Ix>) -> Frontier {
-        let mut fresh = Frontier {
-            passes: self.passes.clone(),
-            ..Frontier::new(rules.plan)
-        };
+        let mut fresh = Frontier::new(rules.plan);
+        for (at, &passes) in rules.plan.all().zip(self.passes.iter()) {
+            if passes > 0 {
+                *fresh.passes.get_mut(at) = passes;
+                let over = passes > rules.policy.lock_patience;
+                fresh.impatient.set(rules.order.place(at), over);
+            }
+        }
         for at in active {
             fresh.locks.take(at, rules.claim(at));
         }
@@ -78,7 +83,9 @@ impl Frontier {
     /// Says whether a task is ready. One that is not has no passes and no reservation.
     pub(crate) fn set_ready(&mut self, order: &Order, at: Ix, ready: bool) {
         self.ready.set(order.place(at), ready);
-        if !ready && self.passes.remove(&at).is_some() {
+        if !ready && *self.passes.get(at) > 0 {
+            *self.passes.get_mut(at) = 0;
+            self.impatient.set(order.place(at), false);
             self.locks.unreserve(at);
         }
     }
@@ -89,7 +96,7 @@ impl Frontier {
             return None;
         }
         let mut ready = self.ready(rules.order);
-        ready.find(|&at| self.block(rules, at).is_none())
+        ready.find(|&at| self.locks.is_free(at, rules.claim(at)))
     }
 
     /// What keeps a task from its locks.
@@ -108,7 +115,11 @@ impl Frontier {
             let wants = rules.plan.holds_of(other);
             let shares = |hold: &Hold| mine.iter().any(|other| other.group == hold.group);
             if wants.is_empty() || wants.iter().any(shares) {
-                *self.passes.entry(other).or_default() += 1;
+                let passes = self.passes.get_mut(other);
+                *passes += 1;
+                if *passes > rules.policy.lock_patience {
+                    self.impatient.set(before, true);
+                }
             }
         }
         self.locks.take(at, rules.claim(at));
@@ -132,10 +143,8 @@ impl Frontier {
 
     /// The best task that was passed over more often than patience lasts and can have its locks reserved.
     pub(crate) fn impatient(&self, rules: Rules<'_>) -> Option<Ix> {
-        let over = |at: &Ix| self.passes[at] > rules.policy.lock_patience;
-        let can = |at: &Ix| self.locks.can_reserve(*at, rules.claim(*at));
-        let waited = self.passes.keys().copied().filter(|at| over(at) && can(at));
-        waited.min_by_key(|&at| rules.order.place(at))
+        let mut waited = self.impatient.iter().map(|place| rules.order.at(place));
+        waited.find(|&at| self.locks.can_reserve(at, rules.claim(at)))
     }
 
     /// Keeps the locks of a task for it.

@@ -62,6 +62,8 @@ pub struct LockTable {
 struct Group {
     /// How many units may be held at once.
     capacity: u32,
+    /// How many are held.
+    held: u32,
     /// Who holds how many.
     holders: Vec<(Ix, u32)>,
     /// For whom how many are reserved.
@@ -69,8 +71,14 @@ struct Group {
 }
 
 impl Group {
-    fn held(&self) -> u32 {
-        self.holders.iter().map(|(_, units)| units).sum()
+    /// Whether `task` may take `units`. What is left beside a reservation may be taken by others: so the reservation can be granted
+    /// as soon as enough of its units are free.
+    fn is_free(&self, task: Ix, units: u32) -> bool {
+        let reserved = match self.reserved {
+            Some((by, reserved)) if by != task => reserved,
+            _ => 0,
+        };
+        self.held.saturating_add(units).saturating_add(reserved) <= self.capacity
     }
 }
 
@@ -80,6 +88,7 @@ impl LockTable {
     pub fn new(capacities: &[u32]) -> LockTable {
         let group = |&capacity: &u32| Group {
             capacity,
+            held: 0,
             holders: Vec::new(),
             reserved: None,
         };
@@ -103,6 +112,19 @@ impl LockTable {
         self.active
     }
 
+    /// Whether nothing keeps `task` from `claim`: as [`LockTable::block`], for those who ask about thousands of tasks.
+    #[must_use]
+    pub fn is_free(&self, task: Ix, claim: Claim<'_>) -> bool {
+        let by_itself = self.alone.or(self.alone_reserved).filter(|&by| by != task);
+        by_itself.is_none()
+            && match claim {
+                Claim::Alone => self.active == 0,
+                Claim::Groups(holds) => holds
+                    .iter()
+                    .all(|hold| self.groups[hold.group as usize].is_free(task, hold.units)),
+            }
+    }
+
     /// What keeps `task` from `claim`, or nothing.
     #[must_use]
     pub fn block(&self, task: Ix, claim: Claim<'_>) -> Option<LockBlock> {
@@ -117,21 +139,24 @@ impl LockTable {
 
     fn group_block(&self, task: Ix, hold: Hold) -> Option<LockBlock> {
         let group = &self.groups[hold.group as usize];
-        let wanted = group.held().saturating_add(hold.units);
-        if wanted > group.capacity {
-            // A plan has no task that takes more than there is.
-            let by = group.holders.first().map_or(task, |(at, _)| *at);
-            return Some(LockBlock::Held {
-                group: hold.group,
-                by,
-            });
+        if group.is_free(task, hold.units) {
+            return None;
         }
-        // What is left beside a reservation may be taken: so that it can be granted as soon as enough of its units are free.
-        let (by, units) = group.reserved.filter(|(by, _)| *by != task)?;
-        (wanted.saturating_add(units) > group.capacity).then_some(LockBlock::Reserved {
-            group: hold.group,
-            by,
-        })
+        match group.reserved {
+            Some((by, _))
+                if by != task && group.held.saturating_add(hold.units) <= group.capacity =>
+            {
+                Some(LockBlock::Reserved {
+                    group: hold.group,
+                    by,
+                })
+            }
+            // A plan has no task that takes more than there is, so somebody holds some of it.
+            _ => Some(LockBlock::Held {
+                group: hold.group,
+                by: group.holders.first().map_or(task, |(at, _)| *at),
+            }),
+        }
     }
 
     /// Takes all of `claim` for `task`. The caller has made sure that [`LockTable::block`] says nothing.
@@ -143,8 +168,9 @@ impl LockTable {
             Claim::Alone => self.alone = Some(task),
             Claim::Groups(holds) => {
                 for hold in holds {
-                    let holders = &mut self.groups[hold.group as usize].holders;
-                    holders.push((task, hold.units));
+                    let group = &mut self.groups[hold.group as usize];
+                    group.held += hold.units;
+                    group.holders.push((task, hold.units));
                 }
             }
         }
@@ -157,8 +183,9 @@ impl LockTable {
             Claim::Alone => self.alone = None,
             Claim::Groups(holds) => {
                 for hold in holds {
-                    let holders = &mut self.groups[hold.group as usize].holders;
-                    holders.retain(|(at, _)| *at != task);
+                    let group = &mut self.groups[hold.group as usize];
+                    group.holders.retain(|(at, _)| *at != task);
+                    group.held = group.holders.iter().map(|(_, units)| units).sum();
                 }
             }
         }
