@@ -19,7 +19,7 @@ on_each_vcs!(
 on_main_backends!(records_that_are_lost_start_nothing_twice);
 
 /// `a` and `b` wait at the gate, `c` needs `a`.
-fn at_the_gate(backends: Backends) -> Option<(Fixture, Work, Coordinator)> {
+pub fn at_the_gate(backends: Backends) -> Option<(Fixture, Work, Coordinator)> {
     let fixture = backends.open()?;
     let work = fixture.plan("Three", &[job("a", &[]), job("b", &[]), job("c", &["a"])]);
     fixture.script(&work, |job| {

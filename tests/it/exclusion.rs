@@ -10,9 +10,10 @@ use mesh_testkit::env::Said;
 use rustix::process::Signal;
 
 use crate::coordinator::Coordinator;
+use crate::damage::at_the_gate;
 use crate::epic::assert_done;
 use crate::fixture::{
-    Backends, Fixture, MESH, ST_GIT, Source, Vcs, Work, job, on_each_vcs, on_main_backends,
+    Backends, Fixture, MESH, ST_GIT, Source, Vcs, job, on_each_vcs, on_main_backends,
 };
 use crate::log::wait_until;
 use crate::script;
@@ -79,17 +80,6 @@ fn assert_journals_are_sound(fixture: &Fixture) {
             let _ = apply(&mut state, record.at, &record.event, &record.decisions);
         }
     }
-}
-
-fn at_the_gate(backends: Backends) -> Option<(Fixture, Work, Coordinator)> {
-    let fixture = backends.open()?;
-    let work = fixture.plan("Three", &[job("a", &[]), job("b", &[]), job("c", &["a"])]);
-    fixture.script(&work, |job| {
-        script::usual(&fixture, job, &[script::gate(&fixture)])
-    });
-    let coordinator = fixture.start(&work, 2, &[]);
-    fixture.log.wait_for("saw", 2);
-    Some((fixture, work, coordinator))
 }
 
 fn no_environment_splits_the_locks(backends: Backends) {

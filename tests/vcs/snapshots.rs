@@ -567,3 +567,47 @@ fn give_the_user_odd_settings(world: &World) {
               snapshot.auto-track = \"none()\"\nsnapshot.max-new-file-size = 3\ntemplates.log = \"broken(\"\n";
     append(".config/jj/config.toml", jj);
 }
+
+mod only_real_jj_0_45_1 {
+    use super::{ChangeKind, World, changed, snapshot};
+
+    /// git has no such commit, so jj compares with it.
+    #[test]
+    fn what_stands_on_the_root_commit_is_compared_with_it() {
+        let Some(world) = World::real_jj() else {
+            return;
+        };
+        let root = world.backend.base(Some("root()")).unwrap();
+        let workspace = world.add("t", &root);
+        fs_err::write(workspace.path.join("new"), "new\n").unwrap();
+        let found = snapshot(&world, &workspace);
+        assert_eq!(found.changed, [changed(ChangeKind::Added, "new")]);
+        let patch = world.backend.patch(&workspace, &found.commit).unwrap();
+        assert!(String::from_utf8_lossy(&patch).contains("+new"));
+    }
+
+    /// An attempt's configuration is kept only for the commits that it was made for, and whatever an agent wrote into it is gone.
+    #[test]
+    fn the_configuration_of_an_attempt_follows_the_commits_to_protect() {
+        let Some(world) = World::real_jj() else {
+            return;
+        };
+        let base = world.base();
+        let workspace = world.add("t", &base);
+        let file = world
+            .dir
+            .join("attempts")
+            .join(&workspace.name)
+            .join("jj.toml");
+        let text = || fs_err::read_to_string(&file).unwrap();
+        world.variables(&workspace, &base);
+        let first = text();
+        fs_err::write(&file, "user.name = \"somebody else\"\n").unwrap();
+        world.variables(&workspace, &base);
+        assert_eq!(text(), first);
+        fs_err::write(workspace.path.join("new"), "new\n").unwrap();
+        let result = snapshot(&world, &workspace).commit;
+        world.variables(&workspace, std::slice::from_ref(&result));
+        assert!(text().contains(result.as_str()), "{}", text());
+    }
+}

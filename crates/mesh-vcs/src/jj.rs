@@ -73,8 +73,8 @@ struct Known {
     below: BTreeMap<CommitId, BTreeSet<CommitId>>,
     /// Workspaces whose `@` is a fresh commit without a description, which jj drops by itself.
     moved_on: BTreeSet<String>,
-    /// Configuration files of attempts, with what is in them.
-    configs: BTreeMap<PathBuf, String>,
+    /// Configuration files of attempts, with the commits that they protect and what is in them.
+    configs: BTreeMap<PathBuf, (Vec<CommitId>, String)>,
 }
 
 impl Jj {
@@ -289,10 +289,7 @@ impl Repository for Jj {
         let Some(revision) = revision else {
             let below = self.commits_at(&self.start_root, "@-", "@-")?;
             // The commit that every jj repository begins with is empty, and nobody made it.
-            if below
-                .iter()
-                .all(|commit| commit.as_str().bytes().all(|b| b == b'0'))
-            {
+            if below.iter().all(git_store::is_root) {
                 return Err(VcsError::NoCommits {
                     repository: self.start_root.clone(),
                     way_out: "make one of what you have (`jj commit`)",

@@ -29,7 +29,6 @@ pub(crate) fn inspected(name: &str, parents: &[CommitId]) -> Vec<OsString> {
     let mut template = STATES.trim_end_matches(STATES_END).to_owned();
     for (flag, revset) in [
         ("here", here.clone()),
-        ("parent", parents.clone()),
         ("missing", format!("({parents}) ~ ::{here}")),
         ("head", format!("heads(({parents}) & ::{here})")),
         ("left", left.clone()),

@@ -173,10 +173,12 @@ pub(super) fn agent_environment(
     };
     let file = folder.join("jj.toml");
     let known = jj.known().configs.get(&file).cloned();
-    match known.filter(|_| users.of_repository.is_empty()) {
+    match known {
         // For the proof: whatever the agent did to the file.
-        Some(text) => fs_err::write(&file, text)?,
-        None => write_config(jj, users, workspace, immutable, &file)?,
+        Some((same, text)) if same == immutable && users.of_repository.is_empty() => {
+            fs_err::write(&file, text)?;
+        }
+        _ => write_config(jj, users, workspace, immutable, &file)?,
     }
     let mut files: Vec<PathBuf> = std::env::split_paths(&users.files)
         .filter(|path| !path.as_os_str().is_empty())
@@ -215,7 +217,8 @@ fn write_config(
     let settings = settings(&revset);
     let text = attempt_config(&settings, &jj.identity);
     fs_err::write(file, &text)?;
-    jj.known().configs.insert(file.to_path_buf(), text);
+    let config = (immutable.to_vec(), text);
+    jj.known().configs.insert(file.to_path_buf(), config);
     for (name, value) in &settings {
         if users.of_repository.contains(*name) {
             jj.program.run(

@@ -72,9 +72,14 @@ pub(super) fn head(jj: &Jj) -> Result<Option<CommitId>, VcsError> {
     }
 }
 
+/// Whether it is the commit that every jj repository begins with. git has no such object.
+pub(super) fn is_root(commit: &CommitId) -> bool {
+    commit.as_str().bytes().all(|digit| digit == b'0')
+}
+
 /// The patch between two commits, made by git; `None` where git cannot read them.
 pub(super) fn patch(jj: &Jj, from: &CommitId, to: &CommitId) -> Result<Option<Vec<u8>>, VcsError> {
-    let Some(store) = GitStore::of(jj) else {
+    let Some(store) = GitStore::of(jj).filter(|_| !is_root(from)) else {
         return Ok(None);
     };
     let answer = succeeded(store.ask(&store.folder, patch_between(from, to), &[])?)?;
@@ -87,7 +92,7 @@ pub(super) fn changes(
     from: &CommitId,
     to: &CommitId,
 ) -> Result<Option<Vec<Changed>>, VcsError> {
-    let Some(store) = GitStore::of(jj) else {
+    let Some(store) = GitStore::of(jj).filter(|_| !is_root(from)) else {
         return Ok(None);
     };
     let answer = store.ask(&store.folder, changes_between(from, to), &[])?;

@@ -23,8 +23,6 @@ pub(crate) struct Inspected {
     pub state: CommitState,
     /// It is the workspace's working-copy commit.
     pub here: bool,
-    /// The workspace was made on it.
-    pub parent: bool,
     /// The workspace was made on it, and does not stand on it any more.
     pub missing: bool,
     /// A head of what of the parents the workspace still stands on.

@@ -153,6 +153,8 @@ fn try_add(jj: &Jj, hub: &Path, new: &NewWorkspace) -> Result<Workspace, VcsErro
         }
         return Err(answer.failure());
     }
+    // Its first commit has a description, also where a workspace of this name was there before.
+    jj.known().moved_on.remove(&new.name);
     // Exit code 0 is no proof: what was made is looked at.
     let state = jj
         .working_copy_state(&new.name)?
