@@ -1,21 +1,25 @@
 //! The listing a run last saw, and the difference to a new one.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use mesh_core::event::PlanChange;
+use mesh_core::id::TaskId;
 use mesh_plan::details::TaskDetails;
 use mesh_plan::diff::changes;
 use mesh_plan::source_snapshot::SourceSnapshot;
 
-use crate::context::{RunContext, lock};
+use crate::context::lock;
 
-/// Takes the new listing for the old one and says what is different, texts included.
+/// Takes the new listing for the old one and says what is different. `known` gets the texts of what is new or changed.
 pub(crate) fn advance(
-    context: &RunContext,
+    known: &Mutex<BTreeMap<TaskId, TaskDetails>>,
     baseline: &mut SourceSnapshot,
     after: SourceSnapshot,
     wrote: &dyn Fn(&TaskDetails) -> bool,
 ) -> PlanChange {
     let diff = changes(baseline, &after, wrote);
-    let mut known = lock(&context.details);
+    let mut known = lock(known);
     let mut tasks = Vec::with_capacity(diff.added.len() + diff.changed.len());
     for (task, details) in diff.added.into_iter().chain(diff.changed) {
         known.insert(details.id.clone(), details);

@@ -354,7 +354,7 @@ impl BdSource {
             _ => false,
         };
         Ok(baseline::advance(
-            context,
+            &context.details,
             &mut lock(&self.baseline),
             after,
             &wrote,

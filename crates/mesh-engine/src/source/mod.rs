@@ -137,7 +137,7 @@ impl Source {
     /// Reads the source again and says what is different.
     pub fn refresh(&self, context: &Arc<RunContext>) -> Result<PlanChange, String> {
         match self {
-            Source::St(source) => source.refresh(context),
+            Source::St(source) => source.refresh(&context.details),
             Source::Bd(source) => source.refresh(context),
         }
     }

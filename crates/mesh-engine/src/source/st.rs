@@ -4,13 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use mesh_core::decision::Outcome;
 use mesh_core::event::{Delivery, PlanChange};
 use mesh_core::id::{AttemptId, TaskId};
+use mesh_core::task::Eligibility;
 use mesh_plan::comment::marker_of_attempt;
 use mesh_plan::details::TaskDetails;
 use mesh_plan::source_snapshot::SourceSnapshot;
@@ -32,6 +33,9 @@ pub(crate) struct StSource {
     baseline: Mutex<SourceSnapshot>,
     /// The status that mesh wrote last, by task.
     wrote: Mutex<BTreeMap<TaskId, &'static str>>,
+    /// What a person closed or put aside since the run began, with its status. A start may have been decided just before that was
+    /// seen, and must not write over it.
+    withdrawn: Mutex<BTreeMap<TaskId, String>>,
 }
 
 impl StSource {
@@ -41,12 +45,17 @@ impl StSource {
             ids,
             baseline: Mutex::new(loaded),
             wrote: Mutex::new(BTreeMap::new()),
+            withdrawn: Mutex::new(BTreeMap::new()),
         }
     }
 
     /// Takes the item for us, if it still stands where the run last saw it.
     pub fn claim(&self, attempt: &AttemptId) -> Result<(), ClaimRefusal> {
         let task = &attempt.task;
+        if let Some(status) = lock(&self.withdrawn).get(task) {
+            let changed = format!("its status was changed to {status}");
+            return Err(ClaimRefusal::Taken(changed));
+        }
         let known = lock(&self.wrote).get(task).map(|word| (*word).to_owned());
         let known = known.or_else(|| {
             let baseline = lock(&self.baseline);
@@ -86,7 +95,10 @@ impl StSource {
         self.note(context, report.attempt, progress, Some(&detail))
     }
 
-    pub fn refresh(&self, context: &RunContext) -> Result<PlanChange, String> {
+    pub fn refresh(
+        &self,
+        known: &Mutex<BTreeMap<TaskId, TaskDetails>>,
+    ) -> Result<PlanChange, String> {
         let mut after = baseline::validate(load(&self.path, &self.ids)?)?;
         crate::prior_results::keep_known_results(&mut after, &lock(&self.baseline));
         let wrote = lock(&self.wrote).clone();
@@ -95,12 +107,24 @@ impl StSource {
                 .get(&details.id)
                 .is_some_and(|status| *status == details.status)
         };
-        Ok(baseline::advance(
-            context,
-            &mut lock(&self.baseline),
-            after,
-            &ours,
-        ))
+        let mut listed = lock(&self.baseline);
+        let was_open: BTreeSet<TaskId> = listed
+            .tasks
+            .iter()
+            .filter(|task| task.eligibility == Eligibility::Open)
+            .map(|task| task.id.clone())
+            .collect();
+        let change = baseline::advance(known, &mut listed, after, &ours);
+        let mut withdrawn = lock(&self.withdrawn);
+        for task in &change.tasks {
+            if task.eligibility == Eligibility::Open {
+                withdrawn.remove(&task.id);
+            } else if was_open.contains(&task.id) {
+                let status = listed.details[&task.id].status.clone();
+                withdrawn.insert(task.id.clone(), status);
+            }
+        }
+        Ok(change)
     }
 
     pub fn conclude(&self, run_summary: &FinalReport) -> Vec<String> {
@@ -161,6 +185,7 @@ impl StSource {
         let bytes = fs_err::read(&self.path).map_err(|error| error.to_string())?;
         Ok(Locked {
             plan: st::read(&bytes).0,
+            bytes: bytes.len() as u64,
             _lock: lock,
         })
     }
@@ -184,7 +209,7 @@ impl StSource {
                 lock(&self.wrote).insert(task.clone(), status.as_str());
             }
         }
-        write_at_end(&self.path, plan, &text)
+        write_at_end(&self.path, file, &text)
             .map_err(|error| format!("{}: {error}", self.path.display()))
     }
 }
@@ -197,6 +222,7 @@ fn is_given_up(status: ItemStatus) -> bool {
 /// The file as it is, while nobody else adds to it.
 struct Locked {
     plan: StPlan,
+    bytes: u64,
     _lock: File,
 }
 
@@ -271,19 +297,26 @@ fn lock_file(path: &Path) -> Result<File, String> {
     Ok(file)
 }
 
-fn write_at_end(path: &Path, plan: &StPlan, text: &[u8]) -> std::io::Result<()> {
+/// Appends, because a program that does not keep the lock may have added a line since the file was read.
+fn write_at_end(path: &Path, read: &Locked, text: &[u8]) -> std::io::Result<()> {
     if text.is_empty() {
         return Ok(());
     }
-    let mut file = fs_err::OpenOptions::new().write(true).open(path)?;
+    let mut file = fs_err::OpenOptions::new().append(true).open(path)?;
+    let sound = read.plan.sound_bytes();
     // A torn last line is nobody's; the next line must not be glued to it.
-    file.set_len(plan.sound_bytes())?;
-    file.seek(SeekFrom::End(0))?;
+    if sound < read.bytes && file.metadata()?.len() == read.bytes {
+        file.set_len(sound)?;
+    }
     let mut line = Vec::with_capacity(text.len() + 1);
-    if plan.needs_newline() {
+    if read.plan.needs_newline() {
         line.push(b'\n');
     }
     line.extend_from_slice(text);
     file.write_all(&line)?;
     file.sync_data()
 }
+
+#[cfg(test)]
+#[path = "st_test.rs"]
+mod tests;
