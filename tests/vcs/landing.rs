@@ -1,8 +1,8 @@
 //! Putting results onto a target.
 
 use crate::on_both;
-use crate::world::World;
-use mesh_vcs::{CommitId, Landed, VcsError};
+use crate::world::{Landed, World};
+use mesh_vcs::{CommitId, Publication, VcsError};
 use std::path::Path;
 
 on_both!(
@@ -19,30 +19,21 @@ on_both!(
     a_target_that_moved_back_meanwhile_is_not_overwritten,
     a_target_that_does_not_exist,
     dependents_are_left_alone,
-    the_scratch_of_a_killed_landing_is_replaced,
+    a_landing_that_was_published_is_published_again,
+    what_landed_is_not_withdrawn,
 );
 
 fn land(world: &World, tip: &CommitId, without: &[CommitId]) -> Landed {
     world
-        .backend
-        .land(&world.landing(tip, without), &mut |_| Ok(()))
+        .land(&world.landing(tip, without), &mut |_| true)
         .unwrap()
 }
 
 fn moved_to(landed: &Landed) -> CommitId {
     match landed {
-        Landed::Moved { to, .. } => to.clone(),
+        Landed::Moved(candidate) => candidate.to.clone(),
         other => panic!("it did not land: {other:?}"),
     }
-}
-
-fn nothing_is_left(world: &World) {
-    let listed = world.backend.list_workspaces().unwrap();
-    assert!(
-        !listed.iter().any(|listed| listed.name.contains("landing")),
-        "{listed:?}"
-    );
-    assert!(!world.backend.workspaces_root().join("landing").exists());
 }
 
 fn visible_commits(world: &World) -> usize {
@@ -58,29 +49,12 @@ fn visible_commits(world: &World) -> usize {
 fn the_first_result_lands_as_it_is(world: &World) {
     let base = world.base();
     let done = world.finished("t", &base, &[("work", "w\n")]);
-    let mut seen = None;
-    let landed = world
-        .backend
-        .land(&world.landing(&done, &base), &mut |tree| {
-            seen = Some((
-                fs_err::read_to_string(tree.path.join("work")).unwrap(),
-                tree.unchanged,
-                tree.commit.clone(),
-            ));
-            Ok(())
-        })
-        .unwrap();
-    assert_eq!(
-        landed,
-        Landed::Moved {
-            from: base[0].clone(),
-            to: done.clone(),
-            commits: vec![done.clone()]
-        }
-    );
-    assert_eq!(seen, Some(("w\n".to_owned(), true, done.clone())));
+    let Landed::Moved(candidate) = land(world, &done, &base) else {
+        panic!("it did not land")
+    };
+    assert_eq!(candidate.from, base[0]);
+    assert_eq!((candidate.to, candidate.copies), (done.clone(), Vec::new()));
     assert_eq!(world.target("trunk"), done.as_str());
-    nothing_is_left(world);
 }
 
 fn a_second_one_is_copied_and_both_are_there(world: &World) {
@@ -88,27 +62,20 @@ fn a_second_one_is_copied_and_both_are_there(world: &World) {
     let one = world.finished("one", &base, &[("one", "1\n")]);
     let two = world.finished("two", &base, &[("two", "2\n")]);
     land(world, &one, &base);
-    let mut proved_on = String::new();
+    let both = |commit: &CommitId| {
+        let file = |name| world.file_at(commit, name);
+        (file("one").as_deref(), file("two").as_deref()) == (Some("1\n"), Some("2\n"))
+    };
+    let mut proved = None;
     let landed = world
-        .backend
-        .land(&world.landing(&two, &base), &mut |tree| {
-            assert!(!tree.unchanged);
-            proved_on = fs_err::read_to_string(tree.path.join("one")).unwrap()
-                + &fs_err::read_to_string(tree.path.join("two")).unwrap();
-            fs_err::write(tree.path.join("one"), "spoiled by the proof\n").unwrap();
-            Ok(())
+        .land(&world.landing(&two, &base), &mut |candidate| {
+            proved = Some(candidate.to.clone());
+            world.target("trunk") == one.as_str() && both(&candidate.to)
         })
         .unwrap();
     let to = moved_to(&landed);
-    assert_eq!(proved_on, "1\n2\n");
+    assert_eq!(proved.as_ref(), Some(&to));
     assert_ne!(to, two);
-    assert_eq!(
-        (
-            world.file_at(&to, "one").as_deref(),
-            world.file_at(&to, "two").as_deref()
-        ),
-        (Some("1\n"), Some("2\n"))
-    );
     assert_eq!(world.target("trunk"), to.as_str());
     assert!(
         world
@@ -124,7 +91,6 @@ fn a_second_one_is_copied_and_both_are_there(world: &World) {
             "git sees it too"
         );
     }
-    nothing_is_left(world);
 }
 
 fn only_its_own_commits_land(world: &World) {
@@ -148,9 +114,10 @@ fn several_commits_stay_several(world: &World) {
     let found = world.backend.snapshot(&workspace, &[]).unwrap();
     world.end(&workspace, &found, "t");
     land(world, &other, &base);
-    let Landed::Moved { to, commits, .. } = land(world, &found.commit, &base) else {
+    let Landed::Moved(candidate) = land(world, &found.commit, &base) else {
         panic!("it did not land")
     };
+    let (to, commits) = (candidate.to, candidate.copies);
     assert_eq!(commits.len(), 2);
     assert_eq!(commits.last(), Some(&to));
     assert_eq!(
@@ -211,7 +178,6 @@ fn a_conflict_leaves_the_target_alone(world: &World) {
     let at = moved_to(&land(world, &a, &base));
     let before = visible_commits(world);
     let landed = world
-        .backend
         .land(&world.landing(&b, &base), &mut |_| {
             panic!("nothing to prove")
         })
@@ -228,7 +194,6 @@ fn a_conflict_leaves_the_target_alone(world: &World) {
         before,
         "nobody sees what did not merge"
     );
-    nothing_is_left(world);
 }
 
 fn a_failed_proof_leaves_the_target_alone(world: &World) {
@@ -238,24 +203,15 @@ fn a_failed_proof_leaves_the_target_alone(world: &World) {
     let at = moved_to(&land(world, &a, &base));
     let before = visible_commits(world);
     let landed = world
-        .backend
-        .land(&world.landing(&b, &base), &mut |_| {
-            Err("exit code 1".to_owned())
-        })
+        .land(&world.landing(&b, &base), &mut |_| false)
         .unwrap();
-    assert_eq!(
-        landed,
-        Landed::ProofFailed {
-            reason: "exit code 1".to_owned()
-        }
-    );
+    assert_eq!(landed, Landed::ProofFailed);
     assert_eq!(world.target("trunk"), at.as_str());
     assert_eq!(
         visible_commits(world),
         before,
         "copies that did not land are dropped"
     );
-    nothing_is_left(world);
     moved_to(&land(world, &b, &base));
 }
 
@@ -274,21 +230,18 @@ fn a_target_that_moved_meanwhile_is_not_overwritten(world: &World) {
     let a = world.finished("a", &base, &[("a", "a\n")]);
     let b = world.finished("b", &base, &[("b", "b\n")]);
     let landed = world
-        .backend
         .land(&world.landing(&a, &base), &mut |_| {
             move_target(world, &b);
-            Ok(())
+            true
         })
         .unwrap();
     assert_eq!(
         landed,
         Landed::TargetMoved {
-            expected: base[0].clone(),
             found: Some(b.clone())
         }
     );
     assert_eq!(world.target("trunk"), b.as_str());
-    nothing_is_left(world);
     moved_to(&land(world, &a, &base));
 }
 
@@ -296,18 +249,16 @@ fn a_target_that_moved_back_meanwhile_is_not_overwritten(world: &World) {
     let base = world.base();
     let a = world.finished("a", &base, &[("a", "a\n")]);
     let b = world.finished("b", &base, &[("b", "b\n")]);
-    let at = moved_to(&land(world, &a, &base));
+    land(world, &a, &base);
     let landed = world
-        .backend
         .land(&world.landing(&b, &base), &mut |_| {
             move_target(world, &base[0]);
-            Ok(())
+            true
         })
         .unwrap();
     assert_eq!(
         landed,
         Landed::TargetMoved {
-            expected: at,
             found: Some(base[0].clone())
         }
     );
@@ -320,9 +271,7 @@ fn a_target_that_does_not_exist(world: &World) {
     for target in ["nosuch", "-x", "a b", "@{-1}", ""] {
         let mut landing = world.landing(&done, &base);
         landing.target = target.to_owned();
-        let result = world
-            .backend
-            .land(&landing, &mut |_| panic!("nothing to prove"));
+        let result = world.land(&landing, &mut |_| panic!("nothing to prove"));
         assert!(
             matches!(result, Err(VcsError::BadTarget { .. })),
             "{target}: {result:?}"
@@ -349,22 +298,40 @@ fn dependents_are_left_alone(world: &World) {
     }
 }
 
-fn the_scratch_of_a_killed_landing_is_replaced(world: &World) {
+fn a_landing_that_was_published_is_published_again(world: &World) {
     let base = world.base();
-    let done = world.finished("t", &base, &[("work", "w\n")]);
-    for forgotten in [false, true] {
-        let left = world
-            .backend
-            .add_workspace(&world.new_workspace("landing", 1, &base))
-            .unwrap();
-        fs_err::write(left.path.join("half"), "done\n").unwrap();
-        if forgotten {
-            world.backend.forget(&left.name).unwrap();
-        }
-        move_target(world, &base[0]);
-        assert_eq!(moved_to(&land(world, &done, &base)), done);
-        nothing_is_left(world);
-    }
+    let one = world.finished("one", &base, &[("one", "1\n")]);
+    let two = world.finished("two", &base, &[("two", "2\n")]);
+    land(world, &one, &base);
+    let Landed::Moved(candidate) = land(world, &two, &base) else {
+        panic!("it did not land")
+    };
+    let again = world.backend.publish("trunk", &candidate).unwrap();
+    assert_eq!(again, Publication::Moved);
+    // A person went on from there.
+    let theirs = world.finished(
+        "theirs",
+        std::slice::from_ref(&candidate.to),
+        &[("t", "t\n")],
+    );
+    move_target(world, &theirs);
+    let again = world.backend.publish("trunk", &candidate).unwrap();
+    assert_eq!(again, Publication::Moved);
+    assert_eq!(world.target("trunk"), theirs.as_str());
+}
+
+fn what_landed_is_not_withdrawn(world: &World) {
+    let base = world.base();
+    let one = world.finished("one", &base, &[("one", "1\n")]);
+    let two = world.finished("two", &base, &[("two", "2\n")]);
+    land(world, &one, &base);
+    let Landed::Moved(candidate) = land(world, &two, &base) else {
+        panic!("it did not land")
+    };
+    world.backend.withdraw(&candidate).unwrap();
+    world.backend.withdraw(&candidate).unwrap();
+    assert_eq!(world.target("trunk"), candidate.to.as_str());
+    assert_eq!(world.file_at(&candidate.to, "two").as_deref(), Some("2\n"));
 }
 
 #[test]
@@ -374,7 +341,6 @@ fn a_branch_that_is_checked_out_is_not_moved() {
     let mut landing = world.landing(&done, &world.base());
     landing.target = "main".to_owned();
     let landed = world
-        .backend
         .land(&landing, &mut |_| panic!("nothing to prove"))
         .unwrap();
     assert_eq!(

@@ -459,11 +459,10 @@ fn the_users_working_copy_stays_as_it_is(world: &World) {
     let need = world.finished("need", &world.base(), &[("a.txt", "other\n")]);
     let done = world.finished("t", std::slice::from_ref(&need), &[("b.txt", "b\n")]);
     let landed = world
-        .backend
-        .land(&world.landing(&done, &world.base()), &mut |_| Ok(()))
+        .land(&world.landing(&done, &world.base()), &mut |_| true)
         .unwrap();
     assert!(
-        matches!(landed, mesh_vcs::Landed::Moved { .. }),
+        matches!(landed, crate::world::Landed::Moved(_)),
         "{landed:?}"
     );
     world.backend.close_hub(crate::world::RUN).unwrap();
@@ -528,14 +527,11 @@ fn settings_of_the_user_do_not_change_what_is_found(world: &mut World) {
     if !world.is_jj {
         assert!(backend.working_copy_note().unwrap().is_some());
     }
-    let landed = backend
-        .land(
-            &world.landing(&found.commit, &world.base()),
-            &mut |_| Ok(()),
-        )
+    let landed = world
+        .land(&world.landing(&found.commit, &world.base()), &mut |_| true)
         .unwrap();
     assert!(
-        matches!(landed, mesh_vcs::Landed::Moved { .. }),
+        matches!(landed, crate::world::Landed::Moved(_)),
         "{landed:?}"
     );
 }

@@ -3,7 +3,10 @@
 use mesh_proc::env::Env;
 use mesh_testkit::tools;
 use mesh_vcs::name::{workspace_folder, workspace_name};
-use mesh_vcs::{Backend, CommitId, Landing, NewWorkspace, Setup, Snapshot, Tools, Workspace};
+use mesh_vcs::{
+    Backend, Candidate, CommitId, Integration, Landing, NewWorkspace, Publication, Setup, Snapshot,
+    Tools, VcsError, Workspace,
+};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -258,14 +261,36 @@ impl World {
     }
 
     pub fn landing(&self, tip: &CommitId, without: &[CommitId]) -> Landing {
-        let new = self.new_workspace("landing", 1, without);
         Landing {
             target: "trunk".to_owned(),
             tip: tip.clone(),
             without: without.to_vec(),
-            scratch_name: new.name,
-            scratch_path: new.path,
         }
+    }
+
+    /// The steps of a landing, with `prove` between them.
+    pub fn land(
+        &self,
+        landing: &Landing,
+        prove: &mut dyn FnMut(&Candidate) -> bool,
+    ) -> Result<Landed, VcsError> {
+        let candidate = match self.backend.integrate(landing)? {
+            Integration::Candidate(candidate) => candidate,
+            Integration::AlreadyThere { at } => return Ok(Landed::AlreadyThere { at }),
+            Integration::Conflict { paths } => return Ok(Landed::Conflict { paths }),
+            Integration::CheckedOut { at } => return Ok(Landed::CheckedOut { at }),
+        };
+        let ended = if prove(&candidate) {
+            match self.backend.publish(&landing.target, &candidate)? {
+                Publication::Moved => return Ok(Landed::Moved(candidate)),
+                Publication::TargetMoved { found } => Landed::TargetMoved { found },
+                Publication::CheckedOut { at } => Landed::CheckedOut { at },
+            }
+        } else {
+            Landed::ProofFailed
+        };
+        self.backend.withdraw(&candidate)?;
+        Ok(ended)
     }
 
     /// Every file below the repository's working copy with its bytes, without the program's own folders.
@@ -314,4 +339,15 @@ pub fn sh(at: &Path, env: &Env, script: &str) -> String {
 
 pub fn no_such_commit() -> CommitId {
     CommitId::new("12ab".repeat(10)).unwrap()
+}
+
+/// How a landing ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Landed {
+    Moved(Candidate),
+    AlreadyThere { at: CommitId },
+    Conflict { paths: Vec<PathBuf> },
+    ProofFailed,
+    TargetMoved { found: Option<CommitId> },
+    CheckedOut { at: PathBuf },
 }

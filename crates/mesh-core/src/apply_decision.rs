@@ -1,6 +1,8 @@
 //! Decisions into the state. Each is carried out without looking whether it was a good one, so that records of another version
 //! replay; what to do about it comes back as actions.
 
+mod landing;
+
 use std::sync::Arc;
 
 use crate::decision::{Action, AskedQuestion, Decision, Outcome, SkipReason, StopCause};
@@ -8,8 +10,10 @@ use crate::event::Delivery;
 use crate::evidence::{Failure, FailureClass};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId};
+use crate::landing::LandingStage;
 use crate::state::{
-    Active, Admission, Phase, Recording, Refresh, RunEnd, Running, Stage, State, Stopping, Streak,
+    Active, Admission, Finalizing, Phase, Recording, Refresh, RunEnd, Running, Stage, State,
+    Stopping, Streak,
 };
 use crate::task::{Commit, Eligibility};
 use crate::time::{Millis, Span};
@@ -74,6 +78,17 @@ impl State {
                 commit,
                 self_checked,
             } => self.accept(attempt, commit, *self_checked),
+            Decision::Land { attempt } => self.begin_landing(now, attempt),
+            Decision::ProveLanding { attempt } => {
+                self.landing_stage(now, attempt, LandingStage::Proving)
+            }
+            Decision::Publish { attempt } => {
+                self.landing_stage(now, attempt, LandingStage::Publishing)
+            }
+            Decision::StopLanding { attempt } => self.stop_landing(now, attempt),
+            Decision::EndLanding { attempt, delivery } => self.end_landing(attempt, delivery),
+            Decision::GiveBack { attempt, failure } => self.give_back(attempt, failure),
+            Decision::QueueLandings { attempts, onto } => self.queue_landings(attempts, onto),
             Decision::Retry {
                 attempt,
                 failure,
@@ -252,11 +267,17 @@ impl State {
             Some(Stage::Proving { command, .. }) => Some(command.clone()),
             _ => None,
         };
+        let lands = self.policy.land.is_some();
         let phase = Phase::Verified {
             attempt: attempt.number,
             commit: commit.clone(),
             self_checked,
-            delivery: Delivery::Kept,
+            proof,
+            delivery: if lands {
+                Delivery::Queued
+            } else {
+                Delivery::Kept
+            },
         };
         self.failures_in_row = 0;
         self.last_failed = None;
@@ -265,9 +286,19 @@ impl State {
         let outcome = Outcome::Verified {
             commit: commit.clone(),
             self_checked,
-            proof,
         };
-        let actions = self.end(attempt, phase, outcome);
+        let actions = match self.current(attempt).filter(|_| lands) {
+            // Its end is written down when it is landed, or when it cannot be.
+            Some((at, _)) => {
+                self.free(attempt, phase, &outcome);
+                self.landings.push(at);
+                vec![Action::Keep {
+                    attempt: attempt.clone(),
+                    commit: commit.clone(),
+                }]
+            }
+            None => self.end(attempt, phase, outcome),
+        };
         self.count_done(attempt);
         actions
     }
@@ -432,9 +463,35 @@ impl State {
 
     /// Ends an attempt: slot and locks are free, its end is to be written down.
     fn end(&mut self, attempt: &AttemptId, phase: Phase, outcome: Outcome) -> Vec<Action> {
-        let Some((at, active)) = self.current(attempt) else {
-            return Vec::new();
-        };
+        match self.free(attempt, phase, &outcome) {
+            Some(at) => self.finalize(
+                at,
+                Finalizing {
+                    attempt: attempt.number,
+                    outcome,
+                    delivery: Delivery::Kept,
+                    withdraw: None,
+                },
+            ),
+            None => Vec::new(),
+        }
+    }
+
+    /// The attempt's end is to be written down, and the source may say something new after it.
+    pub(crate) fn finalize(&mut self, at: Ix, end: Finalizing) -> Vec<Action> {
+        let action = end.action(self.attempt_id(at, end.attempt));
+        self.tasks.get_mut(at).finalizing.push(end);
+        self.unsettled += 1;
+        match &mut self.refresh {
+            Refresh::Idle { due } => *due = self.policy.refresh,
+            Refresh::Asked { again } => *again = true,
+        }
+        vec![action]
+    }
+
+    /// Frees the slot and the locks of an attempt, whose task is in `phase` from now on.
+    fn free(&mut self, attempt: &AttemptId, phase: Phase, outcome: &Outcome) -> Option<Ix> {
+        let (at, active) = self.current(attempt)?;
         let place = usize::from(active.slot.0).saturating_sub(1);
         let executed = active.executing.is_some();
         self.slots[place] = None;
@@ -442,7 +499,7 @@ impl State {
         self.change_frontier(|frontier, rules| frontier.end(rules, at));
         let verified = matches!(phase, Phase::Verified { .. });
         // One that did not come to its agent, or to its end, leaves the question open.
-        if executed && outcome != Outcome::Interrupted {
+        if executed && *outcome != Outcome::Interrupted {
             self.tasks.get_mut(at).question = None;
         }
         self.set_phase(at, phase);
@@ -457,22 +514,10 @@ impl State {
                 }
             }
         }
-        self.tasks
-            .get_mut(at)
-            .finalizing
-            .push((attempt.number, outcome.clone()));
-        self.unsettled += 1;
-        match &mut self.refresh {
-            Refresh::Idle { due } => *due = self.policy.refresh,
-            Refresh::Asked { again } => *again = true,
-        }
         if !verified {
             self.catch_up(&[&attempt.task]);
         }
-        vec![Action::Finalize {
-            attempt: attempt.clone(),
-            outcome,
-        }]
+        Some(at)
     }
 
     /// Tells those that need a task that it is done, through containers that it completes.

@@ -7,11 +7,12 @@ use crate::decision::SkipReason;
 use crate::event::{Delivery, Event, PlanChange};
 use crate::graph::Ix;
 use crate::id::TaskId;
+use crate::landing::Integration;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::rank::Ranking;
 use crate::state::{
-    Active, Admission, Phase, Refresh, RunEnd, Running, Stage, State, Streak, TaskState,
+    Active, Admission, Finalizing, Phase, Refresh, RunEnd, Running, Stage, State, Streak, TaskState,
 };
 use crate::task::{Eligibility, Task};
 use crate::time::Millis;
@@ -72,10 +73,18 @@ impl State {
                     self.recording_failures = 0;
                 }
             }
+            Event::Integrated {
+                attempt,
+                landing,
+                integration: Integration::Candidate(candidate),
+            } => self.note_candidate(attempt, *landing, candidate),
             // These only lead to decisions, which change the state.
             Event::StartFailed { .. }
             | Event::Ended { .. }
             | Event::Proved { .. }
+            | Event::Integrated { .. }
+            | Event::LandingProved { .. }
+            | Event::Published { .. }
             | Event::Requested { .. }
             | Event::Noticed { .. } => {}
         }
@@ -183,17 +192,16 @@ impl State {
         let Some(at) = self.plan.find(&attempt.task) else {
             return;
         };
-        if !self
-            .task(at)
-            .finalizing
-            .iter()
-            .any(|(number, _)| *number == attempt.number)
-        {
-            return;
-        }
+        // In journals of version 1 the landing was a part of this, so nothing was known of it before.
+        let is_it = |end: &Finalizing| {
+            end.attempt == attempt.number
+                && (end.delivery == *ended || end.delivery == Delivery::Kept)
+        };
         let task = self.tasks.get_mut(at);
-        task.finalizing
-            .retain(|(number, _)| *number != attempt.number);
+        let Some(place) = task.finalizing.iter().position(is_it) else {
+            return;
+        };
+        let end = task.finalizing.remove(place);
         // A verified task's bead is closed or left to its close policy; either way nothing is to be given back.
         // The end of an older attempt may be written down after that of a newer one.
         if let Phase::Verified {
@@ -203,8 +211,13 @@ impl State {
         } = &mut task.phase
             && *verified == attempt.number
         {
-            delivery.clone_from(ended);
+            if *delivery == Delivery::Kept {
+                delivery.clone_from(ended);
+            }
             task.claimed = false;
+        }
+        if end.withdraw.is_some() {
+            self.withdrawn(attempt);
         }
         self.unsettled -= 1;
     }

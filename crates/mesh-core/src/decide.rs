@@ -1,6 +1,8 @@
 //! The choices. They read the state, and every one is carried out on it before the next is made, so that what is decided last
 //! knows what was decided first.
 
+mod landing;
+
 use std::collections::BTreeSet;
 
 use crate::apply_decision::is_start_failure;
@@ -41,6 +43,7 @@ pub fn handle(state: &mut State, now: Millis, event: &Event) -> (Vec<Decision>, 
         actions: Vec::new(),
     };
     desk.answer(event);
+    desk.land_next();
     desk.start_what_may_start();
     desk.refresh_and_conclude();
     (desk.decisions, desk.actions)
@@ -74,6 +77,21 @@ impl Decider<'_> {
             } => self.on_ended(attempt, ending, tail),
             Event::Inspected { attempt, evidence } => self.on_inspected(attempt, evidence),
             Event::Proved { attempt, proof } => self.on_proved(attempt, proof),
+            Event::Integrated {
+                attempt,
+                landing,
+                integration,
+            } => self.on_integrated(attempt, *landing, integration),
+            Event::LandingProved {
+                attempt,
+                landing,
+                proof,
+            } => self.on_landing_proved(attempt, *landing, proof),
+            Event::Published {
+                attempt,
+                landing,
+                publication,
+            } => self.on_published(attempt, *landing, publication),
             Event::ClaimLost { task, .. } => self.stop_task(task, StopCause::ClaimLost),
             Event::Refreshed { change } => {
                 for (task, _) in change.iter().flat_map(|change| &change.taken) {
@@ -87,7 +105,8 @@ impl Decider<'_> {
                 let over = self.state.run_end() == RunEnd::Concluded;
                 let state = &*self.state;
                 let parked = state.active().any(|at| state.is_parked(at));
-                let more = parked || !state.frontier.nobody_is_ready() || !state.wakes.is_empty();
+                let work = !state.frontier.nobody_is_ready() || !state.wakes.is_empty();
+                let more = parked || work || state.has_landings();
                 if over && more && *state.admission() == Admission::Open {
                     self.take(Decision::Continue);
                     self.record_parked();
@@ -112,6 +131,7 @@ impl Decider<'_> {
     }
 
     fn on_deadlines(&mut self) {
+        self.on_landing_deadline();
         let due: Vec<Ix> = self
             .state
             .wakes
@@ -529,9 +549,11 @@ impl Decider<'_> {
                         let task = self.state.plan().task(at).id.clone();
                         self.stop_task(&task, StopCause::RunStopped);
                     }
+                    self.stop_landings();
                 }
             }
             Request::Skip { task } => self.on_skip_request(task),
+            Request::Land { tasks, onto } => self.on_land_request(tasks, onto),
             Request::TrustOutside => self.take(Decision::TrustOutside),
             Request::Retry {
                 task,
@@ -584,20 +606,20 @@ impl Decider<'_> {
             _ => {}
         }
         let dependents = self.state.plan().graph().all_dependents(at);
-        let started = |at: &Ix| {
-            self.state.task(*at).attempts > 0
-                && !matches!(self.state.task(*at).phase, Phase::Skipped(_))
-        };
-        if let Some(first) = dependents
-            .iter()
-            .find(|at| started(at))
-            .filter(|_| !with_dependents)
-        {
-            let first = &self.state.plan().task(*first).id;
+        let first = self.first_started_dependent(at);
+        if let Some(first) = first.filter(|_| !with_dependents) {
+            let first = &self.state.plan().task(first).id;
             let reason = format!(
                 "{first} was built on {task}; retry with --with-dependents to do both again"
             );
             return self.refuse(reason);
+        }
+        let mut queued = self.state.landings.iter();
+        if let Some(&queued) = queued.find(|one| **one == at || dependents.contains(one)) {
+            let queued = &self.state.plan().task(queued).id;
+            return self.refuse(format!(
+                "{queued} is about to be landed; retry {task} when that is over"
+            ));
         }
         for &dependent in &dependents {
             let id = self.state.plan().task(dependent).id.clone();
@@ -617,6 +639,16 @@ impl Decider<'_> {
             task: task.clone(),
             dependents,
         });
+    }
+
+    /// The first of what was built on `at`, if anything was.
+    fn first_started_dependent(&self, at: Ix) -> Option<Ix> {
+        let started = |at: &Ix| {
+            self.state.task(*at).attempts > 0
+                && !matches!(self.state.task(*at).phase, Phase::Skipped(_))
+        };
+        let dependents = self.state.plan().graph().all_dependents(at);
+        dependents.into_iter().find(started)
     }
 
     fn refuse(&mut self, reason: String) {
@@ -679,7 +711,8 @@ impl Decider<'_> {
         let pausing = *state.admission() == Admission::Open && state.wakes.iter().next().is_some();
         let begun = !state.plan().tasks().is_empty();
         let active = state.active().any(|at| !state.is_parked(at));
-        if begun && !refreshing && !pausing && !active && state.unsettled == 0 {
+        let landing = state.has_landings();
+        if begun && !refreshing && !pausing && !active && !landing && state.unsettled == 0 {
             self.take(Decision::Conclude);
         }
     }
@@ -687,7 +720,7 @@ impl Decider<'_> {
 
 #[cfg(test)]
 #[path = "decide_test.rs"]
-mod tests;
+pub(crate) mod tests;
 
 #[cfg(test)]
 #[path = "outside_test.rs"]

@@ -11,11 +11,11 @@ use crate::policy::Policy;
 use crate::task::{Commit, Task};
 use crate::time::Span;
 
-pub(super) fn id(name: &str) -> TaskId {
+pub(crate) fn id(name: &str) -> TaskId {
     TaskId::new(name).unwrap()
 }
 
-pub(super) fn task(name: &str, needs: &[&str], locks: &[&str]) -> Task {
+pub(crate) fn task(name: &str, needs: &[&str], locks: &[&str]) -> Task {
     Task {
         needs: needs.iter().map(|need| id(need)).collect(),
         locks: locks
@@ -26,7 +26,7 @@ pub(super) fn task(name: &str, needs: &[&str], locks: &[&str]) -> Task {
     }
 }
 
-pub(super) fn attempt(text: &str) -> AttemptId {
+pub(crate) fn attempt(text: &str) -> AttemptId {
     let (task, number) = text.split_once('#').unwrap();
     AttemptId {
         task: id(task),
@@ -34,7 +34,7 @@ pub(super) fn attempt(text: &str) -> AttemptId {
     }
 }
 
-pub(super) fn evidence(commit: &str) -> Evidence {
+pub(crate) fn evidence(commit: &str) -> Evidence {
     Evidence {
         block: BlockReading::Read(FinalBlock {
             pr: None,
@@ -56,13 +56,13 @@ pub(super) fn evidence(commit: &str) -> Evidence {
 }
 
 /// A run under test: every step checks that a replay of the record gives the same state.
-pub(super) struct Story {
-    pub(super) state: State,
-    pub(super) now: Millis,
+pub(crate) struct Story {
+    pub(crate) state: State,
+    pub(crate) now: Millis,
 }
 
 impl Story {
-    pub(super) fn begin(
+    pub(crate) fn begin(
         tasks: Vec<Task>,
         concurrency: u16,
         change: impl FnOnce(&mut Policy),
@@ -80,7 +80,7 @@ impl Story {
         (story, said)
     }
 
-    pub(super) fn tell(&mut self, event: Event) -> String {
+    pub(crate) fn tell(&mut self, event: Event) -> String {
         let before = self.state.clone();
         let tried = decide(&before, self.now, &event);
         let (decisions, actions) = handle(&mut self.state, self.now, &event);
@@ -91,13 +91,13 @@ impl Story {
         decisions.iter().map(say).collect::<Vec<_>>().join("; ")
     }
 
-    pub(super) fn started(&mut self, name: &str) -> String {
+    pub(crate) fn started(&mut self, name: &str) -> String {
         self.tell(Event::Started {
             attempt: attempt(name),
         })
     }
 
-    pub(super) fn ended(&mut self, name: &str, ending: Ending) -> String {
+    pub(crate) fn ended(&mut self, name: &str, ending: Ending) -> String {
         self.tell(Event::Ended {
             attempt: attempt(name),
             ending,
@@ -105,14 +105,14 @@ impl Story {
         })
     }
 
-    pub(super) fn settled(&mut self, name: &str) -> String {
+    pub(crate) fn settled(&mut self, name: &str) -> String {
         self.tell(Event::Finalized {
             attempt: attempt(name),
             delivery: Delivery::Kept,
         })
     }
 
-    pub(super) fn start_failed(&mut self, name: &str, cause: &str) -> String {
+    pub(crate) fn start_failed(&mut self, name: &str, cause: &str) -> String {
         let failure = Failure::new(FailureClass::CouldNotStart, cause);
         self.tell(Event::StartFailed {
             attempt: attempt(name),
@@ -121,7 +121,7 @@ impl Story {
     }
 
     /// From started to verified; says what was decided on the last event.
-    pub(super) fn verified(&mut self, name: &str) -> String {
+    pub(crate) fn verified(&mut self, name: &str) -> String {
         self.started(name);
         assert_eq!(
             self.ended(name, Ending::Exited(0)),
@@ -143,7 +143,7 @@ impl Story {
         })
     }
 
-    pub(super) fn later(&mut self, span: Span) -> String {
+    pub(crate) fn later(&mut self, span: Span) -> String {
         self.now = self.now.after(span);
         self.tell(Event::Tick)
     }
@@ -160,6 +160,19 @@ fn say(decision: &Decision) -> String {
         Decision::Inspect { attempt } => format!("examine {attempt}"),
         Decision::Prove { attempt, .. } => format!("prove {attempt}"),
         Decision::Accept { attempt, .. } => format!("accept {attempt}"),
+        Decision::Land { attempt } => format!("land {attempt}"),
+        Decision::ProveLanding { attempt } => format!("prove the landing of {attempt}"),
+        Decision::Publish { attempt } => format!("publish {attempt}"),
+        Decision::StopLanding { attempt } => format!("stop landing {attempt}"),
+        Decision::EndLanding {
+            attempt,
+            delivery: Delivery::Landed { .. },
+        } => format!("{attempt} landed"),
+        Decision::EndLanding { attempt, .. } => format!("{attempt} not landed"),
+        Decision::GiveBack { attempt, failure } => {
+            format!("give back {attempt} {}", failure.class)
+        }
+        Decision::QueueLandings { attempts, .. } => format!("queue {} landings", attempts.len()),
         Decision::RecordingFailed { attempt, again, .. } => {
             format!("recording of {attempt} failed, again {again}")
         }
@@ -455,10 +468,13 @@ fn a_question_frees_slot_and_locks() {
     });
     assert_eq!(said, "question a#1 which port?; start b#1 on mesh-1");
     let finalizing = &run.state.find(&id("a")).unwrap().1.finalizing;
-    assert_eq!(finalizing[0].1, Outcome::Question("which port?".to_owned()));
+    assert_eq!(
+        finalizing[0].outcome,
+        Outcome::Question("which port?".to_owned())
+    );
 }
 
-pub(super) fn retry(name: &str, with_dependents: bool) -> Event {
+pub(crate) fn retry(name: &str, with_dependents: bool) -> Event {
     let request = Request::Retry {
         task: id(name),
         with_dependents,
@@ -466,7 +482,7 @@ pub(super) fn retry(name: &str, with_dependents: bool) -> Event {
     Event::Requested { request }
 }
 
-pub(super) fn listing(tasks: Vec<Task>) -> Event {
+pub(crate) fn listing(tasks: Vec<Task>) -> Event {
     let change = PlanChange {
         closed: Vec::new(),
         tasks,
@@ -475,7 +491,7 @@ pub(super) fn listing(tasks: Vec<Task>) -> Event {
     Event::Refreshed { change: Ok(change) }
 }
 
-pub(super) fn closed(task: Task) -> Task {
+pub(crate) fn closed(task: Task) -> Task {
     let eligibility = crate::task::Eligibility::Satisfied { commit: None };
     Task {
         eligibility,
@@ -491,7 +507,7 @@ fn container(name: &str, needs: &[&str]) -> Task {
     }
 }
 
-pub(super) fn skip(name: &str) -> Event {
+pub(crate) fn skip(name: &str) -> Event {
     let request = Request::Skip { task: id(name) };
     Event::Requested { request }
 }

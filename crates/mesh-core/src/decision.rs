@@ -6,8 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::event::Delivery;
 use crate::evidence::Failure;
 use crate::id::{AttemptId, LockGroup, SlotId, TaskId};
+use crate::landing::Candidate;
 use crate::task::Commit;
 
 /// One choice.
@@ -71,6 +73,47 @@ pub enum Decision {
         commit: Commit,
         /// Only the agent named the proof, or there was none.
         self_checked: bool,
+    },
+    /// The attempt's result is the next to be landed, or is integrated again because the target moved.
+    Land {
+        /// Whose result.
+        attempt: AttemptId,
+    },
+    /// Run the proof on the integrated tree.
+    ProveLanding {
+        /// Whose result.
+        attempt: AttemptId,
+    },
+    /// Move the target to the candidate.
+    Publish {
+        /// Whose result.
+        attempt: AttemptId,
+    },
+    /// The landing under way is to end.
+    StopLanding {
+        /// Whose result.
+        attempt: AttemptId,
+    },
+    /// The result lies on the target, or stays where it was made.
+    EndLanding {
+        /// Whose result.
+        attempt: AttemptId,
+        /// What became of it.
+        delivery: Delivery,
+    },
+    /// The result cannot be landed as it is: its task is done again, on the target as it is then.
+    GiveBack {
+        /// Whose result.
+        attempt: AttemptId,
+        /// Why.
+        failure: Failure,
+    },
+    /// Results that were verified before are to be landed.
+    QueueLandings {
+        /// Whose, needs before what needs them.
+        attempts: Vec<AttemptId>,
+        /// The bookmark or branch.
+        onto: String,
     },
     /// What the attempt left could not be recorded. Its agent is not at fault and is not started again.
     RecordingFailed {
@@ -218,12 +261,58 @@ pub enum Action {
         /// The recorded result.
         commit: Commit,
     },
+    /// See to it that a verified result stays where it is recorded.
+    Keep {
+        /// Whose.
+        attempt: AttemptId,
+        /// The result.
+        commit: Commit,
+    },
+    /// Join a verified result with the target, where nobody sees it.
+    Integrate {
+        /// Whose.
+        attempt: AttemptId,
+        /// Which landing of the run.
+        landing: u32,
+        /// The result.
+        commit: Commit,
+        /// The bookmark or branch.
+        onto: String,
+        /// A candidate of before, to be dropped.
+        replaces: Option<Candidate>,
+    },
+    /// Run the proof on the integrated tree.
+    ProveLanding {
+        /// Whose.
+        attempt: AttemptId,
+        /// Which landing of the run.
+        landing: u32,
+        /// The command.
+        command: String,
+        /// What would become the target.
+        candidate: Candidate,
+    },
+    /// Move the target, if it is still where the candidate was made.
+    Publish {
+        /// Whose.
+        attempt: AttemptId,
+        /// Which landing of the run.
+        landing: u32,
+        /// The bookmark or branch.
+        onto: String,
+        /// What is to become the target.
+        candidate: Candidate,
+    },
     /// Do what follows an attempt's end.
     Finalize {
         /// Which.
         attempt: AttemptId,
         /// How it ended.
         outcome: Outcome,
+        /// What became of its result.
+        delivery: Delivery,
+        /// A candidate that did not land, to be dropped.
+        withdraw: Option<Candidate>,
     },
     /// Tell people.
     Note {
@@ -253,6 +342,8 @@ pub struct StartOrder {
     pub changed: BTreeMap<TaskId, Arc<[String]>>,
     /// Why the attempt before this one failed.
     pub previous: Option<Failure>,
+    /// It stands on this bookmark or branch too: an earlier result did not land there.
+    pub onto: Option<String>,
     /// The question that the attempt before this one ended with: this one goes on in its workspace.
     pub question: Option<AskedQuestion>,
 }
@@ -293,8 +384,6 @@ pub enum Outcome {
         commit: Commit,
         /// Only the agent named the proof, or there was none.
         self_checked: bool,
-        /// The command that proved it; a landing proves the integrated tree with it. Nothing when the run accepts results without.
-        proof: Option<String>,
     },
     /// Failed; the task is tried again.
     Retried(Failure),

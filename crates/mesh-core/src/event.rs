@@ -2,6 +2,7 @@
 
 use crate::evidence::{Ending, Evidence, Failure, ProofEnd};
 use crate::id::{AttemptId, TaskId};
+use crate::landing::{Integration, Publication};
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::task::{Commit, Task};
@@ -69,6 +70,33 @@ pub enum Event {
         /// How it ended.
         proof: ProofEnd,
     },
+    /// A verified result has been joined with the target, or has not.
+    Integrated {
+        /// Whose result.
+        attempt: AttemptId,
+        /// Which landing of the run.
+        landing: u32,
+        /// What became of it.
+        integration: Integration,
+    },
+    /// The whole process tree of the proof on the integrated tree is dead.
+    LandingProved {
+        /// Whose result.
+        attempt: AttemptId,
+        /// Which landing of the run.
+        landing: u32,
+        /// How it ended.
+        proof: ProofEnd,
+    },
+    /// The target has been moved, or has not.
+    Published {
+        /// Whose result.
+        attempt: AttemptId,
+        /// Which landing of the run.
+        landing: u32,
+        /// What became of it.
+        publication: Publication,
+    },
     /// All that follows an attempt's end (record, tracker, workspace) is done or has been given up with a note.
     Finalized {
         /// Which.
@@ -111,6 +139,8 @@ pub enum Delivery {
     /// It is kept where it was made; nothing was to be landed.
     #[default]
     Kept,
+    /// It is to be landed: its turn has not come, or it is being landed.
+    Queued,
     /// It lies on the target.
     Landed {
         /// The commit that carries it there.
@@ -154,6 +184,13 @@ pub enum Request {
     Skip {
         /// Which.
         task: TaskId,
+    },
+    /// Put verified results onto a target.
+    Land {
+        /// Of these tasks, and of what they need; of all when empty.
+        tasks: Vec<TaskId>,
+        /// The bookmark or branch.
+        onto: String,
     },
     /// Take the tasks that somebody else closed as done, those of before and those to come.
     TrustOutside,

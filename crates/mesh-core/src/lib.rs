@@ -18,6 +18,7 @@ mod frontier;
 pub mod graph;
 pub mod id;
 pub mod issue;
+pub mod landing;
 pub mod lock;
 mod makespan;
 pub mod pending_work;

@@ -3,7 +3,7 @@
 
 use super::tests::{Story, attempt, evidence, id, task};
 use super::*;
-use crate::decision::{HeldLocks, Outcome};
+use crate::decision::HeldLocks;
 use crate::event::PlanChange;
 use crate::id::LockGroup;
 use crate::task::{Eligibility, Task};
@@ -460,15 +460,11 @@ fn an_attempt_is_judged_by_the_locks_it_started_with_and_proved_by_what_the_reco
             passed_in_workspace: false,
         },
     };
-    let (_, actions) = handle(&mut run.state, run.now, &proved);
-    let proof = actions.iter().find_map(|action| match action {
-        Action::Finalize {
-            outcome: Outcome::Verified { proof, .. },
-            ..
-        } => Some(proof.clone()),
-        _ => None,
-    });
-    assert_eq!(proof, Some(Some("check".to_owned())));
+    run.tell(proved);
+    let Phase::Verified { proof, .. } = &run.state.find(&id("a")).unwrap().1.phase else {
+        panic!("a is verified");
+    };
+    assert_eq!(proof.as_deref(), Some("check"));
     assert_eq!(&*run.state.find(&id("a")).unwrap().1.changed, ["f"]);
 }
 

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::decision::{Action, HeldLocks, NeedCommit, Outcome, StartOrder};
+use crate::decision::{Action, HeldLocks, NeedCommit, StartOrder};
 use crate::id::AttemptId;
-use crate::state::{Phase, Recording, Refresh, RunEnd, Stage, State};
+use crate::state::{Finalizing, Phase, Recording, Refresh, RunEnd, Stage, State};
 use crate::task::Commit;
 
 /// What the state says is under way.
@@ -42,9 +42,11 @@ pub enum PendingWork {
     Settle {
         /// Which.
         attempt: AttemptId,
-        /// How it ended.
-        outcome: Outcome,
+        /// What is to be written.
+        end: Finalizing,
     },
+    /// A step of a landing that has not been reported.
+    Landing(Action),
     /// The source is being read.
     Refresh,
     /// Claims are being given back.
@@ -58,10 +60,10 @@ impl State {
         let mut pending_work = Vec::new();
         for &at in self.plan.graph().order() {
             let task = self.task(at);
-            for (number, outcome) in &task.finalizing {
+            for end in &task.finalizing {
                 pending_work.push(PendingWork::Settle {
-                    attempt: self.attempt_id(at, *number),
-                    outcome: outcome.clone(),
+                    attempt: self.attempt_id(at, end.attempt),
+                    end: end.clone(),
                 });
             }
             let Phase::Active(active) = &task.phase else {
@@ -90,6 +92,7 @@ impl State {
                 },
             });
         }
+        pending_work.extend(self.landing_action().map(PendingWork::Landing));
         if matches!(self.refresh, Refresh::Asked { .. }) {
             pending_work.push(PendingWork::Refresh);
         }
@@ -124,6 +127,7 @@ impl State {
             locks: self.held_locks(at),
             needs: needs.into_iter().map(name).collect(),
             changed,
+            onto: self.policy.land.clone().filter(|_| task.rebase),
             previous: task.last_failure.as_deref().cloned(),
             question: task.question.as_deref().cloned(),
         }
@@ -150,10 +154,8 @@ impl PendingWork {
                 command: command.clone(),
                 commit: commit.clone(),
             },
-            PendingWork::Settle { attempt, outcome } => Action::Finalize {
-                attempt: attempt.clone(),
-                outcome: outcome.clone(),
-            },
+            PendingWork::Settle { attempt, end } => end.action(attempt.clone()),
+            PendingWork::Landing(action) => action.clone(),
             PendingWork::Refresh => Action::Refresh,
             PendingWork::Conclude => Action::Conclude,
         })

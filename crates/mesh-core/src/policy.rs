@@ -44,6 +44,8 @@ pub struct Policy {
     pub refresh: bool,
     /// Whether a task that somebody else closes while the run lives counts as done.
     pub trust_outside: bool,
+    /// The bookmark or branch that verified results are landed on.
+    pub land: Option<String>,
     /// Whether a result without any proof command is accepted.
     pub allow_no_validation: bool,
 }
@@ -71,6 +73,7 @@ impl Policy {
             quick_limit: Span::seconds(20),
             refresh: false,
             trust_outside: false,
+            land: None,
             allow_no_validation: false,
         }
     }

@@ -13,6 +13,7 @@ use crate::evidence::Failure;
 use crate::frontier::{Frontier, Rules};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
+use crate::landing::{Candidate, Landing};
 use crate::lock::{Claim, LockBlock};
 use crate::plan::Plan;
 use crate::policy::Policy;
@@ -47,6 +48,11 @@ pub struct State {
     pub(crate) peak: u16,
     /// Tasks whose needs or locks a listing changed after they were started, as the listing has them.
     pub(crate) late: BTreeMap<TaskId, Task>,
+    /// Verified tasks that are to be landed, in this order; the first may be under way.
+    pub(crate) landings: Vec<Ix>,
+    pub(crate) landing: Option<Landing>,
+    /// Landings begun so far.
+    pub(crate) landing_count: u32,
 }
 
 /// Attempts in a row that failed in the same way soon after their start.
@@ -117,7 +123,22 @@ pub struct TaskState {
     /// Somebody else closed it while its attempt was active; how that shows.
     pub closed: Option<String>,
     /// Ended attempts whose end is not yet written down.
-    pub finalizing: Vec<(u32, Outcome)>,
+    pub finalizing: Vec<Finalizing>,
+    /// An earlier result did not land: attempts stand on the target too.
+    pub rebase: bool,
+}
+
+/// An ended attempt whose end is not yet written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finalizing {
+    /// Its number.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What became of its result.
+    pub delivery: Delivery,
+    /// A candidate that did not land, to be dropped.
+    pub withdraw: Option<Candidate>,
 }
 
 /// Where a task is.
@@ -147,6 +168,8 @@ pub enum Phase {
         commit: Commit,
         /// Only the agent named the proof, or there was none.
         self_checked: bool,
+        /// The command that proved it; a landing proves the integrated tree with it. Nothing when the run accepts results without.
+        proof: Option<String>,
         /// What became of the result.
         delivery: Delivery,
     },
@@ -265,6 +288,7 @@ impl TaskState {
             changed: Arc::default(),
             closed: None,
             finalizing: Vec::new(),
+            rebase: false,
         }
     }
 
@@ -309,6 +333,9 @@ impl State {
             wakes: BTreeSet::new(),
             peak: 0,
             late: BTreeMap::new(),
+            landings: Vec::new(),
+            landing: None,
+            landing_count: 0,
         }
     }
 
@@ -391,7 +418,9 @@ impl State {
     /// The next moment at which something is due by the clock alone.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Millis> {
-        self.wakes.first().map(|(at, _)| *at)
+        let attempts = self.wakes.first().map(|(at, _)| *at);
+        let landing = self.landing_deadline().map(|(at, _)| at);
+        attempts.into_iter().chain(landing).min()
     }
 
     /// Tasks that the tracker says are ours.

@@ -313,6 +313,7 @@ impl fmt::Display for Why {
                 }
                 match delivery {
                     Delivery::NotLanded { reason } => write!(f, "; not landed: {reason}"),
+                    Delivery::Queued => f.write_str("; it is to be landed"),
                     Delivery::Kept | Delivery::Landed { .. } => Ok(()),
                 }
             }

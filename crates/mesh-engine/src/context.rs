@@ -60,10 +60,6 @@ pub(crate) struct RunContext {
     pub shared: Mutex<Seen>,
     /// What this run has recorded as verified, needs before what stands on them.
     pub kept: Mutex<Vec<KeptResult>>,
-    /// One landing at a time.
-    pub landing: Mutex<()>,
-    /// Verified tasks whose results did not come onto the target: what needs them is not landed either.
-    pub not_landed: Mutex<BTreeSet<TaskId>>,
 }
 
 impl RunContext {

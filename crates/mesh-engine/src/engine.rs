@@ -16,8 +16,9 @@ use mesh_core::time::Millis;
 use mesh_journal::{Journal, JournalError, Timestamp};
 use mesh_proc::signal::OwnSignal;
 
+use crate::actions::finalize::End;
 use crate::actions::prove::Proof;
-use crate::actions::{finalize, inspect, kept, probe, process, prove, start, stop};
+use crate::actions::{finalize, inspect, kept, land, probe, process, prove, start, stop};
 use crate::completion_order::CompletionOrder;
 use crate::context::{RunContext, lock};
 use crate::control;
@@ -180,14 +181,59 @@ impl Engine {
                 };
                 self.spawn(action, move |context| prove::prove(context, &proof));
             }
-            Action::Finalize { attempt, outcome } => {
+            Action::Keep { attempt, commit } => {
+                self.spawn(action, move |context| kept::add(context, &attempt, &commit));
+            }
+            Action::Integrate {
+                attempt,
+                landing,
+                commit,
+                onto,
+                replaces,
+            } => self.spawn(action, move |context| {
+                land::integrate(
+                    context,
+                    &attempt,
+                    landing,
+                    &commit,
+                    &onto,
+                    replaces.as_ref(),
+                );
+            }),
+            Action::ProveLanding {
+                attempt,
+                landing,
+                command,
+                candidate,
+            } => self.spawn(action, move |context| {
+                land::prove(context, &attempt, landing, &command, &candidate);
+            }),
+            Action::Publish {
+                attempt,
+                landing,
+                onto,
+                candidate,
+            } => self.spawn(action, move |context| {
+                land::publish(context, &attempt, landing, &onto, &candidate);
+            }),
+            Action::Finalize {
+                attempt,
+                outcome,
+                delivery,
+                withdraw,
+            } => {
+                let end = End {
+                    outcome,
+                    delivery,
+                    withdraw,
+                };
                 let needs = self.needs_of(&attempt.task);
                 let turn = self
                     .completion_order
                     .take(&attempt.task, |other| needs.contains(other));
                 self.spawn(action, move |context| {
                     turn.wait();
-                    finalize::finalize(context, &attempt, &outcome, &needs, resumed);
+                    finalize::finalize(context, &attempt, &end, resumed);
                 });
             }
             Action::Note { text } => self.watch.note(&text),
@@ -249,6 +295,11 @@ impl Engine {
         let Process { attempt, role } = ended;
         match (role, self.proof_of(&attempt)) {
             (Role::Agent, _) => process::watch_end(&self.context, attempt),
+            (Role::LandingProof, _) => {
+                if let Some(landing) = self.state.landing() {
+                    land::watch_end(&self.context, attempt, landing.number);
+                }
+            }
             (Role::Proof | Role::CleanProof, Some(proof)) => {
                 prove::watch_end(&self.context, proof, role);
             }

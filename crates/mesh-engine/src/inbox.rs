@@ -37,4 +37,6 @@ pub enum Role {
     Proof,
     /// The proof in a fresh workspace of the recorded commit.
     CleanProof,
+    /// The proof on the integrated tree of a landing.
+    LandingProof,
 }

@@ -26,7 +26,7 @@ pub use clock::unix_ms;
 pub use engine::{Finished, Observer};
 pub use error::EngineError;
 pub use open::{
-    Locks, NewRun, Resumed, World, begin, check_attempts, end, locked_things, read_setup,
+    Locks, NewRun, Resumed, World, begin, check_attempts, end, land, locked_things, read_setup,
     refuse_beside_unfinished, resume, unfinished,
 };
 pub use prior_results::{apply_results, source_key};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use mesh_core::event::{Delivery, Event};
+use mesh_core::decision::Action;
+use mesh_core::event::Event;
 use mesh_core::id::AttemptId;
 use mesh_core::pending_work::PendingWork;
 use mesh_core::state::Phase;
@@ -12,8 +13,8 @@ use mesh_proc::orphans::{self, Marked, Search};
 use mesh_proc::shim;
 
 use crate::actions::prove::Proof;
-use crate::actions::{kept, process, prove, stop};
-use crate::context::{RunContext, lock};
+use crate::actions::{kept, land, process, prove, stop};
+use crate::context::RunContext;
 use crate::engine::Engine;
 use crate::inbox::{Process, Role};
 
@@ -73,18 +74,12 @@ fn load_results(engine: &Engine) {
     let plan = engine.state.plan();
     for &at in plan.graph().order() {
         let Phase::Verified {
-            attempt,
-            commit,
-            delivery,
-            ..
+            attempt, commit, ..
         } = &engine.state.task(at).phase
         else {
             continue;
         };
         let task = plan.task(at).id.clone();
-        if matches!(delivery, Delivery::NotLanded { .. }) {
-            lock(&engine.context.not_landed).insert(task.clone());
-        }
         let number = *attempt;
         kept::load(&engine.context, &AttemptId { task, number }, commit);
     }
@@ -144,7 +139,13 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
                 };
                 take_up_proof(engine, proof, &pending_work);
             }
+            PendingWork::Landing(Action::ProveLanding {
+                attempt, landing, ..
+            }) => {
+                take_up_landing_proof(engine, attempt, *landing, &pending_work);
+            }
             PendingWork::Examine { .. }
+            | PendingWork::Landing(_)
             | PendingWork::Settle { .. }
             | PendingWork::Refresh
             | PendingWork::Conclude => {
@@ -248,6 +249,25 @@ fn take_up_proof(engine: &mut Engine, proof: Proof, pending_work: &PendingWork) 
     stop::end(attempt.clean_proof().setup().path());
     process::end_orphans(&context, &proof.attempt, attempt.path());
     if let Some(action) = pending_work.action() {
+        engine.perform(action);
+    }
+}
+
+fn take_up_landing_proof(
+    engine: &mut Engine,
+    attempt: &AttemptId,
+    landing: u32,
+    pending_work: &PendingWork,
+) {
+    let context = Arc::clone(&engine.context);
+    let process = context.run_dir.attempt(attempt).landing_proof();
+    if let Some(live) = process::living(process.path()) {
+        let attempt = attempt.clone();
+        let role = Role::LandingProof;
+        context.watch(Process { attempt, role }, live);
+    } else if has_report(process.path()) {
+        land::watch_end(&context, attempt.clone(), landing);
+    } else if let Some(action) = pending_work.action() {
         engine.perform(action);
     }
 }

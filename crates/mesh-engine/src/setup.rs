@@ -52,9 +52,6 @@ pub struct RunSetup {
     /// Lock groups and the globs of their paths.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<String, Vec<String>>,
-    /// Bookmark or branch that verified results are landed on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub land: Option<String>,
     /// What to do when the needs of a task conflict with one another.
     pub base_conflict: BaseConflict,
     /// When a bead is closed.

@@ -7,12 +7,13 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
-use mesh_core::decision::{Action, Outcome};
-use mesh_core::event::{Delivery, Event, StartFailure};
+use mesh_core::decision::Action;
+use mesh_core::event::{Event, StartFailure};
 use mesh_core::evidence::{Ending, Failure, FailureClass, ProofEnd};
+use mesh_core::landing::{Integration, Publication};
 use mesh_core::time::Millis;
 
-use crate::actions::stop;
+use crate::actions::{land, stop};
 use crate::context::{RunContext, lock};
 
 /// Runs `work` on a thread of its own, or right here when the system gives none: late is better than never. When it panics,
@@ -60,10 +61,11 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
 pub(crate) fn failed(context: &Arc<RunContext>, action: &Action, now: Millis, problem: &str) {
     tracing::error!(?action, problem, "a worker panicked");
     context.warn(format!("a bug of mesh, please report it: {problem}"));
-    if let Action::Start(_) | Action::Prove { .. } = action
-        && let Some(attempt) = attempt_of(action)
-    {
-        stop::end_all(context, attempt);
+    match action {
+        Action::Start(order) => stop::end_all(context, &order.attempt),
+        Action::Prove { attempt, .. } => stop::end_all(context, attempt),
+        Action::ProveLanding { attempt, .. } => land::end_leftovers(context, attempt),
+        _ => {}
     }
     if let Some(event) = fact(action, now, problem) {
         context.report(event);
@@ -78,6 +80,10 @@ fn attempt_of(action: &Action) -> Option<&mesh_core::id::AttemptId> {
         | Action::Kill { attempt }
         | Action::Inspect { attempt, .. }
         | Action::Prove { attempt, .. }
+        | Action::Keep { attempt, .. }
+        | Action::Integrate { attempt, .. }
+        | Action::ProveLanding { attempt, .. }
+        | Action::Publish { attempt, .. }
         | Action::Finalize { attempt, .. } => Some(attempt),
         Action::Note { .. } | Action::Refresh | Action::Conclude => None,
     }
@@ -110,18 +116,36 @@ fn fact(action: &Action, now: Millis, problem: &str) -> Option<Event> {
                 passed_in_workspace: false,
             },
         },
-        Action::Finalize { outcome, .. } => Event::Finalized {
+        Action::Integrate { landing, .. } => Event::Integrated {
             attempt: attempt?,
-            delivery: match outcome {
-                Outcome::Verified { .. } => Delivery::NotLanded { reason: detail },
-                _ => Delivery::Kept,
+            landing: *landing,
+            integration: Integration::Refused { reason: detail },
+        },
+        Action::ProveLanding { landing, .. } => Event::LandingProved {
+            attempt: attempt?,
+            landing: *landing,
+            proof: ProofEnd {
+                ending: Ending::CouldNotStart(detail),
+                tail: String::new(),
+                passed_in_workspace: false,
             },
+        },
+        Action::Publish { landing, .. } => Event::Published {
+            attempt: attempt?,
+            landing: *landing,
+            publication: Publication::Refused { reason: detail },
+        },
+        Action::Finalize { delivery, .. } => Event::Finalized {
+            attempt: attempt?,
+            delivery: delivery.clone(),
         },
         Action::Refresh => Event::Refreshed {
             change: Err(detail),
         },
         Action::Conclude => Event::Concluded,
-        Action::Stop { .. } | Action::Kill { .. } | Action::Note { .. } => return None,
+        Action::Stop { .. } | Action::Kill { .. } | Action::Keep { .. } | Action::Note { .. } => {
+            return None;
+        }
     })
 }
 

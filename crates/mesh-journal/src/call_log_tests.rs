@@ -68,7 +68,7 @@ fn the_log_ends_at_its_limit_and_says_so_once() {
     let text = fs_err::read_to_string(&path).unwrap();
     assert!(text.len() < 1100, "{} bytes", text.len());
     assert_eq!(text.matches("full").count(), 1);
-    assert!(text.ends_with("{\"v\":1,\"full\":true}\n"));
+    assert!(text.ends_with("{\"v\":2,\"full\":true}\n"));
     let counted = count(&path, "bd").unwrap().calls;
     assert_eq!(counted, text.lines().count() as u64 - 1);
     CallLog::open(&path, 1000)

@@ -172,11 +172,11 @@ fn a_newer_format_is_refused_with_what_to_do_wherever_it_begins() {
         String::from_utf8(sample::bytes_of(&sample::header(), &sample::small_run())).unwrap();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     for at in [0, 3] {
-        let old = std::mem::replace(&mut lines[at], r#"{"v":2,"whatever":[]}"#.to_owned());
+        let old = std::mem::replace(&mut lines[at], r#"{"v":3,"whatever":[]}"#.to_owned());
         let (_folder, path) = journal((lines.join("\n") + "\n").as_bytes());
         let error = read(&path).unwrap_err();
         assert!(
-            matches!(error, JournalError::TooNew { found: 2, .. }),
+            matches!(error, JournalError::TooNew { found: 3, .. }),
             "{error:?}"
         );
         assert!(

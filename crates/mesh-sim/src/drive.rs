@@ -2,7 +2,7 @@
 //! look, carries actions out. A coordinator that died is rebuilt from the record and asks the world what really happened.
 
 use mesh_core::decision::{Action, Decision, StopCause};
-use mesh_core::event::Event;
+use mesh_core::event::{Delivery, Event, Request};
 use mesh_core::pending_work::PendingWork;
 use mesh_core::plan::Plan;
 use mesh_core::policy::Policy;
@@ -14,7 +14,7 @@ use crate::faults::{self, Faults};
 use crate::generate;
 use crate::judge::{Judge, Step};
 use crate::rng::Rng;
-use crate::world::{Happening, Next, Role, World, ended_event};
+use crate::world::{Happening, Next, Role, World, ended_event, landing_proved};
 
 /// Most steps of one world; one that needs more runs in circles.
 const STEP_LIMIT: u64 = 60_000;
@@ -55,6 +55,12 @@ pub struct Counts {
     pub overdue: u64,
     /// Tasks that were closed by somebody else.
     pub closed_elsewhere: u64,
+    /// Results that were landed.
+    pub landed: u64,
+    /// Results that were to be landed and were not.
+    pub not_landed: u64,
+    /// Results that could not be landed and whose tasks were done again.
+    pub given_back: u64,
 }
 
 impl Counts {
@@ -76,6 +82,9 @@ impl Counts {
         self.recordings_failed += other.recordings_failed;
         self.overdue += other.overdue;
         self.closed_elsewhere += other.closed_elsewhere;
+        self.landed += other.landed;
+        self.not_landed += other.not_landed;
+        self.given_back += other.given_back;
     }
 }
 
@@ -170,6 +179,14 @@ impl Drive {
                     return Ok(());
                 }
                 self.reopens_left -= 1;
+                if self.rng.percent(30) {
+                    let request = Request::Land {
+                        tasks: Vec::new(),
+                        onto: "main".to_owned(),
+                    };
+                    self.tell(Event::Requested { request })?;
+                    continue;
+                }
                 self.counts.reopened += 1;
                 self.world.coordinator_dies();
                 self.resume()?;
@@ -261,6 +278,12 @@ impl Drive {
                     ..
                 } => self.counts.overdue += 1,
                 Decision::Kill { .. } => self.counts.kills += 1,
+                Decision::EndLanding {
+                    delivery: Delivery::Landed { .. },
+                    ..
+                } => self.counts.landed += 1,
+                Decision::EndLanding { .. } => self.counts.not_landed += 1,
+                Decision::GiveBack { .. } => self.counts.given_back += 1,
                 _ => {}
             }
         }
@@ -305,7 +328,9 @@ impl Drive {
             let real = world.attempts.get(attempt)?;
             match role {
                 Role::Agent => Some(real.agent.ending.clone()),
-                Role::Proof => real.proof.as_ref().map(|proof| proof.ending.clone()),
+                Role::Proof | Role::LandingProof => {
+                    real.proof.as_ref().map(|proof| proof.ending.clone())
+                }
             }
         };
         match pending_work {
@@ -347,7 +372,19 @@ impl Drive {
                 Some(Some(ended)) => self.tell(ended_event(attempt, Role::Proof, ended)),
                 Some(None) => Ok(()),
             },
+            PendingWork::Landing(Action::ProveLanding {
+                attempt, landing, ..
+            }) => {
+                let known = self.world.target.proofs.get(attempt);
+                let of_it = known.filter(|proof| proof.landing == *landing);
+                match of_it.map(|proof| proof.process.ending.clone()) {
+                    None => self.perform_owed(pending_work),
+                    Some(Some(ended)) => self.tell(landing_proved(attempt, *landing, ended)),
+                    Some(None) => Ok(()),
+                }
+            }
             PendingWork::Examine { .. }
+            | PendingWork::Landing(_)
             | PendingWork::Settle { .. }
             | PendingWork::Refresh
             | PendingWork::Conclude => self.perform_owed(pending_work),

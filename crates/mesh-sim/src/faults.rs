@@ -26,6 +26,8 @@ pub struct Faults {
     pub people: u64,
     /// Kills of the coordinator over the run.
     pub kills: u64,
+    /// Landings that do not go as they should, at each of their steps.
+    pub landing: u64,
     /// The machine breaks once.
     pub breaks: bool,
     /// The provider of the agents refuses everybody for a while.
@@ -48,6 +50,7 @@ impl Faults {
             listing_fails: *rng.pick(&[0, 20]),
             people: *rng.pick(&[0, 3, 12, 40]),
             kills: *rng.pick(&[0, 0, 1, 4]),
+            landing: *rng.pick(&[0, 10, 40]),
             breaks: rng.percent(10),
             refuses: rng.percent(15),
         }
@@ -88,7 +91,7 @@ pub fn people(
 fn act(rng: &mut Rng, new: &mut usize, groups: u64) -> Person {
     let one = |rng: &mut Rng, new: usize| task_id(rng.index(new));
     let some = one(rng, *new);
-    match rng.below(40) {
+    match rng.below(42) {
         0 | 1 => Person::Asks(Request::Stop {
             now: rng.percent(50),
         }),
@@ -121,6 +124,14 @@ fn act(rng: &mut Rng, new: &mut usize, groups: u64) -> Person {
         34 | 35 => Person::Edits(Edit::GiveBack(some)),
         36 | 37 => Person::Edits(Edit::Close(some)),
         38 => Person::Edits(Edit::Rewrite(some)),
-        _ => Person::Edits(Edit::CloseOutside),
+        39 => Person::Edits(Edit::CloseOutside),
+        _ => Person::Asks(Request::Land {
+            tasks: if rng.percent(50) {
+                vec![some]
+            } else {
+                Vec::new()
+            },
+            onto: "main".to_owned(),
+        }),
     }
 }

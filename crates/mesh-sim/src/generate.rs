@@ -244,6 +244,7 @@ pub fn policy(rng: &mut Rng) -> Policy {
         recording_limit: *rng.pick(&[Span::minutes(5), Span::minutes(60)]),
         proof_limit: *rng.pick(&[Span::minutes(1), Span::minutes(60)]),
         trust_outside: rng.percent(30),
+        land: rng.percent(40).then(|| "main".to_owned()),
         ..Policy::with_concurrency(concurrency)
     }
 }

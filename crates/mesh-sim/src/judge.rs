@@ -14,6 +14,7 @@ use mesh_core::task::{Commit, Eligibility, Locks, Task};
 
 use crate::world::World;
 
+mod landing;
 mod start;
 
 /// Longest that the end of everything may take after `stop now`: a start under way that is slow, then patience, then a kill.
@@ -62,6 +63,9 @@ pub struct Judge {
     machine_failed: bool,
     ended: BTreeSet<AttemptId>,
     settle_asked: BTreeSet<AttemptId>,
+    /// The result that is being landed.
+    landing: Option<AttemptId>,
+    landed: BTreeSet<AttemptId>,
     closed: bool,
     concluding: bool,
     stop_now_at: Option<u64>,
@@ -105,6 +109,8 @@ impl Judge {
             machine_failed: false,
             ended: BTreeSet::new(),
             settle_asked: BTreeSet::new(),
+            landing: None,
+            landed: BTreeSet::new(),
             closed: false,
             concluding: false,
             stop_now_at: None,
@@ -383,7 +389,7 @@ impl Judge {
             Decision::SetConcurrency { to } if *to == 0 || *to > self.policy.concurrency => {
                 Err(format!("width {to}"))
             }
-            _ => Ok(()),
+            other => self.note_landing(step, other),
         }
     }
 

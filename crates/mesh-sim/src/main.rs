@@ -125,7 +125,8 @@ fn summary(wanted: &Wanted, counts: &Counts) -> String {
     let mut text = format!(
         "{} seeds, {} tasks, {} events: nothing to object to\n\
          {} attempts, {} accepted, {} killed, {} redos, {} reservations, {} pauses\n\
-         {} coordinators killed, {} runs reopened, {} listings with a difference\n",
+         {} coordinators killed, {} runs reopened, {} listings with a difference\n\
+         {} results landed, {} not landed, {} given back\n",
         counts.seeds,
         counts.tasks,
         counts.events,
@@ -138,6 +139,9 @@ fn summary(wanted: &Wanted, counts: &Counts) -> String {
         counts.crashes,
         counts.reopened,
         counts.listings,
+        counts.landed,
+        counts.not_landed,
+        counts.given_back,
     );
     let figures = epics::measure(wanted.from, wanted.seeds);
     text.push_str(&format!(

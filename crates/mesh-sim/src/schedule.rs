@@ -238,9 +238,15 @@ pub fn instant_answer(action: &Action) -> Option<Event> {
         Action::Refresh => Event::Refreshed {
             change: Ok(mesh_core::event::PlanChange::default()),
         },
-        Action::Probe { .. } | Action::Stop { .. } | Action::Kill { .. } | Action::Note { .. } => {
-            return None;
-        }
+        // No landing succeeds at once.
+        Action::Probe { .. }
+        | Action::Stop { .. }
+        | Action::Kill { .. }
+        | Action::Keep { .. }
+        | Action::Integrate { .. }
+        | Action::ProveLanding { .. }
+        | Action::Publish { .. }
+        | Action::Note { .. } => return None,
     })
 }
 

@@ -2,6 +2,7 @@
 //! facts that the judges read, and may lose its coordinator at any moment: what the coordinator's threads had in hand is lost
 //! with it (their effects happened or did not), processes live on.
 
+mod landing;
 mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use mesh_core::decision::{Action, StartOrder};
 use mesh_core::event::{Delivery, Event, Request, StartFailure};
 use mesh_core::evidence::{Ending, Evidence, Failure, FailureClass, ProofEnd};
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
+use mesh_core::landing::Candidate;
 use mesh_core::policy::{Policy, Unlabelled};
 use mesh_core::task::{Locks, Task};
 use mesh_core::time::Millis;
@@ -18,6 +20,7 @@ use crate::faults::Faults;
 use crate::rng::Rng;
 use crate::script::{OnStop, Script, Worker};
 
+pub use landing::{Target, landing_proved};
 pub use people::{Edit, Person};
 
 /// A process tree of an attempt.
@@ -27,6 +30,8 @@ pub enum Role {
     Agent,
     /// The proof.
     Proof,
+    /// The proof on the integrated tree of a landing.
+    LandingProof,
 }
 
 /// One process tree, from its start on.
@@ -72,8 +77,12 @@ impl Real {
 pub enum Thread {
     /// Claim, workspace, agent.
     Launch(StartOrder),
-    /// The end of an attempt is being written down.
-    Settle(AttemptId),
+    /// The end of an attempt is being written down; a candidate of it is dropped.
+    Settle(AttemptId, Delivery),
+    /// A result is being joined with the target.
+    Integrate(AttemptId, u32),
+    /// The target is being moved.
+    Publish(AttemptId, u32, Candidate),
     /// Claims are being given back.
     Conclude,
     /// The source is being read.
@@ -153,6 +162,8 @@ pub struct World {
     /// True work of each task, in milliseconds.
     pub(crate) work: BTreeMap<TaskId, u64>,
     pub(crate) seed: u64,
+    /// What results are landed on.
+    pub(crate) target: Target,
     /// The first thing that must never happen.
     pub(crate) broken: Option<String>,
 }
@@ -195,6 +206,7 @@ impl World {
                 .zip(work.iter().copied())
                 .collect(),
             seed,
+            target: Target::new(),
             broken: None,
         }
     }
@@ -250,10 +262,30 @@ impl World {
             Action::Kill { attempt } => self.stop(attempt, true),
             Action::Inspect { attempt, .. } => self.examine(attempt, delay),
             Action::Prove { attempt, .. } => self.prove(attempt),
-            Action::Finalize { attempt, .. } => self.thread(delay, Thread::Settle(attempt.clone())),
+            Action::Integrate {
+                attempt, landing, ..
+            } => self.thread(delay, Thread::Integrate(attempt.clone(), *landing)),
+            Action::ProveLanding {
+                attempt,
+                landing,
+                candidate,
+                ..
+            } => self.prove_landing(attempt, *landing, candidate),
+            Action::Publish {
+                attempt,
+                landing,
+                candidate,
+                ..
+            } => {
+                let publish = Thread::Publish(attempt.clone(), *landing, candidate.clone());
+                self.thread(delay, publish);
+            }
+            Action::Finalize {
+                attempt, delivery, ..
+            } => self.thread(delay, Thread::Settle(attempt.clone(), delivery.clone())),
             Action::Refresh => self.thread(delay, Thread::Listing),
             Action::Conclude => self.thread(delay, Thread::Conclude),
-            Action::Note { .. } => {}
+            Action::Keep { .. } | Action::Note { .. } => {}
         }
     }
 
@@ -289,15 +321,15 @@ impl World {
                 self.launch(&order, true);
                 Next::Nothing
             }
-            Thread::Settle(attempt) => {
+            Thread::Settle(attempt, delivery) => {
                 self.settle(&attempt);
-                self.report(
-                    0,
-                    Event::Finalized {
-                        attempt,
-                        delivery: Delivery::Kept,
-                    },
-                );
+                self.report(0, Event::Finalized { attempt, delivery });
+                Next::Nothing
+            }
+            Thread::Integrate(..) | Thread::Publish(..) => {
+                if let Some(event) = self.landing_step(&thread) {
+                    self.report(0, event);
+                }
                 Next::Nothing
             }
             Thread::Conclude => {
@@ -471,6 +503,10 @@ impl World {
         if kill {
             self.cancelled.insert(attempt.clone());
         }
+        if self.proves_landing(attempt) {
+            let ends = Happening::Ends(attempt.clone(), Role::LandingProof, Ending::Stopped);
+            return self.after(300, ends);
+        }
         let Some(real) = self.attempts.get(attempt) else {
             if kill {
                 let failure = Failure::new(FailureClass::CouldNotStart, "it was killed");
@@ -508,12 +544,21 @@ impl World {
     }
 
     fn process_ends(&mut self, attempt: &AttemptId, role: Role, ending: Ending) -> Next {
+        if role == Role::LandingProof {
+            if let Some(landing) = self.landing_proof_ends(attempt, &ending)
+                && self.up
+            {
+                self.report(20, landing_proved(attempt, landing, ending));
+            }
+            return Next::Nothing;
+        }
         let Some(real) = self.attempts.get_mut(attempt) else {
             return Next::Nothing;
         };
         let process = match role {
             Role::Agent => Some(&mut real.agent),
             Role::Proof => real.proof.as_mut(),
+            Role::LandingProof => None,
         };
         let Some(process) = process.filter(|process| process.ending.is_none()) else {
             return Next::Nothing;
@@ -579,7 +624,9 @@ impl World {
         self.after(takes, Happening::Ends(attempt.clone(), Role::Proof, ending));
     }
 
+    /// What is left of a landing ends before its end is written down.
     fn settle(&mut self, attempt: &AttemptId) {
+        self.landing_proof_ends(attempt, &Ending::Stopped);
         *self.settled.entry(attempt.clone()).or_default() += 1;
     }
 
@@ -623,7 +670,10 @@ impl World {
             }
             match thread {
                 Thread::Launch(order) => self.launch(&order, false),
-                Thread::Settle(attempt) => self.settle(&attempt),
+                Thread::Settle(attempt, _) => self.settle(&attempt),
+                Thread::Integrate(..) | Thread::Publish(..) => {
+                    let _nobody_hears = self.landing_step(&thread);
+                }
                 Thread::Conclude => self.release_claims(),
                 Thread::Listing | Thread::Report(_) => {}
             }
@@ -646,7 +696,7 @@ pub fn ended_event(attempt: &AttemptId, role: Role, ending: Ending) -> Event {
             ending,
             tail: String::new(),
         },
-        Role::Proof => Event::Proved {
+        Role::LandingProof | Role::Proof => Event::Proved {
             attempt: attempt.clone(),
             proof: ProofEnd {
                 ending,

@@ -7,7 +7,8 @@
 use mesh_proc::env::Env;
 use mesh_proc::run::{Command, Direct, Output, RunError, Runner, Status};
 use mesh_vcs::{
-    Backend, CallLimits, CommitId, Landing, NewWorkspace, Setup, Tools, Workspace, name,
+    Backend, CallLimits, CommitId, Integration, Landing, NewWorkspace, Setup, Tools, Workspace,
+    name,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -299,7 +300,7 @@ fn land(
     task: &str,
     tip: &CommitId,
     without: &[CommitId],
-    proof: Result<(), String>,
+    lands: bool,
 ) {
     if said.done {
         return;
@@ -310,11 +311,15 @@ fn land(
         target: "trunk".to_owned(),
         tip: tip.clone(),
         without: without.to_vec(),
-        scratch_name: name::workspace_name(RUN, "landing", 1),
-        scratch_path: backend.workspaces_root().join("landing"),
     };
-    let landed = backend.land(&landing, &mut |_| proof.clone());
-    said.note(&step, landed);
+    let integrated = said.note(&step, backend.integrate(&landing));
+    if let Some(Integration::Candidate(candidate)) = integrated {
+        if lands {
+            said.note("publish", backend.publish("trunk", &candidate));
+        } else {
+            said.note("withdraw", backend.withdraw(&candidate));
+        }
+    }
 }
 
 fn steps(said: &mut Said<'_>, backend: &Backend) {
@@ -368,19 +373,12 @@ fn steps(said: &mut Said<'_>, backend: &Backend) {
             &[left.clone(), right.clone()],
             ("other.txt", "4\n"),
         );
-        land(said, backend, "one", &one, &base, Ok(()));
-        land(
-            said,
-            backend,
-            "two unproved",
-            &two,
-            &base,
-            Err("exit code 1".to_owned()),
-        );
-        land(said, backend, "two", &two, &base, Ok(()));
-        land(said, backend, "left", &left, &base, Ok(()));
-        land(said, backend, "right", &right, &base, Ok(()));
-        land(said, backend, "left again", &left, &base, Ok(()));
+        land(said, backend, "one", &one, &base, true);
+        land(said, backend, "two unproved", &two, &base, false);
+        land(said, backend, "two", &two, &base, true);
+        land(said, backend, "left", &left, &base, true);
+        land(said, backend, "right", &right, &base, true);
+        land(said, backend, "left again", &left, &base, true);
         if let Some(both) = both {
             land(
                 said,
@@ -388,7 +386,7 @@ fn steps(said: &mut Said<'_>, backend: &Backend) {
                 "both",
                 &both,
                 &[base[0].clone(), one, two],
-                Ok(()),
+                true,
             );
         }
     }

@@ -1,7 +1,7 @@
 //! The one door to version control: which program a repository belongs to, and what can be asked of it.
 //!
 //! Every method may be called from several threads. None of them touches the user's own working copy, bookmarks or branches,
-//! but [`Repository::land`], which moves exactly the one that is named.
+//! but [`Repository::publish`], which moves exactly the one that is named.
 
 use crate::call::{CallLimits, Program, call_env};
 use crate::error::VcsError;
@@ -9,8 +9,8 @@ use crate::git::Git;
 use crate::jj::Jj;
 use crate::kept::{Fate, KeptResult};
 use crate::model::{
-    CommitId, Kind, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Tools, Version,
-    Workspace,
+    Candidate, CommitId, Integration, Kind, Landing, Listed, NewWorkspace, Publication, Snapshot,
+    Tools, Version, Workspace,
 };
 use crate::shared::SharedState;
 use mesh_proc::env::Env;
@@ -297,12 +297,24 @@ pub trait Repository: Send + Sync {
     /// The name is not allowed, nothing is there, or it is split.
     fn target(&self, target: &str) -> Result<CommitId, VcsError>;
 
-    /// Puts one result onto a target. Nobody sees anything of it before `prove` accepted the integrated tree, and the target moves
-    /// only if it is still where it was. One landing at a time.
+    /// Joins one result with a target, where neither the target nor a working copy shows it. One landing at a time.
     ///
     /// # Errors
-    /// The target does not exist or is split, the program failed. Refusals that are somebody's to solve are in [`Landed`].
-    fn land(&self, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError>;
+    /// The target does not exist or is split, the program failed. Refusals that are somebody's to solve are in [`Integration`].
+    fn integrate(&self, landing: &Landing) -> Result<Integration, VcsError>;
+
+    /// Moves `target` to the candidate, if it is still where it was when the candidate was made. Asked again for a candidate that is
+    /// there, it says that it moved.
+    ///
+    /// # Errors
+    /// As [`Repository::integrate`].
+    fn publish(&self, target: &str, candidate: &Candidate) -> Result<Publication, VcsError>;
+
+    /// Drops what was made for a candidate that does not land. Nothing may stand on it.
+    ///
+    /// # Errors
+    /// The program failed.
+    fn withdraw(&self, candidate: &Candidate) -> Result<(), VcsError>;
 
     /// The commands that making `new` in `run` would execute, in order, each with its program, for a person to read.
     #[must_use]

@@ -22,12 +22,13 @@ use crate::call::{Answer, Program, Span, args};
 use crate::error::VcsError;
 use crate::kept::{self, Fate, KeptResult};
 use crate::model::{
-    CommitId, Kind, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Version, Workspace,
+    Candidate, CommitId, Integration, Kind, Landing, Listed, NewWorkspace, Publication, Snapshot,
+    Version, Workspace,
 };
 use crate::shared::SharedState;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The oldest git that will do.
@@ -48,7 +49,6 @@ pub(crate) struct Git {
     /// What the file system is found to be like, as options.
     file_system: Vec<OsString>,
     adding: Mutex<()>,
-    landing: Mutex<()>,
     /// The store as it was when the run began, once it has.
     guard: OnceLock<Arc<guard::StoreGuard>>,
     /// Branches that landings moved, and where to.
@@ -98,7 +98,6 @@ impl Git {
             has_identity: false,
             file_system: Vec::new(),
             adding: Mutex::new(()),
-            landing: Mutex::new(()),
             guard: OnceLock::new(),
             moved: Mutex::new(Vec::new()),
         };
@@ -511,9 +510,16 @@ impl Repository for Git {
         land::target(self, target)
     }
 
-    fn land(&self, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError> {
-        let _one_at_a_time = self.landing.lock().unwrap_or_else(PoisonError::into_inner);
-        land::land(self, landing, prove)
+    fn integrate(&self, landing: &Landing) -> Result<Integration, VcsError> {
+        land::integrate(self, landing)
+    }
+
+    fn publish(&self, target: &str, candidate: &Candidate) -> Result<Publication, VcsError> {
+        land::publish(self, target, candidate)
+    }
+
+    fn withdraw(&self, candidate: &Candidate) -> Result<(), VcsError> {
+        land::withdraw(self, candidate)
     }
 
     fn describe(&self, _run: &str, new: &NewWorkspace) -> Vec<Vec<String>> {

@@ -27,7 +27,8 @@ use crate::call::{Answer, Program, Span};
 use crate::error::VcsError;
 use crate::kept::{Fate, KeptResult};
 use crate::model::{
-    CommitId, Kind, Landed, Landing, Listed, NewWorkspace, Prove, Snapshot, Version, Workspace,
+    Candidate, CommitId, Integration, Kind, Landing, Listed, NewWorkspace, Publication, Snapshot,
+    Version, Workspace,
 };
 use crate::shared::SharedState;
 use parse::CommitState;
@@ -56,7 +57,6 @@ pub(crate) struct Jj {
     hub: RwLock<Option<PathBuf>>,
     /// Names that are being made at this moment: two adds of one name can both succeed and share one `@`.
     adding: Mutex<BTreeSet<String>>,
-    landing: Mutex<()>,
     /// The configuration as it was when the run began, once it has.
     guard: OnceLock<Arc<guard::JjGuard>>,
     /// What is known of commits that were recorded here, so that jj need not be asked.
@@ -124,7 +124,6 @@ impl Jj {
             identity,
             hub: RwLock::new(None),
             adding: Mutex::new(BTreeSet::new()),
-            landing: Mutex::new(()),
             guard: OnceLock::new(),
             known: Mutex::new(Known::default()),
             moved: Mutex::new(Vec::new()),
@@ -487,9 +486,16 @@ impl Repository for Jj {
         land::target(self, target)
     }
 
-    fn land(&self, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError> {
-        let _one_at_a_time = self.landing.lock().unwrap_or_else(PoisonError::into_inner);
-        land::land(self, landing, prove)
+    fn integrate(&self, landing: &Landing) -> Result<Integration, VcsError> {
+        land::integrate(self, landing)
+    }
+
+    fn publish(&self, target: &str, candidate: &Candidate) -> Result<Publication, VcsError> {
+        land::publish(self, target, candidate)
+    }
+
+    fn withdraw(&self, candidate: &Candidate) -> Result<(), VcsError> {
+        land::withdraw(self, candidate)
     }
 
     fn describe(&self, run: &str, new: &NewWorkspace) -> Vec<Vec<String>> {

@@ -26,7 +26,7 @@ pub use call::CallLimits;
 pub use error::VcsError;
 pub use kept::{Fate, KeptResult};
 pub use model::{
-    ChangeKind, Changed, CommitId, Integrated, Kind, Landed, Landing, Listed, NewWorkspace, Prove,
-    Snapshot, Tools, Unrecorded, Version, Workspace,
+    Candidate, ChangeKind, Changed, CommitId, Integration, Kind, Landing, Listed, NewWorkspace,
+    Publication, Snapshot, Tools, Unrecorded, Version, Workspace,
 };
 pub use shared::SharedState;

@@ -214,61 +214,52 @@ pub struct Landing {
     pub tip: CommitId,
     /// What the attempt stood on (base and needs): none of these nor of their ancestors is landed.
     pub without: Vec<CommitId>,
-    /// Name of the scratch workspace for the proof, unique like an attempt's.
-    pub scratch_name: String,
-    /// Its folder, inside the workspaces root.
-    pub scratch_path: PathBuf,
 }
 
-/// The tree that would be published, checked out in a scratch workspace. Valid only during the call that gets it.
-#[derive(Debug, Clone, Copy)]
-pub struct Integrated<'a> {
-    /// The scratch workspace.
-    pub path: &'a Path,
-    /// The commit that is checked out there.
-    pub commit: &'a CommitId,
-    /// Whether it is the attempt's own commit, because the target had nothing else: the tree is then the one that was proved.
-    pub unchanged: bool,
-}
-
-/// Runs the proof on the integrated tree; `Err` is the reason why it does not hold.
-pub type Prove<'a> = dyn FnMut(&Integrated<'_>) -> Result<(), String> + 'a;
-
-/// How a landing ended. In every case but `Moved` the target is where it was, or where somebody else moved it.
+/// What may become the target. Nobody sees it there yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Landed {
-    /// The target moved to the result.
-    Moved {
-        /// Where it was.
-        from: CommitId,
-        /// Where it is.
-        to: CommitId,
-        /// The commits that carry the attempt's work now, oldest first.
-        commits: Vec<CommitId>,
-    },
+pub struct Candidate {
+    /// Where the target was when it was made.
+    pub from: CommitId,
+    /// Where the target would be.
+    pub to: CommitId,
+    /// The commits that were made for it, oldest first; none when the result itself can land.
+    pub copies: Vec<CommitId>,
+}
+
+/// What became of joining a result with the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Integration {
+    /// They merge.
+    Candidate(Candidate),
     /// The target holds all of it already.
     AlreadyThere {
         /// Where the target is.
         at: CommitId,
     },
-    /// It does not merge.
+    /// They do not merge.
     Conflict {
         /// The paths in conflict, sorted.
         paths: Vec<PathBuf>,
     },
-    /// The proof does not hold on the integrated tree.
-    ProofFailed {
-        /// What the proof said.
-        reason: String,
+    /// A working copy has the target checked out (git): moving the branch would make that copy look edited.
+    CheckedOut {
+        /// That working copy.
+        at: PathBuf,
     },
-    /// Somebody moved the target meanwhile; try again.
+}
+
+/// What became of moving the target. In every case but `Moved` it is where it was, or where somebody else moved it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Publication {
+    /// The candidate is the target, or below it.
+    Moved,
+    /// Somebody moved the target meanwhile: integrate again.
     TargetMoved {
-        /// Where it was at the start.
-        expected: CommitId,
         /// Where it is now, if it still exists and is one commit.
         found: Option<CommitId>,
     },
-    /// A working copy has the target checked out (git): moving the branch would make that copy look edited.
+    /// A working copy has the target checked out (git).
     CheckedOut {
         /// That working copy.
         at: PathBuf,

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Stop(commands::stop::Args),
     /// Run a task again.
     Retry(commands::retry::Args),
+    /// Put verified results onto a bookmark or branch.
+    Land(commands::land::Args),
     /// Leave a task out.
     Skip(commands::skip::Args),
     /// List the workspaces that were kept.
@@ -64,6 +66,7 @@ impl Command {
             Command::Why(args) => args.json,
             Command::Report(args) => args.shown.json,
             Command::Resume(args) => args.json,
+            Command::Land(args) => args.json,
             Command::Workspaces(args) => args.json,
             Command::Demo(args) => args.json,
             Command::Init(_)

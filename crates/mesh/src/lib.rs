@@ -10,6 +10,7 @@ mod error;
 pub mod exit_code;
 mod inside;
 mod log;
+mod opening;
 mod report;
 mod run_setup;
 mod scope;

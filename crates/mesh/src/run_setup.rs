@@ -101,7 +101,6 @@ impl Scope {
             proof_limit_ms: config.proof_limit_ms,
             proof_where: config.proof_where,
             groups: config.locks.groups.clone(),
-            land: args.land.clone().or_else(|| config.land.clone()),
             base_conflict: config.base_conflict,
             close: config.tracker.close,
             trust_agent_verify: config.tracker.trust_agent_verify,

@@ -368,6 +368,7 @@ fn policy(args: &ScopeArgs, config: &Config, refresh: bool) -> Result<Policy, Co
         start_retries: config.start_retries,
         start_pause: config.start_pause,
         refresh,
+        land: args.land.clone().or_else(|| config.land.clone()),
         allow_no_validation: args.allow_no_validation || config.allow_no_validation,
         ..Policy::with_concurrency(concurrency)
     })

@@ -2,14 +2,14 @@
 //!
 //! Every step may have been done by a coordinator that died before it could say so; each looks, or does the same again.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mesh_agent::evidence::{BlockRecord, EvidenceRecord};
 use mesh_core::decision::Outcome;
 use mesh_core::event::{Delivery, Event};
 use mesh_core::evidence::{Ending, ProofEnd};
-use mesh_core::id::{AttemptId, TaskId};
+use mesh_core::id::AttemptId;
+use mesh_core::landing::Candidate;
 use mesh_core::task::Commit;
 use mesh_journal::Timestamp;
 use mesh_journal::results::{self, ResultRecord};
@@ -24,15 +24,24 @@ use crate::source::AttemptReport;
 /// Most of the agent's last message that is kept for the audit; longer ones name the file.
 const RESPONSE_BYTES: u64 = 256 * 1024;
 
-/// Carries out what follows. `needs` is all that the task needs, whose ends are written down already. `again` when a coordinator
-/// before this one may have begun it.
-pub(crate) fn finalize(
-    context: &Arc<RunContext>,
-    attempt: &AttemptId,
-    outcome: &Outcome,
-    needs: &BTreeSet<TaskId>,
-    resumed: bool,
-) {
+/// How an attempt ended, and what became of its result.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What became of its result.
+    pub delivery: Delivery,
+    /// A candidate that did not land, to be dropped.
+    pub withdraw: Option<Candidate>,
+}
+
+/// Carries out what follows. `resumed` when a coordinator before this one may have begun it.
+pub(crate) fn finalize(context: &Arc<RunContext>, attempt: &AttemptId, end: &End, resumed: bool) {
+    let End {
+        outcome,
+        delivery,
+        withdraw,
+    } = end;
     shared::end(context, attempt);
     let path = context.run_dir.attempt(attempt).path().to_path_buf();
     if let Outcome::Failed(failure) | Outcome::Retried(failure) = outcome {
@@ -40,36 +49,16 @@ pub(crate) fn finalize(
     }
     let evidence = inspect::evidence_of(context, attempt, &path);
     let workspace = folder::load(&path).ok().flatten();
-    let mut delivery = Delivery::Kept;
+    if let Some(candidate) = withdraw {
+        land::withdraw(context, attempt, candidate);
+    }
     if let Outcome::Verified {
         commit,
         self_checked,
-        proof,
     } = outcome
     {
         record(context, attempt, commit, *self_checked);
-        if let Some(workspace) = &workspace {
-            kept::add(context, attempt, commit, &workspace.parents);
-        }
-        if let (Some(target), Some(workspace)) = (&context.setup.land, &workspace) {
-            let proof = proof.as_deref();
-            let missing = lock(&context.not_landed)
-                .intersection(needs)
-                .next()
-                .map(|need| format!("{need}, which it needs, is not landed"));
-            delivery = match missing {
-                Some(reason) => Delivery::NotLanded { reason },
-                None => land::land(context, attempt, target, workspace, commit, proof, resumed),
-            };
-            match delivery {
-                Delivery::NotLanded { .. } => {
-                    lock(&context.not_landed).insert(attempt.task.clone());
-                }
-                Delivery::Kept | Delivery::Landed { .. } => {
-                    lock(&context.not_landed).remove(&attempt.task);
-                }
-            }
-        }
+        kept::add(context, attempt, commit);
         if let Some(workspace) = &workspace {
             remove(context, workspace);
         }
@@ -79,7 +68,7 @@ pub(crate) fn finalize(
         context,
         attempt,
         outcome,
-        &delivery,
+        delivery,
         &evidence,
         workspace.as_ref(),
         resumed,
@@ -89,7 +78,7 @@ pub(crate) fn finalize(
     }
     context.report(Event::Finalized {
         attempt: attempt.clone(),
-        delivery,
+        delivery: delivery.clone(),
     });
 }
 

@@ -5,21 +5,21 @@ use mesh_core::id::AttemptId;
 use mesh_core::task::Commit;
 use mesh_vcs::{CommitId, Fate, KeptResult};
 
+use crate::actions::folder;
 use crate::context::{RunContext, lock};
 
 /// The attempt's result is one to be kept. Those of what it needs are known already.
-pub(crate) fn add(
-    context: &RunContext,
-    attempt: &AttemptId,
-    commit: &Commit,
-    parents: &[CommitId],
-) {
+pub(crate) fn add(context: &RunContext, attempt: &AttemptId, commit: &Commit) {
+    let folder = context.run_dir.attempt(attempt).path().to_path_buf();
+    let Ok(Some(workspace)) = folder::load(&folder) else {
+        return;
+    };
     let Some(result) = save(context, attempt, commit) else {
         return;
     };
     let copied = context
         .vcs_gate
-        .pass(|| context.vcs.copy_result(&result, parents));
+        .pass(|| context.vcs.copy_result(&result, &workspace.parents));
     if let Err(error) = copied {
         tracing::warn!(%attempt, %error, "its result has no copy outside of the repository");
     }

@@ -1,111 +1,143 @@
-//! Putting one result onto the target, with the proof run on the integrated tree. One at a time.
+//! The steps of a landing: joining a result with the target, the proof on the integrated tree, moving the target. Which result is
+//! next and what follows is decided in the core.
 
 use std::sync::Arc;
 
 use mesh_agent::launch::{self, CommandKind};
-use mesh_core::event::Delivery;
-use mesh_core::evidence::{Ending, quoting};
+use mesh_core::event::Event;
+use mesh_core::evidence::{Ending, ProofEnd};
 use mesh_core::id::AttemptId;
+use mesh_core::landing::{Candidate, Integration, Publication};
 use mesh_core::task::Commit;
-use mesh_vcs::{CommitId, Integrated, Landed, Landing, Workspace, name};
+use mesh_proc::shim::ShimHandle;
+use mesh_vcs::{CommitId, Landing, NewWorkspace, VcsError, name};
 
-use crate::actions::{output, process, prove, start, stop};
-use crate::context::{RunContext, lock};
+use crate::actions::{folder, output, process, prove, start, stop};
+use crate::context::RunContext;
+use crate::inbox::{Process, Role};
+use crate::workers;
 
-/// How often a landing is tried anew when somebody else moved the target meanwhile.
-const TRIES: u32 = 3;
-
-/// Lands the attempt's result on `target`. `proof` is the command that proved it. `again` when a coordinator before this one may
-/// have begun it.
-pub(crate) fn land(
-    context: &Arc<RunContext>,
+/// Joins the attempt's result with `onto`. What a landing before it left is removed first.
+pub(crate) fn integrate(
+    context: &RunContext,
     attempt: &AttemptId,
-    target: &str,
-    workspace: &Workspace,
+    landing: u32,
     tip: &Commit,
-    proof: Option<&str>,
-    resumed: bool,
-) -> Delivery {
-    let _one_at_a_time = lock(&context.landing);
-    if resumed {
-        end_leftovers(context, attempt);
+    onto: &str,
+    replaces: Option<&Candidate>,
+) {
+    if let Some(candidate) = replaces {
+        withdraw(context, attempt, candidate);
     }
-    let refused = |reason: String| Delivery::NotLanded { reason };
-    let tip = match CommitId::new(tip.0.clone()) {
-        Ok(tip) => tip,
-        Err(error) => return refused(error.to_string()),
-    };
-    let scratch = format!(
-        "{}+land",
-        name::workspace_folder(attempt.task.as_str(), attempt.number)
-    );
-    for _ in 0..TRIES {
-        let landing = Landing {
-            target: target.to_owned(),
-            tip: tip.clone(),
-            without: workspace.parents.clone(),
-            scratch_name: format!(
-                "{}+land",
-                name::workspace_name(&context.run, attempt.task.as_str(), attempt.number)
-            ),
-            scratch_path: context.vcs.workspaces_root().join(&scratch),
-        };
-        let mut check = |tree: &Integrated<'_>| match proof {
-            Some(command) => prove_integrated(context, attempt, command, tree),
-            // The run accepts results without a proof.
-            None => Ok(()),
-        };
-        match context.vcs.land(&landing, &mut check) {
-            Ok(Landed::Moved { to, .. }) => {
-                return Delivery::Landed {
-                    commit: Commit(to.as_str().to_owned()),
-                };
-            }
-            Ok(Landed::AlreadyThere { at }) => {
-                return Delivery::Landed {
-                    commit: Commit(at.as_str().to_owned()),
-                };
-            }
-            Ok(Landed::Conflict { paths }) => {
-                return refused(format!(
-                    "conflicts with {target} in {}",
-                    start::shown(&paths)
-                ));
-            }
-            Ok(Landed::ProofFailed { reason }) => {
-                return refused(format!("the proof fails on the integrated tree: {reason}"));
-            }
-            Ok(Landed::CheckedOut { at }) => {
-                return refused(format!(
-                    "{target} is checked out in {}; moving it would make that copy look edited",
-                    at.display()
-                ));
-            }
-            Ok(Landed::TargetMoved { .. }) => {}
-            Err(error) => return refused(error.to_string()),
-        }
-    }
-    refused(format!(
-        "{target} was moved by somebody else {TRIES} times in a row"
-    ))
+    forget_proof(context, attempt);
+    let integration = try_integrate(context, attempt, tip, onto)
+        .unwrap_or_else(|reason| Integration::Refused { reason });
+    context.report(Event::Integrated {
+        attempt: attempt.clone(),
+        landing,
+        integration,
+    });
 }
 
-/// Runs the setup command and the proof on the integrated tree, in its scratch workspace.
-fn prove_integrated(
+/// The reports of a proof for a landing before this one must not be taken for its own after a crash.
+fn forget_proof(context: &RunContext, attempt: &AttemptId) {
+    end_leftovers(context, attempt);
+    let process = context.run_dir.attempt(attempt).landing_proof();
+    for stale in [process.exit_json(), process.shim_json()] {
+        if let Err(error) = fs_err::remove_file(&stale)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::error!(%attempt, %error, "a report of a landing before this one stays");
+        }
+    }
+}
+
+fn try_integrate(
+    context: &RunContext,
+    attempt: &AttemptId,
+    tip: &Commit,
+    onto: &str,
+) -> Result<Integration, String> {
+    let folder = context.run_dir.attempt(attempt).path().to_path_buf();
+    let workspace = folder::load(&folder)
+        .map_err(|error| error.to_string())?
+        .ok_or("what it was made on is not known any more")?;
+    let landing = Landing {
+        target: onto.to_owned(),
+        tip: id(tip).map_err(|error| error.to_string())?,
+        without: workspace.parents,
+    };
+    let integrated = context.vcs_gate.pass(|| context.vcs.integrate(&landing));
+    Ok(match integrated.map_err(|error| error.to_string())? {
+        mesh_vcs::Integration::Candidate(candidate) => Integration::Candidate(Candidate {
+            from: commit(&candidate.from),
+            to: commit(&candidate.to),
+            copies: candidate.copies.iter().map(commit).collect(),
+        }),
+        mesh_vcs::Integration::AlreadyThere { at } => Integration::AlreadyThere {
+            commit: commit(&at),
+        },
+        mesh_vcs::Integration::Conflict { paths } => Integration::Conflict {
+            paths: paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect(),
+        },
+        mesh_vcs::Integration::CheckedOut { at } => Integration::Refused {
+            reason: checked_out(onto, &at),
+        },
+    })
+}
+
+fn checked_out(onto: &str, at: &std::path::Path) -> String {
+    format!(
+        "{onto} is checked out in {}; moving it would make that copy look edited",
+        at.display()
+    )
+}
+
+/// Starts the proof on the integrated tree, in a workspace of its own. Its end is told by [`watch_end`].
+pub(crate) fn prove(
+    context: &Arc<RunContext>,
+    attempt: &AttemptId,
+    landing: u32,
+    command: &str,
+    candidate: &Candidate,
+) {
+    end_leftovers(context, attempt);
+    match launch(context, attempt, command, candidate) {
+        Ok(live) => context.watch(
+            Process {
+                attempt: attempt.clone(),
+                role: Role::LandingProof,
+            },
+            live,
+        ),
+        Err(cause) => report(
+            context,
+            attempt,
+            landing,
+            Ending::CouldNotStart(cause),
+            String::new(),
+        ),
+    }
+}
+
+fn launch(
     context: &Arc<RunContext>,
     attempt: &AttemptId,
     command: &str,
-    tree: &Integrated<'_>,
-) -> Result<(), String> {
+    candidate: &Candidate,
+) -> Result<ShimHandle, String> {
     let process = context.run_dir.attempt(attempt).landing_proof();
     let folder = process.path();
     fs_err::create_dir_all(folder).map_err(|error| error.to_string())?;
-    let workspace = Workspace {
-        name: "landing".to_owned(),
-        path: tree.path.to_path_buf(),
-        parents: vec![tree.commit.clone()],
-        conflicted: Vec::new(),
-    };
+    let commit = id(&candidate.to).map_err(|error| error.to_string())?;
+    let new = scratch(context, attempt, vec![commit]);
+    let workspace = context
+        .vcs_gate
+        .pass(|| prove::add_anew(context, &new))
+        .map_err(|error| error.to_string())?;
     let facts = prove::facts(context, attempt, &workspace, folder)?;
     start::run_setup(context, &facts, &process.setup()).map_err(prove::text_of)?;
     let launch = launch::command(
@@ -116,20 +148,142 @@ fn prove_integrated(
         &context.ours,
     )
     .map_err(|error| error.to_string())?;
-    match process::run(context, attempt, &launch, folder, &prove::limits(context))? {
-        Ending::Exited(0) => Ok(()),
-        ending => Err(quoting(
-            format!("`{command}` {ending}"),
-            &output::of_command(context, folder),
-        )),
+    process::start(context, attempt, &launch, folder, &prove::limits(context))
+}
+
+/// The shim of the proof has ended: tells how, from a thread of its own.
+pub(crate) fn watch_end(context: &Arc<RunContext>, attempt: AttemptId, landing: u32) {
+    let (theirs, ours) = (Arc::clone(context), Arc::clone(context));
+    let same = attempt.clone();
+    workers::spawn(
+        move || {
+            let process = theirs.run_dir.attempt(&same).landing_proof();
+            let ending = process::ending(&theirs, &same, process.path());
+            let tail = output::of_command(&theirs, process.path());
+            report(&theirs, &same, landing, ending, tail);
+        },
+        move |problem| {
+            ours.warn(format!("a bug of mesh, please report it: {problem}"));
+            end_leftovers(&ours, &attempt);
+            let cause = format!("mesh itself failed: {problem}");
+            report(
+                &ours,
+                &attempt,
+                landing,
+                Ending::CouldNotStart(cause),
+                String::new(),
+            );
+        },
+    );
+}
+
+/// What the proof wrote goes with its workspace: nobody is asked to record it.
+fn report(context: &RunContext, attempt: &AttemptId, landing: u32, ending: Ending, tail: String) {
+    remove_scratch(context, attempt);
+    context.report(Event::LandingProved {
+        attempt: attempt.clone(),
+        landing,
+        proof: ProofEnd {
+            ending,
+            tail,
+            passed_in_workspace: false,
+        },
+    });
+}
+
+/// Moves `onto` to the candidate.
+pub(crate) fn publish(
+    context: &RunContext,
+    attempt: &AttemptId,
+    landing: u32,
+    onto: &str,
+    candidate: &Candidate,
+) {
+    let published = vcs_candidate(candidate).and_then(|candidate| {
+        context
+            .vcs_gate
+            .pass(|| context.vcs.publish(onto, &candidate))
+    });
+    let publication = match published {
+        Ok(mesh_vcs::Publication::Moved) => Publication::Moved {
+            commit: candidate.to.clone(),
+        },
+        Ok(mesh_vcs::Publication::TargetMoved { .. }) => Publication::TargetMoved,
+        Ok(mesh_vcs::Publication::CheckedOut { at }) => Publication::Refused {
+            reason: checked_out(onto, &at),
+        },
+        Err(error) => Publication::Refused {
+            reason: error.to_string(),
+        },
+    };
+    context.report(Event::Published {
+        attempt: attempt.clone(),
+        landing,
+        publication,
+    });
+}
+
+/// Drops what was made for a candidate that does not land.
+pub(crate) fn withdraw(context: &RunContext, attempt: &AttemptId, candidate: &Candidate) {
+    end_leftovers(context, attempt);
+    remove_scratch(context, attempt);
+    let withdrawn = vcs_candidate(candidate)
+        .and_then(|candidate| context.vcs_gate.pass(|| context.vcs.withdraw(&candidate)));
+    if let Err(error) = withdrawn {
+        tracing::warn!(%attempt, %error, "copies of a result that did not land stay as visible commits");
     }
 }
 
-/// Ends the landing that a coordinator of before began: its proof holds the lock that this one's needs.
-fn end_leftovers(context: &RunContext, attempt: &AttemptId) {
+/// Ends the processes of a landing that was begun before.
+pub(crate) fn end_leftovers(context: &RunContext, attempt: &AttemptId) {
     let process = context.run_dir.attempt(attempt).landing_proof();
+    if !process.path().is_dir() {
+        return;
+    }
     for folder in [process.setup().path(), process.path()] {
         stop::end(folder);
     }
     process::end_orphans(context, attempt, process.path());
+}
+
+/// The workspace in which the integrated tree is proved.
+fn scratch(context: &RunContext, attempt: &AttemptId, parents: Vec<CommitId>) -> NewWorkspace {
+    let (task, number) = (attempt.task.as_str(), attempt.number);
+    let folder = format!(
+        "{}+land+{}",
+        name::workspace_folder(task, number),
+        context.run
+    );
+    NewWorkspace {
+        name: format!("{}+land", name::workspace_name(&context.run, task, number)),
+        path: context.vcs.workspaces_root().join(folder),
+        parents,
+        message: String::new(),
+    }
+}
+
+fn remove_scratch(context: &RunContext, attempt: &AttemptId) {
+    let new = scratch(context, attempt, Vec::new());
+    let removed = context
+        .vcs_gate
+        .pass(|| prove::discard_if_there(context, &new));
+    if let Err(error) = removed {
+        tracing::warn!(%attempt, %error, "the workspace of a landing was not removed");
+    }
+}
+
+fn id(commit: &Commit) -> Result<CommitId, VcsError> {
+    CommitId::new(commit.0.clone())
+}
+
+fn commit(id: &CommitId) -> Commit {
+    Commit(id.as_str().to_owned())
+}
+
+fn vcs_candidate(candidate: &Candidate) -> Result<mesh_vcs::Candidate, VcsError> {
+    Ok(mesh_vcs::Candidate {
+        from: id(&candidate.from)?,
+        to: id(&candidate.to)?,
+        copies: candidate.copies.iter().map(id).collect::<Result<_, _>>()?,
+    })
 }

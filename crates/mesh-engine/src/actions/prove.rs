@@ -193,23 +193,32 @@ fn fresh_workspace(context: &RunContext, proof: &Proof) -> Result<NewWorkspace, 
 
 fn add_fresh_workspace(context: &RunContext, proof: &Proof) -> Result<Workspace, VcsError> {
     let new = fresh_workspace(context, proof)?;
-    context.vcs_gate.pass(|| {
-        if let Some(left) = context.vcs.workspace(&new.name)? {
-            context.vcs.discard(&left)?;
-        }
-        context.vcs.add_workspace(&new)
-    })
+    context.vcs_gate.pass(|| add_anew(context, &new))
+}
+
+/// Makes a workspace for a proof; one that a coordinator before this one left is removed first.
+pub(crate) fn add_anew(context: &RunContext, new: &NewWorkspace) -> Result<Workspace, VcsError> {
+    discard_if_there(context, new)?;
+    context.vcs.add_workspace(new)
+}
+
+/// Removes a workspace that a proof was run in, and what is left of one.
+pub(crate) fn discard_if_there(context: &RunContext, new: &NewWorkspace) -> Result<(), VcsError> {
+    match context.vcs.workspace(&new.name)? {
+        Some(workspace) => context.vcs.discard(&workspace),
+        None if new.path.symlink_metadata().is_ok() => context.vcs.remove(&Workspace {
+            name: new.name.clone(),
+            path: new.path.clone(),
+            parents: new.parents.clone(),
+            conflicted: Vec::new(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn remove_fresh_workspace(context: &RunContext, proof: &Proof) {
-    let removed = fresh_workspace(context, proof).and_then(|new| {
-        context
-            .vcs_gate
-            .pass(|| match context.vcs.workspace(&new.name)? {
-                Some(workspace) => context.vcs.discard(&workspace),
-                None => Ok(()),
-            })
-    });
+    let removed = fresh_workspace(context, proof)
+        .and_then(|new| context.vcs_gate.pass(|| discard_if_there(context, &new)));
     if let Err(error) = removed {
         tracing::warn!(attempt = %proof.attempt, %error, "the fresh workspace of a proof was not removed");
     }
@@ -259,7 +268,7 @@ fn process_dir(context: &RunContext, proof: &Proof, role: Role) -> ProcessDir {
     let attempt = context.run_dir.attempt(&proof.attempt);
     match role {
         Role::CleanProof => attempt.clean_proof(),
-        Role::Agent | Role::Proof => attempt.proof(),
+        Role::Agent | Role::Proof | Role::LandingProof => attempt.proof(),
     }
 }
 

@@ -114,13 +114,16 @@ fn make_workspace(
     for need in &order.needs {
         parents.push(CommitId::new(need.commit.0.clone()).map_err(could_not)?);
     }
+    if let Some(onto) = &order.onto {
+        parents.push(context.vcs.target(onto).map_err(could_not)?);
+    }
     let title = context
         .details(&order.attempt.task)
         .map(|details| details.title)
         .unwrap_or_default();
     let workspace = context.vcs_gate.pass(|| {
         // Without needs there is nothing to reduce, and no call to make.
-        let parents = if order.needs.is_empty() {
+        let parents = if order.needs.is_empty() && order.onto.is_none() {
             parents
         } else {
             context.vcs.heads(&parents)?

@@ -82,7 +82,7 @@ pub(super) fn close(
     let request = Request::Stop { now: true };
     let decisions = std::iter::once(Decision::Drain).chain(interrupts).collect();
     record(state, Event::Requested { request }, decisions)?;
-    let finalizing = |task: &TaskState| task.finalizing.iter().map(|(number, _)| *number).collect();
+    let finalizing = |task: &TaskState| task.finalizing.iter().map(|end| end.attempt).collect();
     for attempt in attempts(state, finalizing) {
         let delivery = Delivery::Kept;
         record(state, Event::Finalized { attempt, delivery }, Vec::new())?;

@@ -58,6 +58,8 @@ pub struct World {
     pub watch: Box<dyn Observer>,
     /// The version that is written into the journal.
     pub mesh_version: String,
+    /// Listens to signals until the run does.
+    pub opening: Listener,
 }
 
 /// A new run, ready to begin: everything is resolved and confirmed.
@@ -172,10 +174,24 @@ pub fn end(mesh_dir: MeshDir, run: RunId, world: World) -> Result<Resumed, Engin
     take_up(mesh_dir, run, world, ResumeMode::End)
 }
 
+/// Takes a run up that has ended, to put results of it onto a target. Nothing else of it is begun.
+///
+/// # Errors
+/// [`EngineError`]; the target does not exist.
+pub fn land(
+    mesh_dir: MeshDir,
+    run: RunId,
+    world: World,
+    request: Request,
+) -> Result<Resumed, EngineError> {
+    take_up(mesh_dir, run, world, ResumeMode::Land(request))
+}
+
 /// What a run is taken up for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 enum ResumeMode {
     GoOn { trust_outside: bool },
+    Land(Request),
     End,
 }
 
@@ -188,9 +204,12 @@ fn take_up(
     let run_dir = mesh_dir.run(&run);
     let setup = read_setup(&mesh_journal::read_header(&run_dir.journal())?)?;
     let vcs = open_vcs(&setup, &run, &world.ours, None)?;
+    if let ResumeMode::Land(Request::Land { onto, .. }) = &mode {
+        vcs.target(onto)?;
+    }
     let locks = Locks::take(&setup, &vcs)?;
     let mend = match mode {
-        ResumeMode::GoOn { .. } => Mend::Complete,
+        ResumeMode::GoOn { .. } | ResumeMode::Land(_) => Mend::Complete,
         ResumeMode::End => Mend::Cut,
     };
     let (mut journal, contents) = Journal::open_to_append(&run_dir.journal(), mend)?;
@@ -214,7 +233,8 @@ fn take_up(
     }
     journal.publish()?;
     let nothing = match mode {
-        ResumeMode::GoOn {
+        ResumeMode::Land(_)
+        | ResumeMode::GoOn {
             trust_outside: true,
         } => false,
         ResumeMode::GoOn { .. } => has_nothing_to_do(&state, latest, &run_dir),
@@ -273,12 +293,16 @@ fn take_up(
     engine.watch.note(&recovered.sentence());
     engine.take(&Event::Refreshed { change: Ok(change) })?;
     engine.take_requests()?;
-    if let ResumeMode::GoOn { trust_outside } = mode {
-        if trust_outside {
-            let request = Request::TrustOutside;
-            engine.take(&Event::Requested { request })?;
+    match mode {
+        ResumeMode::GoOn { trust_outside } => {
+            if trust_outside {
+                let request = Request::TrustOutside;
+                engine.take(&Event::Requested { request })?;
+            }
+            engine.take(&Event::Reopened)?;
         }
-        engine.take(&Event::Reopened)?;
+        ResumeMode::Land(request) => engine.take(&Event::Requested { request })?,
+        ResumeMode::End => {}
     }
     engine.resumed = false;
     let finished = engine.run()?;
@@ -363,6 +387,7 @@ fn assemble(
         let _ = signals.send(Input::Signal(signal));
     });
     let listener = listener.map_err(EngineError::system)?;
+    drop(world.opening);
     control::watch(&parts.run_dir.control(), sender.clone()).map_err(EngineError::system)?;
     let base = parts
         .setup
@@ -396,8 +421,6 @@ fn assemble(
         samples: Mutex::default(),
         notes: Mutex::new(Vec::new()),
         shared: Mutex::new(seen),
-        landing: Mutex::new(()),
-        not_landed: Mutex::default(),
         kept: Mutex::default(),
     };
     let engine = Engine {

@@ -283,7 +283,7 @@ impl BdSource {
             Outcome::Interrupted | Outcome::Skipped(_) => AttemptOutcome::Stopped(&why),
         };
         let notes: Vec<String> = match report.delivery {
-            Delivery::Kept => Vec::new(),
+            Delivery::Kept | Delivery::Queued => Vec::new(),
             Delivery::Landed { commit } => vec![format!("landed as {commit}")],
             Delivery::NotLanded { reason } => vec![format!("not landed: {reason}")],
         };

@@ -233,7 +233,7 @@ fn verified_text(report: &AttemptReport<'_>) -> String {
         .map(|commit| format!(", commit {commit}"))
         .unwrap_or_default();
     let delivery = match report.delivery {
-        Delivery::Kept => String::new(),
+        Delivery::Kept | Delivery::Queued => String::new(),
         Delivery::Landed { commit } => format!(", landed as {commit}"),
         Delivery::NotLanded { reason } => format!(", not landed: {reason}"),
     };

@@ -7,6 +7,7 @@ use mesh_core::evidence::{
     Unrecorded,
 };
 use mesh_core::id::{LockGroup, SlotId};
+use mesh_core::landing::{Candidate, Integration, Publication};
 use mesh_core::plan::Plan;
 use mesh_core::policy::Policy;
 use mesh_core::task::{Eligibility, Task};
@@ -119,8 +120,53 @@ fn events_with_variants() -> Vec<Event> {
             evidence: Ok(evidence("c1", &[], proof)),
         });
     }
+    let integrations = [
+        Integration::Candidate(candidate()),
+        Integration::AlreadyThere {
+            commit: commit("c9"),
+        },
+        Integration::Conflict {
+            paths: vec!["a b".to_owned()],
+        },
+        Integration::Refused {
+            reason: "checked out".to_owned(),
+        },
+    ];
+    for integration in integrations {
+        events.push(Event::Integrated {
+            attempt: one(),
+            landing: 4,
+            integration,
+        });
+    }
+    events.push(Event::LandingProved {
+        attempt: one(),
+        landing: 4,
+        proof: ProofEnd {
+            ending: Ending::Exited(1),
+            tail: "red".to_owned(),
+            passed_in_workspace: false,
+        },
+    });
+    let publications = [
+        Publication::Moved {
+            commit: commit("c9"),
+        },
+        Publication::TargetMoved,
+        Publication::Refused {
+            reason: "checked out".to_owned(),
+        },
+    ];
+    for publication in publications {
+        events.push(Event::Published {
+            attempt: one(),
+            landing: 4,
+            publication,
+        });
+    }
     let deliveries = [
         Delivery::Kept,
+        Delivery::Queued,
         Delivery::Landed {
             commit: commit("c9"),
         },
@@ -142,10 +188,22 @@ fn events_with_variants() -> Vec<Event> {
             with_dependents: true,
         },
         Request::Skip { task: id("t") },
+        Request::Land {
+            tasks: vec![id("t")],
+            onto: "main".to_owned(),
+        },
         Request::TrustOutside,
     ];
     events.extend(requests.map(|request| Event::Requested { request }));
     events
+}
+
+fn candidate() -> Candidate {
+    Candidate {
+        from: commit("c7"),
+        to: commit("c8"),
+        copies: vec![commit("c8")],
+    }
 }
 
 /// A plan with every standing, under a policy with every field set.
@@ -197,6 +255,7 @@ fn begun() -> Event {
         proof_limit: Span::minutes(3),
         quick_limit: Span::seconds(4),
         trust_outside: true,
+        land: Some("main".to_owned()),
         refresh: true,
         allow_no_validation: true,
         ..Policy::with_concurrency(3)
@@ -241,6 +300,9 @@ pub(crate) fn event_kind(event: &Event) -> usize {
         Event::Requested { .. } => 13,
         Event::Concluded => 14,
         Event::Noticed { .. } => 15,
+        Event::Integrated { .. } => 16,
+        Event::LandingProved { .. } => 17,
+        Event::Published { .. } => 18,
     }
 }
 
@@ -267,6 +329,24 @@ pub(crate) fn every_decision() -> Vec<Decision> {
             attempt: one(),
             commit: commit("c1"),
             self_checked: false,
+        },
+        Decision::Land { attempt: one() },
+        Decision::ProveLanding { attempt: one() },
+        Decision::Publish { attempt: one() },
+        Decision::StopLanding { attempt: one() },
+        Decision::EndLanding {
+            attempt: one(),
+            delivery: Delivery::NotLanded {
+                reason: "conflict".to_owned(),
+            },
+        },
+        Decision::GiveBack {
+            attempt: one(),
+            failure: Failure::new(FailureClass::Conflict, "conflicts with main in a"),
+        },
+        Decision::QueueLandings {
+            attempts: vec![one()],
+            onto: "main".to_owned(),
         },
         Decision::Question {
             attempt: one(),
@@ -364,5 +444,12 @@ pub(crate) fn decision_kind(decision: &Decision) -> usize {
         Decision::Continue => 21,
         Decision::RecordingFailed { .. } => 22,
         Decision::TrustOutside => 23,
+        Decision::Land { .. } => 24,
+        Decision::ProveLanding { .. } => 25,
+        Decision::Publish { .. } => 26,
+        Decision::StopLanding { .. } => 27,
+        Decision::EndLanding { .. } => 28,
+        Decision::GiveBack { .. } => 29,
+        Decision::QueueLandings { .. } => 30,
     }
 }

@@ -5,6 +5,7 @@ use mesh_core::id::SlotId;
 use mesh_core::task::Commit;
 use serde::{Deserialize, Serialize};
 
+use super::event::DeliveryWire;
 use super::names::{AttemptWire, FailureWire, task_id, task_ids, texts_of};
 use super::{WireError, is_false};
 
@@ -46,6 +47,30 @@ pub(super) enum DecisionWire {
         commit: String,
         #[serde(default, skip_serializing_if = "is_false")]
         self_checked: bool,
+    },
+    Land {
+        attempt: AttemptWire,
+    },
+    ProveLanding {
+        attempt: AttemptWire,
+    },
+    Publish {
+        attempt: AttemptWire,
+    },
+    StopLanding {
+        attempt: AttemptWire,
+    },
+    EndLanding {
+        attempt: AttemptWire,
+        delivery: DeliveryWire,
+    },
+    GiveBack {
+        attempt: AttemptWire,
+        failure: FailureWire,
+    },
+    QueueLandings {
+        attempts: Vec<AttemptWire>,
+        onto: String,
     },
     RecordingFailed {
         attempt: AttemptWire,
@@ -217,6 +242,30 @@ impl From<&Decision> for DecisionWire {
                 commit: commit.0.clone(),
                 self_checked: *self_checked,
             },
+            Decision::Land { attempt } => DecisionWire::Land {
+                attempt: attempt.into(),
+            },
+            Decision::ProveLanding { attempt } => DecisionWire::ProveLanding {
+                attempt: attempt.into(),
+            },
+            Decision::Publish { attempt } => DecisionWire::Publish {
+                attempt: attempt.into(),
+            },
+            Decision::StopLanding { attempt } => DecisionWire::StopLanding {
+                attempt: attempt.into(),
+            },
+            Decision::EndLanding { attempt, delivery } => DecisionWire::EndLanding {
+                attempt: attempt.into(),
+                delivery: delivery.into(),
+            },
+            Decision::GiveBack { attempt, failure } => DecisionWire::GiveBack {
+                attempt: attempt.into(),
+                failure: failure.into(),
+            },
+            Decision::QueueLandings { attempts, onto } => DecisionWire::QueueLandings {
+                attempts: attempts.iter().map(Into::into).collect(),
+                onto: onto.clone(),
+            },
             Decision::RecordingFailed {
                 attempt,
                 failure,
@@ -323,6 +372,33 @@ impl TryFrom<DecisionWire> for Decision {
                 attempt: attempt.try_into()?,
                 commit: Commit(commit),
                 self_checked,
+            },
+            DecisionWire::Land { attempt } => Decision::Land {
+                attempt: attempt.try_into()?,
+            },
+            DecisionWire::ProveLanding { attempt } => Decision::ProveLanding {
+                attempt: attempt.try_into()?,
+            },
+            DecisionWire::Publish { attempt } => Decision::Publish {
+                attempt: attempt.try_into()?,
+            },
+            DecisionWire::StopLanding { attempt } => Decision::StopLanding {
+                attempt: attempt.try_into()?,
+            },
+            DecisionWire::EndLanding { attempt, delivery } => Decision::EndLanding {
+                attempt: attempt.try_into()?,
+                delivery: delivery.into(),
+            },
+            DecisionWire::GiveBack { attempt, failure } => Decision::GiveBack {
+                attempt: attempt.try_into()?,
+                failure: failure.try_into()?,
+            },
+            DecisionWire::QueueLandings { attempts, onto } => Decision::QueueLandings {
+                attempts: attempts
+                    .into_iter()
+                    .map(TryInto::try_into)
+                    .collect::<Result<_, _>>()?,
+                onto,
             },
             DecisionWire::RecordingFailed {
                 attempt,

@@ -7,6 +7,7 @@ use mesh_core::time::Millis;
 use serde::{Deserialize, Serialize};
 
 use super::findings::{EndingWire, FindingsWire, ProofEndWire};
+use super::landing::{IntegrationWire, PublicationWire};
 use super::names::{AttemptWire, FailureWire, task_id, task_ids, texts_of};
 use super::plan::{PolicyWire, TaskWire, plan_from_wire, tasks_from_wire, tasks_to_wire};
 use super::{WireError, is_false};
@@ -55,6 +56,21 @@ pub(super) enum EventWire {
     Proved {
         attempt: AttemptWire,
         proof: ProofEndWire,
+    },
+    Integrated {
+        attempt: AttemptWire,
+        landing: u32,
+        integration: IntegrationWire,
+    },
+    LandingProved {
+        attempt: AttemptWire,
+        landing: u32,
+        proof: ProofEndWire,
+    },
+    Published {
+        attempt: AttemptWire,
+        landing: u32,
+        publication: PublicationWire,
     },
     Settled {
         attempt: AttemptWire,
@@ -107,6 +123,7 @@ struct TakenWire {
 pub(super) enum DeliveryWire {
     #[default]
     Kept,
+    Queued,
     Landed {
         commit: String,
     },
@@ -119,6 +136,7 @@ impl From<&Delivery> for DeliveryWire {
     fn from(delivery: &Delivery) -> Self {
         match delivery {
             Delivery::Kept => DeliveryWire::Kept,
+            Delivery::Queued => DeliveryWire::Queued,
             Delivery::Landed { commit } => DeliveryWire::Landed {
                 commit: commit.0.clone(),
             },
@@ -133,6 +151,7 @@ impl From<DeliveryWire> for Delivery {
     fn from(wire: DeliveryWire) -> Self {
         match wire {
             DeliveryWire::Kept => Delivery::Kept,
+            DeliveryWire::Queued => Delivery::Queued,
             DeliveryWire::Landed { commit } => Delivery::Landed {
                 commit: Commit(commit),
             },
@@ -157,6 +176,11 @@ pub(crate) enum RequestWire {
     Skip {
         task: String,
     },
+    Land {
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tasks: Vec<String>,
+        onto: String,
+    },
     TrustOutside,
 }
 
@@ -173,6 +197,10 @@ impl From<&Request> for RequestWire {
             },
             Request::Skip { task } => RequestWire::Skip {
                 task: task.to_string(),
+            },
+            Request::Land { tasks, onto } => RequestWire::Land {
+                tasks: texts_of(tasks),
+                onto: onto.clone(),
             },
             Request::TrustOutside => RequestWire::TrustOutside,
         }
@@ -193,6 +221,10 @@ impl TryFrom<RequestWire> for Request {
             },
             RequestWire::Skip { task } => Request::Skip {
                 task: task_id(task, "request.task")?,
+            },
+            RequestWire::Land { tasks, onto } => Request::Land {
+                tasks: task_ids(tasks, "request.tasks")?,
+                onto,
             },
             RequestWire::TrustOutside => Request::TrustOutside,
         })
@@ -287,6 +319,33 @@ impl From<&Event> for EventWire {
                 attempt: attempt.into(),
                 proof: proof.into(),
             },
+            Event::Integrated {
+                attempt,
+                landing,
+                integration,
+            } => EventWire::Integrated {
+                attempt: attempt.into(),
+                landing: *landing,
+                integration: integration.into(),
+            },
+            Event::LandingProved {
+                attempt,
+                landing,
+                proof,
+            } => EventWire::LandingProved {
+                attempt: attempt.into(),
+                landing: *landing,
+                proof: proof.into(),
+            },
+            Event::Published {
+                attempt,
+                landing,
+                publication,
+            } => EventWire::Published {
+                attempt: attempt.into(),
+                landing: *landing,
+                publication: publication.into(),
+            },
             Event::Finalized { attempt, delivery } => EventWire::Settled {
                 attempt: attempt.into(),
                 delivery: delivery.into(),
@@ -369,6 +428,33 @@ impl TryFrom<EventWire> for Event {
             EventWire::Proved { attempt, proof } => Event::Proved {
                 attempt: attempt.try_into()?,
                 proof: proof.into(),
+            },
+            EventWire::Integrated {
+                attempt,
+                landing,
+                integration,
+            } => Event::Integrated {
+                attempt: attempt.try_into()?,
+                landing,
+                integration: integration.into(),
+            },
+            EventWire::LandingProved {
+                attempt,
+                landing,
+                proof,
+            } => Event::LandingProved {
+                attempt: attempt.try_into()?,
+                landing,
+                proof: proof.into(),
+            },
+            EventWire::Published {
+                attempt,
+                landing,
+                publication,
+            } => Event::Published {
+                attempt: attempt.try_into()?,
+                landing,
+                publication: publication.into(),
             },
             EventWire::Settled { attempt, delivery } => Event::Finalized {
                 attempt: attempt.try_into()?,

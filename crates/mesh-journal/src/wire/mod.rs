@@ -8,6 +8,7 @@
 mod decision;
 mod event;
 mod findings;
+mod landing;
 mod names;
 mod plan;
 
@@ -27,7 +28,7 @@ pub(crate) use event::RequestWire;
 pub(crate) use names::{NeedWire, task_id};
 
 /// The format that is written. Files of a lower or equal number are read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What the first line of a journal says.
 #[derive(Debug, Clone, PartialEq)]

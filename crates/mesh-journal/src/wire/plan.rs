@@ -177,6 +177,8 @@ pub(super) struct PolicyWire {
     refresh: bool,
     #[serde(default, skip_serializing_if = "is_false")]
     trust_outside: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    land: Option<String>,
     #[serde(default, skip_serializing_if = "is_false")]
     allow_no_validation: bool,
 }
@@ -214,6 +216,7 @@ impl From<&Policy> for PolicyWire {
             proof_limit_ms: Some(policy.proof_limit.0),
             quick_limit_ms: Some(policy.quick_limit.0),
             trust_outside: policy.trust_outside,
+            land: policy.land.clone(),
             soft_limit_ms: policy.soft_limit.map(|limit| limit.0),
             refresh: policy.refresh,
             allow_no_validation: policy.allow_no_validation,
@@ -235,6 +238,7 @@ impl TryFrom<PolicyWire> for Policy {
             proof_limit: limit(wire.proof_limit_ms, usual.proof_limit),
             quick_limit: limit(wire.quick_limit_ms, usual.quick_limit),
             trust_outside: wire.trust_outside,
+            land: wire.land,
             concurrency: wire.concurrency,
             rank,
             picks: task_ids(wire.picks, "picks")?,

@@ -25,7 +25,7 @@ fn every_kind_of_event_comes_back() {
         assert_eq!(round_trip(&event, &[]).event, event);
         kinds.insert(sample::event_kind(&event));
     }
-    assert_eq!(kinds, (0..16).collect());
+    assert_eq!(kinds, (0..19).collect());
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn every_kind_of_decision_comes_back() {
     let decisions = sample::every_decision();
     assert_eq!(round_trip(&Event::Tick, &decisions).decisions, decisions);
     let kinds: BTreeSet<usize> = decisions.iter().map(sample::decision_kind).collect();
-    assert_eq!(kinds, (0..24).collect());
+    assert_eq!(kinds, (0..31).collect());
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn an_error_names_the_field() {
         "failure.class: unknown failure class `bored`",
     );
     check(&line(r#""event":{"is":"danced"}"#), "danced");
-    check(r#"{"v":2,"strange":true}"#, "format 2");
+    check(r#"{"v":3,"strange":true}"#, "format 3");
     check(r#"{"v":1,"n":1"#, "not JSON");
 }
 
@@ -159,6 +159,7 @@ prop_compose! {
             refresh: flags.0,
             allow_no_validation: flags.1,
             trust_outside: flags.2,
+            land: flags.0.then(|| "main".to_owned()),
             start_limit: limits.0.map(Span),
             preparation_limit: Span(limits.1),
             recording_limit: Span(limits.2),
@@ -176,6 +177,7 @@ mod texts {
     use mesh_core::event::{Delivery, StartFailure};
     use mesh_core::evidence::{BlockReading, ChangedClaim, Ending, Evidence, ProofChoice};
     use mesh_core::id::AttemptId;
+    use mesh_core::landing::{Integration, Publication};
 
     pub(super) struct Filling {
         pub(super) texts: Vec<String>,
@@ -263,10 +265,44 @@ mod texts {
                     self.ending(&mut proof.ending);
                     proof.tail = self.text();
                 }
+                Event::Integrated {
+                    attempt,
+                    integration,
+                    ..
+                } => {
+                    *attempt = id;
+                    match integration {
+                        Integration::Candidate(candidate) => {
+                            candidate.from = self.commit();
+                            candidate.to = self.commit();
+                            candidate.copies = vec![self.commit()];
+                        }
+                        Integration::AlreadyThere { commit } => *commit = self.commit(),
+                        Integration::Conflict { paths } => *paths = self.texts.clone(),
+                        Integration::Refused { reason } => *reason = self.text(),
+                    }
+                }
+                Event::LandingProved { attempt, proof, .. } => {
+                    *attempt = id;
+                    self.ending(&mut proof.ending);
+                    proof.tail = self.text();
+                }
+                Event::Published {
+                    attempt,
+                    publication,
+                    ..
+                } => {
+                    *attempt = id;
+                    match publication {
+                        Publication::Moved { commit } => *commit = self.commit(),
+                        Publication::TargetMoved => {}
+                        Publication::Refused { reason } => *reason = self.text(),
+                    }
+                }
                 Event::Finalized { attempt, delivery } => {
                     *attempt = id;
                     match delivery {
-                        Delivery::Kept => {}
+                        Delivery::Kept | Delivery::Queued => {}
                         Delivery::Landed { commit } => *commit = self.commit(),
                         Delivery::NotLanded { reason } => *reason = self.text(),
                     }

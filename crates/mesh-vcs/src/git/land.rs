@@ -1,10 +1,9 @@
 //! Putting a result onto a branch: in objects that no ref names, proved in a scratch worktree, published by compare-and-swap.
 
-use super::{Git, merge, parse, worktree};
+use super::{Git, merge, parse};
 use crate::call::{Span, args};
 use crate::error::VcsError;
-use crate::folder;
-use crate::model::{CommitId, Integrated, Landed, Landing, NewWorkspace, Prove};
+use crate::model::{Candidate, CommitId, Integration, Landing, Publication};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::PoisonError;
@@ -51,41 +50,35 @@ fn checked_out_at(git: &Git, name: &str) -> Result<Option<PathBuf>, VcsError> {
         .map(|tree| tree.path))
 }
 
-/// See [`crate::Repository::land`].
-pub(super) fn land(
-    git: &Git,
-    landing: &Landing,
-    prove: &mut Prove<'_>,
-) -> Result<Landed, VcsError> {
+/// See [`crate::Repository::integrate`].
+pub(super) fn integrate(git: &Git, landing: &Landing) -> Result<Integration, VcsError> {
     let name = branch(git, &landing.target)?;
     let from = self::target(git, &landing.target)?;
     if let Some(at) = checked_out_at(git, &name)? {
-        return Ok(Landed::CheckedOut { at });
+        return Ok(Integration::CheckedOut { at });
     }
     let own = range(git, &landing.tip, &landing.without)?;
     if git.is_in_any(&landing.tip, std::slice::from_ref(&from))? || own.is_empty() {
-        return Ok(Landed::AlreadyThere { at: from });
+        return Ok(Integration::AlreadyThere { at: from });
     }
     let above = range(git, &landing.tip, std::slice::from_ref(&from))?;
     let straight = above == own && git.is_in_any(&from, std::slice::from_ref(&landing.tip))?;
-    let (to, commits) = if straight {
-        (
-            landing.tip.clone(),
-            own.into_iter().map(|one| one.commit).collect(),
-        )
+    let copies = if straight {
+        Vec::new()
     } else {
         match copy(git, &own, landing, &from)? {
-            Copied::Conflict(paths) => return Ok(Landed::Conflict { paths }),
-            Copied::Commits(commits) => match commits.last().cloned() {
-                Some(last) => (last, commits),
-                None => return Ok(Landed::AlreadyThere { at: from }),
-            },
+            Copied::Conflict(paths) => return Ok(Integration::Conflict { paths }),
+            Copied::Commits(commits) if commits.is_empty() => {
+                return Ok(Integration::AlreadyThere { at: from });
+            }
+            Copied::Commits(commits) => commits,
         }
     };
-    if let Err(reason) = prove_in_scratch(git, landing, &to, straight, prove)? {
-        return Ok(Landed::ProofFailed { reason });
-    }
-    publish(git, landing, &name, from, to, commits)
+    Ok(Integration::Candidate(Candidate {
+        from,
+        to: copies.last().unwrap_or(&landing.tip).clone(),
+        copies,
+    }))
 }
 
 /// Commits that `tip` has and none of `without`, oldest first.
@@ -167,51 +160,26 @@ fn copy(
     Ok(Copied::Commits(made))
 }
 
-fn prove_in_scratch(
+/// See [`crate::Repository::publish`].
+pub(super) fn publish(
     git: &Git,
-    landing: &Landing,
-    commit: &CommitId,
-    unchanged: bool,
-    prove: &mut Prove<'_>,
-) -> Result<Result<(), String>, VcsError> {
-    let new = NewWorkspace {
-        name: landing.scratch_name.clone(),
-        path: landing.scratch_path.clone(),
-        parents: vec![commit.clone()],
-        message: String::new(),
-    };
-    let scratch = match worktree::add(git, &new) {
-        // One landing at a time, so it is what a killed one left.
-        Err(VcsError::NameTaken { .. } | VcsError::InTheWay { .. })
-            if new.path.join(".git").is_file() =>
-        {
-            worktree::forget(git, &new.name)?;
-            folder::remove(&git.workspaces_root, &new.path)?;
-            worktree::add(git, &new)?
-        }
-        added => added?,
-    };
-    let proved = prove(&Integrated {
-        path: &scratch.path,
-        commit,
-        unchanged,
-    });
-    worktree::forget(git, &scratch.name)?;
-    folder::remove(&git.workspaces_root, &scratch.path)?;
-    Ok(proved)
-}
-
-fn publish(
-    git: &Git,
-    landing: &Landing,
-    name: &str,
-    from: CommitId,
-    to: CommitId,
-    commits: Vec<CommitId>,
-) -> Result<Landed, VcsError> {
+    target: &str,
+    candidate: &Candidate,
+) -> Result<Publication, VcsError> {
+    let name = &branch(git, target)?;
+    let Candidate { from, to, .. } = candidate;
+    let found = position(git, name)?;
+    if let Some(now) = found.as_ref().filter(|now| *now != from) {
+        // A coordinator before this one may have moved it, and others gone on from there.
+        return Ok(if git.is_in_any(to, std::slice::from_ref(now))? {
+            Publication::Moved
+        } else {
+            Publication::TargetMoved { found }
+        });
+    }
     // Again: the proof may have taken long.
     if let Some(at) = checked_out_at(git, name)? {
-        return Ok(Landed::CheckedOut { at });
+        return Ok(Publication::CheckedOut { at });
     }
     let command = args![
         "update-ref",
@@ -221,21 +189,23 @@ fn publish(
         to.as_str(),
         from.as_str()
     ];
-    let moved = (landing.target.clone(), to.clone());
+    let moved = (target.to_owned(), to.clone());
     git.moved
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(moved);
     let answer = git.ask_at(&git.main_root, command, Span::Short, &[])?;
     let found = position(git, name)?;
-    if found.as_ref() == Some(&to) {
-        return Ok(Landed::Moved { from, to, commits });
+    if found.as_ref() == Some(to) {
+        return Ok(Publication::Moved);
     }
-    if found.as_ref() == Some(&from) {
+    if found.as_ref() == Some(from) {
         return Err(answer.failure());
     }
-    Ok(Landed::TargetMoved {
-        expected: from,
-        found,
-    })
+    Ok(Publication::TargetMoved { found })
+}
+
+/// See [`crate::Repository::withdraw`]. No ref names the copies: they go with the next collection.
+pub(super) fn withdraw(_: &Git, _: &Candidate) -> Result<(), VcsError> {
+    Ok(())
 }

@@ -8,8 +8,7 @@ use super::parse::Made;
 use super::{Jj, argv};
 use crate::call::Span;
 use crate::error::VcsError;
-use crate::folder;
-use crate::model::{CommitId, Integrated, Landed, Landing, NewWorkspace, Prove};
+use crate::model::{Candidate, CommitId, Integration, Landing, Publication};
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
@@ -39,8 +38,8 @@ fn at_main(jj: &Jj, command: Vec<std::ffi::OsString>) -> Result<(), VcsError> {
         .map(|_| ())
 }
 
-/// See [`crate::Repository::land`].
-pub(super) fn land(jj: &Jj, landing: &Landing, prove: &mut Prove<'_>) -> Result<Landed, VcsError> {
+/// See [`crate::Repository::integrate`].
+pub(super) fn integrate(jj: &Jj, landing: &Landing) -> Result<Integration, VcsError> {
     let from = target(jj, &landing.target)?;
     let own_revset = format!("({})..{}", argv::any_of(&landing.without), landing.tip);
     let own = jj.states(&own_revset)?;
@@ -49,7 +48,7 @@ pub(super) fn land(jj: &Jj, landing: &Landing, prove: &mut Prove<'_>) -> Result<
         .into_iter()
         .collect();
     if missing.is_empty() {
-        return Ok(Landed::AlreadyThere { at: from });
+        return Ok(Integration::AlreadyThere { at: from });
     }
     let above: BTreeSet<CommitId> = jj
         .commits(&format!("{from}..{}", landing.tip))?
@@ -63,18 +62,15 @@ pub(super) fn land(jj: &Jj, landing: &Landing, prove: &mut Prove<'_>) -> Result<
             .flat_map(|state| state.conflicted.iter().cloned())
             .collect();
         if own.iter().any(|state| state.conflict) {
-            return Ok(Landed::Conflict {
+            return Ok(Integration::Conflict {
                 paths: paths.into_iter().collect(),
             });
         }
-        let commits: Vec<CommitId> = own.into_iter().rev().map(|state| state.commit).collect();
-        let candidate = Candidate {
+        return Ok(Integration::Candidate(Candidate {
             from,
             to: landing.tip.clone(),
-            commits,
-            copied: false,
-        };
-        return prove_and_move(jj, landing, candidate, prove);
+            copies: Vec::new(),
+        }));
     }
     let answer = jj.on_store(argv::unpublished_duplicate(&own_revset, &from))?;
     let operation = super::parse::unpublished_operation(&answer.stderr())
@@ -85,7 +81,7 @@ pub(super) fn land(jj: &Jj, landing: &Landing, prove: &mut Prove<'_>) -> Result<
             .iter()
             .flat_map(|made| made.conflicted.iter().cloned())
             .collect();
-        return Ok(Landed::Conflict {
+        return Ok(Integration::Conflict {
             paths: paths.into_iter().collect(),
         });
     }
@@ -98,34 +94,23 @@ pub(super) fn land(jj: &Jj, landing: &Landing, prove: &mut Prove<'_>) -> Result<
     }
     // A result that landed as a copy before: the target has all of it, and another copy would be empty.
     if made.iter().all(|made| made.empty) {
-        return Ok(Landed::AlreadyThere { at: from });
+        return Ok(Integration::AlreadyThere { at: from });
     }
     jj.on_store(argv::integrate(&operation))?;
-    let commits: Vec<CommitId> = made.into_iter().rev().map(|made| made.commit).collect();
-    let tips = jj.commits(&format!("heads({})", argv::any_of(&commits)))?;
+    let copies: Vec<CommitId> = made.into_iter().rev().map(|made| made.commit).collect();
+    let tips = jj.commits(&format!("heads({})", argv::any_of(&copies)))?;
     let [to] = tips.as_slice() else {
-        drop_copies(jj, &commits);
+        abandon(jj, &copies)?;
         return Err(answer.unreadable(format!(
             "the copies have {} heads instead of one",
             tips.len()
         )));
     };
-    let candidate = Candidate {
+    Ok(Integration::Candidate(Candidate {
         from,
         to: to.clone(),
-        commits,
-        copied: true,
-    };
-    prove_and_move(jj, landing, candidate, prove)
-}
-
-/// What may become the target.
-struct Candidate {
-    from: CommitId,
-    to: CommitId,
-    commits: Vec<CommitId>,
-    /// Whether the commits are copies of ours, to be dropped again when they do not land.
-    copied: bool,
+        copies,
+    }))
 }
 
 /// See [`crate::Repository::target`].
@@ -146,86 +131,40 @@ pub(super) fn target(jj: &Jj, target: &str) -> Result<CommitId, VcsError> {
     }
 }
 
-fn prove_and_move(
-    jj: &Jj,
-    landing: &Landing,
-    candidate: Candidate,
-    prove: &mut Prove<'_>,
-) -> Result<Landed, VcsError> {
-    let result = prove_in_scratch(jj, landing, &candidate, prove).and_then(|proved| match proved {
-        Ok(()) => move_target(jj, landing, &candidate),
-        Err(reason) => Ok(Landed::ProofFailed { reason }),
-    });
-    if candidate.copied && !matches!(result, Ok(Landed::Moved { .. })) {
-        drop_copies(jj, &candidate.commits);
-    }
-    result
-}
-
-fn prove_in_scratch(
-    jj: &Jj,
-    landing: &Landing,
-    candidate: &Candidate,
-    prove: &mut Prove<'_>,
-) -> Result<Result<(), String>, VcsError> {
-    let new = NewWorkspace {
-        name: landing.scratch_name.clone(),
-        path: landing.scratch_path.clone(),
-        parents: vec![candidate.to.clone()],
-        message: String::new(),
-    };
-    let scratch = match super::workspace::add(jj, &new) {
-        // One landing at a time, so it is what a killed one left.
-        Err(VcsError::NameTaken { .. } | VcsError::InTheWay { .. })
-            if new.path.join(".jj").is_dir() =>
-        {
-            super::workspace::forget(jj, &new.name)?;
-            folder::remove(&jj.workspaces_root, &new.path)?;
-            super::workspace::add(jj, &new)?
-        }
-        added => added?,
-    };
-    let tree = Integrated {
-        path: &scratch.path,
-        commit: &candidate.to,
-        unchanged: !candidate.copied,
-    };
-    let proved = prove(&tree);
-    // What the proof wrote goes with the folder: jj is not asked to record it.
-    super::workspace::forget(jj, &scratch.name)?;
-    folder::remove(&jj.workspaces_root, &scratch.path)?;
-    Ok(proved)
-}
-
+/// See [`crate::Repository::publish`].
+///
 /// jj has no compare-and-swap for bookmarks. Three checks stand in for one: the target is read again just before; jj refuses to
 /// move it to anything but a descendant; and it is read again after, because of two racing moves both succeed and leave it split,
 /// in which case ours is taken back.
-fn move_target(jj: &Jj, landing: &Landing, candidate: &Candidate) -> Result<Landed, VcsError> {
-    let moved = |found: &[CommitId]| Landed::TargetMoved {
-        expected: candidate.from.clone(),
+pub(super) fn publish(
+    jj: &Jj,
+    target: &str,
+    candidate: &Candidate,
+) -> Result<Publication, VcsError> {
+    let moved = |found: &[CommitId]| Publication::TargetMoved {
         found: if let [one] = found {
             Some(one.clone())
         } else {
             None
         },
     };
-    let now = targets(jj, &landing.target)?;
+    let now = targets(jj, target)?;
     if now != [candidate.from.clone()] {
-        return Ok(moved(&now));
+        // A coordinator before this one may have moved it, and others gone on from there.
+        return match now.as_slice() {
+            [one] if jj.is_below(&candidate.to, one)? => Ok(Publication::Moved),
+            _ => Ok(moved(&now)),
+        };
     }
-    let moved_by_us = (landing.target.clone(), candidate.to.clone());
+    let moved_by_us = (target.to_owned(), candidate.to.clone());
     jj.moved
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(moved_by_us);
-    let set = at_main(jj, argv::bookmark_set(&landing.target, &candidate.to));
-    let now = targets(jj, &landing.target)?;
+    let set = at_main(jj, argv::bookmark_set(target, &candidate.to));
+    let now = targets(jj, target)?;
     if now == [candidate.to.clone()] {
-        return Ok(Landed::Moved {
-            from: candidate.from.clone(),
-            to: candidate.to.clone(),
-            commits: candidate.commits.clone(),
-        });
+        return Ok(Publication::Moved);
     }
     let others: Vec<CommitId> = now
         .iter()
@@ -234,7 +173,7 @@ fn move_target(jj: &Jj, landing: &Landing, candidate: &Candidate) -> Result<Land
         .collect();
     if now.len() > others.len() {
         if let [theirs] = others.as_slice() {
-            at_main(jj, argv::bookmark_set_back(&landing.target, theirs))?;
+            at_main(jj, argv::bookmark_set_back(target, theirs))?;
         }
         return Ok(moved(&others));
     }
@@ -244,11 +183,22 @@ fn move_target(jj: &Jj, landing: &Landing, candidate: &Candidate) -> Result<Land
     }
 }
 
-/// Copies that did not land. Nothing stands on them: they were made here, and the scratch workspace is gone.
-fn drop_copies(jj: &Jj, copies: &[CommitId]) {
-    if let Err(error) = jj.on_store(argv::abandon(&argv::any_of(copies))) {
-        tracing::warn!(%error, "copies of a result that did not land stay as visible commits");
+/// See [`crate::Repository::withdraw`]. What is gone already, or landed meanwhile, is left alone.
+pub(super) fn withdraw(jj: &Jj, candidate: &Candidate) -> Result<(), VcsError> {
+    if candidate.copies.is_empty() {
+        return Ok(());
     }
+    abandon(jj, &candidate.copies)
+}
+
+/// Never what lies below a bookmark: abandoning that would move the bookmark.
+fn abandon(jj: &Jj, copies: &[CommitId]) -> Result<(), VcsError> {
+    let present: Vec<String> = copies
+        .iter()
+        .map(|copy| format!("present({copy})"))
+        .collect();
+    let revset = format!("({}) ~ ::bookmarks()", present.join("|"));
+    jj.on_store(argv::abandon(&revset)).map(|_| ())
 }
 
 impl Jj {

@@ -4,6 +4,7 @@ pub(crate) mod clean;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod init;
+pub(crate) mod land;
 pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod report;
@@ -41,6 +42,7 @@ pub(crate) fn run(args: Args, shell: &mut Shell) -> Result<u8, CommandError> {
         Command::Report(args) => report::run(&args, &folder, shell),
         Command::Resume(args) => resume::run(&args, &folder, shell),
         Command::Stop(args) => stop::run(&args, &folder, shell),
+        Command::Land(args) => land::run(&args, &folder, shell),
         Command::Retry(args) => retry::run(&args, &folder, shell),
         Command::Skip(args) => skip::run(&args, &folder, shell),
         Command::Workspaces(args) => workspaces::run(&args, &folder, shell),

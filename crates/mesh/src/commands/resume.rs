@@ -9,6 +9,7 @@ use crate::commands::run_lookup::RunArgs;
 use crate::error::CommandError;
 use crate::inside;
 use crate::log;
+use crate::opening;
 use crate::report;
 use crate::ui::shell::Shell;
 
@@ -28,12 +29,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let (mesh_dir, run, run_dir) = args.run.find(folder)?;
     inside::refuse(&mesh_dir, "resume")?;
+    let opening = opening::listen()?;
     log::of_run(&mesh_dir, &run_dir);
     let ours: Env = std::env::vars_os().collect();
     let resumed = mesh_engine::resume(
         mesh_dir.clone(),
         run.clone(),
-        world(ours, shell),
+        world(ours, shell, opening),
         args.trust_outside,
     )?;
     if resumed.nothing {

@@ -11,12 +11,14 @@ use mesh_journal::{RunId, Timestamp};
 use mesh_plan::epic::Target;
 use mesh_proc::env::Env;
 use mesh_proc::shim::Launcher;
+use mesh_proc::signal::Listener;
 
 use crate::commands::run_lookup;
 use crate::error::CommandError;
 use crate::exit_code;
 use crate::inside;
 use crate::log;
+use crate::opening;
 use crate::report;
 use crate::run_setup;
 use crate::scope::{self, Scope, ScopeArgs};
@@ -45,6 +47,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     inside::refuse(&run_lookup::find_mesh_dir(folder)?, "run")?;
+    let opening = opening::listen()?;
     let run = RunId::generate(Timestamp(mesh_engine::unix_ms()));
     let mut scope = scope::read(&args.scope, folder, run.clone())?;
     mesh_engine::refuse_beside_unfinished(&MeshDir::of(&scope.root))?;
@@ -83,7 +86,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         ..scope.policy.clone()
     };
     let root = scope.root.clone();
-    let world = world(scope.ours.clone(), shell);
+    let world = world(scope.ours.clone(), shell, opening);
     let new = NewRun {
         run: run.clone(),
         setup,
@@ -104,12 +107,13 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
 }
 
 /// What every run gets from this process.
-pub(crate) fn world(ours: Env, shell: &Shell) -> World {
+pub(crate) fn world(ours: Env, shell: &Shell, opening: Listener) -> World {
     World {
         ours,
         launcher: Launcher::default(),
         watch: Box::new(Progress::new(shell.is_json())),
         mesh_version: env!("CARGO_PKG_VERSION").to_owned(),
+        opening,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::error::{CommandError, Kind};
 use crate::exit_code;
 use crate::inside;
 use crate::log;
+use crate::opening;
 use crate::scope;
 use crate::ui::shell::Shell;
 
@@ -166,6 +167,7 @@ fn end_ourselves(
     run_dir: &RunDir,
     shell: &mut Shell,
 ) -> Result<u8, CommandError> {
+    let opening = opening::listen()?;
     log::of_run(mesh_dir, run_dir);
     if read.lost.is_some() {
         // Closing such a run tells nobody of its agents, so they end first. Nobody can take it up meanwhile.
@@ -173,7 +175,7 @@ fn end_ourselves(
         end_trees(run, run_dir)?;
     }
     let ours: Env = std::env::vars_os().collect();
-    let ended = mesh_engine::end(mesh_dir.clone(), run.clone(), world(ours, shell));
+    let ended = mesh_engine::end(mesh_dir.clone(), run.clone(), world(ours, shell, opening));
     match ended.map_err(CommandError::from) {
         Ok(resumed) => {
             for note in &resumed.finished.notes {

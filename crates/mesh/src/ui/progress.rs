@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mesh_core::decision::Decision;
-use mesh_core::event::Event;
+use mesh_core::event::{Delivery, Event};
 use mesh_core::evidence::brief;
 use mesh_core::state::State;
 use mesh_core::task::Eligibility;
@@ -151,6 +151,18 @@ fn said(decision: &Decision) -> Option<String> {
                 ", which uses up no retry"
             }
         ),
+        Decision::EndLanding {
+            attempt,
+            delivery: Delivery::Landed { commit },
+        } => format!("{attempt} landed as {:.12}", commit.0),
+        Decision::EndLanding {
+            attempt,
+            delivery: Delivery::NotLanded { reason },
+        } => format!("{attempt} not landed: {}", brief(reason)),
+        Decision::GiveBack { attempt, failure } => format!(
+            "{attempt} not landed, its task is done again: {}",
+            brief(&failure.to_string())
+        ),
         Decision::Fail { attempt, failure } => {
             format!("{attempt} {}; given up", brief(&failure.to_string()))
         }
@@ -172,6 +184,12 @@ fn said(decision: &Decision) -> Option<String> {
         | Decision::SoftLimitExceeded { .. }
         | Decision::Inspect { .. }
         | Decision::Prove { .. }
+        | Decision::Land { .. }
+        | Decision::ProveLanding { .. }
+        | Decision::Publish { .. }
+        | Decision::StopLanding { .. }
+        | Decision::EndLanding { .. }
+        | Decision::QueueLandings { .. }
         | Decision::Refuse { .. }
         | Decision::RecordingFailed { .. }
         | Decision::TrustOutside

@@ -15,6 +15,7 @@ use mesh_proc::run::{Command, run as run_command};
 use crate::commands::run::world;
 use crate::error::{CommandError, Kind};
 use crate::log;
+use crate::opening;
 use crate::report;
 use crate::run_setup;
 use crate::scope::{self, ScopeArgs};
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let scope = scope::read(&scope_args, &repository, run.clone())?;
     let (agent, _) = run_setup::agent(&scope_args, &scope.config, &repository)?;
     let setup = scope.setup(&scope_args, agent);
-    let world = world(scope.ours.clone(), shell);
+    let world = world(scope.ours.clone(), shell, opening::listen()?);
     let new = NewRun {
         run: run.clone(),
         setup,

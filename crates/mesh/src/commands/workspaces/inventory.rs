@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use mesh_core::event::Delivery;
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::state::{Phase, RunEnd};
 use mesh_journal::RunId;
@@ -321,9 +322,13 @@ fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Removability, String) {
     let is_settling = task.is_some_and(|task| {
         task.finalizing
             .iter()
-            .any(|(number, _)| *number == attempt.number)
+            .any(|end| end.attempt == attempt.number)
     });
-    if state.current(attempt).is_some() || is_settling {
+    let is_queued = matches!(
+        task.map(|task| &task.phase),
+        Some(Phase::Verified { delivery: Delivery::Queued, attempt: verified, .. }) if *verified == attempt.number
+    );
+    if state.current(attempt).is_some() || is_settling || is_queued {
         return if facts.is_coordinated {
             (Removability::ShimHandle, "in use".to_owned())
         } else {
