@@ -18,7 +18,7 @@ on_each_vcs!(
 );
 
 /// `a` and `b` say different things in one line of a file that is there; others do what `rest` says.
-fn rivals(
+pub fn rivals(
     backends: Backends,
     jobs: &[Job],
     rest: impl Fn(&Fixture, &Job) -> Value,
@@ -32,12 +32,12 @@ fn rivals(
     Some((fixture, work))
 }
 
-fn says(text: &str) -> Value {
+pub fn says(text: &str) -> Value {
     json!({"write": {"path": "README.md", "text": format!("{text}\n")}})
 }
 
 /// The file as a commit has it.
-fn readme(fixture: &Fixture, commit: &str) -> String {
+pub fn readme(fixture: &Fixture, commit: &str) -> String {
     match fixture.backends.vcs {
         Vcs::Git => fixture.env.must(
             "git",
@@ -60,7 +60,7 @@ fn readme(fixture: &Fixture, commit: &str) -> String {
 }
 
 /// A branch or bookmark that is nowhere checked out.
-fn make_target(fixture: &Fixture) {
+pub fn make_target(fixture: &Fixture) {
     match fixture.backends.vcs {
         Vcs::Git => fixture.env.must("git", &["branch", "trunk"], &fixture.repo),
         Vcs::Jj => fixture.env.must(
@@ -77,7 +77,7 @@ fn a_result_that_conflicts_with_what_landed_is_kept(backends: Backends) {
         return;
     };
     make_target(&fixture);
-    fixture.configure("land = \"trunk\"\n[tracker]\nclose = \"landed\"\n");
+    fixture.configure("land = \"trunk\"\nretries = 0\n[tracker]\nclose = \"landed\"\n");
     let report = fixture.run(&work, 2, &[]).exits(0).object();
     let of = |key: &str| task(&report, work.id(key));
     let (landed, lost): (Vec<&str>, Vec<&str>) = ["a", "b"]
@@ -122,7 +122,7 @@ fn what_needs_a_result_that_did_not_land_is_not_landed(backends: Backends) {
         return;
     };
     make_target(&fixture);
-    fixture.configure("land = \"trunk\"\n");
+    fixture.configure("land = \"trunk\"\nretries = 0\n");
     let report = fixture.run(&work, 2, &[]).exits(0).object();
     let state = |key: &str| task(&report, work.id(key))["state"].clone();
     assert_ne!(state("a"), state("b"), "{report:#}");

@@ -22,6 +22,7 @@ mod interrupts;
 mod json;
 mod kept;
 mod kill;
+mod landing;
 mod left;
 mod log;
 mod mesh_log;

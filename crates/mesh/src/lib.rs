@@ -1,4 +1,4 @@
-//! The programs: arguments, configuration, output. One file a subcommand.
+//! The programs: arguments, configuration, output. One file per subcommand.
 //!
 //! What must never be here: a decision about a task, a parser of another program's answer, a write to the tracker or the
 //! repository that does not go through the engine.

@@ -11,6 +11,11 @@ use crate::exit_code;
 
 /// Listens until it is dropped. It also takes the place of signals that a shell had this process ignore, as it does for commands
 /// in the background of a script: a run that is asked to end in its first seconds has to hear that.
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "the main thread waits for a call or for a person, and the usual effect of the signal skips destructors too"
+)]
 pub(crate) fn listen() -> std::io::Result<Listener> {
     Listener::start(|signal| {
         let code = match signal {

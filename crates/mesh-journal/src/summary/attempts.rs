@@ -223,6 +223,13 @@ fn take_decision(
                 found.failure.get_or_insert_with(|| failure.detail.clone());
             }
         }
+        // It was verified, and its result cannot be landed.
+        Decision::GiveBack { attempt, failure } => {
+            if let Some(found) = timelines.get_mut(attempt) {
+                found.outcome = Some(failure.class.as_str().to_owned());
+                found.failure = Some(failure.detail.clone());
+            }
+        }
         Decision::Question { attempt, .. } => outcome(attempt, "question"),
         Decision::Interrupt { attempt } => outcome(attempt, "interrupted"),
         // It names the task: the newest attempt is meant, if it goes on.
