@@ -11,6 +11,7 @@ use crate::evidence::{Failure, FailureClass};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId};
 use crate::landing::LandingStage;
+use crate::planted::{Bug, is_planted};
 use crate::state::{
     Active, Admission, Finalizing, Phase, Recording, Refresh, RunEnd, Running, Stage, State,
     Stopping, Streak,
@@ -67,6 +68,11 @@ impl State {
                     commit: commit.clone(),
                 };
                 self.stage_of(attempt, stage);
+                if is_planted(Bug::LockReleasedEarly)
+                    && let Some((at, _)) = self.current(attempt)
+                {
+                    self.change_frontier(|frontier, rules| frontier.end(rules, at));
+                }
                 vec![Action::Prove {
                     attempt: attempt.clone(),
                     command: command.clone(),
@@ -494,9 +500,12 @@ impl State {
         let (at, active) = self.current(attempt)?;
         let place = usize::from(active.slot.0).saturating_sub(1);
         let executed = active.executing.is_some();
+        let is_proving = matches!(active.stage, Stage::Proving { .. });
         self.slots[place] = None;
         let plan = Arc::clone(&self.plan);
-        self.change_frontier(|frontier, rules| frontier.end(rules, at));
+        if !(is_planted(Bug::LockReleasedEarly) && is_proving) {
+            self.change_frontier(|frontier, rules| frontier.end(rules, at));
+        }
         let verified = matches!(phase, Phase::Verified { .. });
         // One that did not come to its agent, or to its end, leaves the question open.
         if executed && *outcome != Outcome::Interrupted {

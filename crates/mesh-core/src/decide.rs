@@ -13,6 +13,7 @@ use crate::evidence::{
 };
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
+use crate::planted::{Bug, is_planted};
 use crate::state::{Admission, Phase, Recording, Refresh, RunEnd, Stage, State};
 use crate::time::Millis;
 
@@ -233,9 +234,13 @@ impl Decider<'_> {
 
     fn on_ended(&mut self, attempt: &AttemptId, ending: &Ending, tail: &str) {
         // A start can be lost in a crash of the coordinator: then the end is the first that is heard of the agent.
-        let Some((_, Stage::Starting | Stage::Running(_), stopping)) = self.stage(attempt) else {
+        let Some((_, stage, stopping)) = self.stage(attempt) else {
             return;
         };
+        let executes = matches!(stage, Stage::Starting | Stage::Running(_));
+        if !executes && !is_planted(Bug::EndTrustedTwice) {
+            return;
+        }
         if let Some(stop) = stopping {
             return self.resolve_stopped(attempt, stop, tail);
         }
@@ -269,7 +274,10 @@ impl Decider<'_> {
             Err(failure) => return self.resolve_failure(attempt, failure),
         };
         let attempt = attempt.clone();
-        let commit = evidence.changes.commit.clone();
+        let mut commit = evidence.changes.commit.clone();
+        if is_planted(Bug::VerifiedWithoutCommit) {
+            commit.0.clear();
+        }
         match judge(evidence, self.state.policy().allow_no_validation) {
             Verdict::Prove {
                 command,

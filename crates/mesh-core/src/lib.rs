@@ -23,6 +23,8 @@ pub mod lock;
 mod makespan;
 pub mod pending_work;
 pub mod plan;
+#[cfg_attr(not(feature = "planted"), doc(hidden))]
+pub mod planted;
 pub mod policy;
 pub mod rank;
 mod schedule_sim;

@@ -16,6 +16,7 @@ use crate::id::{AttemptId, SlotId, TaskId};
 use crate::landing::{Candidate, Landing};
 use crate::lock::{Claim, LockBlock};
 use crate::plan::Plan;
+use crate::planted::{Bug, is_planted};
 use crate::policy::Policy;
 use crate::rank::Ranking;
 use crate::task::{Commit, Eligibility, Task};
@@ -438,7 +439,7 @@ impl State {
         task.eligibility == Eligibility::Open
             && task.outside.is_empty()
             && self.task(at).phase == Phase::Waiting
-            && self.task(at).open_needs == 0
+            && self.task(at).open_needs <= u32::from(is_planted(Bug::NeedIgnored))
     }
 
     /// Ready tasks, best first.
@@ -499,10 +500,9 @@ impl State {
     #[must_use]
     pub fn current(&self, attempt: &AttemptId) -> Option<(Ix, &Active)> {
         let at = self.plan.find(&attempt.task)?;
-        let active = self
-            .task(at)
-            .active()
-            .filter(|active| active.attempt == attempt.number)?;
+        let active = self.task(at).active().filter(|active| {
+            active.attempt == attempt.number || is_planted(Bug::AttemptNotFenced)
+        })?;
         Some((at, active))
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use mesh_core::forecast;
 use mesh_core::graph::Ix;
 use mesh_core::plan::Plan;
+use mesh_core::planted::{Bug, plant};
 use mesh_core::policy::{Policy, Rank};
 use mesh_core::rank::Ranking;
 use mesh_sim::rng::Rng;
@@ -26,6 +27,32 @@ fn worlds_that_were_broken_once_and_a_few_others_hold() {
                 broken.trace.join("\n")
             );
         }
+    }
+}
+
+/// What the judges would say of each kind of bug.
+#[test]
+fn planted_bugs_are_seen() {
+    let wanted = [
+        (Bug::LockReleasedEarly, "P3"),
+        (Bug::NeedIgnored, "P4"),
+        (Bug::AttemptNotFenced, ""),
+        (Bug::EndTrustedTwice, ""),
+        (Bug::LandingWithoutProof, "a landing without its proof"),
+        (Bug::VerifiedWithoutCommit, "P2"),
+    ];
+    for (bug, sentence) in wanted {
+        plant(Some(bug));
+        // A core that contradicts itself is seen as well as one that does wrong.
+        let seen = (0..1_000).find_map(|seed| match std::panic::catch_unwind(|| run_seed(seed)) {
+            Ok(Ok(_)) => None,
+            Ok(Err(broken)) => Some((seed, broken.sentence)),
+            Err(_) => Some((seed, "the core panicked".to_owned())),
+        });
+        plant(None);
+        let (seed, said) = seen.unwrap_or_else(|| panic!("nobody saw {bug:?}"));
+        assert!(said.contains(sentence), "{bug:?}, seed {seed}: {said}");
+        println!("{bug:?}: seed {seed}: {said}");
     }
 }
 

@@ -6,6 +6,7 @@ use crate::evidence::{Ending, Failure, FailureClass, ProofEnd, brief, quoting};
 use crate::graph::Ix;
 use crate::id::{AttemptId, TaskId};
 use crate::landing::{Integration, Landing, LandingStage, Publication};
+use crate::planted::{Bug, is_planted};
 use crate::state::{Admission, Phase, RunEnd};
 use crate::task::Eligibility;
 
@@ -90,7 +91,11 @@ impl Decider<'_> {
                 let phase = &self.state.task(landing.at).phase;
                 let attempt = attempt.clone();
                 self.take(match phase {
-                    Phase::Verified { proof: Some(_), .. } => Decision::ProveLanding { attempt },
+                    Phase::Verified { proof: Some(_), .. }
+                        if !is_planted(Bug::LandingWithoutProof) =>
+                    {
+                        Decision::ProveLanding { attempt }
+                    }
                     // The run accepts results without a proof.
                     _ => Decision::Publish { attempt },
                 });

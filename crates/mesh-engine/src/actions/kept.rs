@@ -8,7 +8,7 @@ use mesh_vcs::{CommitId, Fate, KeptResult};
 use crate::actions::folder;
 use crate::context::{RunContext, lock};
 
-/// The attempt's result is one to be kept. Those of what it needs are known already.
+/// The attempt's result is one to be kept; asked again it does nothing. Those of what it needs are known already.
 pub(crate) fn add(context: &RunContext, attempt: &AttemptId, commit: &Commit) {
     let folder = context.run_dir.attempt(attempt).path().to_path_buf();
     let Ok(Some(workspace)) = folder::load(&folder) else {
@@ -17,6 +17,9 @@ pub(crate) fn add(context: &RunContext, attempt: &AttemptId, commit: &Commit) {
     let Some(result) = save(context, attempt, commit) else {
         return;
     };
+    if result.copy.exists() {
+        return;
+    }
     let copied = context
         .vcs_gate
         .pass(|| context.vcs.copy_result(&result, &workspace.parents));
