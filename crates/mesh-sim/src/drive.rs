@@ -1,8 +1,11 @@
 //! One seed, from the first event to the last: jumps the clock to the next thing that happens, tells the core, lets the judges
 //! look, carries actions out. A coordinator that died is rebuilt from the record and asks the world what really happened.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use mesh_core::decision::{Action, Decision, StopCause};
 use mesh_core::event::{Delivery, Event, Request};
+use mesh_core::evidence::FailureClass;
 use mesh_core::pending_work::PendingWork;
 use mesh_core::plan::Plan;
 use mesh_core::policy::Policy;
@@ -20,8 +23,24 @@ use crate::world::{Happening, Next, Role, World, ended_event, landing_proved};
 const STEP_LIMIT: u64 = 60_000;
 const TRACE_LINES: usize = 30;
 
+/// The words for where a task can be.
+const PHASES: [&str; 12] = [
+    "held",
+    "waiting",
+    "starting",
+    "running",
+    "verifying",
+    "question",
+    "landed",
+    "verified",
+    "failed",
+    "skipped",
+    "closed-elsewhere",
+    "satisfied",
+];
+
 /// What happened in a world, for the sums at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Worlds.
     pub seeds: u64,
@@ -61,6 +80,10 @@ pub struct Counts {
     pub not_landed: u64,
     /// Results that could not be landed and whose tasks were done again.
     pub given_back: u64,
+    /// How often each failure class was decided on.
+    pub classes: BTreeMap<&'static str, u64>,
+    /// Where tasks have been, by the word for it.
+    pub phases: BTreeSet<&'static str>,
 }
 
 impl Counts {
@@ -85,6 +108,21 @@ impl Counts {
         self.landed += other.landed;
         self.not_landed += other.not_landed;
         self.given_back += other.given_back;
+        for (class, count) in &other.classes {
+            *self.classes.entry(class).or_default() += count;
+        }
+        self.phases.extend(&other.phases);
+    }
+
+    /// Failure classes and phases that never came about: what never happened was not tried.
+    #[must_use]
+    pub fn not_reached(&self) -> Vec<&'static str> {
+        let classes = FailureClass::ALL.into_iter().map(FailureClass::as_str);
+        let classes = classes.filter(|class| !self.classes.contains_key(class));
+        let phases = PHASES.into_iter();
+        classes
+            .chain(phases.filter(|phase| !self.phases.contains(phase)))
+            .collect()
     }
 }
 
@@ -262,7 +300,18 @@ impl Drive {
         self.counts.listings += u64::from(
             matches!(event, Event::Refreshed { change: Ok(change) } if !change.is_empty()),
         );
+        let state = &self.state;
+        let words = state.plan().all().map(|at| state.state_word(at));
+        self.counts.phases.extend(words);
         for decision in decisions {
+            if let Decision::Retry { failure, .. }
+            | Decision::Fail { failure, .. }
+            | Decision::RecordingFailed { failure, .. }
+            | Decision::GiveBack { failure, .. } = decision
+            {
+                let class = failure.class.as_str();
+                *self.counts.classes.entry(class).or_default() += 1;
+            }
             match decision {
                 Decision::Start { .. } => self.counts.attempts += 1,
                 Decision::Accept { .. } => self.counts.accepted += 1,

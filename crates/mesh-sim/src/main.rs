@@ -143,6 +143,18 @@ fn summary(wanted: &Wanted, counts: &Counts) -> String {
         counts.not_landed,
         counts.given_back,
     );
+    let classes: Vec<String> = counts
+        .classes
+        .iter()
+        .map(|(class, count)| format!("{count} {class}"))
+        .collect();
+    text.push_str(&format!("failures: {}\n", classes.join(", ")));
+    let missing = counts.not_reached();
+    text.push_str(&if missing.is_empty() {
+        "every failure class and every phase of a task was reached\n".to_owned()
+    } else {
+        format!("never reached, so not tried: {}\n", missing.join(", "))
+    });
     let figures = epics::measure(wanted.from, wanted.seeds);
     text.push_str(&format!(
         "makespan / lower bound over {} epics without faults, durations known:\n",

@@ -2,9 +2,10 @@
 //! same attempt.
 
 use mesh_core::evidence::{
-    BlockReading, ChangedClaim, Ending, Evidence, Failure, FailureClass, ProofChoice, Unrecorded,
+    BlockReading, ChangedClaim, Ending, Evidence, Failure, FailureClass, ProofChoice, ScopeBreach,
+    Unrecorded,
 };
-use mesh_core::id::AttemptId;
+use mesh_core::id::{AttemptId, LockGroup};
 use mesh_core::task::Commit;
 
 use crate::faults::Faults;
@@ -43,6 +44,8 @@ pub enum Leaves {
     Stray,
     /// Something that is in no commit.
     Unrecorded,
+    /// A change in a lock group that it did not hold.
+    Breach,
 }
 
 /// A worker that can hang.
@@ -140,13 +143,11 @@ impl Script {
             9 => self.leaves = Leaves::NoChange,
             10 => self.leaves = Leaves::Conflict,
             11 => self.leaves = Leaves::Stray,
-            12 => self.leaves = Leaves::Unrecorded,
+            12 => self.leaves = *rng.pick(&[Leaves::Unrecorded, Leaves::Breach]),
             13 => self.proof = Ending::HardLimit,
             14 => {
-                self.start = Some(Failure::new(
-                    FailureClass::CouldNotStart,
-                    format!("cause {}", rng.below(3)),
-                ))
+                let class = *rng.pick(&[FailureClass::CouldNotStart, FailureClass::Setup]);
+                self.start = Some(Failure::new(class, format!("cause {}", rng.below(3))));
             }
             15 => self.proof = Ending::Exited(1),
             16 | 17 => self.recording_failures = rng.between(1, 4),
@@ -186,6 +187,13 @@ impl Script {
             Leaves::NoChange => found.changes.paths.clear(),
             Leaves::Conflict => found.changes.conflicted = vec!["file".to_owned()],
             Leaves::Stray => found.changes.strays = vec![Commit("stray".to_owned())],
+            Leaves::Breach => {
+                let breach = |group| ScopeBreach {
+                    path: "file".to_owned(),
+                    group,
+                };
+                found.changes.breaches = LockGroup::new("other").map(breach).into_iter().collect();
+            }
             Leaves::Unrecorded => {
                 found.changes.unrecorded = vec![Unrecorded {
                     path: "app".to_owned(),
