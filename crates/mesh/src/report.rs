@@ -86,6 +86,25 @@ pub(crate) fn finish(
     finished: &Finished,
     shell: &mut Shell,
 ) -> Result<u8, CommandError> {
+    let lines = write(mesh_dir, run, finished, shell)?;
+    if !shell.is_json() {
+        for line in &lines {
+            shell.line(line);
+        }
+    }
+    if finished.left {
+        shell.note("left: agents go on by themselves; `mesh resume` takes them up again");
+    }
+    Ok(code(&finished.state, finished.interrupted))
+}
+
+/// Writes the report into the run's folder, and where stdout is for JSON also there. Gives its lines.
+pub(crate) fn write(
+    mesh_dir: &MeshDir,
+    run: &RunId,
+    finished: &Finished,
+    shell: &mut Shell,
+) -> Result<Vec<String>, CommandError> {
     let summary = match sum_up(mesh_dir, run, Some(&finished.state)) {
         Ok(summary) => summary,
         Err(error) => {
@@ -112,15 +131,8 @@ pub(crate) fn finish(
         for note in &finished.notes {
             shell.note(format!("note: {note}"));
         }
-    } else {
-        for line in &lines {
-            shell.line(line);
-        }
     }
-    if finished.left {
-        shell.note("left: agents go on by themselves; `mesh resume` takes them up again");
-    }
-    Ok(code(&finished.state, finished.interrupted))
+    Ok(lines)
 }
 
 /// Where each task stands, without the history that only the journal has.
@@ -149,12 +161,19 @@ pub(crate) fn after_failure(mesh_dir: &MeshDir, run: &RunId, shell: &mut Shell) 
     }
 }
 
+/// The exit code of what a signal ended.
+pub(crate) fn interrupted(signal: Option<OwnSignal>) -> Option<u8> {
+    match signal? {
+        OwnSignal::Terminate => Some(exit_code::TERMINATED),
+        OwnSignal::Interrupt => Some(exit_code::INTERRUPTED),
+        OwnSignal::HangUp => None,
+    }
+}
+
 /// The exit code of a run. Several at once: interrupted, limit, failed, question, could not run.
 fn code(state: &State, interrupted: Option<OwnSignal>) -> u8 {
-    match interrupted {
-        Some(OwnSignal::Terminate) => return exit_code::TERMINATED,
-        Some(OwnSignal::Interrupt) => return exit_code::INTERRUPTED,
-        Some(OwnSignal::HangUp) | None => {}
+    if let Some(code) = self::interrupted(interrupted) {
+        return code;
     }
     let phases = || state.plan().all().map(|at| &state.task(at).phase);
     if phases().any(|phase| matches!(phase, Phase::Failed { .. })) {

@@ -290,7 +290,9 @@ fn take_up(
         "the run is taken up: {}",
         recovered.sentence()
     );
-    engine.watch.note(&recovered.sentence());
+    if !matches!(mode, ResumeMode::Land(_)) {
+        engine.watch.note(&recovered.sentence());
+    }
     engine.take(&Event::Refreshed { change: Ok(change) })?;
     engine.take_requests()?;
     match mode {

@@ -1,5 +1,6 @@
 //! `mesh land`: put verified results onto a bookmark or branch.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use mesh_core::event::{Delivery, Request};
@@ -50,7 +51,10 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         .iter()
         .map(|task| run_lookup::find_task(&read.state, &run, task))
         .collect::<Result<Vec<TaskId>, _>>()?;
-    let request = Request::Land { tasks, onto };
+    let request = Request::Land {
+        tasks: tasks.clone(),
+        onto,
+    };
     if let Coordinator::Ours = run_lookup::coordinator(&read.setup, &run, &run_dir)? {
         let said = run_lookup::ask(&read, &run, &run_dir, &request)?;
         shell.line(format!("the landing is {said}"));
@@ -70,25 +74,36 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let world = world(ours, shell, opening);
     let landed = mesh_engine::land(mesh_dir.clone(), run.clone(), world, request)?;
     let state = &landed.finished.state;
-    let mut code = report::finish(&mesh_dir, &run, &landed.finished, shell)?;
-    for (task, delivery) in deliveries(state) {
+    report::write(&mesh_dir, &run, &landed.finished, shell)?;
+    let mut code = report::interrupted(landed.finished.interrupted).unwrap_or(exit_code::OK);
+    for (task, delivery) in deliveries(state, &tasks) {
         match delivery {
-            Delivery::Landed { commit } => shell.line(format!("{task}: landed as {commit}")),
+            Delivery::Landed { commit } if !shell.is_json() => {
+                shell.line(format!("{task}: landed as {commit}"));
+            }
             Delivery::NotLanded { reason } => {
-                shell.line(format!("{task}: not landed: {reason}"));
+                shell.note(format!("{task}: not landed: {reason}"));
                 code = code.max(exit_code::SOME_FAILED);
             }
-            Delivery::Kept | Delivery::Queued => {}
+            Delivery::Landed { .. } | Delivery::Kept | Delivery::Queued => {}
         }
     }
     Ok(code)
 }
 
-/// What became of each verified result.
-fn deliveries(state: &State) -> impl Iterator<Item = (&TaskId, &Delivery)> {
+/// What became of each verified result of `tasks` and of what they need; of all when there are none.
+fn deliveries<'a>(
+    state: &'a State,
+    tasks: &[TaskId],
+) -> impl Iterator<Item = (&'a TaskId, &'a Delivery)> {
+    let plan = state.plan();
+    let named: Vec<Ix> = tasks.iter().filter_map(|task| plan.find(task)).collect();
+    let needs = named.iter().flat_map(|at| plan.graph().all_needs(*at));
+    let wanted: BTreeSet<Ix> = needs.chain(named.iter().copied()).collect();
     let of = |at: Ix| match &state.task(at).phase {
         Phase::Verified { delivery, .. } => Some((&state.plan().task(at).id, delivery)),
         _ => None,
     };
-    state.plan().all().filter_map(of)
+    let is_wanted = move |at: &Ix| wanted.is_empty() || wanted.contains(at);
+    plan.all().filter(is_wanted).filter_map(of)
 }
