@@ -28,7 +28,7 @@ pub mod planted;
 pub mod policy;
 pub mod rank;
 mod schedule_sim;
-mod split_mix;
+pub mod split_mix;
 pub mod state;
 pub mod task;
 pub mod text;

@@ -1,5 +1,7 @@
 //! Randomness that is the same everywhere: one seed, one sequence, for ever. Never read from the machine.
 
+use mesh_core::split_mix::split_mix_64;
+
 /// A small generator (splitmix64). Good enough to spread choices; nothing here is secret.
 #[derive(Debug, Clone)]
 pub struct Rng(u64);
@@ -21,11 +23,7 @@ impl Rng {
 
     /// The next 64 bits.
     pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        split_mix_64(&mut self.0)
     }
 
     /// A number below `end`; 0 when `end` is 0.

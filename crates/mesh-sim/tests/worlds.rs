@@ -52,7 +52,6 @@ fn planted_bugs_are_seen() {
         plant(None);
         let (seed, said) = seen.unwrap_or_else(|| panic!("nobody saw {bug:?}"));
         assert!(said.contains(sentence), "{bug:?}, seed {seed}: {said}");
-        println!("{bug:?}: seed {seed}: {said}");
     }
 }
 
