@@ -18,6 +18,7 @@ use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
 use mesh_core::policy::Policy;
 use mesh_core::state::{RunEnd, State};
+use mesh_core::text::one_line;
 use mesh_core::time::Millis;
 use mesh_journal::call_log::CallLog;
 use mesh_journal::layout::{MeshDir, RunDir};
@@ -202,12 +203,15 @@ fn take_up(
     mode: ResumeMode,
 ) -> Result<Resumed, EngineError> {
     let run_dir = mesh_dir.run(&run);
-    let setup = read_setup(&mesh_journal::read_header(&run_dir.journal())?)?;
+    let header = mesh_journal::read_header(&run_dir.journal())?;
+    let setup = read_setup(&header)?;
     let vcs = open_vcs(&setup, &run, &world.ours, None)?;
     if let ResumeMode::Land(Request::Land { onto, .. }) = &mode {
         vcs.target(onto)?;
     }
     let locks = Locks::take(&setup, &vcs)?;
+    // In journals of version 1 the target is a choice of the run and no part of its policy.
+    let target_of_before = header.setup["choices"]["land"].as_str().map(one_line);
     let mend = match mode {
         ResumeMode::GoOn { .. } | ResumeMode::Land(_) => Mend::Complete,
         ResumeMode::End => Mend::Cut,
@@ -292,6 +296,11 @@ fn take_up(
     );
     if !matches!(mode, ResumeMode::Land(_)) {
         engine.watch.note(&recovered.sentence());
+    }
+    if let (Some(target), None) = (&target_of_before, &engine.state.policy().land) {
+        engine.watch.note(&format!(
+            "a version of mesh began this run that landed results by itself; `mesh land --onto {target}` does it at its end"
+        ));
     }
     engine.take(&Event::Refreshed { change: Ok(change) })?;
     engine.take_requests()?;
