@@ -29,8 +29,9 @@ pub(crate) fn integrate(
     if let Some(candidate) = replaces {
         withdraw(context, attempt, candidate);
     }
-    forget_proof(context, attempt);
-    let integration = try_integrate(context, attempt, tip, onto)
+    let integration = forget_proof(context, attempt)
+        .map_err(|error| error.to_string())
+        .and_then(|()| try_integrate(context, attempt, tip, onto))
         .unwrap_or_else(|reason| Integration::Refused { reason });
     context.report(Event::Integrated {
         attempt: attempt.clone(),
@@ -39,17 +40,18 @@ pub(crate) fn integrate(
     });
 }
 
-/// The reports of a proof for a landing before this one must not be taken for its own after a crash.
-fn forget_proof(context: &RunContext, attempt: &AttemptId) {
+/// The reports of a proof for a landing before this one must not be taken for its own after a crash: while one of them stays,
+/// nothing is landed.
+fn forget_proof(context: &RunContext, attempt: &AttemptId) -> std::io::Result<()> {
     end_leftovers(context, attempt);
     let process = context.run_dir.attempt(attempt).landing_proof();
     for stale in [process.exit_json(), process.shim_json()] {
-        if let Err(error) = fs_err::remove_file(&stale)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::error!(%attempt, %error, "a report of a landing before this one stays");
+        match fs_err::remove_file(&stale) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
         }
     }
+    Ok(())
 }
 
 fn try_integrate(
