@@ -152,6 +152,16 @@ pub struct ProofEnd {
 }
 
 impl ProofEnd {
+    /// An end of which there is nothing to quote.
+    #[must_use]
+    pub fn of(ending: Ending) -> ProofEnd {
+        ProofEnd {
+            ending,
+            tail: String::new(),
+            passed_in_workspace: false,
+        }
+    }
+
     /// Exit code 0 and nothing else.
     #[must_use]
     pub fn passed(&self) -> bool {

@@ -26,6 +26,7 @@ pub mod plan;
 #[cfg_attr(not(feature = "planted"), doc(hidden))]
 pub mod planted;
 pub mod policy;
+pub mod process;
 pub mod rank;
 mod schedule_sim;
 pub mod split_mix;

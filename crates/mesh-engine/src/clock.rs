@@ -1,13 +1,14 @@
 //! The only reader of the system clock.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mesh_core::time::Millis;
 
 /// Time of a run: milliseconds since it started, over all its coordinators, never going back.
-#[derive(Debug)]
 pub struct Clock {
+    unix_ms: Box<dyn Fn() -> u64 + Send + Sync>,
     started_unix_ms: u64,
     latest: AtomicU64,
 }
@@ -16,15 +17,31 @@ impl Clock {
     /// A clock for a run that started at `started_unix_ms` and has records up to `latest`.
     #[must_use]
     pub fn new(started_unix_ms: u64, latest: Millis) -> Clock {
+        Clock::reading(unix_ms, started_unix_ms, latest)
+    }
+
+    /// As [`Clock::new`], with the time of `unix_ms` instead of the system's.
+    #[must_use]
+    pub fn reading(
+        unix_ms: impl Fn() -> u64 + Send + Sync + 'static,
+        started_unix_ms: u64,
+        latest: Millis,
+    ) -> Clock {
         Clock {
+            unix_ms: Box::new(unix_ms),
             started_unix_ms,
             latest: AtomicU64::new(latest.0),
         }
     }
 
+    /// Milliseconds since 1970.
+    pub fn unix_ms(&self) -> u64 {
+        (self.unix_ms)()
+    }
+
     /// Now.
     pub fn now(&self) -> Millis {
-        let reading = unix_ms().saturating_sub(self.started_unix_ms);
+        let reading = self.unix_ms().saturating_sub(self.started_unix_ms);
         Millis(
             self.latest
                 .fetch_max(reading, Ordering::Relaxed)
@@ -43,7 +60,13 @@ impl Clock {
     }
 }
 
-/// Milliseconds since 1970.
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({:?})", self.now())
+    }
+}
+
+/// Milliseconds since 1970, by the system's clock.
 #[must_use]
 pub fn unix_ms() -> u64 {
     SystemTime::now()

@@ -12,19 +12,21 @@ use mesh_agent::secrets::Secrets;
 use mesh_core::event::Event;
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_journal::layout::{MeshDir, RunDir};
-use mesh_journal::notes;
 use mesh_plan::details::TaskDetails;
 use mesh_proc::env::Env;
-use mesh_proc::shim::{Launcher, ShimHandle};
-use mesh_proc::watch::Watcher;
 use mesh_vcs::{Backend, CommitId, KeptResult};
 
-use crate::actions::probe::Sample;
 use crate::actions::shared::Seen;
 use crate::clock::Clock;
-use crate::inbox::{Input, Process};
+use crate::executor::Executor;
+use crate::inbox::Input;
+use crate::notes::Notes;
 use crate::setup::RunSetup;
 use crate::source::Source;
+use crate::workers::Workers;
+
+/// The texts of the tasks, as the source was last read.
+pub type Details = Arc<Mutex<BTreeMap<TaskId, TaskDetails>>>;
 
 /// Shared by all workers.
 pub(crate) struct RunContext {
@@ -34,28 +36,23 @@ pub(crate) struct RunContext {
     pub run_dir: RunDir,
     pub vcs: Arc<Backend>,
     pub base: Vec<CommitId>,
-    pub source: Source,
+    pub source: Arc<dyn Source>,
+    pub executor: Box<dyn Executor>,
+    pub workers: Box<dyn Workers>,
     pub profile: Profile,
     pub agent_program: PathBuf,
     pub groups: GroupMap,
     pub ours: Env,
     /// What must not be shown of what a process wrote.
     pub secrets: Secrets,
-    pub launcher: Launcher,
-    pub clock: Clock,
+    pub clock: Arc<Clock>,
     pub inbox: Sender<Input>,
-    pub watcher: Watcher<Process>,
-    pub details: Mutex<BTreeMap<TaskId, TaskDetails>>,
-    /// Attempts that are over although a worker of theirs may go on: nothing is launched for them any more.
-    pub cancelled: Mutex<BTreeSet<AttemptId>>,
+    pub details: Details,
     /// Attempts whose prompt this coordinator has handed to the source. Of the others nobody knows whether it arrived.
     pub prompted: Mutex<BTreeSet<AttemptId>>,
     /// At most this many version-control calls at once: they are bound by processor and disk, and more only make each slower.
     pub vcs_gate: Semaphore,
-    /// What processes had used when attempts were last looked at.
-    pub samples: Mutex<BTreeMap<AttemptId, Sample>>,
-    /// What went wrong without changing a verdict, for people at the end.
-    pub notes: Mutex<Vec<String>>,
+    pub notes: Arc<Notes>,
     /// What the working copies share, as it was last looked at.
     pub shared: Mutex<Seen>,
     /// What this run has recorded as verified, needs before what stands on them.
@@ -73,34 +70,11 @@ impl RunContext {
         Some(self.run_dir.bin()).filter(|bin| bin.is_dir())
     }
 
-    /// Says something to people now and in the report.
-    pub fn warn(&self, text: String) {
-        let _ = self.inbox.send(Input::Note(text.clone()));
-        self.note(text);
-    }
-
-    /// Remembers something for the report, once, and writes it into the log.
-    pub fn note(&self, text: String) {
-        let mut notes = lock(&self.notes);
-        if notes.contains(&text) {
-            return;
-        }
-        tracing::warn!("{text}");
-        if let Err(error) = notes::append(&self.run_dir.notes(), &text) {
-            tracing::warn!(%error, "a note for the report was not kept");
-        }
-        notes.push(text);
-    }
-
     /// Says which variables agents did not get: an agent that fails may fail for want of one.
     pub fn note_withheld(&self) {
         if let Some(note) = launch::withheld_note(&self.profile, &self.ours) {
-            self.note(note);
+            self.notes.note(note);
         }
-    }
-
-    pub fn watch(&self, process: Process, live: ShimHandle) {
-        self.watcher.add(process, live);
     }
 
     /// The text of a task. A task without one is a bug of its source; empty details keep the run going and shows in the prompt.

@@ -3,29 +3,44 @@
 //! Nothing is decided here. Failures of the outside are facts like any other; the only thing that ends the loop early is a
 //! journal that cannot be written, because then nothing may be done any more.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
 
+use mesh_agent::profile::Profile;
+use mesh_agent::scope::GroupMap;
+use mesh_agent::secrets::Secrets;
 use mesh_core::decision::{Action, Decision};
-use mesh_core::event::{Event, Request};
+use mesh_core::event::{Event, PlanChange, Request};
 use mesh_core::id::{AttemptId, TaskId};
+use mesh_core::plan::Plan;
+use mesh_core::policy::Policy;
+use mesh_core::process::{ProcessId, Role, Tree};
 use mesh_core::state::{RunEnd, Stage, State};
 use mesh_core::time::Millis;
-use mesh_journal::{Journal, JournalError, Timestamp};
+use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_journal::{Journal, JournalError, RunId, Timestamp};
+use mesh_proc::env::Env;
 use mesh_proc::signal::OwnSignal;
+use mesh_vcs::{Backend, CommitId};
 
 use crate::actions::finalize::End;
 use crate::actions::prove::Proof;
+use crate::actions::shared::Seen;
 use crate::actions::{finalize, inspect, kept, land, probe, process, prove, start, stop};
-use crate::completion_order::CompletionOrder;
-use crate::context::{RunContext, lock};
+use crate::clock::Clock;
+use crate::context::{Details, RunContext, Semaphore};
 use crate::control;
-use crate::inbox::{Input, Process, Role};
+use crate::error::EngineError;
+use crate::executor::Executor;
+use crate::inbox::{Input, Inputs};
+use crate::notes::Notes;
 use crate::open::Locks;
+use crate::recover::{self, Recovered};
 use crate::run_summary;
-use crate::workers;
+use crate::setup::RunSetup;
+use crate::source::Source;
+use crate::workers::{self, Workers};
 
 /// Somebody who is shown what happens, after it is in the journal.
 pub trait Observer: Send {
@@ -50,24 +65,226 @@ pub struct Finished {
     pub locks: Locks,
 }
 
-pub(crate) struct Engine {
-    pub context: Arc<RunContext>,
-    pub state: State,
-    pub journal: Journal,
-    pub inbox: Receiver<Input>,
+/// Where facts and decisions are recorded.
+pub trait Log: Send {
+    /// Appends one record; when this returns, it is there to stay.
+    ///
+    /// # Errors
+    /// It could not be written: nothing may be done any more.
+    fn append(
+        &mut self,
+        at: Millis,
+        wall: Timestamp,
+        event: &Event,
+        decisions: &[Decision],
+    ) -> Result<(), JournalError>;
+
+    /// What people should hear of the log itself.
+    fn notes(&self) -> Vec<String>;
+}
+
+impl Log for Journal {
+    fn append(
+        &mut self,
+        at: Millis,
+        wall: Timestamp,
+        event: &Event,
+        decisions: &[Decision],
+    ) -> Result<(), JournalError> {
+        Journal::append(self, at, wall, event, decisions)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        Journal::notes(self).to_vec()
+    }
+}
+
+/// What a coordinator is made of: the adapters, and the state that it begins with.
+pub struct Parts {
+    /// The run's id.
+    pub run: RunId,
+    /// All choices.
+    pub setup: RunSetup,
+    /// Where the runs of the repository are.
+    pub mesh_dir: MeshDir,
+    /// Where this one is.
+    pub run_dir: RunDir,
+    /// What agents are.
+    pub profile: Profile,
+    /// The agent's program.
+    pub agent_program: PathBuf,
+    /// Our own environment.
+    pub ours: Env,
+    /// Version control.
+    pub vcs: Arc<Backend>,
+    /// Where tasks come from.
+    pub source: Arc<dyn Source>,
+    /// What runs processes.
+    pub executor: Box<dyn Executor>,
+    /// What blocking work is done on.
+    pub workers: Box<dyn Workers>,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// Where all of them report to.
+    pub inbox: Sender<Input>,
+    /// Where that comes out.
+    pub inputs: Box<dyn Inputs>,
+    /// Where it is recorded.
+    pub log: Box<dyn Log>,
+    /// The texts of the tasks.
+    pub details: Details,
+    /// For people.
+    pub notes: Arc<Notes>,
+    /// Who is shown what happens.
     pub watch: Box<dyn Observer>,
-    pub interrupts: u32,
-    pub interrupted: Option<OwnSignal>,
-    /// What was owed when this coordinator took the run up; such ends may have been written down in part.
-    pub resumed: bool,
-    /// Who writes an end down when.
-    pub completion_order: CompletionOrder,
+    /// What the log says so far.
+    pub state: State,
+}
+
+/// What a run is taken up for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResumeMode {
+    /// To go on.
+    GoOn {
+        /// What somebody else closed counts as done.
+        trust_outside: bool,
+    },
+    /// To put results onto a target; nothing else of it is begun.
+    Land(Request),
+    /// To end it: agents are stopped, what ended is recorded, claims are given back.
+    End,
+}
+
+/// The coordinator of one run.
+pub struct Engine {
+    pub(crate) context: Arc<RunContext>,
+    pub(crate) state: State,
+    log: Box<dyn Log>,
+    inputs: Box<dyn Inputs>,
+    watch: Box<dyn Observer>,
+    interrupts: u32,
+    interrupted: Option<OwnSignal>,
+    /// What is pending is being gone through: a coordinator before this one may have done part of it.
+    resumed: bool,
+    /// Ends whose turn to be written down has not come, each with whether it may have been begun.
+    waiting_ends: Vec<(AttemptId, End, bool)>,
 }
 
 impl Engine {
+    /// Puts the parts together. Nothing happens yet.
+    ///
+    /// # Errors
+    /// What the setup says of lock groups or of the base is not well-formed.
+    pub fn new(parts: Parts) -> Result<Engine, EngineError> {
+        let groups =
+            GroupMap::compile(&parts.setup.groups).map_err(|problems| EngineError::Groups {
+                problems: problems
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            })?;
+        let base = parts
+            .setup
+            .base
+            .iter()
+            .map(|commit| CommitId::new(commit.clone()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let seen = Seen::load(parts.run_dir.path());
+        let context = RunContext {
+            run: parts.run.to_string(),
+            setup: parts.setup,
+            mesh_dir: parts.mesh_dir,
+            run_dir: parts.run_dir,
+            vcs: parts.vcs,
+            base,
+            source: parts.source,
+            executor: parts.executor,
+            workers: parts.workers,
+            secrets: Secrets::of(&parts.profile, &parts.ours),
+            profile: parts.profile,
+            agent_program: parts.agent_program,
+            groups,
+            ours: parts.ours,
+            clock: parts.clock,
+            inbox: parts.inbox,
+            details: parts.details,
+            prompted: Mutex::default(),
+            vcs_gate: Semaphore::new(cores),
+            notes: parts.notes,
+            shared: Mutex::new(seen),
+            kept: Mutex::default(),
+        };
+        Ok(Engine {
+            context: Arc::new(context),
+            state: parts.state,
+            log: parts.log,
+            inputs: parts.inputs,
+            watch: parts.watch,
+            interrupts: 0,
+            interrupted: None,
+            resumed: false,
+            waiting_ends: Vec::new(),
+        })
+    }
+
+    /// Begins the run and works it until it has ended or is left.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub fn begin(mut self, plan: Plan, policy: Policy) -> Result<Finished, JournalError> {
+        self.take(&Event::RunStarted { plan, policy })?;
+        self.take_requests()?;
+        self.run()
+    }
+
+    /// Takes the run up, with what is `change`d in its source since the log's last word, and works it until it has ended or is left.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub fn resume(
+        mut self,
+        change: PlanChange,
+        mode: ResumeMode,
+    ) -> Result<(Finished, Recovered), JournalError> {
+        let claimed: Vec<TaskId> = self.state.claimed().cloned().collect();
+        self.context.source.keep_claims(&claimed);
+        if mode == ResumeMode::End {
+            // Before anything else is heard of: an attempt that has ended makes room, and nothing may start in it.
+            let request = Request::Stop { now: true };
+            self.take(&Event::Requested { request })?;
+        }
+        self.resumed = true;
+        let recovered = recover::recover(&mut self)?;
+        tracing::info!(
+            pid = std::process::id(),
+            "the run is taken up: {}",
+            recovered.sentence()
+        );
+        if !matches!(mode, ResumeMode::Land(_)) {
+            self.watch.note(&recovered.sentence());
+        }
+        self.take(&Event::Refreshed { change: Ok(change) })?;
+        self.take_requests()?;
+        match mode {
+            ResumeMode::GoOn { trust_outside } => {
+                if trust_outside {
+                    let request = Request::TrustOutside;
+                    self.take(&Event::Requested { request })?;
+                }
+                self.take(&Event::Reopened)?;
+            }
+            ResumeMode::Land(request) => self.take(&Event::Requested { request })?,
+            ResumeMode::End => {}
+        }
+        self.resumed = false;
+        Ok((self.run()?, recovered))
+    }
+
     /// Runs until the run has ended or is left. Agents that nobody could find any more, because the run's folder was removed, are
     /// ended.
-    pub fn run(mut self) -> Result<Finished, JournalError> {
+    fn run(mut self) -> Result<Finished, JournalError> {
         match self.work() {
             Ok(left) => Ok(self.finish(left)),
             Err(error) if self.context.run_dir.path().is_dir() => Err(error),
@@ -76,7 +293,8 @@ impl Engine {
                     if let Some(active) = self.state.task(at).active() {
                         let task = self.state.plan().task(at).id.clone();
                         let number = active.attempt;
-                        stop::end_all(&self.context, &AttemptId { task, number });
+                        let attempt = AttemptId { task, number };
+                        self.context.executor.end_attempt(&attempt);
                     }
                 }
                 Err(JournalError::Removed {
@@ -90,13 +308,13 @@ impl Engine {
     /// Takes in what comes until the run has ended, or is left: then it says true.
     fn work(&mut self) -> Result<bool, JournalError> {
         while self.state.run_end() != RunEnd::Concluded {
-            let Some(input) = self.next_input() else {
+            let Some(input) = self.inputs.next(self.state.next_wakeup()) else {
                 self.take(&Event::Tick)?;
                 continue;
             };
             match input {
                 Input::Fact(event) => self.take(&event)?,
-                Input::ProcessEnded(process) => self.process_ended(process),
+                Input::ProcessEnded(process) => self.process_ended(&process),
                 Input::ControlChanged => self.take_requests()?,
                 Input::Note(text) => self.watch.note(&text),
                 Input::Signal(signal) => {
@@ -110,8 +328,8 @@ impl Engine {
     }
 
     fn finish(self, left: bool) -> Finished {
-        let mut notes = std::mem::take(&mut *lock(&self.context.notes));
-        notes.extend(self.journal.notes().iter().cloned());
+        let mut notes = self.context.notes.take();
+        notes.extend(self.log.notes());
         Finished {
             state: self.state,
             interrupted: self.interrupted,
@@ -121,33 +339,26 @@ impl Engine {
         }
     }
 
-    /// The next input, or nothing when a deadline of the core is there first.
-    fn next_input(&self) -> Option<Input> {
-        let Some(deadline) = self.state.next_wakeup() else {
-            // All senders live as long as the run context, which lives as long as this.
-            return self.inbox.recv().ok();
-        };
-        let rest = Duration::from_millis(deadline.since(self.context.clock.now()).0);
-        // Only time can run out: all senders live as long as the run context.
-        self.inbox.recv_timeout(rest).ok()
-    }
-
     /// Takes a fact in: decide, record, act.
-    pub fn take(&mut self, event: &Event) -> Result<(), JournalError> {
+    pub(crate) fn take(&mut self, event: &Event) -> Result<(), JournalError> {
         let now = self.context.clock.now();
         let (decisions, actions) = mesh_core::handle(&mut self.state, now, event);
         let wall = Timestamp(self.context.clock.to_unix_ms(now));
-        self.journal.append(now, wall, event, &decisions)?;
+        self.log.append(now, wall, event, &decisions)?;
         self.watch.happened(now, event, &decisions, &self.state);
         for action in actions {
             self.perform(action);
         }
+        if let Event::Finalized { .. } = event {
+            for (attempt, end, resumed) in std::mem::take(&mut self.waiting_ends) {
+                self.finalize(attempt, end, resumed);
+            }
+        }
         Ok(())
     }
 
-    /// Carries an action out, on a thread of its own. A panic there is a fact like any other failure.
-    pub fn perform(&mut self, action: Action) {
-        let resumed = self.resumed;
+    /// Carries an action out, on a worker. A panic there is a fact like any other failure.
+    pub(crate) fn perform(&mut self, action: Action) {
         match action.clone() {
             Action::Start(order) => {
                 self.spawn(action, move |context| start::start(context, &order))
@@ -156,7 +367,9 @@ impl Engine {
                 self.spawn(action, move |context| probe::probe(context, &attempt))
             }
             Action::Stop { attempt } => {
-                self.spawn(action, move |context| stop::request(context, &attempt));
+                self.spawn(action, move |context| {
+                    context.executor.request_stop(&attempt);
+                });
             }
             Action::Kill { attempt } => {
                 let awaited = self.awaited(&attempt);
@@ -227,20 +440,15 @@ impl Engine {
                     delivery,
                     withdraw,
                 };
-                let needs = self.needs_of(&attempt.task);
-                let turn = self
-                    .completion_order
-                    .take(&attempt.task, |other| needs.contains(other));
-                self.spawn(action, move |context| {
-                    turn.wait();
-                    finalize::finalize(context, &attempt, &end, resumed);
-                });
+                self.finalize(attempt, end, self.resumed);
             }
             Action::Note { text } => self.watch.note(&text),
             Action::Refresh => self.spawn(action, |context| {
-                let change = context.source.refresh(context);
+                let change = context.source.refresh();
                 if let Err(error) = &change {
-                    context.note(format!("the source could not be read again: {error}"));
+                    context
+                        .notes
+                        .note(format!("the source could not be read again: {error}"));
                 }
                 context.report(Event::Refreshed { change });
             }),
@@ -248,13 +456,15 @@ impl Engine {
                 let run_summary = run_summary::final_report(&self.state);
                 self.spawn(action, move |context| {
                     for changed in kept::check(context) {
-                        context.note(changed);
+                        context.notes.note(changed);
                     }
-                    for refused in context.source.conclude(context, &run_summary) {
-                        context.note(refused);
+                    for refused in context.source.conclude(&run_summary) {
+                        context.notes.note(refused);
                     }
                     if let Err(error) = context.vcs.close_hub(&context.run) {
-                        context.note(format!("the hub was not removed: {error}"));
+                        context
+                            .notes
+                            .note(format!("the hub was not removed: {error}"));
                     }
                     context.report(Event::Concluded);
                 });
@@ -265,10 +475,12 @@ impl Engine {
     fn spawn(&self, action: Action, work: impl FnOnce(&Arc<RunContext>) + Send + 'static) {
         let context = Arc::clone(&self.context);
         let now = context.clock.now();
-        workers::spawn(move || work(&context), {
-            let context = Arc::clone(&self.context);
-            move |problem| workers::failed(&context, &action, now, &problem)
-        });
+        let ours = Arc::clone(&self.context);
+        workers::spawn(
+            &*self.context.workers,
+            move || work(&context),
+            move |problem| workers::failed(&ours, &action, now, &problem),
+        );
     }
 
     /// Which fact the core waits for of an attempt.
@@ -282,29 +494,52 @@ impl Engine {
         })
     }
 
-    /// All that the task needs, directly or not.
-    fn needs_of(&self, task: &TaskId) -> BTreeSet<TaskId> {
-        let plan = self.state.plan();
-        let needs = plan.find(task).map(|at| plan.graph().all_needs(at));
-        let needs = needs.into_iter().flatten();
-        needs.map(|need| plan.task(need).id.clone()).collect()
+    /// Writes an attempt's end down when its turn has come: a tracker closes nothing whose needs are open, and an attempt's end comes
+    /// before that of the next one of its task.
+    fn finalize(&mut self, attempt: AttemptId, end: End, resumed: bool) {
+        if self.is_behind(&attempt) {
+            self.waiting_ends.push((attempt, end, resumed));
+            return;
+        }
+        let action = end.action(attempt.clone());
+        self.spawn(action, move |context| {
+            finalize::finalize(context, &attempt, &end, resumed);
+        });
     }
 
-    /// A shim has ended: find out how, on a thread, because what is left of its tree may have to be ended first.
-    fn process_ended(&self, ended: Process) {
-        let Process { attempt, role } = ended;
-        match (role, self.proof_of(&attempt)) {
-            (Role::Agent, _) => process::watch_end(&self.context, attempt),
-            (Role::LandingProof, _) => {
+    /// Whether the end of something that the task needs, or of an attempt before this one, is not written down.
+    fn is_behind(&self, attempt: &AttemptId) -> bool {
+        let plan = self.state.plan();
+        let Some(at) = plan.find(&attempt.task) else {
+            return false;
+        };
+        let first = self.state.task(at).finalizing.first();
+        first.is_some_and(|first| first.attempt != attempt.number)
+            || plan
+                .graph()
+                .all_needs(at)
+                .into_iter()
+                .any(|need| !self.state.task(need).finalizing.is_empty())
+    }
+
+    /// A process has ended: find out how, on a worker, because what is left of its tree may have to be ended first.
+    fn process_ended(&self, ended: &ProcessId) {
+        let ProcessId { attempt, role } = ended;
+        match role {
+            Role::Agent => process::tell_end(&self.context, attempt),
+            Role::Proof(Tree::Integrated) => {
                 if let Some(landing) = self.state.landing() {
-                    land::watch_end(&self.context, attempt, landing.number);
+                    land::tell_end(&self.context, attempt, landing.number);
                 }
             }
-            (Role::Proof | Role::CleanProof, Some(proof)) => {
-                prove::watch_end(&self.context, proof, role);
+            Role::Proof(tree) => {
+                // Otherwise the attempt is over already.
+                if let Some(proof) = self.proof_of(attempt) {
+                    prove::tell_end(&self.context, proof, *tree);
+                }
             }
-            // The attempt is over already.
-            (Role::Proof | Role::CleanProof, None) => {}
+            // Whoever starts one waits for it.
+            Role::Setup(_) => {}
         }
     }
 
@@ -323,7 +558,7 @@ impl Engine {
     }
 
     /// Takes in what other commands asked for; each file is deleted once the journal holds it.
-    pub fn take_requests(&mut self) -> Result<(), JournalError> {
+    fn take_requests(&mut self) -> Result<(), JournalError> {
         for (path, request) in control::take(&self.context.run_dir.control()) {
             self.take(&Event::Requested { request })?;
             control::done(&path);

@@ -5,12 +5,13 @@
 
 mod actions;
 mod clock;
-mod completion_order;
 mod context;
 mod control;
 mod engine;
 mod error;
+mod executor;
 mod inbox;
+mod notes;
 mod open;
 mod prior_results;
 mod recover;

@@ -6,17 +6,16 @@ use mesh_core::decision::Action;
 use mesh_core::event::Event;
 use mesh_core::id::AttemptId;
 use mesh_core::pending_work::PendingWork;
+use mesh_core::process::{Role, Tree};
 use mesh_core::state::Phase;
 use mesh_core::text::counted;
 use mesh_journal::JournalError;
 use mesh_proc::orphans::{self, Marked, Search};
-use mesh_proc::shim;
 
 use crate::actions::prove::Proof;
-use crate::actions::{kept, land, process, prove, stop};
-use crate::context::RunContext;
+use crate::actions::{kept, land, process, prove};
 use crate::engine::Engine;
-use crate::inbox::{Process, Role};
+use crate::executor::Found;
 
 /// How long calls of the dead coordinator to tracker and version control may take to end by themselves: a write is better
 /// finished than torn.
@@ -100,20 +99,14 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
                 stopping,
                 looking,
             } => {
-                let folder = context.run_dir.attempt(attempt).path().to_path_buf();
-                match process::living(&folder) {
-                    Some(live) => {
-                        context.watch(
-                            Process {
-                                attempt: attempt.clone(),
-                                role: Role::Agent,
-                            },
-                            live,
-                        );
+                let agent = attempt.process(Role::Agent);
+                match context.executor.find(&agent) {
+                    Found::Living => {
+                        context.executor.watch(&agent);
                         context.source.adopt(attempt);
                         recovered.adopted.push(attempt.clone());
                         if *stopping {
-                            stop::request(&context, attempt);
+                            context.executor.request_stop(attempt);
                         }
                         if *looking {
                             engine.perform(mesh_core::decision::Action::Probe {
@@ -121,7 +114,7 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
                             });
                         }
                     }
-                    None => {
+                    Found::Ended | Found::Died | Found::Never => {
                         recovered.ended.push(attempt.clone());
                         ended(engine, attempt)?;
                     }
@@ -171,83 +164,56 @@ fn take_up_start(
     recovered: &mut Recovered,
 ) -> Result<(), JournalError> {
     let context = Arc::clone(&engine.context);
-    let folder = context.run_dir.attempt(attempt).path().to_path_buf();
-    if let Some(live) = process::living(&folder) {
-        context.source.adopt(attempt);
-        recovered.adopted.push(attempt.clone());
-        engine.take(&Event::Started {
-            attempt: attempt.clone(),
-        })?;
-        context.watch(
-            Process {
-                attempt: attempt.clone(),
-                role: Role::Agent,
-            },
-            live,
-        );
-        return Ok(());
-    }
-    if has_report(&folder) {
-        recovered.ended.push(attempt.clone());
-        engine.take(&Event::Started {
-            attempt: attempt.clone(),
-        })?;
-        return ended(engine, attempt);
-    }
-    // A shim that died without a report was an attempt, and what it began may have been changed: it is not started under the
-    // same number again.
-    if shim::read_record(&folder.join("shim.json"))
-        .ok()
-        .flatten()
-        .is_some()
-    {
-        recovered.ended.push(attempt.clone());
-        engine.take(&Event::Started {
-            attempt: attempt.clone(),
-        })?;
-        return ended(engine, attempt);
-    }
-    recovered.restarted.push(attempt.clone());
-    end_setup(&context, attempt);
-    if let Some(action) = pending_work.action() {
-        engine.perform(action);
+    let agent = attempt.process(Role::Agent);
+    let started = Event::Started {
+        attempt: attempt.clone(),
+    };
+    match context.executor.find(&agent) {
+        Found::Living => {
+            context.source.adopt(attempt);
+            recovered.adopted.push(attempt.clone());
+            engine.take(&started)?;
+            context.executor.watch(&agent);
+        }
+        // One that died without a report was an attempt, and what it began may have been changed: it is not started under the same
+        // number again.
+        Found::Ended | Found::Died => {
+            recovered.ended.push(attempt.clone());
+            engine.take(&started)?;
+            ended(engine, attempt)?;
+        }
+        Found::Never => {
+            recovered.restarted.push(attempt.clone());
+            // The start makes its workspace anew.
+            context
+                .executor
+                .end(attempt, &[Role::Setup(Tree::Workspace)]);
+            if let Some(action) = pending_work.action() {
+                engine.perform(action);
+            }
+        }
     }
     Ok(())
-}
-
-/// A setup command of the coordinator before is ended; the start makes its workspace anew.
-fn end_setup(context: &RunContext, attempt: &AttemptId) {
-    let folder = context.run_dir.attempt(attempt).setup();
-    stop::end(folder.path());
-    process::end_orphans(context, attempt, folder.path());
 }
 
 /// A proof that nobody reported. One in a fresh workspace follows one in the attempt's own, so it is looked for first.
 fn take_up_proof(engine: &mut Engine, proof: Proof, pending_work: &PendingWork) {
     let context = Arc::clone(&engine.context);
-    let attempt = context.run_dir.attempt(&proof.attempt);
-    let places = [
-        (Role::CleanProof, attempt.clean_proof()),
-        (Role::Proof, attempt.proof()),
-    ];
-    for (role, process) in &places {
-        if let Some(live) = process::living(process.path()) {
-            let attempt = proof.attempt.clone();
-            return context.watch(
-                Process {
-                    attempt,
-                    role: *role,
-                },
-                live,
-            );
-        }
-        if has_report(process.path()) {
-            return prove::watch_end(&context, proof, *role);
+    for tree in [Tree::Recorded, Tree::Workspace] {
+        let process = proof.attempt.process(Role::Proof(tree));
+        match context.executor.find(&process) {
+            Found::Living => return context.executor.watch(&process),
+            Found::Ended => return prove::tell_end(&context, proof, tree),
+            Found::Died | Found::Never => {}
         }
     }
-    // The setup command of the fresh workspace may live.
-    stop::end(attempt.clean_proof().setup().path());
-    process::end_orphans(&context, &proof.attempt, attempt.path());
+    // What is left of one that died, and the setup command of the fresh workspace.
+    let roles = [
+        Role::Proof(Tree::Workspace),
+        Role::Setup(Tree::Recorded),
+        Role::Proof(Tree::Recorded),
+    ];
+    context.executor.end(&proof.attempt, &roles);
     if let Some(action) = pending_work.action() {
         engine.perform(action);
     }
@@ -260,18 +226,14 @@ fn take_up_landing_proof(
     pending_work: &PendingWork,
 ) {
     let context = Arc::clone(&engine.context);
-    let process = context.run_dir.attempt(attempt).landing_proof();
-    if let Some(live) = process::living(process.path()) {
-        let attempt = attempt.clone();
-        let role = Role::LandingProof;
-        context.watch(Process { attempt, role }, live);
-    } else if has_report(process.path()) {
-        land::watch_end(&context, attempt.clone(), landing);
-    } else if let Some(action) = pending_work.action() {
-        engine.perform(action);
+    let process = attempt.process(Role::Proof(Tree::Integrated));
+    match context.executor.find(&process) {
+        Found::Living => context.executor.watch(&process),
+        Found::Ended => land::tell_end(&context, attempt, landing),
+        Found::Died | Found::Never => {
+            if let Some(action) = pending_work.action() {
+                engine.perform(action);
+            }
+        }
     }
-}
-
-fn has_report(folder: &std::path::Path) -> bool {
-    matches!(shim::read_report(&folder.join("exit.json")), Ok(Some(_)))
 }

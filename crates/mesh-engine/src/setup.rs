@@ -260,7 +260,8 @@ pub enum TrackerView {
     },
     /// The tracker itself, as in runs of the time before there were copies.
     #[default]
-    ShimHandle,
+    #[serde(alias = "shim-handle")]
+    Live,
 }
 
 /// What goes into the tracker's audit.

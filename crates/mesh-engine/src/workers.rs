@@ -7,22 +7,54 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
-use mesh_core::decision::Action;
+use mesh_core::decision::{Action, StartOrder};
 use mesh_core::event::{Event, StartFailure};
 use mesh_core::evidence::{Ending, Failure, FailureClass, ProofEnd};
+use mesh_core::id::AttemptId;
 use mesh_core::landing::{Integration, Publication};
+use mesh_core::process::Role;
 use mesh_core::time::Millis;
 
-use crate::actions::{land, stop};
+use crate::actions::land;
 use crate::context::{RunContext, lock};
 
-/// Runs `work` on a thread of its own, or right here when the system gives none: late is better than never. When it panics,
-/// `panicked` is called with what it said.
+/// What blocking work is done on.
+pub trait Workers: Send + Sync {
+    /// Does `work` beside what goes on here.
+    fn run(&self, work: Box<dyn FnOnce() + Send>);
+}
+
+/// A thread for each piece of work, or the thread that is here when the system gives none: late is better than never.
+pub(crate) struct Threads;
+
+impl Workers for Threads {
+    fn run(&self, work: Box<dyn FnOnce() + Send>) {
+        let ours = Arc::new(Mutex::new(Some(work)));
+        let theirs = Arc::clone(&ours);
+        let spawned = std::thread::Builder::new().spawn(move || {
+            if let Some(work) = take(&theirs) {
+                work();
+            }
+        });
+        if spawned.is_err()
+            && let Some(work) = take(&ours)
+        {
+            work();
+        }
+    }
+}
+
+fn take<T>(work: &Mutex<Option<T>>) -> Option<T> {
+    lock(work).take()
+}
+
+/// Does `work` on a worker. When it panics, `panicked` is called with what it said.
 pub(crate) fn spawn(
+    workers: &dyn Workers,
     work: impl FnOnce() + Send + 'static,
     panicked: impl FnOnce(String) + Send + 'static,
 ) {
-    let guarded = move || {
+    workers.run(Box::new(move || {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
             let problem = text_of(&*payload);
             // What follows a panic may panic too; then nobody is left to hear of it but the log.
@@ -30,23 +62,29 @@ pub(crate) fn spawn(
                 tracing::error!("the handling of a panic panicked");
             }
         }
-    };
-    let ours = Arc::new(Mutex::new(Some(guarded)));
-    let theirs = Arc::clone(&ours);
-    let spawned = std::thread::Builder::new().spawn(move || {
-        if let Some(work) = take(&theirs) {
-            work();
-        }
-    });
-    if spawned.is_err()
-        && let Some(work) = take(&ours)
-    {
-        work();
-    }
+    }));
 }
 
-fn take<T>(work: &Mutex<Option<T>>) -> Option<T> {
-    lock(work).take()
+/// Tells the end of a process on a worker: by `work`, or by what `panicked` makes of the text of a panic, once nothing of the
+/// attempt with these roles is left.
+pub(crate) fn tell_end(
+    context: &Arc<RunContext>,
+    attempt: &AttemptId,
+    roles: &'static [Role],
+    work: impl FnOnce(&Arc<RunContext>) + Send + 'static,
+    panicked: impl FnOnce(String) -> Event + Send + 'static,
+) {
+    let (theirs, ours, attempt) = (Arc::clone(context), Arc::clone(context), attempt.clone());
+    spawn(
+        &*context.workers,
+        move || work(&theirs),
+        move |problem| {
+            ours.notes
+                .warn(format!("a bug of mesh, please report it: {problem}"));
+            ours.executor.end(&attempt, roles);
+            ours.report(panicked(format!("mesh itself failed: {problem}")));
+        },
+    );
 }
 
 fn text_of(payload: &(dyn Any + Send)) -> String {
@@ -60,11 +98,14 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
 /// Says to people and to the core that the work on `action` failed.
 pub(crate) fn failed(context: &Arc<RunContext>, action: &Action, now: Millis, problem: &str) {
     tracing::error!(?action, problem, "a worker panicked");
-    context.warn(format!("a bug of mesh, please report it: {problem}"));
+    context
+        .notes
+        .warn(format!("a bug of mesh, please report it: {problem}"));
     match action {
-        Action::Start(order) => stop::end_all(context, &order.attempt),
-        Action::Prove { attempt, .. } => stop::end_all(context, attempt),
-        Action::ProveLanding { attempt, .. } => land::end_leftovers(context, attempt),
+        Action::Start(StartOrder { attempt, .. }) | Action::Prove { attempt, .. } => {
+            context.executor.end_attempt(attempt);
+        }
+        Action::ProveLanding { attempt, .. } => context.executor.end(attempt, &land::ROLES),
         _ => {}
     }
     if let Some(event) = fact(action, now, problem) {
@@ -72,7 +113,7 @@ pub(crate) fn failed(context: &Arc<RunContext>, action: &Action, now: Millis, pr
     }
 }
 
-fn attempt_of(action: &Action) -> Option<&mesh_core::id::AttemptId> {
+fn attempt_of(action: &Action) -> Option<&AttemptId> {
     match action {
         Action::Start(order) => Some(&order.attempt),
         Action::Probe { attempt }
@@ -110,11 +151,7 @@ fn fact(action: &Action, now: Millis, problem: &str) -> Option<Event> {
         },
         Action::Prove { .. } => Event::Proved {
             attempt: attempt?,
-            proof: ProofEnd {
-                ending: Ending::CouldNotStart(detail),
-                tail: String::new(),
-                passed_in_workspace: false,
-            },
+            proof: ProofEnd::of(Ending::CouldNotStart(detail)),
         },
         Action::Integrate { landing, .. } => Event::Integrated {
             attempt: attempt?,
@@ -124,11 +161,7 @@ fn fact(action: &Action, now: Millis, problem: &str) -> Option<Event> {
         Action::ProveLanding { landing, .. } => Event::LandingProved {
             attempt: attempt?,
             landing: *landing,
-            proof: ProofEnd {
-                ending: Ending::CouldNotStart(detail),
-                tail: String::new(),
-                passed_in_workspace: false,
-            },
+            proof: ProofEnd::of(Ending::CouldNotStart(detail)),
         },
         Action::Publish { landing, .. } => Event::Published {
             attempt: attempt?,
@@ -164,6 +197,7 @@ mod tests {
     fn a_panic_is_told_with_its_text() {
         let (sender, receiver) = channel();
         spawn(
+            &Threads,
             || panic!("index {} out of range", 7),
             move |problem| sender.send(problem).unwrap(),
         );
@@ -174,6 +208,7 @@ mod tests {
     fn a_panic_in_the_handling_of_a_panic_ends_only_its_thread() {
         let (sender, receiver) = channel::<()>();
         spawn(
+            &Threads,
             || panic!("first"),
             move |_| {
                 let _sender = sender;

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use mesh_core::filename::safe_file_name;
 use mesh_core::id::AttemptId;
+use mesh_core::process::{Role, Tree};
 
 use crate::append::{sync_folder, write_temporary};
 use crate::run_id::RunId;
@@ -329,57 +330,26 @@ impl AttemptDir {
         self.path.join("result.bundle")
     }
 
-    /// The folders of every process that the attempt may have had: agent, setup and proof, the latter two also in a fresh workspace
-    /// of the result and on the integrated tree of a landing.
+    /// The folders of every process that the attempt may have had.
     #[must_use]
     pub fn processes(&self) -> Vec<ProcessDir> {
-        let (agent, setup, proof) = (self.agent(), self.setup(), self.proof());
-        let (clean, landing) = (self.clean_proof(), self.landing_proof());
-        let setups = [clean.setup(), landing.setup()];
-        [agent, setup, proof, clean, landing]
-            .into_iter()
-            .chain(setups)
-            .collect()
+        Role::ALL.map(|role| self.process(role)).into()
     }
 
-    /// The agent's own process.
+    /// The folder of one process.
     #[must_use]
-    pub fn agent(&self) -> ProcessDir {
-        ProcessDir {
-            path: self.path.clone(),
-        }
-    }
-
-    /// The workspace's setup command.
-    #[must_use]
-    pub fn setup(&self) -> ProcessDir {
-        ProcessDir {
-            path: self.path.join("setup"),
-        }
-    }
-
-    /// The proof.
-    #[must_use]
-    pub fn proof(&self) -> ProcessDir {
-        ProcessDir {
-            path: self.path.join("proof"),
-        }
-    }
-
-    /// The proof in a fresh workspace of the result.
-    #[must_use]
-    pub fn clean_proof(&self) -> ProcessDir {
-        ProcessDir {
-            path: self.path.join("proof-clean"),
-        }
-    }
-
-    /// The proof on the integrated tree of a landing.
-    #[must_use]
-    pub fn landing_proof(&self) -> ProcessDir {
-        ProcessDir {
-            path: self.path.join("landing"),
-        }
+    pub fn process(&self, role: Role) -> ProcessDir {
+        let path = match role {
+            Role::Agent => self.path.clone(),
+            Role::Setup(Tree::Workspace) => self.path.join("setup"),
+            Role::Proof(Tree::Workspace) => self.path.join("proof"),
+            Role::Proof(Tree::Recorded) => self.path.join("proof-clean"),
+            Role::Proof(Tree::Integrated) => self.path.join("landing"),
+            Role::Setup(tree @ (Tree::Recorded | Tree::Integrated)) => {
+                self.process(Role::Proof(tree)).path.join("setup")
+            }
+        };
+        ProcessDir { path }
     }
 }
 
@@ -394,14 +364,6 @@ impl ProcessDir {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// The setup command of the workspace that it runs in, where that is not the attempt's own.
-    #[must_use]
-    pub fn setup(&self) -> ProcessDir {
-        ProcessDir {
-            path: self.path.join("setup"),
-        }
     }
 
     /// Its output.
@@ -432,6 +394,12 @@ impl ProcessDir {
     #[must_use]
     pub fn exit_json(&self) -> PathBuf {
         self.path.join("exit.json")
+    }
+
+    /// What its shim was told to start.
+    #[must_use]
+    pub fn spec_json(&self) -> PathBuf {
+        self.path.join("spec.json")
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::sample::{START, attempt};
+use mesh_core::process::Role;
 
 fn mesh_dir() -> (tempfile::TempDir, MeshDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -97,7 +98,7 @@ fn no_id_leads_out_of_the_attempts() {
 }
 
 #[test]
-fn an_attempt_has_three_processes_with_their_own_files() {
+fn each_process_of_an_attempt_has_its_own_files() {
     let (_folder, mesh) = mesh_dir();
     let (_, run) = mesh.create_run(START).unwrap();
     let dir = run.attempt(&attempt("t", 1));
@@ -110,7 +111,7 @@ fn an_attempt_has_three_processes_with_their_own_files() {
             process.exit_json(),
         ]
     };
-    let all = [dir.agent(), dir.setup(), dir.proof()].map(files);
+    let all: Vec<_> = dir.processes().into_iter().map(files).collect();
     let different: std::collections::BTreeSet<_> = all.iter().flatten().collect();
-    assert_eq!(different.len(), 15);
+    assert_eq!(different.len(), 5 * Role::ALL.len());
 }

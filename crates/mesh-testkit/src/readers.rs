@@ -27,7 +27,7 @@ const WORDS: usize = 400;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reads {
     /// The tracker itself.
-    ShimHandle(PathBuf),
+    Live(PathBuf),
     /// A view.
     View(PathBuf),
 }
@@ -47,7 +47,7 @@ pub fn read(
         .set("HOME", home)
         .set("MESH_BD", bd);
     match reads {
-        Reads::ShimHandle(beads) => env.insert("BEADS_DIR", beads),
+        Reads::Live(beads) => env.insert("BEADS_DIR", beads),
         Reads::View(view) => env.insert(MESH_VIEW, view),
     }
     let command = Command::new("nice")

@@ -2,14 +2,13 @@
 //!
 //! Every step may have been done by a coordinator that died before it could say so; each looks, or does the same again.
 
-use std::sync::Arc;
-
 use mesh_agent::evidence::{BlockRecord, EvidenceRecord};
-use mesh_core::decision::Outcome;
+use mesh_core::decision::{Action, Outcome};
 use mesh_core::event::{Delivery, Event};
 use mesh_core::evidence::{Ending, ProofEnd};
 use mesh_core::id::AttemptId;
 use mesh_core::landing::Candidate;
+use mesh_core::process::Role;
 use mesh_core::task::Commit;
 use mesh_journal::Timestamp;
 use mesh_journal::results::{self, ResultRecord};
@@ -17,7 +16,6 @@ use mesh_journal::run_id::RunId;
 use mesh_vcs::Workspace;
 
 use crate::actions::{folder, inspect, kept, land, leftovers, shared};
-use crate::clock::unix_ms;
 use crate::context::{RunContext, lock};
 use crate::source::AttemptReport;
 
@@ -35,8 +33,20 @@ pub(crate) struct End {
     pub withdraw: Option<Candidate>,
 }
 
+impl End {
+    /// The action that it came from.
+    pub fn action(&self, attempt: AttemptId) -> Action {
+        Action::Finalize {
+            attempt,
+            outcome: self.outcome.clone(),
+            delivery: self.delivery.clone(),
+            withdraw: self.withdraw.clone(),
+        }
+    }
+}
+
 /// Carries out what follows. `resumed` when a coordinator before this one may have begun it.
-pub(crate) fn finalize(context: &Arc<RunContext>, attempt: &AttemptId, end: &End, resumed: bool) {
+pub(crate) fn finalize(context: &RunContext, attempt: &AttemptId, end: &End, resumed: bool) {
     let End {
         outcome,
         delivery,
@@ -73,8 +83,10 @@ pub(crate) fn finalize(context: &Arc<RunContext>, attempt: &AttemptId, end: &End
         workspace.as_ref(),
         resumed,
     );
-    for refused in context.source.finalize(context, &report) {
-        context.note(format!("{attempt}: the tracker was not told: {refused}"));
+    for refused in context.source.finalize(&report) {
+        context
+            .notes
+            .note(format!("{attempt}: the tracker was not told: {refused}"));
     }
     context.report(Event::Finalized {
         attempt: attempt.clone(),
@@ -109,10 +121,10 @@ fn record(context: &RunContext, attempt: &AttemptId, commit: &Commit, self_check
             .details(&attempt.task)
             .map(|details| details.text_fingerprint)
             .unwrap_or_default(),
-        at: Timestamp(unix_ms()),
+        at: Timestamp(context.clock.unix_ms()),
     };
     if let Err(error) = results::append(&path, &record) {
-        context.note(format!(
+        context.notes.note(format!(
             "{attempt}: its result {commit} is not recorded for later runs: {error}"
         ));
     }
@@ -126,7 +138,7 @@ fn remove(context: &RunContext, workspace: &Workspace) {
             .and_then(|()| context.vcs.remove(workspace))
     });
     if let Err(error) = removed {
-        context.note(format!(
+        context.notes.note(format!(
             "the workspace {} was not removed: {error}",
             workspace.path.display()
         ));
@@ -158,7 +170,11 @@ fn report<'a>(
             },
         ))
     });
-    let stdout = context.run_dir.attempt(attempt).agent().stdout();
+    let stdout = context
+        .run_dir
+        .attempt(attempt)
+        .process(Role::Agent)
+        .stdout();
     let response = context
         .profile
         .protocol

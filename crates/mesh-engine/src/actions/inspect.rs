@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use mesh_agent::evidence::{EvidenceRecord, FailureRecord, ProofRecord, Times, VERSION};
 use mesh_agent::proof::{self, ProofSources};
@@ -13,16 +12,16 @@ use mesh_core::evidence::{
     Unrecorded, quoting,
 };
 use mesh_core::id::{AttemptId, LockGroup};
+use mesh_core::process::Role;
 use mesh_core::task::Commit;
-use mesh_proc::shim;
 use mesh_vcs::Snapshot;
 
 use crate::actions::leftout::{self, Ran};
-use crate::actions::{folder, output, process, shared};
+use crate::actions::{folder, output, shared};
 use crate::context::RunContext;
 
 /// Records what the attempt left. Its process tree is dead.
-pub(crate) fn inspect(context: &Arc<RunContext>, attempt: &AttemptId, locks: &HeldLocks) {
+pub(crate) fn inspect(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) {
     let evidence = find(context, attempt, locks);
     if evidence.is_err() {
         // The run may pause before the attempt is finalized, and what changed may be why.
@@ -51,7 +50,7 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
     let block = match block {
         BlockReading::Missing(why) => {
             context.note_withheld();
-            BlockReading::Missing(quoting(why, &output::of_agent(context, &folder)))
+            BlockReading::Missing(quoting(why, &output::of_agent(context, attempt)))
         }
         read @ BlockReading::Read(_) => read,
     };
@@ -120,7 +119,7 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
         },
         waived: details.is_some_and(|details| details.allow_no_validation),
     });
-    let mut evidence = blank(context, attempt, &folder, &Ending::Exited(0));
+    let mut evidence = blank(context, attempt);
     evidence.block = Some((&block).into());
     evidence.changes = Some((&changes).into());
     evidence.scope = Some((&scope).into());
@@ -166,13 +165,8 @@ fn change_set(
 }
 
 /// Evidence of an attempt of which only the end is known.
-fn blank(
-    context: &RunContext,
-    attempt: &AttemptId,
-    folder: &Path,
-    ending: &Ending,
-) -> EvidenceRecord {
-    let report = shim::read_report(&folder.join("exit.json")).ok().flatten();
+fn blank(context: &RunContext, attempt: &AttemptId) -> EvidenceRecord {
+    let report = context.executor.report(&attempt.process(Role::Agent));
     EvidenceRecord {
         version: VERSION,
         run: context.run.clone(),
@@ -180,13 +174,11 @@ fn blank(
         attempt: attempt.number,
         profile: context.profile.name.clone(),
         times: Times {
-            started_unix_ms: report
-                .as_ref()
-                .and_then(|report| report.child_started_at_unix_ms),
-            ended_unix_ms: report.as_ref().map(|report| report.ended_at_unix_ms),
+            started_unix_ms: report.as_ref().and_then(|report| report.started_unix_ms),
+            ended_unix_ms: report.as_ref().map(|report| report.ended_unix_ms),
             ..Times::default()
         },
-        ending: ending.into(),
+        ending: (&report.map_or(Ending::NoReport, |report| report.ending)).into(),
         block: None,
         changes: None,
         scope: None,
@@ -203,7 +195,7 @@ pub(crate) fn evidence_of(
 ) -> EvidenceRecord {
     match EvidenceRecord::read(folder) {
         Ok(Some(evidence)) => evidence,
-        Ok(None) | Err(_) => blank(context, attempt, folder, &process::ending_now(folder)),
+        Ok(None) | Err(_) => blank(context, attempt),
     }
 }
 

@@ -3,19 +3,22 @@
 
 use std::sync::Arc;
 
-use mesh_agent::launch::{self, CommandKind};
 use mesh_core::event::Event;
 use mesh_core::evidence::{Ending, ProofEnd};
 use mesh_core::id::AttemptId;
 use mesh_core::landing::{Candidate, Integration, Publication};
+use mesh_core::process::{Role, Tree};
 use mesh_core::task::Commit;
-use mesh_proc::shim::ShimHandle;
 use mesh_vcs::{CommitId, Landing, NewWorkspace, VcsError, name};
 
-use crate::actions::{folder, output, process, prove, start, stop};
+use crate::actions::start::run_setup;
+use crate::actions::{folder, output, prove};
 use crate::context::RunContext;
-use crate::inbox::{Process, Role};
 use crate::workers;
+
+const PROOF: Role = Role::Proof(Tree::Integrated);
+/// What an attempt's processes on an integrated tree are.
+pub(crate) const ROLES: [Role; 2] = [Role::Setup(Tree::Integrated), PROOF];
 
 /// Joins the attempt's result with `onto`. What a landing before it left is removed first.
 pub(crate) fn integrate(
@@ -43,15 +46,8 @@ pub(crate) fn integrate(
 /// The reports of a proof for a landing before this one must not be taken for its own after a crash: while one of them stays,
 /// nothing is landed.
 fn forget_proof(context: &RunContext, attempt: &AttemptId) -> std::io::Result<()> {
-    end_leftovers(context, attempt);
-    let process = context.run_dir.attempt(attempt).landing_proof();
-    for stale in [process.exit_json(), process.shim_json()] {
-        match fs_err::remove_file(&stale) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(())
+    context.executor.end(attempt, &ROLES);
+    context.executor.forget(&attempt.process(PROOF))
 }
 
 fn try_integrate(
@@ -98,23 +94,17 @@ fn checked_out(onto: &str, at: &std::path::Path) -> String {
     )
 }
 
-/// Starts the proof on the integrated tree, in a workspace of its own. Its end is told by [`watch_end`].
+/// Starts the proof on the integrated tree, in a workspace of its own. Its end is told by [`tell_end`].
 pub(crate) fn prove(
-    context: &Arc<RunContext>,
+    context: &RunContext,
     attempt: &AttemptId,
     landing: u32,
     command: &str,
     candidate: &Candidate,
 ) {
-    end_leftovers(context, attempt);
-    match launch(context, attempt, command, candidate) {
-        Ok(live) => context.watch(
-            Process {
-                attempt: attempt.clone(),
-                role: Role::LandingProof,
-            },
-            live,
-        ),
+    context.executor.end(attempt, &ROLES);
+    match start(context, attempt, command, candidate) {
+        Ok(()) => context.executor.watch(&attempt.process(PROOF)),
         Err(cause) => report(
             context,
             attempt,
@@ -125,56 +115,41 @@ pub(crate) fn prove(
     }
 }
 
-fn launch(
-    context: &Arc<RunContext>,
+fn start(
+    context: &RunContext,
     attempt: &AttemptId,
     command: &str,
     candidate: &Candidate,
-) -> Result<ShimHandle, String> {
-    let process = context.run_dir.attempt(attempt).landing_proof();
-    let folder = process.path();
-    fs_err::create_dir_all(folder).map_err(|error| error.to_string())?;
-    let commit = id(&candidate.to).map_err(|error| error.to_string())?;
-    let new = scratch(context, attempt, vec![commit]);
+) -> Result<(), String> {
+    let process = attempt.process(PROOF);
+    let to = id(&candidate.to).map_err(|error| error.to_string())?;
+    let new = scratch(context, attempt, vec![to]);
     let workspace = context
         .vcs_gate
         .pass(|| prove::add_anew(context, &new))
         .map_err(|error| error.to_string())?;
-    let facts = prove::facts(context, attempt, &workspace, folder)?;
-    start::run_setup(context, &facts, &process.setup()).map_err(prove::text_of)?;
-    let launch = launch::command(
-        CommandKind::Proof,
-        command,
-        &context.profile,
-        &facts,
-        &context.ours,
-    )
-    .map_err(|error| error.to_string())?;
-    process::start(context, attempt, &launch, folder, &prove::limits(context))
+    let facts = prove::fresh_facts(context, &process, &workspace)?;
+    run_setup(context, &facts, Tree::Integrated).map_err(prove::text_of)?;
+    prove::launch(context, command, &facts, &process)
 }
 
-/// The shim of the proof has ended: tells how, from a thread of its own.
-pub(crate) fn watch_end(context: &Arc<RunContext>, attempt: AttemptId, landing: u32) {
-    let (theirs, ours) = (Arc::clone(context), Arc::clone(context));
-    let same = attempt.clone();
-    workers::spawn(
-        move || {
-            let process = theirs.run_dir.attempt(&same).landing_proof();
-            let ending = process::ending(&theirs, &same, process.path());
-            let tail = output::of_command(&theirs, process.path());
-            report(&theirs, &same, landing, ending, tail);
+/// The proof's process has ended: tells how, from a worker.
+pub(crate) fn tell_end(context: &Arc<RunContext>, attempt: &AttemptId, landing: u32) {
+    let (id, same) = (attempt.clone(), attempt.clone());
+    workers::tell_end(
+        context,
+        attempt,
+        &ROLES,
+        move |context| {
+            let process = id.process(PROOF);
+            let ending = context.executor.ending(&process);
+            let tail = output::of_command(context, &process);
+            report(context, &id, landing, ending, tail);
         },
-        move |problem| {
-            ours.warn(format!("a bug of mesh, please report it: {problem}"));
-            end_leftovers(&ours, &attempt);
-            let cause = format!("mesh itself failed: {problem}");
-            report(
-                &ours,
-                &attempt,
-                landing,
-                Ending::CouldNotStart(cause),
-                String::new(),
-            );
+        move |cause| Event::LandingProved {
+            attempt: same,
+            landing,
+            proof: ProofEnd::of(Ending::CouldNotStart(cause)),
         },
     );
 }
@@ -227,25 +202,13 @@ pub(crate) fn publish(
 
 /// Drops what was made for a candidate that does not land.
 pub(crate) fn withdraw(context: &RunContext, attempt: &AttemptId, candidate: &Candidate) {
-    end_leftovers(context, attempt);
+    context.executor.end(attempt, &ROLES);
     remove_scratch(context, attempt);
     let withdrawn = vcs_candidate(candidate)
         .and_then(|candidate| context.vcs_gate.pass(|| context.vcs.withdraw(&candidate)));
     if let Err(error) = withdrawn {
         tracing::warn!(%attempt, %error, "copies of a result that did not land stay as visible commits");
     }
-}
-
-/// Ends the processes of a landing that was begun before.
-pub(crate) fn end_leftovers(context: &RunContext, attempt: &AttemptId) {
-    let process = context.run_dir.attempt(attempt).landing_proof();
-    if !process.path().is_dir() {
-        return;
-    }
-    for folder in [process.setup().path(), process.path()] {
-        stop::end(folder);
-    }
-    process::end_orphans(context, attempt, process.path());
 }
 
 /// The workspace in which the integrated tree is proved.

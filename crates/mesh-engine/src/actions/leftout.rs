@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use mesh_core::id::AttemptId;
-use mesh_proc::shim;
+use mesh_core::process::Role;
 use mesh_vcs::{CommitId, Workspace};
 
 use crate::actions::folder;
@@ -47,8 +46,8 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// From when the shim of the attempt was told what to start, or of the first one before it in the same workspace, until its
-    /// report. What the report gives as the start may be later than what the agent did first.
+    /// From when the attempt's agent was launched, or that of the first one before it in the same workspace, until its end was
+    /// reported. What the report gives as the start may be later than what the agent did first.
     pub fn of(context: &RunContext, attempt: &AttemptId) -> Option<Ran> {
         let folder = |number| {
             let task = attempt.task.clone();
@@ -56,18 +55,18 @@ impl Ran {
             dir.path().to_path_buf()
         };
         let workspace = |number| Some(folder::load(&folder(number)).ok()??.path);
-        let told = |number| {
-            let spec = fs_err::metadata(folder(number).join("spec.json")).ok()?;
-            let at = spec.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-            u64::try_from(at.as_millis()).ok()
+        let agent = |number| {
+            let task = attempt.task.clone();
+            AttemptId { task, number }.process(Role::Agent)
         };
         let own = workspace(attempt.number)?;
         let first = (1..=attempt.number).find(|&number| workspace(number).as_ref() == Some(&own));
         Some(Ran {
-            from_ms: told(first?)?,
-            to_ms: shim::read_report(&folder(attempt.number).join("exit.json"))
-                .ok()??
-                .ended_at_unix_ms,
+            from_ms: context.executor.launched_unix_ms(&agent(first?))?,
+            to_ms: context
+                .executor
+                .report(&agent(attempt.number))?
+                .ended_unix_ms,
         })
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn remove_before(context: &RunContext, verified: &AttemptId) {
             .vcs_gate
             .pass(|| save_and_remove(context, &attempt, &dir, &workspace));
         if let Err(reason) = removed {
-            context.note(format!(
+            context.notes.note(format!(
                 "the workspace of {attempt} is kept in {}: {reason}",
                 workspace.path.display()
             ));

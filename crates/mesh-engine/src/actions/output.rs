@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use mesh_agent::protocol::plain;
+use mesh_core::id::AttemptId;
+use mesh_core::process::{ProcessId, Role};
 
 use crate::context::RunContext;
 
@@ -25,19 +27,24 @@ const COMMAND: Bounds = Bounds {
 };
 
 /// The last lines of an agent's standard error or, when it is empty, of its standard output.
-pub(crate) fn of_agent(context: &RunContext, folder: &Path) -> String {
-    let stderr = end_of(context, &folder.join("stderr"), &AGENT);
+pub(crate) fn of_agent(context: &RunContext, attempt: &AttemptId) -> String {
+    let files = context.run_dir.attempt(attempt).process(Role::Agent);
+    let stderr = end_of(context, &files.stderr(), &AGENT);
     if stderr.is_empty() {
-        end_of(context, &folder.join("stdout"), &AGENT)
+        end_of(context, &files.stdout(), &AGENT)
     } else {
         stderr
     }
 }
 
 /// The last lines of both streams of a setup or proof command.
-pub(crate) fn of_command(context: &RunContext, folder: &Path) -> String {
-    let stdout = end_of(context, &folder.join("stdout"), &COMMAND);
-    let stderr = end_of(context, &folder.join("stderr"), &COMMAND);
+pub(crate) fn of_command(context: &RunContext, process: &ProcessId) -> String {
+    let files = context
+        .run_dir
+        .attempt(&process.attempt)
+        .process(process.role);
+    let stdout = end_of(context, &files.stdout(), &COMMAND);
+    let stderr = end_of(context, &files.stderr(), &COMMAND);
     match (stdout.is_empty(), stderr.is_empty()) {
         (_, true) => stdout,
         (true, false) => stderr,

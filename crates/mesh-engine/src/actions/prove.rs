@@ -4,25 +4,23 @@
 //! one, it has to pass in a fresh workspace too: what a result stands on must be in the result.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use mesh_agent::evidence::ProofRecord;
-use mesh_agent::launch::{self, CommandKind};
+use mesh_agent::launch::{self, AttemptFacts, CommandKind};
 use mesh_agent::profile::Limits;
 use mesh_core::event::{Event, StartFailure};
 use mesh_core::evidence::{Ending, ProofChoice, ProofEnd};
 use mesh_core::id::AttemptId;
+use mesh_core::process::{ProcessId, Role, Tree};
 use mesh_core::task::Commit;
 use mesh_core::time::Span;
-use mesh_journal::layout::ProcessDir;
-use mesh_proc::shim::{self, ShimHandle};
 use mesh_vcs::{CommitId, NewWorkspace, VcsError, Workspace, name};
 
 use crate::actions::leftout::{self, Ran};
-use crate::actions::{folder, inspect, output, process, start, stop};
+use crate::actions::{folder, inspect, output, start};
 use crate::context::RunContext;
-use crate::inbox::{Process, Role};
 use crate::setup::ProofWhere;
 use crate::workers;
 
@@ -37,74 +35,75 @@ pub(crate) struct Proof {
     pub commit: Commit,
 }
 
-/// Starts the proof. Its end is told by [`ended`].
-pub(crate) fn prove(context: &Arc<RunContext>, proof: &Proof) {
-    let (role, started) = match context.setup.proof_where {
-        ProofWhere::Workspace => (Role::Proof, launch_in_workspace(context, proof)),
-        ProofWhere::Clean => (Role::CleanProof, launch_in_fresh_workspace(context, proof)),
+/// Starts the proof. Its end is told by [`tell_end`].
+pub(crate) fn prove(context: &RunContext, proof: &Proof) {
+    let tree = match context.setup.proof_where {
+        ProofWhere::Workspace => Tree::Workspace,
+        ProofWhere::Clean => Tree::Recorded,
     };
-    watch(context, proof, role, started);
+    start_in(context, proof, tree);
 }
 
-fn watch(
-    context: &Arc<RunContext>,
-    proof: &Proof,
-    role: Role,
-    started: Result<ShimHandle, String>,
-) {
-    let attempt = proof.attempt.clone();
+fn start_in(context: &RunContext, proof: &Proof, tree: Tree) {
+    let process = proof.attempt.process(Role::Proof(tree));
+    let started = match tree {
+        Tree::Recorded => start_in_fresh_workspace(context, proof, &process),
+        Tree::Workspace | Tree::Integrated => start_in_workspace(context, proof, &process),
+    };
     match started {
-        Ok(live) => context.watch(Process { attempt, role }, live),
+        Ok(()) => context.executor.watch(&process),
         Err(cause) => report(
             context,
             proof,
-            role,
+            tree,
             Ending::CouldNotStart(cause),
             String::new(),
         ),
     }
 }
 
-fn report(context: &RunContext, proof: &Proof, role: Role, ending: Ending, tail: String) {
-    if role == Role::CleanProof {
+fn report(context: &RunContext, proof: &Proof, tree: Tree, ending: Ending, tail: String) {
+    if tree == Tree::Recorded {
         remove_fresh_workspace(context, proof);
     }
     let end = ProofEnd {
         ending,
         tail,
-        passed_in_workspace: role == Role::CleanProof
+        passed_in_workspace: tree == Tree::Recorded
             && context.setup.proof_where == ProofWhere::Workspace,
     };
-    note(context, proof, role, &end);
+    note(context, proof, tree, &end);
     context.report(Event::Proved {
         attempt: proof.attempt.clone(),
         proof: end,
     });
 }
 
-fn launch_in_workspace(context: &Arc<RunContext>, proof: &Proof) -> Result<ShimHandle, String> {
+fn start_in_workspace(
+    context: &RunContext,
+    proof: &Proof,
+    process: &ProcessId,
+) -> Result<(), String> {
     let folder = folder::of(context, &proof.attempt).map_err(|error| error.to_string())?;
     let workspace = folder::load(&folder)
         .map_err(|error| error.to_string())?
         .ok_or("the workspace is gone")?;
-    let process = context.run_dir.attempt(&proof.attempt).proof();
-    launch(context, proof, &workspace, folder, &process)
+    let facts = facts(context, &proof.attempt, &workspace, &folder)?;
+    launch(context, &proof.command, &facts, process)
 }
 
-fn launch_in_fresh_workspace(
-    context: &Arc<RunContext>,
+fn start_in_fresh_workspace(
+    context: &RunContext,
     proof: &Proof,
-) -> Result<ShimHandle, String> {
-    let process = context.run_dir.attempt(&proof.attempt).clean_proof();
-    fs_err::create_dir_all(process.path()).map_err(|error| error.to_string())?;
+    process: &ProcessId,
+) -> Result<(), String> {
     let workspace = add_fresh_workspace(context, proof).map_err(|error| error.to_string())?;
-    let folder = process.path().to_path_buf();
-    let facts = facts(context, &proof.attempt, &workspace, &folder)?;
-    start::run_setup(context, &facts, &process.setup()).map_err(text_of)?;
+    let facts = fresh_facts(context, process, &workspace)?;
+    start::run_setup(context, &facts, Tree::Recorded).map_err(text_of)?;
     if context.setup.proof_where == ProofWhere::Workspace {
         lend_dependencies(context, proof, &workspace.path);
     }
-    launch(context, proof, &workspace, folder, &process)
+    launch(context, &proof.command, &facts, process)
 }
 
 /// What a package manager installed in the attempt's own workspace is there by links, unless the setup command installs it: it is
@@ -124,38 +123,45 @@ fn lend_dependencies(context: &RunContext, proof: &Proof, to: &Path) {
     }
 }
 
-/// Starts the proof in `workspace`; `folder` takes what version control adds to its environment.
-fn launch(
-    context: &Arc<RunContext>,
-    proof: &Proof,
-    workspace: &Workspace,
-    folder: PathBuf,
-    process: &ProcessDir,
-) -> Result<ShimHandle, String> {
-    let facts = facts(context, &proof.attempt, workspace, &folder)?;
+/// Starts the command of a proof.
+pub(crate) fn launch(
+    context: &RunContext,
+    command: &str,
+    facts: &AttemptFacts,
+    process: &ProcessId,
+) -> Result<(), String> {
     let launch = launch::command(
         CommandKind::Proof,
-        &proof.command,
+        command,
         &context.profile,
-        &facts,
+        facts,
         &context.ours,
     );
     let launch = launch.map_err(|error| error.to_string())?;
-    process::start(
-        context,
-        &proof.attempt,
-        &launch,
-        process.path(),
-        &limits(context),
-    )
+    context.executor.start(process, &launch, &limits(context))
 }
 
-pub(crate) fn facts(
+/// What the processes of a proof in a fresh workspace are started with; what version control adds to their environment lies with
+/// the files of `process`.
+pub(crate) fn fresh_facts(
+    context: &RunContext,
+    process: &ProcessId,
+    workspace: &Workspace,
+) -> Result<AttemptFacts, String> {
+    let files = context
+        .run_dir
+        .attempt(&process.attempt)
+        .process(process.role);
+    fs_err::create_dir_all(files.path()).map_err(|error| error.to_string())?;
+    facts(context, &process.attempt, workspace, files.path())
+}
+
+fn facts(
     context: &RunContext,
     attempt: &AttemptId,
     workspace: &Workspace,
     folder: &Path,
-) -> Result<launch::AttemptFacts, String> {
+) -> Result<AttemptFacts, String> {
     let prompt = context.run_dir.attempt(attempt).prompt();
     start::facts(context, attempt, workspace, folder, prompt).map_err(text_of)
 }
@@ -168,7 +174,7 @@ pub(crate) fn text_of(cause: StartFailure) -> String {
 }
 
 /// What a proof may use.
-pub(crate) fn limits(context: &RunContext) -> Limits {
+fn limits(context: &RunContext) -> Limits {
     Limits {
         hard: Span(context.setup.proof_limit_ms),
         ..context.profile.limits
@@ -224,52 +230,36 @@ fn remove_fresh_workspace(context: &RunContext, proof: &Proof) {
     }
 }
 
-/// The proof's shim has ended: from a thread of its own tells how, or goes on in a fresh workspace.
-pub(crate) fn watch_end(context: &Arc<RunContext>, proof: Proof, role: Role) {
-    let (theirs, ours) = (Arc::clone(context), Arc::clone(context));
-    let same = proof.clone();
-    workers::spawn(
-        move || ended(&theirs, &same, role),
-        move |problem| {
-            ours.warn(format!("a bug of mesh, please report it: {problem}"));
-            stop::end_all(&ours, &proof.attempt);
-            let cause = format!("mesh itself failed: {problem}");
-            let proof_end = ProofEnd {
-                ending: Ending::CouldNotStart(cause),
-                tail: String::new(),
-                passed_in_workspace: false,
-            };
-            ours.report(Event::Proved {
-                attempt: proof.attempt,
-                proof: proof_end,
-            });
+/// The proof's process has ended: from a worker tells how, or goes on in a fresh workspace.
+pub(crate) fn tell_end(context: &Arc<RunContext>, proof: Proof, tree: Tree) {
+    let attempt = proof.attempt.clone();
+    let id = attempt.clone();
+    workers::tell_end(
+        context,
+        &attempt,
+        &Role::ALL,
+        move |context| ended(context, &proof, tree),
+        |cause| Event::Proved {
+            attempt: id,
+            proof: ProofEnd::of(Ending::CouldNotStart(cause)),
         },
     );
 }
 
-fn ended(context: &Arc<RunContext>, proof: &Proof, role: Role) {
-    let process = process_dir(context, proof, role);
-    let ending = process::ending(context, &proof.attempt, process.path());
-    let tail = output::of_command(context, process.path());
-    if role == Role::Proof {
+fn ended(context: &RunContext, proof: &Proof, tree: Tree) {
+    let process = proof.attempt.process(Role::Proof(tree));
+    let ending = context.executor.ending(&process);
+    let tail = output::of_command(context, &process);
+    if tree == Tree::Workspace {
         // Before anything is set back: what the agent left is there yet.
         let may_need_more =
             ending == Ending::Exited(0) && may_need_unrecorded_files(context, proof);
         discard_changes(context, proof);
         if may_need_more {
-            let started = launch_in_fresh_workspace(context, proof);
-            return watch(context, proof, Role::CleanProof, started);
+            return start_in(context, proof, Tree::Recorded);
         }
     }
-    report(context, proof, role, ending, tail);
-}
-
-fn process_dir(context: &RunContext, proof: &Proof, role: Role) -> ProcessDir {
-    let attempt = context.run_dir.attempt(&proof.attempt);
-    match role {
-        Role::CleanProof => attempt.clean_proof(),
-        Role::Agent | Role::Proof | Role::LandingProof => attempt.proof(),
-    }
+    report(context, proof, tree, ending, tail);
 }
 
 /// Whether there is a file in the workspace and not in the recorded commit that the agent wrote or the command names.
@@ -323,13 +313,13 @@ fn link_target(workspace: &Path, word: &str) -> Option<String> {
 }
 
 /// Puts the end of the proof into the file for people.
-fn note(context: &RunContext, proof: &Proof, role: Role, end: &ProofEnd) {
+fn note(context: &RunContext, proof: &Proof, tree: Tree, end: &ProofEnd) {
     let folder = context.run_dir.attempt(&proof.attempt).path().to_path_buf();
-    let process = process_dir(context, proof, role);
+    let process = proof.attempt.process(Role::Proof(tree));
     let mut evidence = inspect::evidence_of(context, &proof.attempt, &folder);
-    if let Ok(Some(report)) = shim::read_report(&process.exit_json()) {
-        evidence.times.proof_started_unix_ms = report.child_started_at_unix_ms;
-        evidence.times.proof_ended_unix_ms = Some(report.ended_at_unix_ms);
+    if let Some(report) = context.executor.report(&process) {
+        evidence.times.proof_started_unix_ms = report.started_unix_ms;
+        evidence.times.proof_ended_unix_ms = Some(report.ended_unix_ms);
     }
     let self_checked = evidence
         .proof

@@ -9,49 +9,34 @@ use mesh_core::decision::StartOrder;
 use mesh_core::event::{Event, StartFailure};
 use mesh_core::evidence::{Ending, Failure, FailureClass, quoting};
 use mesh_core::id::AttemptId;
+use mesh_core::process::{ProcessId, Role, Tree};
 use mesh_core::time::Span;
-use mesh_journal::layout::ProcessDir;
-use mesh_proc::shim::ShimHandle;
 use mesh_vcs::{CommitId, Kind, Workspace};
 
-use crate::actions::{folder, output, process, prompt, shared};
+use crate::actions::{folder, output, prompt, shared};
 use crate::context::{RunContext, lock};
-use crate::inbox::{Process, Role};
 use crate::setup::BaseConflict;
 use crate::source::ClaimRefusal;
 use crate::submodules;
 
 /// Starts the attempt, or says why not. At the end of this exactly one of `Started` and `StartFailed` has been told.
 pub(crate) fn start(context: &Arc<RunContext>, order: &StartOrder) {
+    let attempt = order.attempt.clone();
     match prepare_and_launch(context, order) {
-        Ok(live) => {
-            context.report(Event::Started {
-                attempt: order.attempt.clone(),
-            });
-            context.watch(
-                Process {
-                    attempt: order.attempt.clone(),
-                    role: Role::Agent,
-                },
-                live,
-            );
+        Ok(agent) => {
+            context.report(Event::Started { attempt });
+            context.executor.watch(&agent);
         }
         Err(cause) => {
-            shared::end(context, &order.attempt);
-            context.report(Event::StartFailed {
-                attempt: order.attempt.clone(),
-                cause,
-            });
+            shared::end(context, &attempt);
+            context.report(Event::StartFailed { attempt, cause });
         }
     }
 }
 
-fn prepare_and_launch(
-    context: &Arc<RunContext>,
-    order: &StartOrder,
-) -> Result<ShimHandle, StartFailure> {
+fn prepare_and_launch(context: &RunContext, order: &StartOrder) -> Result<ProcessId, StartFailure> {
     let attempt = &order.attempt;
-    let claim = order.claim.then(|| context.source.claim(context, order));
+    let claim = order.claim.then(|| context.source.claim(order));
     let workspace = make_workspace(context, order);
     match claim.map(|answer| answer.recv()) {
         None => {}
@@ -78,7 +63,7 @@ fn prepare_and_launch(
     let prompt_file = write_prompt(context, order, &workspace, &folder)?;
     let facts = facts(context, attempt, &workspace, &folder, prompt_file)?;
     shared::begin(context, attempt);
-    run_setup(context, &facts, &context.run_dir.attempt(attempt).setup())?;
+    run_setup(context, &facts, Tree::Workspace)?;
     note_empty_submodules(context, &workspace);
     let launch = launch::agent(
         &context.profile,
@@ -87,7 +72,12 @@ fn prepare_and_launch(
         &context.ours,
     )
     .map_err(could_not)?;
-    process::start(context, attempt, &launch, &folder, &context.profile.limits).map_err(could_not)
+    let agent = attempt.process(Role::Agent);
+    context
+        .executor
+        .start(&agent, &launch, &context.profile.limits)
+        .map_err(could_not)?;
+    Ok(agent)
 }
 
 fn could_not(cause: impl ToString) -> StartFailure {
@@ -188,7 +178,7 @@ pub(crate) fn shown(paths: &[PathBuf]) -> String {
 }
 
 fn write_prompt(
-    context: &Arc<RunContext>,
+    context: &RunContext,
     order: &StartOrder,
     workspace: &Workspace,
     folder: &Path,
@@ -199,7 +189,7 @@ fn write_prompt(
     lock(&context.prompted).insert(order.attempt.clone());
     context
         .source
-        .prompt_written(context, &order.attempt, order.slot, text);
+        .prompt_written(&order.attempt, order.slot, text);
     Ok(path)
 }
 
@@ -213,7 +203,7 @@ pub(crate) fn facts(
 ) -> Result<AttemptFacts, StartFailure> {
     let mut extra_env = context
         .source
-        .agent_environment(context, attempt)
+        .agent_environment(attempt)
         .map_err(could_not)?;
     let ours = context
         .vcs
@@ -247,16 +237,15 @@ fn note_empty_submodules(context: &RunContext, workspace: &Workspace) {
     let empty = submodules::empty_in(&workspace.path);
     let is_git = context.vcs.kind() == Kind::Git;
     if let Some(note) = submodules::empty_submodules_note(&empty, is_git) {
-        context.note(note);
+        context.notes.note(note);
     }
 }
 
-/// Makes the workspace usable: ignored files that a build needs and that version control does not carry. `process` is where the
-/// command's own files go.
+/// Makes a workspace usable: ignored files that a build needs and that version control does not carry.
 pub(crate) fn run_setup(
     context: &RunContext,
     facts: &AttemptFacts,
-    process: &ProcessDir,
+    tree: Tree,
 ) -> Result<(), StartFailure> {
     let Some(command) = &context.setup.workspace_setup else {
         return Ok(());
@@ -277,11 +266,12 @@ pub(crate) fn run_setup(
         hard: Span(context.setup.setup_limit_ms),
         ..context.profile.limits
     };
-    match process::run(context, &facts.attempt, &launch, process.path(), &limits) {
+    let process = facts.attempt.process(Role::Setup(tree));
+    match context.executor.run(&process, &launch, &limits) {
         Ok(Ending::Exited(0)) => Ok(()),
         Ok(ending) => Err(failed(quoting(
             ending.to_string(),
-            &output::of_command(context, process.path()),
+            &output::of_command(context, &process),
         ))),
         Err(cause) => Err(failed(format!("failed: {cause}"))),
     }

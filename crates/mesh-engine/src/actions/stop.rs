@@ -1,18 +1,11 @@
-//! Ending an attempt's process trees before their time.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! Ending an attempt that does not end by itself.
 
 use mesh_core::event::{Event, StartFailure};
 use mesh_core::evidence::{Ending, Failure, FailureClass, ProofEnd};
 use mesh_core::id::AttemptId;
-use mesh_proc::shim::ShimHandle;
 
 use crate::actions::process;
-use crate::context::{RunContext, lock};
-
-/// How long a shim may take to kill its tree.
-const SHIM_PATIENCE: Duration = Duration::from_secs(10);
+use crate::context::RunContext;
 
 /// The fact that the core waits for of an attempt that is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,20 +20,10 @@ pub(crate) enum Awaited {
     Proof,
 }
 
-/// Asks the living shims of the attempt to end their trees: SIGTERM, a grace, SIGKILL. Their ends are reported as always. An attempt
-/// that has no shim at the moment hears of it again when its agent starts.
-pub(crate) fn request(context: &RunContext, attempt: &AttemptId) {
-    for process in context.run_dir.attempt(attempt).processes() {
-        if let Some(live) = ShimHandle::adopt(&process.shim_json()) {
-            live.request_stop();
-        }
-    }
-}
-
 /// Kills all that the attempt has, sees to it that nothing more is started for it, and tells what the core waits for: the worker
 /// that should have told it may be the one that hangs. A report that comes after this one changes nothing.
-pub(crate) fn kill(context: &Arc<RunContext>, attempt: &AttemptId, awaited: Option<Awaited>) {
-    end_all(context, attempt);
+pub(crate) fn kill(context: &RunContext, attempt: &AttemptId, awaited: Option<Awaited>) {
+    context.executor.end_attempt(attempt);
     let Some(awaited) = awaited else { return };
     let attempt = attempt.clone();
     context.report(match awaited {
@@ -61,32 +44,7 @@ pub(crate) fn kill(context: &Arc<RunContext>, attempt: &AttemptId, awaited: Opti
         },
         Awaited::Proof => Event::Proved {
             attempt,
-            proof: ProofEnd {
-                ending: Ending::Stopped,
-                tail: String::new(),
-                passed_in_workspace: false,
-            },
+            proof: ProofEnd::of(Ending::Stopped),
         },
     });
-}
-
-/// Ends every process of the attempt and lets none be started again. Blocks until they are gone.
-pub(crate) fn end_all(context: &RunContext, attempt: &AttemptId) {
-    lock(&context.cancelled).insert(attempt.clone());
-    let folder = context.run_dir.attempt(attempt);
-    for process in folder.processes() {
-        end(process.path());
-    }
-    process::end_orphans(context, attempt, folder.path());
-}
-
-/// Kills the shim of a process folder, if it lives, with its tree.
-pub(crate) fn end(folder: &std::path::Path) {
-    if let Some(live) = process::living(folder) {
-        live.request_kill();
-        if !live.wait(SHIM_PATIENCE) {
-            // It is stuck itself. Without it its tree is found by its markers.
-            live.kill();
-        }
-    }
 }

@@ -10,8 +10,6 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use mesh_agent::scope::GroupMap;
-use mesh_agent::secrets::Secrets;
 use mesh_bd::Client;
 use mesh_core::event::{Event, Request};
 use mesh_core::id::TaskId;
@@ -29,25 +27,26 @@ use mesh_proc::env::{Env, MESH_RUN};
 use mesh_proc::run::{Direct, Observed, Output, RunError};
 use mesh_proc::shim::Launcher;
 use mesh_proc::signal::Listener;
-use mesh_proc::watch::Watcher;
-use mesh_vcs::{Backend, CommitId, Kind, Tools};
+use mesh_vcs::{Backend, Kind, Tools};
 
 use calls::{log_call, open_call_log};
 pub use exclusive::{Locks, locked_things, refuse_beside_unfinished, unfinished};
 pub use lost::check_attempts;
-use source::{difference, open_source, read_source};
+use source::{Tracker, difference, open_source, read_source};
 
-use crate::actions::shared::Seen;
 use crate::clock::{Clock, unix_ms};
-use crate::completion_order::CompletionOrder;
-use crate::context::{RunContext, Semaphore};
+use crate::context::Details;
 use crate::control;
-use crate::engine::{Engine, Finished, Observer};
+use crate::engine::{Engine, Finished, Observer, Parts, ResumeMode};
 use crate::error::EngineError;
-use crate::inbox::Input;
+use crate::executor::local::LocalExecutor;
+use crate::inbox::{Inbox, Input};
+use crate::notes::Notes;
 use crate::recover::{self, Recovered};
 use crate::setup::{Programs, RunSetup, SourceSetup};
 use crate::source::Source;
+use crate::source::bd::SourceContext;
+use crate::workers::Threads;
 
 /// What the process gives to a run.
 pub struct World {
@@ -113,15 +112,23 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
     install_wrappers(&new.setup, &run_dir)?;
     vcs.open_hub(new.run.as_str())?;
     write_plan_json(&run_dir, &new)?;
-    let (source, tracker) =
-        open_source(&new.setup, new.loaded.clone(), new.tracker, &run_dir, &log)?;
+    let clock = Arc::new(Clock::new(started, Millis(0)));
+    let wiring = Wiring::new(
+        new.run.clone(),
+        new.setup,
+        mesh_dir,
+        run_dir,
+        clock,
+        &new.loaded,
+    );
+    let (source, tracker) = wiring.open_source(new.loaded, new.tracker, &log)?;
     let header = Header {
         run: new.run.clone(),
         started_unix_ms: started,
         mesh_version: world.mesh_version.clone(),
-        setup: header_setup(&new.setup, tracker),
+        setup: header_setup(&wiring.setup, tracker),
     };
-    let journal = match Journal::create(&run_dir.journal(), &header) {
+    let journal = match Journal::create(&wiring.run_dir.journal(), &header) {
         Ok(journal) => journal,
         Err(error) => {
             // Nothing has begun, so nothing may be left; the first error is the one that counts.
@@ -129,28 +136,11 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
             return Err(error.into());
         }
     };
-    let locks = locks.with_journal(&journal, &run_dir);
-    let clock = Clock::new(started, Millis(0));
-    let parts = Parts {
-        run: new.run,
-        setup: new.setup,
-        mesh_dir,
-        run_dir,
-        vcs,
-        source,
-        clock,
-    };
-    let (mut engine, _signals) = assemble(parts, &new.loaded, State::new(), journal, world, false)?;
+    let locks = locks.with_journal(&journal, &wiring.run_dir);
+    let (engine, _signals) = wiring.assemble(vcs, source, State::new(), journal, world)?;
     tracing::info!(pid = std::process::id(), "the run begins");
-    engine.take(&Event::RunStarted {
-        plan: new.plan,
-        policy: new.policy,
-    })?;
-    engine.take_requests()?;
-    Ok(Finished {
-        locks,
-        ..engine.run()?
-    })
+    let finished = engine.begin(new.plan, new.policy)?;
+    Ok(Finished { locks, ..finished })
 }
 
 /// Takes a run up again and works it until it ends or is left. With `trust_outside` the tasks that somebody else closed count as
@@ -188,18 +178,10 @@ pub fn land(
     take_up(mesh_dir, run, world, ResumeMode::Land(request))
 }
 
-/// What a run is taken up for.
-#[derive(PartialEq, Eq)]
-enum ResumeMode {
-    GoOn { trust_outside: bool },
-    Land(Request),
-    End,
-}
-
 fn take_up(
     mesh_dir: MeshDir,
     run: RunId,
-    world: World,
+    mut world: World,
     mode: ResumeMode,
 ) -> Result<Resumed, EngineError> {
     let run_dir = mesh_dir.run(&run);
@@ -269,54 +251,16 @@ fn take_up(
         SourceSetup::Bd { .. } => BTreeSet::new(),
     };
     let change = difference(&state, &loaded, &marked);
-    let (source, _) = open_source(&setup, loaded.clone(), tracker, &run_dir, &log)?;
-    let clock = Clock::new(contents.header.started_unix_ms, latest);
-    let parts = Parts {
-        run,
-        setup,
-        mesh_dir,
-        run_dir,
-        vcs,
-        source,
-        clock,
-    };
-    let (mut engine, _signals) = assemble(parts, &loaded, state, journal, world, true)?;
-    let context = Arc::clone(&engine.context);
-    context.source.keep_claims(&context, engine.state.claimed());
-    if mode == ResumeMode::End {
-        // Before anything else is heard of: an attempt that has ended makes room, and nothing may start in it.
-        let request = Request::Stop { now: true };
-        engine.take(&Event::Requested { request })?;
-    }
-    let recovered = recover::recover(&mut engine)?;
-    tracing::info!(
-        pid = std::process::id(),
-        "the run is taken up: {}",
-        recovered.sentence()
-    );
-    if !matches!(mode, ResumeMode::Land(_)) {
-        engine.watch.note(&recovered.sentence());
-    }
-    if let (Some(target), None) = (&target_of_before, &engine.state.policy().land) {
-        engine.watch.note(&format!(
+    let clock = Arc::new(Clock::new(contents.header.started_unix_ms, latest));
+    let wiring = Wiring::new(run, setup, mesh_dir, run_dir, clock, &loaded);
+    let (source, _) = wiring.open_source(loaded, tracker, &log)?;
+    if let (Some(target), None) = (&target_of_before, &state.policy().land) {
+        world.watch.note(&format!(
             "a version of mesh began this run that landed results by itself; `mesh land --onto {target}` does it at its end"
         ));
     }
-    engine.take(&Event::Refreshed { change: Ok(change) })?;
-    engine.take_requests()?;
-    match mode {
-        ResumeMode::GoOn { trust_outside } => {
-            if trust_outside {
-                let request = Request::TrustOutside;
-                engine.take(&Event::Requested { request })?;
-            }
-            engine.take(&Event::Reopened)?;
-        }
-        ResumeMode::Land(request) => engine.take(&Event::Requested { request })?,
-        ResumeMode::End => {}
-    }
-    engine.resumed = false;
-    let finished = engine.run()?;
+    let (engine, _signals) = wiring.assemble(vcs, source, state, journal, world)?;
+    let (finished, recovered) = engine.resume(change, mode)?;
     Ok(Resumed {
         finished: Finished { locks, ..finished },
         recovered,
@@ -356,96 +300,113 @@ fn header_setup(setup: &RunSetup, tracker: Option<serde_json::Value>) -> serde_j
     })
 }
 
-struct Parts {
+/// What is there before the adapters are opened, and what they report through.
+struct Wiring {
     run: RunId,
     setup: RunSetup,
     mesh_dir: MeshDir,
     run_dir: RunDir,
-    vcs: Arc<Backend>,
-    source: Source,
-    clock: Clock,
+    clock: Arc<Clock>,
+    details: Details,
+    inbox: Sender<Input>,
+    receiver: Receiver<Input>,
 }
 
-fn assemble(
-    parts: Parts,
-    loaded: &SourceSnapshot,
-    state: State,
-    journal: Journal,
-    world: World,
-    resumed: bool,
-) -> Result<(Engine, Listener), EngineError> {
-    let (sender, inbox): (Sender<Input>, Receiver<Input>) = channel();
-    let profile = parts.setup.agent.profile()?;
-    let path = world.ours.get("PATH").map(ToOwned::to_owned);
-    let agent = &parts.setup.agent;
-    let agent_program = agent.locate(&profile, &parts.setup.repository, path.as_deref())?;
-    let groups =
-        GroupMap::compile(&parts.setup.groups).map_err(|problems| EngineError::Groups {
-            problems: problems
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join("; "),
+impl Wiring {
+    fn new(
+        run: RunId,
+        setup: RunSetup,
+        mesh_dir: MeshDir,
+        run_dir: RunDir,
+        clock: Arc<Clock>,
+        loaded: &SourceSnapshot,
+    ) -> Wiring {
+        let (inbox, receiver) = channel();
+        Wiring {
+            run,
+            setup,
+            mesh_dir,
+            run_dir,
+            clock,
+            details: Arc::new(Mutex::new(loaded.details.clone())),
+            inbox,
+            receiver,
+        }
+    }
+
+    fn open_source(
+        &self,
+        loaded: SourceSnapshot,
+        tracker: Tracker,
+        log: &Arc<CallLog>,
+    ) -> Result<(Arc<dyn Source>, Option<serde_json::Value>), EngineError> {
+        let context = SourceContext {
+            run: self.run.to_string(),
+            run_dir: self.run_dir.clone(),
+            setup: self.setup.clone(),
+            model: self.setup.agent.profile()?.model,
+            details: Arc::clone(&self.details),
+            inbox: self.inbox.clone(),
+        };
+        open_source(context, loaded, tracker, log)
+    }
+
+    fn assemble(
+        self,
+        vcs: Arc<Backend>,
+        source: Arc<dyn Source>,
+        state: State,
+        journal: Journal,
+        world: World,
+    ) -> Result<(Engine, Listener), EngineError> {
+        let profile = self.setup.agent.profile()?;
+        let path = world.ours.get("PATH").map(ToOwned::to_owned);
+        let agent = &self.setup.agent;
+        let agent_program = agent.locate(&profile, &self.setup.repository, path.as_deref())?;
+        let notes = Arc::new(Notes::new(self.inbox.clone(), self.run_dir.notes()));
+        let executor = LocalExecutor::new(
+            self.run.to_string(),
+            self.run_dir.clone(),
+            world.launcher,
+            profile.limits,
+            self.inbox.clone(),
+            Arc::clone(&notes),
+        )
+        .map_err(EngineError::system)?;
+        let signals = self.inbox.clone();
+        let listener = Listener::start(move |signal| {
+            let _ = signals.send(Input::Signal(signal));
+        });
+        let listener = listener.map_err(EngineError::system)?;
+        drop(world.opening);
+        control::watch(&self.run_dir.control(), self.inbox.clone()).map_err(EngineError::system)?;
+        let inputs = Inbox {
+            receiver: self.receiver,
+            clock: Arc::clone(&self.clock),
+        };
+        let engine = Engine::new(Parts {
+            run: self.run,
+            setup: self.setup,
+            mesh_dir: self.mesh_dir,
+            run_dir: self.run_dir,
+            profile,
+            agent_program,
+            ours: world.ours,
+            vcs,
+            source,
+            executor: Box::new(executor),
+            workers: Box::new(Threads),
+            clock: self.clock,
+            inbox: self.inbox,
+            inputs: Box::new(inputs),
+            log: Box::new(journal),
+            details: self.details,
+            notes,
+            watch: world.watch,
+            state,
         })?;
-    let ends = sender.clone();
-    let watcher = Watcher::start(move |process| {
-        // The loop outlives the watcher except at the very end.
-        let _ = ends.send(Input::ProcessEnded(process));
-    });
-    let watcher = watcher.map_err(EngineError::system)?;
-    let signals = sender.clone();
-    let listener = Listener::start(move |signal| {
-        let _ = signals.send(Input::Signal(signal));
-    });
-    let listener = listener.map_err(EngineError::system)?;
-    drop(world.opening);
-    control::watch(&parts.run_dir.control(), sender.clone()).map_err(EngineError::system)?;
-    let base = parts
-        .setup
-        .base
-        .iter()
-        .map(|commit| CommitId::new(commit.clone()))
-        .collect::<Result<Vec<_>, _>>()?;
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let seen = Seen::load(parts.run_dir.path());
-    let context = RunContext {
-        run: parts.run.to_string(),
-        setup: parts.setup,
-        mesh_dir: parts.mesh_dir,
-        run_dir: parts.run_dir,
-        vcs: parts.vcs,
-        base,
-        source: parts.source,
-        secrets: Secrets::of(&profile, &world.ours),
-        profile,
-        agent_program,
-        groups,
-        ours: world.ours,
-        launcher: world.launcher,
-        clock: parts.clock,
-        inbox: sender,
-        watcher,
-        details: Mutex::new(loaded.details.clone()),
-        cancelled: Mutex::new(BTreeSet::new()),
-        prompted: Mutex::new(BTreeSet::new()),
-        vcs_gate: Semaphore::new(cores),
-        samples: Mutex::default(),
-        notes: Mutex::new(Vec::new()),
-        shared: Mutex::new(seen),
-        kept: Mutex::default(),
-    };
-    let engine = Engine {
-        context: Arc::new(context),
-        state,
-        journal,
-        inbox,
-        watch: world.watch,
-        interrupts: 0,
-        interrupted: None,
-        resumed,
-        completion_order: CompletionOrder::default(),
-    };
-    Ok((engine, listener))
+        Ok((engine, listener))
+    }
 }
 
 /// Version control as the run uses it: every call carries the run's marker and, with a log, is written down.

@@ -10,7 +10,7 @@ use mesh_core::id::TaskId;
 use mesh_core::state::{Phase, State};
 use mesh_journal::RunId;
 use mesh_journal::call_log::CallLog;
-use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_journal::layout::MeshDir;
 use mesh_journal::results;
 use mesh_plan::diff::changes;
 use mesh_plan::epic::Target;
@@ -24,23 +24,23 @@ use crate::error::EngineError;
 use crate::prior_results;
 use crate::setup::{RunSetup, SourceSetup, TrackerView};
 use crate::source::Source;
-use crate::source::bd::{BdSource, is_held_by_mesh};
+use crate::source::bd::{BdSource, SourceContext, is_held_by_mesh};
 use crate::source::st::{self, StSource};
 
 pub(super) type Tracker = Option<(Client, Target)>;
 
 pub(super) fn open_source(
-    setup: &RunSetup,
+    context: SourceContext,
     loaded: SourceSnapshot,
     tracker: Tracker,
-    run_dir: &RunDir,
     log: &Arc<CallLog>,
-) -> Result<(Source, Option<serde_json::Value>), EngineError> {
-    match (&setup.source, tracker) {
-        (SourceSetup::St { path, ids }, _) => Ok((
-            Source::St(StSource::new(path.clone(), task_ids(ids), loaded)),
-            None,
-        )),
+) -> Result<(Arc<dyn Source>, Option<serde_json::Value>), EngineError> {
+    match (&context.setup.source, tracker) {
+        (SourceSetup::St { path, ids }, _) => {
+            let (path, ids) = (path.clone(), task_ids(ids));
+            let source = StSource::new(path, ids, loaded, context.run, context.details);
+            Ok((Arc::new(source), None))
+        }
         (SourceSetup::Bd { .. }, Some((client, target))) => {
             let facts = serde_json::json!({
                 "dialect": client.dialect().to_string(),
@@ -52,16 +52,16 @@ pub(super) fn open_source(
                 client,
                 Arc::new(move |record: &CallRecord| log_tracker_call(&log, record)),
             )?);
-            let views = match setup.view {
-                TrackerView::ShimHandle => None,
+            let views = match context.setup.view {
+                TrackerView::Live => None,
                 TrackerView::Copy { limit_bytes } => {
-                    let options = view::Options::new(tracker, run_dir.view(), limit_bytes);
+                    let options = view::Options::new(tracker, context.run_dir.view(), limit_bytes);
                     let take = view::on_turns_of(Arc::clone(&queue));
                     Some(Views::start(options, take).map_err(EngineError::folder)?)
                 }
             };
-            let source = BdSource::new(queue, target, loaded, views);
-            Ok((Source::Bd(source), Some(facts)))
+            let source = BdSource::new(queue, target, loaded, views, context);
+            Ok((source, Some(facts)))
         }
         (SourceSetup::Bd { epic, .. }, None) => Err(EngineError::NoTracker { epic: epic.clone() }),
     }

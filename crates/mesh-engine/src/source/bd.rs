@@ -1,8 +1,8 @@
 //! The tracker. Everything goes through its queue, one call at a time; every write names the actor that holds the claim.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use mesh_bd::view::{MESH_VIEW, Views};
 use mesh_bd::{BdError, Client, Lane, Queue, RefusalReason, Renewal};
@@ -11,19 +11,20 @@ use mesh_core::event::{Delivery, Event, PlanChange};
 use mesh_core::filename::safe_file_name;
 use mesh_core::id::{AttemptId, SlotId, TaskId};
 use mesh_core::issue::{Issue, IssueStatus};
+use mesh_journal::layout::RunDir;
 use mesh_plan::comment::{
     self, AttemptOutcome, BeadComment, SwarmStatus, marker_of_attempt, marker_of_run,
 };
 use mesh_plan::details::TaskDetails;
 use mesh_plan::epic::{self, Target};
-use mesh_plan::source_snapshot::SourceSnapshot;
+use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
 use mesh_proc::env::Env;
 
 use super::renewals::Renewals;
-use super::{AttemptReport, ClaimRefusal, FinalReport, baseline};
-use crate::context::{RunContext, lock};
+use super::{AttemptReport, ClaimRefusal, FinalReport, Source, baseline};
+use crate::context::{Details, lock};
 use crate::inbox::Input;
-use crate::setup::{ClosePolicy, SourceSetup};
+use crate::setup::{ClosePolicy, RunSetup, SourceSetup};
 
 mod audit;
 
@@ -32,8 +33,23 @@ pub const ACTOR: &str = "mesh";
 /// Metadata that says which run holds a bead.
 pub const METADATA_RUN: &str = "mesh.run";
 
+/// What the tracker's adapter knows of the run that works on it.
+#[derive(Clone)]
+pub(crate) struct SourceContext {
+    pub run: String,
+    pub run_dir: RunDir,
+    pub setup: RunSetup,
+    /// The model of the agents, for the audit.
+    pub model: String,
+    /// The texts of the tasks, which a refresh brings up to date.
+    pub details: Details,
+    pub inbox: Sender<Input>,
+}
+
 /// The tracker in use.
 pub(crate) struct BdSource {
+    this: Weak<BdSource>,
+    context: SourceContext,
     queue: Arc<Queue>,
     target: Target,
     baseline: Mutex<SourceSnapshot>,
@@ -91,7 +107,8 @@ impl BdSource {
         target: Target,
         loaded: SourceSnapshot,
         views: Option<Views>,
-    ) -> BdSource {
+        context: SourceContext,
+    ) -> Arc<BdSource> {
         let held = |details: &TaskDetails| {
             let name = details.assignee.clone().filter(|name| {
                 name.starts_with("agent:mesh-") && details.status == "in_progress"
@@ -106,7 +123,9 @@ impl BdSource {
             .filter(is_closed)
             .map(|details| details.id.clone())
             .collect();
-        BdSource {
+        Arc::new_cyclic(|this| BdSource {
+            this: Weak::clone(this),
+            context,
             queue,
             target,
             baseline: Mutex::new(loaded),
@@ -114,113 +133,22 @@ impl BdSource {
             closed: Mutex::new(closed),
             renewals: OnceLock::new(),
             views: Mutex::new(views),
-        }
+        })
     }
 
-    pub fn claim(
-        &self,
-        context: &Arc<RunContext>,
-        order: &StartOrder,
-        answer: Sender<Result<(), ClaimRefusal>>,
-    ) {
-        let task = order.attempt.task.clone();
-        // A bead that an earlier coordinator of ours left behind is claimed again by the name that has it.
-        let actor = lock(&self.holders)
-            .entry(task.clone())
-            .or_insert_with(|| actor_of(order.slot))
-            .clone();
-        let metadata = vec![
-            (METADATA_RUN.to_owned(), context.run.clone()),
-            ("mesh.attempt".to_owned(), order.attempt.to_string()),
-        ];
-        let shared = Arc::clone(context);
-        let id = task.clone();
-        self.queue.submit(
-            Lane::Claim,
-            move |client: &Client| client.claim(&id, &actor, &metadata),
-            move |claimed| {
-                let refusal = match claimed {
-                    Ok(claimed) => {
-                        if claimed.lease_expires_unix_ms.is_some() {
-                            keep_lease(&shared, &task);
-                        }
-                        None
-                    }
-                    Err(BdError::Refused(refusal)) => {
-                        Some(ClaimRefusal::Taken(refusal.reason.to_string()))
-                    }
-                    Err(BdError::NotFound { .. }) => Some(ClaimRefusal::Taken(
-                        "it is no longer in the tracker".to_owned(),
-                    )),
-                    Err(error) => Some(ClaimRefusal::Failed(error.to_string())),
-                };
-                // The worker that asked may have died with its attempt.
-                let _ = answer.send(refusal.map_or(Ok(()), Err));
-            },
-        );
-    }
-
-    pub fn finalize(&self, context: &Arc<RunContext>, report: &AttemptReport<'_>) -> Vec<String> {
-        if let Some(views) = &*lock(&self.views) {
-            views.close(&view_of(report.attempt));
-        }
-        let task = &report.attempt.task;
-        let actor = self.holder(task).unwrap_or_else(|| ACTOR.to_owned());
-        let mut refused = Vec::new();
-        let mut note = |what: &str, result: Result<(), BdError>| {
-            if let Err(error) = result {
-                refused.push(format!("{task}: {what}: {error}"));
-            }
-        };
-        if !matches!(report.outcome, Outcome::Skipped(_)) {
-            note(
-                "the comment was not written",
-                self.comment(context, report, &actor),
-            );
-        }
-        if self.may_close(context, report) {
-            let reason = close_reason(context, report);
-            let (id, by) = (task.clone(), actor.clone());
-            let close = move |client: &Client| client.close(&id, &by, &reason);
-            let closed = self
-                .queue
-                .call(Lane::Rest, move |client| twice(|_| close(client)));
-            if closed.is_ok() {
-                lock(&self.closed).insert(task.clone());
-            }
-            note("it was not closed", closed);
-        }
-        if matches!(
-            report.outcome,
-            Outcome::Verified { .. } | Outcome::Skipped(_)
-        ) && let Some(renewals) = self.renewals.get()
-        {
-            renewals.drop_lease(task);
-        }
-        for written in self.audit_attempt(context, report, &actor) {
-            note("the audit entry was not written", written);
-        }
-        refused
-    }
-
-    fn may_close(&self, context: &RunContext, report: &AttemptReport<'_>) -> bool {
+    fn may_close(&self, report: &AttemptReport<'_>) -> bool {
         let Outcome::Verified { self_checked, .. } = report.outcome else {
             return false;
         };
-        let policy = match context.setup.close {
+        let policy = match self.context.setup.close {
             ClosePolicy::Verified => true,
             ClosePolicy::Landed => matches!(report.delivery, Delivery::Landed { .. }),
             ClosePolicy::Never => false,
         };
-        policy && (context.setup.trust_agent_verify || !self_checked)
+        policy && (self.context.setup.trust_agent_verify || !self_checked)
     }
 
-    fn comment(
-        &self,
-        context: &RunContext,
-        report: &AttemptReport<'_>,
-        actor: &str,
-    ) -> Result<(), BdError> {
+    fn comment(&self, report: &AttemptReport<'_>, actor: &str) -> Result<(), BdError> {
         let stopped = |outcome: &Outcome| match outcome {
             Outcome::Skipped(reason) => reason.to_string(),
             _ => "the run was stopped".to_owned(),
@@ -248,7 +176,7 @@ impl BdSource {
             Delivery::NotLanded { reason } => vec![format!("not landed: {reason}")],
         };
         let comment = BeadComment {
-            run: &context.run,
+            run: &self.context.run,
             attempt: report.attempt,
             title: &report.title,
             outcome,
@@ -267,11 +195,11 @@ impl BdSource {
             Err(error) => format!(
                 "{}\n{}",
                 error,
-                marker_of_attempt(&context.run, report.attempt)
+                marker_of_attempt(&self.context.run, report.attempt)
             ),
         };
         let (id, by) = (report.attempt.task.clone(), actor.to_owned());
-        let marker = marker_of_attempt(&context.run, report.attempt);
+        let marker = marker_of_attempt(&self.context.run, report.attempt);
         let may_be_there = report.resumed;
         let write = move |client: &Client, may_be_there: bool| {
             // Only after a doubtful end, one's own or a predecessor's, has to be looked whether it is there.
@@ -288,8 +216,187 @@ impl BdSource {
             .map(|_| ())
     }
 
-    pub fn refresh(&self, context: &Arc<RunContext>) -> Result<PlanChange, String> {
-        let (answer, receiver) = std::sync::mpsc::channel();
+    fn epic_comment(&self, run_summary: &FinalReport) -> Result<(), BdError> {
+        let mut notes = Vec::new();
+        if run_summary.all_done && !self.context.setup.close_epic {
+            notes.push("all children are done: the epic is eligible to be closed".to_owned());
+        }
+        let status = SwarmStatus {
+            run: &self.context.run,
+            what: "end",
+            task_buckets: &run_summary.task_buckets,
+            next_wave: &run_summary.task_buckets.ready,
+            verify: None,
+            notes: &notes,
+        };
+        let Ok(text) = comment::swarm_status(&status) else {
+            return Ok(());
+        };
+        let marker = marker_of_run(&self.context.run, "end");
+        let id = self.target.id().clone();
+        self.queue
+            .call(Lane::Rest, move |client| {
+                client.comment_once(&id, ACTOR, &text, &marker)
+            })
+            .map(|_| ())
+    }
+
+    fn close_epic(&self) -> Result<(), BdError> {
+        let id = self.target.id().clone();
+        let reason = format!("all children are done (mesh {})", self.context.run);
+        self.queue
+            .call(Lane::Rest, move |client| client.close(&id, ACTOR, &reason))
+    }
+
+    fn holder(&self, task: &TaskId) -> Option<String> {
+        lock(&self.holders).get(task).cloned()
+    }
+
+    /// Renews the lease of a task of ours until its end. The tracker's refusal is a fact for the core.
+    fn keep_lease(&self, task: &TaskId) {
+        let renewals = self.renewals.get_or_init(|| {
+            let this = Weak::clone(&self.this);
+            let renew = move |task: &TaskId| {
+                if let Some(source) = this.upgrade() {
+                    source.renew(task);
+                }
+            };
+            Renewals::start(renew).unwrap_or_else(|_| Renewals::idle())
+        });
+        renewals.keep(task);
+    }
+
+    fn renew(&self, task: &TaskId) {
+        let Some(actor) = self.holder(task) else {
+            return;
+        };
+        let (id, lost, inbox) = (task.clone(), task.clone(), self.context.inbox.clone());
+        let answer = move |renewed: Result<Renewal, BdError>| match renewed {
+            Ok(Renewal::Refused(refusal)) => {
+                let holder = refusal.reason.to_string();
+                let _ = inbox.send(Input::Fact(Box::new(Event::ClaimLost {
+                    task: lost,
+                    holder,
+                })));
+            }
+            Ok(Renewal::Renewed | Renewal::NoLeases) => {}
+            // The lease runs on for a while, and the next renewal is minutes away.
+            Err(error) => tracing::warn!(task = %lost, %error, "a lease was not renewed"),
+        };
+        self.queue.submit(
+            Lane::Renewal,
+            move |client: &Client| client.renew(&id, &actor),
+            answer,
+        );
+    }
+}
+
+impl Source for BdSource {
+    fn kind(&self) -> SourceKind {
+        SourceKind::Bd
+    }
+
+    fn claim(&self, order: &StartOrder) -> Receiver<Result<(), ClaimRefusal>> {
+        let (answer, receiver) = channel();
+        let task = order.attempt.task.clone();
+        // A bead that an earlier coordinator of ours left behind is claimed again by the name that has it.
+        let actor = lock(&self.holders)
+            .entry(task.clone())
+            .or_insert_with(|| actor_of(order.slot))
+            .clone();
+        let metadata = vec![
+            (METADATA_RUN.to_owned(), self.context.run.clone()),
+            ("mesh.attempt".to_owned(), order.attempt.to_string()),
+        ];
+        let this = Weak::clone(&self.this);
+        let id = task.clone();
+        self.queue.submit(
+            Lane::Claim,
+            move |client: &Client| client.claim(&id, &actor, &metadata),
+            move |claimed| {
+                let refusal = match claimed {
+                    Ok(claimed) => {
+                        if claimed.lease_expires_unix_ms.is_some()
+                            && let Some(source) = this.upgrade()
+                        {
+                            source.keep_lease(&task);
+                        }
+                        None
+                    }
+                    Err(BdError::Refused(refusal)) => {
+                        Some(ClaimRefusal::Taken(refusal.reason.to_string()))
+                    }
+                    Err(BdError::NotFound { .. }) => Some(ClaimRefusal::Taken(
+                        "it is no longer in the tracker".to_owned(),
+                    )),
+                    Err(error) => Some(ClaimRefusal::Failed(error.to_string())),
+                };
+                // The worker that asked may have died with its attempt.
+                let _ = answer.send(refusal.map_or(Ok(()), Err));
+            },
+        );
+        receiver
+    }
+
+    fn keep_claims(&self, tasks: &[TaskId]) {
+        tasks.iter().for_each(|task| self.keep_lease(task));
+    }
+
+    /// Its view is there already; from now on it is kept fresh again.
+    fn adopt(&self, attempt: &AttemptId) {
+        if let Some(views) = &*lock(&self.views)
+            && let Err(error) = views.open(&view_of(attempt))
+        {
+            tracing::warn!(%attempt, %error, "the agent reads an older copy of the tracker");
+        }
+    }
+
+    fn prompt_written(&self, attempt: &AttemptId, slot: SlotId, text: String) {
+        self.audit_prompt(attempt, slot, text);
+    }
+
+    fn finalize(&self, report: &AttemptReport<'_>) -> Vec<String> {
+        if let Some(views) = &*lock(&self.views) {
+            views.close(&view_of(report.attempt));
+        }
+        let task = &report.attempt.task;
+        let actor = self.holder(task).unwrap_or_else(|| ACTOR.to_owned());
+        let mut refused = Vec::new();
+        let mut note = |what: &str, result: Result<(), BdError>| {
+            if let Err(error) = result {
+                refused.push(format!("{task}: {what}: {error}"));
+            }
+        };
+        if !matches!(report.outcome, Outcome::Skipped(_)) {
+            note("the comment was not written", self.comment(report, &actor));
+        }
+        if self.may_close(report) {
+            let reason = close_reason(&self.context.run, report);
+            let (id, by) = (task.clone(), actor.clone());
+            let close = move |client: &Client| client.close(&id, &by, &reason);
+            let closed = self
+                .queue
+                .call(Lane::Rest, move |client| twice(|_| close(client)));
+            if closed.is_ok() {
+                lock(&self.closed).insert(task.clone());
+            }
+            note("it was not closed", closed);
+        }
+        if matches!(
+            report.outcome,
+            Outcome::Verified { .. } | Outcome::Skipped(_)
+        ) && let Some(renewals) = self.renewals.get()
+        {
+            renewals.drop_lease(task);
+        }
+        for written in self.audit_attempt(report, &actor) {
+            note("the audit entry was not written", written);
+        }
+        refused
+    }
+
+    fn refresh(&self) -> Result<PlanChange, String> {
+        let (answer, receiver) = channel();
         self.queue.submit_listing(move |listing| {
             // The receiver waits below; it is gone only if its thread is.
             let _ = answer.send(listing);
@@ -314,14 +421,14 @@ impl BdSource {
             _ => false,
         };
         Ok(baseline::advance(
-            &context.details,
+            &self.context.details,
             &mut lock(&self.baseline),
             after,
             &wrote,
         ))
     }
 
-    pub fn conclude(&self, context: &Arc<RunContext>, run_summary: &FinalReport) -> Vec<String> {
+    fn conclude(&self, run_summary: &FinalReport) -> Vec<String> {
         let views = lock(&self.views).take();
         if let Some(views) = views {
             views.end();
@@ -352,15 +459,15 @@ impl BdSource {
                 }
             }
         }
-        if let Err(error) = self.epic_comment(context, run_summary) {
+        if let Err(error) = self.epic_comment(run_summary) {
             refused.push(format!(
                 "{}: the last comment was not written: {error}",
                 self.target.id()
             ));
         }
         if run_summary.all_done
-            && context.setup.close_epic
-            && let Err(error) = self.close_epic(context)
+            && self.context.setup.close_epic
+            && let Err(error) = self.close_epic()
         {
             refused.push(format!(
                 "{}: the epic was not closed: {error}",
@@ -370,122 +477,30 @@ impl BdSource {
         refused
     }
 
-    fn epic_comment(&self, context: &RunContext, run_summary: &FinalReport) -> Result<(), BdError> {
-        let mut notes = Vec::new();
-        if run_summary.all_done && !context.setup.close_epic {
-            notes.push("all children are done: the epic is eligible to be closed".to_owned());
-        }
-        let status = SwarmStatus {
-            run: &context.run,
-            what: "end",
-            task_buckets: &run_summary.task_buckets,
-            next_wave: &run_summary.task_buckets.ready,
-            verify: None,
-            notes: &notes,
-        };
-        let Ok(text) = comment::swarm_status(&status) else {
-            return Ok(());
-        };
-        let marker = marker_of_run(&context.run, "end");
-        let id = self.target.id().clone();
-        self.queue
-            .call(Lane::Rest, move |client| {
-                client.comment_once(&id, ACTOR, &text, &marker)
-            })
-            .map(|_| ())
-    }
-
-    fn close_epic(&self, context: &RunContext) -> Result<(), BdError> {
-        let id = self.target.id().clone();
-        let reason = format!("all children are done (mesh {})", context.run);
-        self.queue
-            .call(Lane::Rest, move |client| client.close(&id, ACTOR, &reason))
-    }
-
-    /// Its view is there already; from now on it is kept fresh again.
-    pub fn adopt(&self, attempt: &AttemptId) {
-        if let Some(views) = &*lock(&self.views)
-            && let Err(error) = views.open(&view_of(attempt))
-        {
-            tracing::warn!(%attempt, %error, "the agent reads an older copy of the tracker");
-        }
-    }
-
     /// Where `mesh-bd-ro` finds the tracker: a view of the attempt's own, or the tracker itself.
-    pub fn agent_environment(
-        &self,
-        context: &RunContext,
-        attempt: &AttemptId,
-    ) -> std::io::Result<Env> {
+    fn agent_environment(&self, attempt: &AttemptId) -> std::io::Result<Env> {
         let mut env = Env::empty();
-        match (&*lock(&self.views), &context.setup.source) {
+        match (&*lock(&self.views), &self.context.setup.source) {
             (Some(views), _) => env.insert(MESH_VIEW, views.open(&view_of(attempt))?),
             (None, SourceSetup::Bd { beads_dir, .. }) => env.insert("BEADS_DIR", beads_dir),
             (None, SourceSetup::St { .. }) => {}
         }
-        if let Some(bd) = &context.setup.programs.bd {
+        if let Some(bd) = &self.context.setup.programs.bd {
             env.insert("MESH_BD", bd);
         }
-        env.insert("MESH_BD_RO_LOG", context.run_dir.path().join("bd-ro.log"));
+        env.insert(
+            "MESH_BD_RO_LOG",
+            self.context.run_dir.path().join("bd-ro.log"),
+        );
         Ok(env)
     }
-
-    fn holder(&self, task: &TaskId) -> Option<String> {
-        lock(&self.holders).get(task).cloned()
-    }
 }
 
-/// Goes on renewing the leases of a coordinator that died.
-pub(crate) fn keep_leases<'a>(context: &Arc<RunContext>, tasks: impl Iterator<Item = &'a TaskId>) {
-    tasks.for_each(|task| keep_lease(context, task));
-}
-
-/// Renews the lease of a task of ours until its end. The tracker's refusal is a fact for the core.
-fn keep_lease(context: &Arc<RunContext>, task: &TaskId) {
-    let super::Source::Bd(source) = &context.source else {
-        return;
-    };
-    let renewals = source.renewals.get_or_init(|| {
-        let weak = Arc::downgrade(context);
-        let renew = move |task: &TaskId| {
-            let Some(context) = weak.upgrade() else {
-                return;
-            };
-            let super::Source::Bd(source) = &context.source else {
-                return;
-            };
-            let Some(actor) = source.holder(task) else {
-                return;
-            };
-            let (id, lost, inbox) = (task.clone(), task.clone(), context.inbox.clone());
-            let answer = move |renewed: Result<Renewal, BdError>| match renewed {
-                Ok(Renewal::Refused(refusal)) => {
-                    let holder = refusal.reason.to_string();
-                    let _ = inbox.send(Input::Fact(Box::new(Event::ClaimLost {
-                        task: lost,
-                        holder,
-                    })));
-                }
-                Ok(Renewal::Renewed | Renewal::NoLeases) => {}
-                // The lease runs on for a while, and the next renewal is minutes away.
-                Err(error) => tracing::warn!(task = %lost, %error, "a lease was not renewed"),
-            };
-            source.queue.submit(
-                Lane::Renewal,
-                move |client: &Client| client.renew(&id, &actor),
-                answer,
-            );
-        };
-        Renewals::start(renew).unwrap_or_else(|_| Renewals::idle())
-    });
-    renewals.keep(task);
-}
-
-fn close_reason(context: &RunContext, report: &AttemptReport<'_>) -> String {
+fn close_reason(run: &str, report: &AttemptReport<'_>) -> String {
     let commit = report
         .commit
         .as_ref()
         .map(|commit| format!(" as {commit}"))
         .unwrap_or_default();
-    format!("verified{commit} (mesh {} {})", context.run, report.attempt)
+    format!("verified{commit} (mesh {run} {})", report.attempt)
 }

@@ -5,8 +5,7 @@ pub(crate) mod bd;
 pub(crate) mod renewals;
 pub(crate) mod st;
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, PlanChange};
@@ -17,19 +16,47 @@ use mesh_plan::comment::TaskBuckets;
 use mesh_plan::source_snapshot::SourceKind;
 use mesh_proc::env::Env;
 
-use crate::context::RunContext;
+/// A source that a run works on. Every method may be called from several threads.
+pub trait Source: Send + Sync {
+    /// Which kind it is.
+    fn kind(&self) -> SourceKind;
 
-/// A source that a run works on.
-pub(crate) enum Source {
-    /// A JSONL plan.
-    St(st::StSource),
-    /// The tracker.
-    Bd(bd::BdSource),
+    /// Makes the task ours. The answer comes when the source has given it; other work goes on meanwhile.
+    fn claim(&self, order: &StartOrder) -> Receiver<Result<(), ClaimRefusal>>;
+
+    /// Tasks that a coordinator before this one has claimed stay ours.
+    fn keep_claims(&self, _tasks: &[TaskId]) {}
+
+    /// The agent of a coordinator before this one lives and may read the source.
+    fn adopt(&self, _attempt: &AttemptId) {}
+
+    /// The prompt is on disk and about to be used.
+    fn prompt_written(&self, _attempt: &AttemptId, _slot: SlotId, _text: String) {}
+
+    /// Writes an attempt's end down. Blocks until the source has it, or has refused it for good; what it refused is returned.
+    fn finalize(&self, report: &AttemptReport<'_>) -> Vec<String>;
+
+    /// Reads the source again and says what is different.
+    ///
+    /// # Errors
+    /// It cannot be read, or does not make a plan.
+    fn refresh(&self) -> Result<PlanChange, String>;
+
+    /// Gives back what is not done and writes the final report. What could not be written is returned.
+    fn conclude(&self, run_summary: &FinalReport) -> Vec<String>;
+
+    /// Variables that let the processes of an attempt read the source.
+    ///
+    /// # Errors
+    /// What they name cannot be made.
+    fn agent_environment(&self, _attempt: &AttemptId) -> std::io::Result<Env> {
+        Ok(Env::empty())
+    }
 }
 
 /// Why a task could not be claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ClaimRefusal {
+pub enum ClaimRefusal {
     /// It is somebody else's, or not open.
     Taken(String),
     /// The tracker did not do it.
@@ -37,7 +64,7 @@ pub(crate) enum ClaimRefusal {
 }
 
 /// What is written down when an attempt has ended.
-pub(crate) struct AttemptReport<'a> {
+pub struct AttemptReport<'a> {
     pub attempt: &'a AttemptId,
     pub title: String,
     pub outcome: &'a Outcome,
@@ -60,105 +87,9 @@ pub(crate) struct AttemptReport<'a> {
 }
 
 /// What is known when the run ends.
-pub(crate) struct FinalReport {
+pub struct FinalReport {
     /// Tasks that may still be ours in the source; those that it has as done are not given back.
     pub claimed: Vec<TaskId>,
     pub task_buckets: TaskBuckets,
     pub all_done: bool,
-}
-
-impl Source {
-    pub fn kind(&self) -> SourceKind {
-        match self {
-            Source::St(_) => SourceKind::St,
-            Source::Bd(_) => SourceKind::Bd,
-        }
-    }
-
-    /// Makes the task ours. The answer comes when the tracker has given it; other work goes on meanwhile.
-    pub fn claim(
-        &self,
-        context: &Arc<RunContext>,
-        order: &StartOrder,
-    ) -> Receiver<Result<(), ClaimRefusal>> {
-        let (answer, receiver) = channel();
-        match self {
-            Source::St(source) => {
-                // The receiver waits in the same worker; if it is gone, so is the attempt.
-                let _ = answer.send(source.claim(&order.attempt));
-            }
-            Source::Bd(source) => source.claim(context, order, answer),
-        }
-        receiver
-    }
-
-    /// Tasks that a coordinator before this one has claimed stay ours.
-    pub fn keep_claims<'a>(
-        &self,
-        context: &Arc<RunContext>,
-        tasks: impl Iterator<Item = &'a TaskId>,
-    ) {
-        match self {
-            Source::St(_) => {}
-            Source::Bd(_) => bd::keep_leases(context, tasks),
-        }
-    }
-
-    /// The agent of a coordinator before this one lives and may read the source.
-    pub fn adopt(&self, attempt: &AttemptId) {
-        match self {
-            Source::St(_) => {}
-            Source::Bd(source) => source.adopt(attempt),
-        }
-    }
-
-    /// The prompt is on disk and about to be used.
-    pub fn prompt_written(
-        &self,
-        context: &Arc<RunContext>,
-        attempt: &AttemptId,
-        slot: SlotId,
-        text: String,
-    ) {
-        match self {
-            Source::St(_) => {}
-            Source::Bd(source) => source.audit_prompt(context, attempt, slot, text),
-        }
-    }
-
-    /// Writes an attempt's end down. Blocks until the tracker has it, or has refused it for good; what it refused is returned.
-    pub fn finalize(&self, context: &Arc<RunContext>, report: &AttemptReport<'_>) -> Vec<String> {
-        match self {
-            Source::St(source) => source.finalize(context, report).err().into_iter().collect(),
-            Source::Bd(source) => source.finalize(context, report),
-        }
-    }
-
-    /// Reads the source again and says what is different.
-    pub fn refresh(&self, context: &Arc<RunContext>) -> Result<PlanChange, String> {
-        match self {
-            Source::St(source) => source.refresh(&context.details),
-            Source::Bd(source) => source.refresh(context),
-        }
-    }
-
-    /// Gives back what is not done and writes the final report. What could not be written is returned.
-    pub fn conclude(&self, context: &Arc<RunContext>, run_summary: &FinalReport) -> Vec<String> {
-        match self {
-            Source::St(source) => source.conclude(run_summary),
-            Source::Bd(source) => source.conclude(context, run_summary),
-        }
-    }
-
-    /// Variables that let the processes of an attempt read the source.
-    pub fn agent_environment(
-        &self,
-        context: &RunContext,
-        attempt: &AttemptId,
-    ) -> std::io::Result<Env> {
-        match self {
-            Source::St(_) => Ok(Env::empty()),
-            Source::Bd(source) => source.agent_environment(context, attempt),
-        }
-    }
 }

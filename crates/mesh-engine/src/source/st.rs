@@ -7,21 +7,22 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
 
-use mesh_core::decision::Outcome;
+use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, PlanChange};
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::task::Eligibility;
 use mesh_plan::comment::marker_of_attempt;
 use mesh_plan::details::TaskDetails;
-use mesh_plan::source_snapshot::SourceSnapshot;
+use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
 use mesh_plan::st::{
     self, ItemStatus, Progress, StEvent, StPlan, comment_text, event_line, progress_events,
 };
 
-use super::{AttemptReport, ClaimRefusal, FinalReport, baseline};
+use super::{AttemptReport, ClaimRefusal, FinalReport, Source, baseline};
 use crate::clock::unix_ms;
-use crate::context::{RunContext, lock};
+use crate::context::{Details, lock};
 
 /// Who writes, in comments.
 const AUTHOR: &str = "mesh";
@@ -30,6 +31,8 @@ const AUTHOR: &str = "mesh";
 pub(crate) struct StSource {
     path: PathBuf,
     ids: Vec<TaskId>,
+    run: String,
+    details: Details,
     baseline: Mutex<SourceSnapshot>,
     /// The status that mesh wrote last, by task.
     wrote: Mutex<BTreeMap<TaskId, &'static str>>,
@@ -38,11 +41,87 @@ pub(crate) struct StSource {
     withdrawn: Mutex<BTreeMap<TaskId, String>>,
 }
 
+impl Source for StSource {
+    fn kind(&self) -> SourceKind {
+        SourceKind::St
+    }
+
+    fn claim(&self, order: &StartOrder) -> Receiver<Result<(), ClaimRefusal>> {
+        let (answer, receiver) = channel();
+        // The receiver waits in the same worker; if it is gone, so is the attempt.
+        let _ = answer.send(self.take(&order.attempt));
+        receiver
+    }
+
+    fn finalize(&self, report: &AttemptReport<'_>) -> Vec<String> {
+        self.write_end(report).err().into_iter().collect()
+    }
+
+    fn refresh(&self) -> Result<PlanChange, String> {
+        let mut after = baseline::validate(load(&self.path, &self.ids)?)?;
+        crate::prior_results::keep_known_results(&mut after, &lock(&self.baseline));
+        let wrote = lock(&self.wrote).clone();
+        let ours = |details: &TaskDetails| {
+            wrote
+                .get(&details.id)
+                .is_some_and(|status| *status == details.status)
+        };
+        let mut listed = lock(&self.baseline);
+        let was_open: BTreeSet<TaskId> = listed
+            .tasks
+            .iter()
+            .filter(|task| task.eligibility == Eligibility::Open)
+            .map(|task| task.id.clone())
+            .collect();
+        let change = baseline::advance(&self.details, &mut listed, after, &ours);
+        let mut withdrawn = lock(&self.withdrawn);
+        for task in &change.tasks {
+            if task.eligibility == Eligibility::Open {
+                withdrawn.remove(&task.id);
+            } else if was_open.contains(&task.id) {
+                let status = listed.details[&task.id].status.clone();
+                withdrawn.insert(task.id.clone(), status);
+            }
+        }
+        Ok(change)
+    }
+
+    fn conclude(&self, run_summary: &FinalReport) -> Vec<String> {
+        let plan = match fs_err::read(&self.path) {
+            Ok(bytes) => st::read(&bytes).0,
+            Err(error) => return vec![error.to_string()],
+        };
+        // A task that failed or asks stays `blocked` with its reason; only what is still in progress is given back.
+        let held = |task: &&TaskId| {
+            plan.item(task)
+                .is_some_and(|item| item.status == ItemStatus::InProgress)
+        };
+        let release = |task: &TaskId| {
+            let events = progress_events(task, Progress::Released, AUTHOR, None);
+            self.append(task, events).err()
+        };
+        run_summary
+            .claimed
+            .iter()
+            .filter(held)
+            .filter_map(release)
+            .collect()
+    }
+}
+
 impl StSource {
-    pub fn new(path: PathBuf, ids: Vec<TaskId>, loaded: SourceSnapshot) -> StSource {
+    pub fn new(
+        path: PathBuf,
+        ids: Vec<TaskId>,
+        loaded: SourceSnapshot,
+        run: String,
+        details: Details,
+    ) -> StSource {
         StSource {
             path,
             ids,
+            run,
+            details,
             baseline: Mutex::new(loaded),
             wrote: Mutex::new(BTreeMap::new()),
             withdrawn: Mutex::new(BTreeMap::new()),
@@ -50,7 +129,7 @@ impl StSource {
     }
 
     /// Takes the item for us, if it still stands where the run last saw it.
-    pub fn claim(&self, attempt: &AttemptId) -> Result<(), ClaimRefusal> {
+    fn take(&self, attempt: &AttemptId) -> Result<(), ClaimRefusal> {
         let task = &attempt.task;
         if let Some(status) = lock(&self.withdrawn).get(task) {
             let changed = format!("its status was changed to {status}");
@@ -83,7 +162,7 @@ impl StSource {
         }
     }
 
-    pub fn finalize(&self, context: &RunContext, report: &AttemptReport<'_>) -> Result<(), String> {
+    fn write_end(&self, report: &AttemptReport<'_>) -> Result<(), String> {
         let (progress, detail) = match report.outcome {
             Outcome::Verified { .. } => (Progress::Verified, verified_text(report)),
             Outcome::Failed(failure) => (Progress::Failed, failure.to_string()),
@@ -92,71 +171,16 @@ impl StSource {
             Outcome::Interrupted => (Progress::Released, "the run was stopped".to_owned()),
             Outcome::Skipped(reason) => (Progress::Released, reason.to_string()),
         };
-        self.note(context, report.attempt, progress, Some(&detail))
-    }
-
-    pub fn refresh(
-        &self,
-        known: &Mutex<BTreeMap<TaskId, TaskDetails>>,
-    ) -> Result<PlanChange, String> {
-        let mut after = baseline::validate(load(&self.path, &self.ids)?)?;
-        crate::prior_results::keep_known_results(&mut after, &lock(&self.baseline));
-        let wrote = lock(&self.wrote).clone();
-        let ours = |details: &TaskDetails| {
-            wrote
-                .get(&details.id)
-                .is_some_and(|status| *status == details.status)
-        };
-        let mut listed = lock(&self.baseline);
-        let was_open: BTreeSet<TaskId> = listed
-            .tasks
-            .iter()
-            .filter(|task| task.eligibility == Eligibility::Open)
-            .map(|task| task.id.clone())
-            .collect();
-        let change = baseline::advance(known, &mut listed, after, &ours);
-        let mut withdrawn = lock(&self.withdrawn);
-        for task in &change.tasks {
-            if task.eligibility == Eligibility::Open {
-                withdrawn.remove(&task.id);
-            } else if was_open.contains(&task.id) {
-                let status = listed.details[&task.id].status.clone();
-                withdrawn.insert(task.id.clone(), status);
-            }
-        }
-        Ok(change)
-    }
-
-    pub fn conclude(&self, run_summary: &FinalReport) -> Vec<String> {
-        let plan = match fs_err::read(&self.path) {
-            Ok(bytes) => st::read(&bytes).0,
-            Err(error) => return vec![error.to_string()],
-        };
-        // A task that failed or asks stays `blocked` with its reason; only what is still in progress is given back.
-        let held = |task: &&TaskId| {
-            plan.item(task)
-                .is_some_and(|item| item.status == ItemStatus::InProgress)
-        };
-        let release = |task: &TaskId| {
-            let events = progress_events(task, Progress::Released, AUTHOR, None);
-            self.append(task, events).err()
-        };
-        run_summary
-            .claimed
-            .iter()
-            .filter(held)
-            .filter_map(release)
-            .collect()
+        self.note(report.attempt, progress, Some(&detail))
     }
 
     fn note(
         &self,
-        context: &RunContext,
         attempt: &AttemptId,
         progress: Progress,
         detail: Option<&str>,
     ) -> Result<(), String> {
-        let marker = marker_of_attempt(&context.run, attempt);
+        let marker = marker_of_attempt(&self.run, attempt);
         let comment = detail.map(|detail| comment_text(progress, detail, &marker));
         let events = progress_events(&attempt.task, progress, AUTHOR, comment.as_deref());
         self.append(&attempt.task, events)

@@ -1,9 +1,11 @@
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use mesh_core::id::{AttemptId, TaskId};
+use mesh_plan::source_snapshot::SourceSnapshot;
 
 use super::{StSource, load};
-use crate::source::ClaimRefusal;
+use crate::source::{ClaimRefusal, Source as _};
 
 const ITEM: &str = r#"{"v":3,"ts":"2026-01-01T00:00:00Z","lane":"event","seq":1,"op":"replace","items":[{"id":"c","step":"Write c","status":"pending","deps":[],"notes":"","comments":[]}]}"#;
 
@@ -11,6 +13,12 @@ fn set_status(seq: u64, status: &str) -> String {
     format!(
         r#"{{"v":3,"ts":"2026-01-01T00:00:01Z","lane":"event","seq":{seq},"op":"set_status","id":"c","status":"{status}"}}"#
     )
+}
+
+fn source(path: &Path, loaded: SourceSnapshot) -> StSource {
+    let details = Arc::new(Mutex::new(loaded.details.clone()));
+    let run = "20260101-000000-abcd".to_owned();
+    StSource::new(path.to_path_buf(), Vec::new(), loaded, run, details)
 }
 
 /// A start that was decided before the listing showed what a person did is asked for after it.
@@ -25,15 +33,14 @@ fn what_a_person_withdrew_is_not_claimed_after_a_refresh_and_can_be_given_back()
         let path = folder.path().join("plan.jsonl");
         fs_err::write(&path, format!("{ITEM}\n")).expect("a plan");
         let loaded = load(&path, &[]).expect("loads");
-        let known = Mutex::new(loaded.details.clone());
-        let source = StSource::new(path.clone(), Vec::new(), loaded);
+        let source = source(&path, loaded);
         let says = |text: String| {
             fs_err::write(&path, format!("{ITEM}\n{text}\n")).expect("written");
-            source.refresh(&known).expect("a listing");
+            source.refresh().expect("a listing");
         };
 
         says(set_status(2, status));
-        let claimed = source.claim(&attempt);
+        let claimed = source.take(&attempt);
         let Err(ClaimRefusal::Taken(said)) = claimed else {
             panic!("{status}: claimed");
         };
@@ -46,7 +53,7 @@ fn what_a_person_withdrew_is_not_claimed_after_a_refresh_and_can_be_given_back()
             set_status(2, status),
             set_status(3, "pending")
         ));
-        assert!(source.claim(&attempt).is_ok(), "{status}: given back");
+        assert!(source.take(&attempt).is_ok(), "{status}: given back");
     }
 }
 
@@ -55,7 +62,7 @@ fn a_line_that_was_added_without_the_lock_is_not_cut_off() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("plan.jsonl");
     fs_err::write(&path, format!("{ITEM}\n")).expect("a plan");
-    let source = StSource::new(path.clone(), Vec::new(), load(&path, &[]).expect("loads"));
+    let source = source(&path, load(&path, &[]).expect("loads"));
     let locked = source.lock().expect("a lock");
     let foreign = r#"{"note":"of somebody who keeps no lock"}"#;
     fs_err::write(&path, format!("{ITEM}\n{foreign}\n")).expect("written");

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let may_go = |found: &Found, is_store_free: bool| match found.removability {
         Removability::Kept => true,
         Removability::Unknown => args.all && is_store_free,
-        Removability::ShimHandle | Removability::PendingWork => false,
+        Removability::InUse | Removability::PendingWork => false,
     };
     let is_store_free = !locks::is_held(vcs.store_path())?;
     let (mut goes, stays): (Vec<Found>, Vec<Found>) = asked

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use fs_err::File;
 use mesh_agent::block::without_terminal_sequences;
 use mesh_core::id::{AttemptId, TaskId};
+use mesh_core::process::{Role, Tree};
 use mesh_core::state::State;
 use mesh_journal::RunId;
 use mesh_journal::layout::{AttemptDir, ProcessDir, RunDir};
@@ -117,15 +118,20 @@ fn processes_of(args: &Args, attempt: &AttemptDir) -> Vec<(Names, ProcessDir)> {
     const CLEAN: Names = ("stdout in a fresh workspace", "stderr in a fresh workspace");
     const LANDING: Names = ("stdout at the landing", "stderr at the landing");
     if !args.proof {
-        let process = if args.setup {
-            attempt.setup()
+        let role = if args.setup {
+            Role::Setup(Tree::Workspace)
         } else {
-            attempt.agent()
+            Role::Agent
         };
-        return vec![(PLAIN, process)];
+        return vec![(PLAIN, attempt.process(role))];
     }
-    let (clean, landing) = (attempt.clean_proof(), attempt.landing_proof());
-    let mut processes = vec![(PLAIN, attempt.proof()), (CLEAN, clean), (LANDING, landing)];
+    let proof = |(name, tree)| (name, attempt.process(Role::Proof(tree)));
+    let trees = [
+        (PLAIN, Tree::Workspace),
+        (CLEAN, Tree::Recorded),
+        (LANDING, Tree::Integrated),
+    ];
+    let mut processes: Vec<_> = trees.into_iter().map(proof).collect();
     let first = processes.first().cloned();
     processes.retain(|(_, process)| process.stdout().is_file());
     if processes.is_empty() {

@@ -89,7 +89,7 @@ impl Found {
             task: attempt.map(|attempt| attempt.task.as_str()),
             attempt: attempt.map(|attempt| attempt.number),
             state: match self.removability {
-                Removability::ShimHandle => "live",
+                Removability::InUse => "live",
                 Removability::PendingWork => "pending",
                 Removability::Kept => "kept",
                 Removability::Unknown => "unknown",

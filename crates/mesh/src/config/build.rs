@@ -72,7 +72,7 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
             trust_agent_verify: flag(layers, &["tracker", "trust_agent_verify"])?,
             allow_untested: flag(layers, &["tracker", "allow_untested"])?,
             view: match text(layers, &["tracker", "view"]).as_deref() {
-                Some("live") => TrackerView::ShimHandle,
+                Some("live") => TrackerView::Live,
                 _ => TrackerView::Copy {
                     limit_bytes: bytes(layers, &["tracker", "view_limit"])?,
                 },

@@ -102,7 +102,7 @@ fn claims(wrapper: &Path, claims: usize, smoke: bool) -> Outcome<Vec<String>> {
         measure(&queue, &ids, claims)
     })?;
     let ratio = show("readers on views", &beside_views, Some(&alone));
-    let on_live = vec![Reads::ShimHandle(tracker); READERS];
+    let on_live = vec![Reads::Live(tracker); READERS];
     // For comparison only, and each takes seconds.
     let few = claims.div_ceil(4);
     let beside_live = beside(on_live, wrapper, &repo, &ids, || measure(&queue, &ids, few))?;

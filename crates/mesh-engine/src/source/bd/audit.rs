@@ -1,32 +1,24 @@
 //! What goes into the tracker's audit trail of an attempt. It writes entries and decides nothing about the task.
 
-use std::sync::Arc;
-
 use mesh_bd::audit::{AuditEntry, text_or_reference};
 use mesh_bd::{BdError, Client, Lane};
 use mesh_core::decision::Outcome;
 use mesh_core::id::{AttemptId, SlotId};
+use mesh_core::process::Role;
 
-use super::{BdSource, actor_of, twice};
-use crate::context::RunContext;
+use super::{BdSource, SourceContext, actor_of, twice};
 use crate::setup::AuditLevel;
 use crate::source::AttemptReport;
 
 impl BdSource {
-    pub fn audit_prompt(
-        &self,
-        context: &Arc<RunContext>,
-        attempt: &AttemptId,
-        slot: SlotId,
-        text: String,
-    ) {
-        if context.setup.audit != AuditLevel::Full {
+    pub fn audit_prompt(&self, attempt: &AttemptId, slot: SlotId, text: String) {
+        if self.context.setup.audit != AuditLevel::Full {
             return;
         }
-        let path = context.run_dir.attempt(attempt).prompt();
+        let path = self.context.run_dir.attempt(attempt).prompt();
         let entry = AuditEntry::LlmPrompt {
             issue: attempt.task.clone(),
-            model: context.profile.model.clone(),
+            model: self.context.model.clone(),
             prompt: text_or_reference(&text, &path),
         };
         let actor = self.holder(&attempt.task).unwrap_or_else(|| actor_of(slot));
@@ -45,7 +37,6 @@ impl BdSource {
     /// Writes the entries of an attempt that has ended; the result of each.
     pub(super) fn audit_attempt(
         &self,
-        context: &RunContext,
         report: &AttemptReport<'_>,
         actor: &str,
     ) -> Vec<Result<(), BdError>> {
@@ -63,7 +54,7 @@ impl BdSource {
                 twice(|resumed| write(client, resumed || may_be_there))
             })
         };
-        audit_entries(context, report)
+        audit_entries(&self.context, report)
             .into_iter()
             .map(write)
             .collect()
@@ -71,7 +62,7 @@ impl BdSource {
 }
 
 /// What goes into the audit at an attempt's end, each with whether it may be there already.
-fn audit_entries(context: &RunContext, report: &AttemptReport<'_>) -> Vec<(AuditEntry, bool)> {
+fn audit_entries(context: &SourceContext, report: &AttemptReport<'_>) -> Vec<(AuditEntry, bool)> {
     let failure = match report.outcome {
         Outcome::Retried(failure) | Outcome::Failed(failure) => Some(failure),
         _ => None,
@@ -90,17 +81,21 @@ fn audit_entries(context: &RunContext, report: &AttemptReport<'_>) -> Vec<(Audit
         let prompt = text_or_reference(text, &context.run_dir.attempt(report.attempt).prompt());
         let entry = AuditEntry::LlmPrompt {
             issue: issue.clone(),
-            model: context.profile.model.clone(),
+            model: context.model.clone(),
             prompt,
         };
         entries.push((entry, true));
     }
     if let (AuditLevel::Full, Some(text)) = (context.setup.audit, &report.response) {
-        let path = context.run_dir.attempt(report.attempt).agent().stdout();
+        let path = context
+            .run_dir
+            .attempt(report.attempt)
+            .process(Role::Agent)
+            .stdout();
         let response = text_or_reference(text, &path);
         let entry = AuditEntry::LlmResponse {
             issue: issue.clone(),
-            model: context.profile.model.clone(),
+            model: context.model.clone(),
             response,
         };
         entries.push((entry, report.resumed));

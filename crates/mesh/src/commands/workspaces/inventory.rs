@@ -43,7 +43,7 @@ pub(crate) enum Owner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Removability {
     /// Somebody works in it.
-    ShimHandle,
+    InUse,
     /// The run has not ended and goes on from it.
     PendingWork,
     /// It is kept for people.
@@ -297,7 +297,7 @@ fn judge(listed: Listed, parsed: Parsed, facts: &RunFacts) -> Found {
 
 fn of_run(facts: &RunFacts, left: &str) -> (Removability, String) {
     if facts.is_coordinated {
-        (Removability::ShimHandle, "in use".to_owned())
+        (Removability::InUse, "in use".to_owned())
     } else if facts.read.state.run_end() != RunEnd::Concluded {
         (
             Removability::PendingWork,
@@ -310,12 +310,12 @@ fn of_run(facts: &RunFacts, left: &str) -> (Removability, String) {
 
 fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Removability, String) {
     let folder = facts.run_dir.attempt(attempt);
-    let processes = [folder.agent(), folder.setup(), folder.proof()];
-    if processes
+    if folder
+        .processes()
         .iter()
         .any(|process| shim::is_locked(&process.lock()))
     {
-        return (Removability::ShimHandle, "a process works in it".to_owned());
+        return (Removability::InUse, "a process works in it".to_owned());
     }
     let state = &facts.read.state;
     let task = state.find(&attempt.task).map(|(_, task)| task);
@@ -330,7 +330,7 @@ fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Removability, String) {
     );
     if state.current(attempt).is_some() || is_settling || is_queued {
         return if facts.is_coordinated {
-            (Removability::ShimHandle, "in use".to_owned())
+            (Removability::InUse, "in use".to_owned())
         } else {
             (
                 Removability::PendingWork,
@@ -352,10 +352,7 @@ fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Removability, String) {
     };
     if facts.is_coordinated {
         // Its coordinator may go on from it, or remove it itself.
-        return (
-            Removability::ShimHandle,
-            format!("{reason}; its run goes on"),
-        );
+        return (Removability::InUse, format!("{reason}; its run goes on"));
     }
     (Removability::Kept, reason)
 }
