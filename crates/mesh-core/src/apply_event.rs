@@ -12,7 +12,8 @@ use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::rank::Ranking;
 use crate::state::{
-    Active, Admission, Finalizing, Phase, Refresh, RunEnd, Running, Stage, State, Streak, TaskState,
+    Active, Admission, Finalizing, Phase, Recording, Refresh, RunEnd, Running, Stage, State,
+    Streak, TaskState,
 };
 use crate::task::{Eligibility, Task};
 use crate::time::Millis;
@@ -22,7 +23,7 @@ impl State {
     pub(crate) fn apply_event(&mut self, now: Millis, event: &Event) {
         match event {
             Event::RunStarted { plan, policy } => self.begin(plan, policy),
-            Event::Reopened => self.reopen(),
+            Event::Reopened => self.reopen(now),
             Event::Tick => self.wake(now),
             Event::Claimed { attempt } => {
                 if let Some(at) = self.plan.find(&attempt.task) {
@@ -143,7 +144,7 @@ impl State {
         self.reindex();
     }
 
-    fn reopen(&mut self) {
+    fn reopen(&mut self, now: Millis) {
         self.admission = Admission::Open;
         // While claims are being given back nothing may start: the run goes on when that is over.
         if self.ending == RunEnd::Concluded {
@@ -170,6 +171,17 @@ impl State {
                 let killed = false;
                 self.set_stopping(at, crate::state::Stopping { killed, ..stopping });
             }
+            // What nobody worked on meanwhile took no time; what a shim watches has its own limit.
+            self.change_active(at, |active| match &mut active.stage {
+                Stage::Starting => active.since = now,
+                Stage::Inspecting(Recording::Working { since }) | Stage::Proving { since, .. } => {
+                    *since = now;
+                }
+                Stage::Inspecting(Recording::Failed { .. }) | Stage::Running(_) => {}
+            });
+        }
+        if let Some(landing) = &mut self.landing {
+            landing.since = now;
         }
     }
 

@@ -202,7 +202,7 @@ pub struct Active {
     pub attempt: u32,
     /// Its slot.
     pub slot: SlotId,
-    /// When it got the slot.
+    /// When it got the slot, or when its start was taken up again.
     pub since: Millis,
     /// When its agent began to execute.
     pub executing: Option<Millis>,

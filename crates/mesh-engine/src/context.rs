@@ -53,6 +53,8 @@ pub(crate) struct RunContext {
     /// At most this many version-control calls at once: they are bound by processor and disk, and more only make each slower.
     pub vcs_gate: Semaphore,
     pub notes: Arc<Notes>,
+    /// The newest recording of each attempt that is being recorded.
+    pub recordings: Recordings,
     /// What the working copies share, as it was last looked at.
     pub shared: Mutex<Seen>,
     /// What this run has recorded as verified, needs before what stands on them.
@@ -68,6 +70,13 @@ impl RunContext {
     /// The folder that goes in front of an agent's `PATH`, if there is anything in it.
     pub fn path_front(&self) -> Option<PathBuf> {
         Some(self.run_dir.bin()).filter(|bin| bin.is_dir())
+    }
+
+    /// Nobody works the repository from here any more.
+    pub fn close_hub(&self) {
+        if let Err(error) = self.vcs.close_hub(&self.run) {
+            self.notes.note(format!("the hub was not removed: {error}"));
+        }
     }
 
     /// Says which variables agents did not get: an agent that fails may fail for want of one.
@@ -86,6 +95,56 @@ impl RunContext {
 /// A lock whose data stays good whatever a panicking holder did: only whole values are put in.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Recordings, of which the newest of an attempt counts. One that was given up may hang and come to life again, and must neither
+/// look into a workspace in which a proof runs by then nor be believed.
+#[derive(Default)]
+pub(crate) struct Recordings {
+    newest: Mutex<BTreeMap<AttemptId, Arc<Recording>>>,
+}
+
+/// One recording.
+#[derive(Default)]
+pub(crate) struct Recording {
+    /// Held while the workspace is looked into: by one recording of an attempt at a time.
+    workspace: Arc<Mutex<()>>,
+}
+
+impl Recordings {
+    /// Begins one: those before it of the same attempt count no more.
+    pub fn begin(&self, attempt: &AttemptId) -> Arc<Recording> {
+        let mut newest = lock(&self.newest);
+        let workspace = newest.get(attempt).map(|last| Arc::clone(&last.workspace));
+        let recording = Arc::new(Recording {
+            workspace: workspace.unwrap_or_default(),
+        });
+        newest.insert(attempt.clone(), Arc::clone(&recording));
+        recording
+    }
+
+    /// No recording of the attempt counts any more.
+    pub fn end(&self, attempt: &AttemptId) {
+        let _superseded = self.begin(attempt);
+    }
+
+    /// Does `work`, unless `recording` does not count any more; its result, if it counts still.
+    pub fn work<T>(
+        &self,
+        attempt: &AttemptId,
+        recording: &Arc<Recording>,
+        work: impl FnOnce() -> T,
+    ) -> Option<T> {
+        let counts = || {
+            let newest = lock(&self.newest);
+            newest
+                .get(attempt)
+                .is_some_and(|newest| Arc::ptr_eq(newest, recording))
+        };
+        let _workspace = lock(&recording.workspace);
+        let result = counts().then(work)?;
+        counts().then_some(result)
+    }
 }
 
 /// A counting semaphore.

@@ -29,7 +29,7 @@ use crate::actions::prove::Proof;
 use crate::actions::shared::Seen;
 use crate::actions::{finalize, inspect, kept, land, probe, process, prove, start, stop};
 use crate::clock::Clock;
-use crate::context::{Details, RunContext, Semaphore};
+use crate::context::{Details, Recordings, RunContext, Semaphore};
 use crate::control;
 use crate::error::EngineError;
 use crate::executor::Executor;
@@ -213,6 +213,7 @@ impl Engine {
             prompted: Mutex::default(),
             vcs_gate: Semaphore::new(cores),
             notes: parts.notes,
+            recordings: Recordings::default(),
             shared: Mutex::new(seen),
             kept: Mutex::default(),
         };
@@ -227,6 +228,12 @@ impl Engine {
             resumed: false,
             waiting_ends: Vec::new(),
         })
+    }
+
+    /// The state that it begins with.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// Begins the run and works it until it has ended or is left.
@@ -307,6 +314,10 @@ impl Engine {
 
     /// Takes in what comes until the run has ended, or is left: then it says true.
     fn work(&mut self) -> Result<bool, JournalError> {
+        if self.state.run_end() == RunEnd::Concluded {
+            // What it was taken up for was refused; nobody will conclude it again.
+            self.context.close_hub();
+        }
         while self.state.run_end() != RunEnd::Concluded {
             let Some(input) = self.inputs.next(self.state.next_wakeup()) else {
                 self.take(&Event::Tick)?;
@@ -378,8 +389,9 @@ impl Engine {
                 });
             }
             Action::Inspect { attempt, locks } => {
+                let recording = self.context.recordings.begin(&attempt);
                 self.spawn(action, move |context| {
-                    inspect::inspect(context, &attempt, &locks)
+                    inspect::inspect(context, &attempt, &locks, &recording);
                 });
             }
             Action::Prove {
@@ -461,11 +473,7 @@ impl Engine {
                     for refused in context.source.conclude(&run_summary) {
                         context.notes.note(refused);
                     }
-                    if let Err(error) = context.vcs.close_hub(&context.run) {
-                        context
-                            .notes
-                            .note(format!("the hub was not removed: {error}"));
-                    }
+                    context.close_hub();
                     context.report(Event::Concluded);
                 });
             }

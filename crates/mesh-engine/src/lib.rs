@@ -23,9 +23,13 @@ mod workers;
 
 pub use actions::folder::saved;
 pub use actions::leftovers::save_changes;
-pub use clock::unix_ms;
-pub use engine::{Finished, Observer};
+pub use clock::{Clock, unix_ms};
+pub use context::Details;
+pub use engine::{Engine, Finished, Log, Observer, Parts, ResumeMode};
 pub use error::EngineError;
+pub use executor::{Executor, Found, Report};
+pub use inbox::{Input, Inputs};
+pub use notes::Notes;
 pub use open::{
     Locks, NewRun, Resumed, World, begin, check_attempts, end, land, locked_things, read_setup,
     refuse_beside_unfinished, resume, unfinished,
@@ -38,4 +42,6 @@ pub use setup::{
     RunSetup, SourceSetup, TrackerView,
 };
 pub use source::bd::{ACTOR, METADATA_RUN, actor_of, is_held_by_mesh};
+pub use source::{AttemptReport, ClaimRefusal, FinalReport, Source};
 pub use submodules::{empty_submodules_note, submodules};
+pub use workers::Workers;

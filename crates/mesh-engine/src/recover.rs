@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mesh_core::decision::Action;
+use mesh_core::decision::{Action, StartOrder};
 use mesh_core::event::Event;
 use mesh_core::id::AttemptId;
 use mesh_core::pending_work::PendingWork;
@@ -92,7 +92,7 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
     for pending_work in engine.state.pending_work() {
         match &pending_work {
             PendingWork::Start(order) => {
-                take_up_start(engine, &order.attempt, &pending_work, &mut recovered)?
+                take_up_start(engine, order, &pending_work, &mut recovered)?
             }
             PendingWork::Running {
                 attempt,
@@ -159,16 +159,24 @@ fn ended(engine: &mut Engine, attempt: &AttemptId) -> Result<(), JournalError> {
 /// A start that nobody reported: the agent may execute, may have ended, or may never have been.
 fn take_up_start(
     engine: &mut Engine,
-    attempt: &AttemptId,
+    order: &StartOrder,
     pending_work: &PendingWork,
     recovered: &mut Recovered,
 ) -> Result<(), JournalError> {
+    let attempt = &order.attempt;
     let context = Arc::clone(&engine.context);
     let agent = attempt.process(Role::Agent);
+    let found = context.executor.find(&agent);
+    if found != Found::Never && order.claim {
+        // Nothing executes before its task is ours; that has to be known, so that it is given back.
+        engine.take(&Event::Claimed {
+            attempt: attempt.clone(),
+        })?;
+    }
     let started = Event::Started {
         attempt: attempt.clone(),
     };
-    match context.executor.find(&agent) {
+    match found {
         Found::Living => {
             context.source.adopt(attempt);
             recovered.adopted.push(attempt.clone());

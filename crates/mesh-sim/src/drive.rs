@@ -114,6 +114,41 @@ impl Counts {
         self.phases.extend(&other.phases);
     }
 
+    /// Counts a decision.
+    pub fn decided(&mut self, decision: &Decision) {
+        if let Decision::Retry { failure, .. }
+        | Decision::Fail { failure, .. }
+        | Decision::RecordingFailed { failure, .. }
+        | Decision::GiveBack { failure, .. } = decision
+        {
+            let class = failure.class.as_str();
+            *self.classes.entry(class).or_default() += 1;
+        }
+        match decision {
+            Decision::Start { .. } => self.attempts += 1,
+            Decision::Accept { .. } => self.accepted += 1,
+            Decision::Reset { .. } => self.redos += 1,
+            Decision::Reserve { .. } => self.reserves += 1,
+            Decision::Pause { excused, .. } => {
+                self.pauses += 1;
+                self.excused += excused.len() as u64;
+            }
+            Decision::RecordingFailed { .. } => self.recordings_failed += 1,
+            Decision::Stop {
+                cause: StopCause::Overdue,
+                ..
+            } => self.overdue += 1,
+            Decision::Kill { .. } => self.kills += 1,
+            Decision::EndLanding {
+                delivery: Delivery::Landed { .. },
+                ..
+            } => self.landed += 1,
+            Decision::EndLanding { .. } => self.not_landed += 1,
+            Decision::GiveBack { .. } => self.given_back += 1,
+            _ => {}
+        }
+    }
+
     /// Failure classes and phases that never came about: what never happened was not tried.
     #[must_use]
     pub fn not_reached(&self) -> Vec<&'static str> {
@@ -304,37 +339,7 @@ impl Drive {
         let words = state.plan().all().map(|at| state.state_word(at));
         self.counts.phases.extend(words);
         for decision in decisions {
-            if let Decision::Retry { failure, .. }
-            | Decision::Fail { failure, .. }
-            | Decision::RecordingFailed { failure, .. }
-            | Decision::GiveBack { failure, .. } = decision
-            {
-                let class = failure.class.as_str();
-                *self.counts.classes.entry(class).or_default() += 1;
-            }
-            match decision {
-                Decision::Start { .. } => self.counts.attempts += 1,
-                Decision::Accept { .. } => self.counts.accepted += 1,
-                Decision::Reset { .. } => self.counts.redos += 1,
-                Decision::Reserve { .. } => self.counts.reserves += 1,
-                Decision::Pause { excused, .. } => {
-                    self.counts.pauses += 1;
-                    self.counts.excused += excused.len() as u64;
-                }
-                Decision::RecordingFailed { .. } => self.counts.recordings_failed += 1,
-                Decision::Stop {
-                    cause: StopCause::Overdue,
-                    ..
-                } => self.counts.overdue += 1,
-                Decision::Kill { .. } => self.counts.kills += 1,
-                Decision::EndLanding {
-                    delivery: Delivery::Landed { .. },
-                    ..
-                } => self.counts.landed += 1,
-                Decision::EndLanding { .. } => self.counts.not_landed += 1,
-                Decision::GiveBack { .. } => self.counts.given_back += 1,
-                _ => {}
-            }
+            self.counts.decided(decision);
         }
     }
 

@@ -5,6 +5,7 @@
 //! It starts no process, reads no clock and no file; the same seed gives the same trace for ever.
 
 pub mod drive;
+pub mod engine;
 pub mod epics;
 pub mod faults;
 pub mod generate;

@@ -1,4 +1,4 @@
-//! Runs seeded worlds against the core: `mesh-sim --seeds N [--from S] [--jobs J]`.
+//! Runs seeded worlds against the core, and against the engine around it: `mesh-sim --seeds N [--from S] [--jobs J] [--only core|engine]`.
 //!
 //! Ends with 1 at the first world in which a judge objects, and prints its sentence, the end of its trace and the command that
 //! repeats it. Ends with 2 on arguments it does not know.
@@ -8,15 +8,34 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mesh_sim::{Broken, Counts, epics, run_seed};
+use mesh_sim::{Broken, Counts, engine, epics, run_seed};
 
-const USAGE: &str = "Usage: mesh-sim [--seeds N] [--from S] [--jobs J]\n\n\
+const USAGE: &str = "Usage: mesh-sim [--seeds N] [--from S] [--jobs J] [--only core|engine]\n\n\
     Runs the worlds S, S+1, … S+N-1 (default 1000 from 0) on J threads (default: one a core), and measures as many epics.";
 
 struct Wanted {
     from: u64,
     seeds: u64,
     jobs: u64,
+    only: Option<Worlds>,
+}
+
+/// What is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worlds {
+    /// The core alone.
+    Core,
+    /// The engine's loop around it, over programs in memory.
+    Engine,
+}
+
+impl Worlds {
+    fn word(self) -> &'static str {
+        match self {
+            Worlds::Core => "core",
+            Worlds::Engine => "engine",
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -27,10 +46,18 @@ fn main() -> ExitCode {
             return complain(&format!("error: {problem}\n\n{USAGE}\n"), ExitCode::from(2));
         }
     };
-    match simulate(&wanted) {
-        Ok(counts) => say(&summary(&wanted, &counts), ExitCode::SUCCESS),
-        Err(broken) => complain(&report(&broken), ExitCode::from(1)),
+    silence_planned_panics();
+    let mut text = String::new();
+    for world in [Worlds::Core, Worlds::Engine] {
+        if wanted.only.is_some_and(|only| only != world) {
+            continue;
+        }
+        match simulate(&wanted, world) {
+            Ok(counts) => text.push_str(&summary(&wanted, &counts, world)),
+            Err(broken) => return complain(&report(&broken, world), ExitCode::from(1)),
+        }
     }
+    say(&text, ExitCode::SUCCESS)
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Wanted>, String> {
@@ -39,10 +66,19 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Wanted>, Stri
         from: 0,
         seeds: 1000,
         jobs,
+        only: None,
     };
     while let Some(word) = words.next() {
         let target = match word.as_str() {
             "--help" | "-h" => return Ok(None),
+            "--only" => {
+                wanted.only = Some(match words.next().as_deref() {
+                    Some("core") => Worlds::Core,
+                    Some("engine") => Worlds::Engine,
+                    _ => return Err("--only needs `core` or `engine`".to_owned()),
+                });
+                continue;
+            }
             "--seeds" => &mut wanted.seeds,
             "--from" => &mut wanted.from,
             "--jobs" => &mut wanted.jobs,
@@ -56,8 +92,18 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Wanted>, Stri
     Ok(Some(wanted))
 }
 
+/// Workers of engine worlds panic on purpose, and that needs no words.
+fn silence_planned_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str() != Some(engine::ON_PURPOSE) {
+            usual(panic);
+        }
+    }));
+}
+
 /// Runs all worlds; gives back the broken one with the smallest seed among those that were reached.
-fn simulate(wanted: &Wanted) -> Result<Counts, Box<Broken>> {
+fn simulate(wanted: &Wanted, world: Worlds) -> Result<Counts, Box<Broken>> {
     let end = wanted.from.saturating_add(wanted.seeds);
     let next = AtomicU64::new(wanted.from);
     let total: Mutex<(Counts, Option<Box<Broken>>)> = Mutex::new((Counts::default(), None));
@@ -72,7 +118,7 @@ fn simulate(wanted: &Wanted) -> Result<Counts, Box<Broken>> {
             if seed >= end {
                 return;
             }
-            let result = run_caught(seed);
+            let result = run_caught(seed, world);
             let mut sum = lock();
             match result {
                 Ok(counts) => sum.0.add(&counts),
@@ -97,10 +143,14 @@ fn simulate(wanted: &Wanted) -> Result<Counts, Box<Broken>> {
     broken.map_or(Ok(counts), Err)
 }
 
-/// A panic of the core is a verdict like any other.
-fn run_caught(seed: u64) -> Result<Counts, Box<Broken>> {
-    std::panic::catch_unwind(|| run_seed(seed)).unwrap_or_else(|_| {
-        let sentence = "the core panicked; its message is above".to_owned();
+/// A panic is a verdict like any other.
+fn run_caught(seed: u64, world: Worlds) -> Result<Counts, Box<Broken>> {
+    let run = match world {
+        Worlds::Core => run_seed,
+        Worlds::Engine => engine::run_seed,
+    };
+    std::panic::catch_unwind(|| run(seed)).unwrap_or_else(|_| {
+        let sentence = "it panicked; the message is above".to_owned();
         Err(Box::new(Broken {
             seed,
             sentence,
@@ -109,24 +159,26 @@ fn run_caught(seed: u64) -> Result<Counts, Box<Broken>> {
     })
 }
 
-fn report(broken: &Broken) -> String {
+fn report(broken: &Broken, world: Worlds) -> String {
     let seed = broken.seed;
     let mut text = format!("seed {seed}: {}\n", broken.sentence);
     for line in &broken.trace {
         text.push_str(&format!("  {line}\n"));
     }
     text.push_str(&format!(
-        "repeat it: cargo run --release -p mesh-sim -- --seeds 1 --from {seed}\n"
+        "repeat it: cargo run --release -p mesh-sim -- --seeds 1 --from {seed} --only {}\n",
+        world.word()
     ));
     text
 }
 
-fn summary(wanted: &Wanted, counts: &Counts) -> String {
+fn summary(wanted: &Wanted, counts: &Counts, world: Worlds) -> String {
     let mut text = format!(
-        "{} seeds, {} tasks, {} events: nothing to object to\n\
+        "{}: {} seeds, {} tasks, {} events: nothing to object to\n\
          {} attempts, {} accepted, {} killed, {} redos, {} reservations, {} pauses\n\
          {} coordinators killed, {} runs reopened, {} listings with a difference\n\
          {} results landed, {} not landed, {} given back\n",
+        world.word(),
         counts.seeds,
         counts.tasks,
         counts.events,
@@ -155,6 +207,9 @@ fn summary(wanted: &Wanted, counts: &Counts) -> String {
     } else {
         format!("never reached, so not tried: {}\n", missing.join(", "))
     });
+    if world == Worlds::Engine {
+        return text;
+    }
     let figures = epics::measure(wanted.from, wanted.seeds);
     text.push_str(&format!(
         "makespan / lower bound over {} epics without faults, durations known:\n",

@@ -64,6 +64,12 @@ impl Setup {
 pub struct Backend(Box<dyn Repository>);
 
 impl Backend {
+    /// Any repository, such as one in memory.
+    #[must_use]
+    pub fn new(repository: Box<dyn Repository>) -> Backend {
+        Backend(repository)
+    }
+
     /// Finds the repository that `start` lies in. The nearest folder with `.jj` or `.git` decides, and `.jj` wins where both are.
     ///
     /// # Errors

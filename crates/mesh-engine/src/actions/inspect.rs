@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mesh_agent::evidence::{EvidenceRecord, FailureRecord, ProofRecord, Times, VERSION};
 use mesh_agent::proof::{self, ProofSources};
@@ -18,11 +19,22 @@ use mesh_vcs::Snapshot;
 
 use crate::actions::leftout::{self, Ran};
 use crate::actions::{folder, output, shared};
-use crate::context::RunContext;
+use crate::context::{Recording, RunContext};
 
 /// Records what the attempt left. Its process tree is dead.
-pub(crate) fn inspect(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) {
-    let evidence = find(context, attempt, locks);
+pub(crate) fn inspect(
+    context: &RunContext,
+    attempt: &AttemptId,
+    locks: &HeldLocks,
+    recording: &Arc<Recording>,
+) {
+    let found = context
+        .recordings
+        .work(attempt, recording, || find(context, attempt, locks));
+    let Some(evidence) = found else {
+        tracing::warn!(%attempt, "a recording came to its end after it had been given up");
+        return;
+    };
     if evidence.is_err() {
         // The run may pause before the attempt is finalized, and what changed may be why.
         shared::end(context, attempt);

@@ -24,6 +24,7 @@ pub(crate) enum Awaited {
 /// that should have told it may be the one that hangs. A report that comes after this one changes nothing.
 pub(crate) fn kill(context: &RunContext, attempt: &AttemptId, awaited: Option<Awaited>) {
     context.executor.end_attempt(attempt);
+    context.recordings.end(attempt);
     let Some(awaited) = awaited else { return };
     let attempt = attempt.clone();
     context.report(match awaited {

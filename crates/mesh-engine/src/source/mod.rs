@@ -65,16 +65,27 @@ pub enum ClaimRefusal {
 
 /// What is written down when an attempt has ended.
 pub struct AttemptReport<'a> {
+    /// The attempt.
     pub attempt: &'a AttemptId,
+    /// The title of its task.
     pub title: String,
+    /// How it ended.
     pub outcome: &'a Outcome,
+    /// What became of its result.
     pub delivery: &'a Delivery,
+    /// What it left, if that was recorded.
     pub commit: Option<Commit>,
+    /// The pull request that the agent names.
     pub pr: Option<String>,
+    /// The command of the proof and how it ended, if one ran.
     pub proof: Option<(String, ProofEnd)>,
+    /// The paths that it changed.
     pub changed: Vec<String>,
+    /// Why nothing was to be changed, in the words of the agent.
     pub no_change_reason: Option<String>,
+    /// The folder of its workspace; empty when it had none.
     pub workspace: String,
+    /// What the workspace was made on.
     pub base: Vec<String>,
     /// What the agent said last, for the audit.
     pub response: Option<String>,
@@ -90,6 +101,8 @@ pub struct AttemptReport<'a> {
 pub struct FinalReport {
     /// Tasks that may still be ours in the source; those that it has as done are not given back.
     pub claimed: Vec<TaskId>,
+    /// Where every task stands.
     pub task_buckets: TaskBuckets,
+    /// Nothing failed, waits or was left out.
     pub all_done: bool,
 }

@@ -100,8 +100,16 @@ pub const EDGES: &[Row] = &[
     ),
     row(
         "mesh-sim",
-        May::Use(&["mesh-core", "mesh-journal"]),
-        "seeds and faults against the core",
+        May::Use(&[
+            "mesh-core",
+            "mesh-plan",
+            "mesh-journal",
+            "mesh-vcs",
+            "mesh-agent",
+            "mesh-proc",
+            "mesh-engine",
+        ]),
+        "seeds and faults against core and engine",
     ),
     row(
         "mesh",
