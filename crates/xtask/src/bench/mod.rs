@@ -1,6 +1,7 @@
 //! `cargo xtask bench <what>`: measures, beside what a user would have otherwise. Never part of a test.
 
 mod decisions;
+mod dispatch;
 mod epic;
 mod ideal_makespan;
 mod schedule;
@@ -19,6 +20,9 @@ pub const HELP: &str = "\
       without overhead. --smoke: agents take 2 s. --kill: kills that in the middle, and the run must end all the same.
   bench decisions [--smoke]
       One decision with 10,000 tasks, 100 lock groups and 100 agents. Ends with 1 when it is over its bar.
+  bench dispatch [--seconds 0,1,5] [--vcs git,jj] [--smoke]
+      24 tasks of a plan file, 6 at once, agents of so many seconds: how long each phase of a task takes and what version control
+      is called for. Ends with 1 when a bar is missed; --smoke: agents of 0 s, without judgement.
   bench schedule [--instances FILE] [--smoke]
       The makespan of both ranks on 58 classical job-shop instances, beside the optimum, and how long planning takes. Ends with
       1 when rank `makespan` is over its bars. --instances: others, in the same form; --smoke: a few, without judgement.
@@ -34,12 +38,13 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
     match args.word().as_deref() {
         Some("epic") => epic::run(args),
         Some("decisions") => decisions::run(args),
+        Some("dispatch") => dispatch::run(args),
         Some("schedule") => schedule::run(args),
         Some("view") => view::run(args),
         Some("wrapper") => wrapper::run(args),
         Some(other) => Err(UsageError(format!("there is no bench `{other}`")).into()),
         None => Err(UsageError(
-            "bench needs to know what: `epic`, `decisions`, `schedule`, `view` or `wrapper`"
+            "bench needs to know what: `epic`, `decisions`, `dispatch`, `schedule`, `view` or `wrapper`"
                 .to_owned(),
         )
         .into()),
