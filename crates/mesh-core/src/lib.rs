@@ -30,6 +30,8 @@ pub mod rank;
 mod schedule_sim;
 pub mod split_mix;
 pub mod state;
+#[cfg(feature = "serde")]
+mod stored;
 pub mod task;
 pub mod text;
 pub mod time;

@@ -10,7 +10,7 @@ use fs_err::{File, OpenOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::append::RawLines;
-use crate::wire::{FORMAT, from_line, to_line};
+use crate::wire::{from_line, to_line};
 
 /// The size at which the log ends, unless told otherwise.
 pub const DEFAULT_LIMIT_BYTES: u64 = 64 << 20;
@@ -49,7 +49,6 @@ pub enum CallOutcome {
 
 #[derive(Serialize)]
 struct CallWire<'a> {
-    v: u32,
     argv: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cwd: Option<&'a str>,
@@ -60,7 +59,6 @@ struct CallWire<'a> {
 
 #[derive(Serialize)]
 struct FullWire {
-    v: u32,
     full: bool,
 }
 
@@ -128,7 +126,6 @@ impl CallLog {
     /// Whatever the file system says; the caller says so once and goes on.
     pub fn record(&self, call: &Call) -> io::Result<()> {
         let mut line = to_line(&CallWire {
-            v: FORMAT,
             argv: call
                 .argv
                 .iter()
@@ -157,10 +154,7 @@ impl CallLog {
 
 /// What a full log ends with.
 fn last_line() -> String {
-    to_line(&FullWire {
-        v: FORMAT,
-        full: true,
-    }) + "\n"
+    to_line(&FullWire { full: true }) + "\n"
 }
 
 fn shortened(argument: &str) -> String {

@@ -208,6 +208,9 @@ fn candidate() -> Candidate {
 
 /// A plan with every standing, under a policy with every field set.
 fn begun() -> Event {
+    let gpu = || LockGroup::new("gpu").unwrap();
+    let mut locked = task("a b/../c", &[], &["core", "ui-2"]);
+    locked.locks.insert_units(gpu(), 2);
     let (plan, _) = Plan::build_tolerant(vec![
         Task {
             title: "Tîtle \"quoted\"\\ \u{1f980}".to_owned(),
@@ -215,7 +218,7 @@ fn begun() -> Event {
             tie: 7,
             priority: -1,
             outside: vec![id("bd-elsewhere")],
-            ..task("a b/../c", &[], &["core", "ui-2"])
+            ..locked
         },
         Task {
             eligibility: Eligibility::Satisfied {
@@ -246,6 +249,7 @@ fn begun() -> Event {
     ]);
     let policy = Policy {
         picks: vec![id("ring-1")],
+        capacity: std::collections::BTreeMap::from([(gpu(), 3)]),
         rank: mesh_core::policy::Rank::Makespan,
         unlabelled: mesh_core::policy::Unlabelled::Alone,
         start_limit: Some(Span::seconds(30)),
