@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mesh_bd::{BdError, Client, Lane, Queue, unobserved};
+use mesh_bd::{BdError, Lane, Queue, unobserved};
 use mesh_testkit::tracker::Bd;
 use serde_json::json;
 
@@ -15,9 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn queue() -> (TrackerRepo, Queue, Heard) {
     let repo = TrackerRepo::new(&Bd::fake(FAKE, "1.3.0"));
-    let client = Client::open(&setup(&repo)).expect("an opened tracker");
+    let tracker = mesh_bd::open(&setup(&repo)).expect("an opened tracker");
     let heard = Heard::default();
-    let queue = Queue::start(client, heard.observer()).expect("a thread");
+    let queue = Queue::start(tracker, heard.observer()).expect("a thread");
     (repo, queue, heard)
 }
 
@@ -98,7 +98,7 @@ fn never_two_calls_at_once() {
                 for _ in 0..4 {
                     let task = task.clone();
                     queue
-                        .call(lane, move |client| client.show_one(&task))
+                        .call(lane, move |tracker| tracker.show(&task))
                         .expect("the bead");
                 }
             });
@@ -124,7 +124,7 @@ fn a_panic_harms_only_its_own_request() {
     queue.submit(Lane::Rest, |_| Ok(()), |_| panic!("a broken reply"));
     assert_eq!(
         queue
-            .call(Lane::Rest, |client| client.listing())
+            .call(Lane::Rest, |tracker| tracker.listing())
             .expect("a listing")
             .issues
             .len(),
@@ -146,7 +146,7 @@ fn a_waiting_listing_serves_all_who_ask_and_shows_what_was_asked_before() {
     let closing = task.clone();
     queue.submit(
         Lane::Rest,
-        move |client| client.close(&closing, "mesh", "done"),
+        move |tracker| tracker.close(&closing, "mesh", "done"),
         |answer| answer.expect("a close"),
     );
     ask(&queue);
@@ -204,8 +204,8 @@ fn an_error_of_a_listing_reaches_everybody() {
 #[test]
 fn dropping_a_queue_tells_everybody() {
     let repo = TrackerRepo::new(&Bd::fake(FAKE, "1.3.0"));
-    let client = Client::open(&setup(&repo)).expect("an opened tracker");
-    let queue = Queue::start(client, unobserved()).expect("a thread");
+    let tracker = mesh_bd::open(&setup(&repo)).expect("an opened tracker");
+    let queue = Queue::start(tracker, unobserved()).expect("a thread");
     let go = hold(&queue);
     let (send, answers) = channel();
     queue.submit_listing(move |answer| send.send(answer).expect("the test waits"));

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use mesh_bd::{BdError, CallRecord, Client, Listing, Refusal, RefusalReason, Setup};
+use mesh_bd::{BdError, CallRecord, Listing, Refusal, RefusalReason, Setup, Tracker};
 use mesh_core::id::TaskId;
 pub use mesh_testkit::tracker::{Bd, NewTask, TrackerRepo};
 
@@ -20,7 +20,7 @@ macro_rules! on_each_bd {
 }
 pub(crate) use on_each_bd;
 
-/// What a client did.
+/// What a tracker did.
 #[derive(Clone, Default)]
 pub struct Heard(Arc<Mutex<Vec<CallRecord>>>);
 
@@ -58,13 +58,13 @@ pub fn setup(repo: &TrackerRepo) -> Setup {
     setup
 }
 
-/// An opened client and what it does from now on.
-pub fn open(repo: &TrackerRepo) -> (Client, Heard) {
-    let mut client =
-        Client::open(&setup(repo)).unwrap_or_else(|e| panic!("{}: {e}", repo.tool().name()));
+/// An opened tracker and what it does from now on.
+pub fn open(repo: &TrackerRepo) -> (Box<dyn Tracker>, Heard) {
+    let mut tracker =
+        mesh_bd::open(&setup(repo)).unwrap_or_else(|e| panic!("{}: {e}", repo.tool().name()));
     let heard = Heard::default();
-    client.observe(heard.observer());
-    (client, heard)
+    tracker.observe(heard.observer());
+    (tracker, heard)
 }
 
 /// The id in `text`.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use mesh_agent::scope::GroupMap;
 use mesh_agent::secrets::Secrets;
-use mesh_bd::Client;
+use mesh_bd::Tracker;
 use mesh_core::event::{Event, Request};
 use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
@@ -76,7 +76,7 @@ pub struct NewRun {
     /// The listing it was made of.
     pub loaded: SourceSnapshot,
     /// The tracker, for the source `bd`.
-    pub tracker: Option<(Client, Target)>,
+    pub tracker: Option<(Box<dyn Tracker>, Target)>,
 }
 
 /// A run that is taken up.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mesh_bd::view::{self, Views};
-use mesh_bd::{CallRecord, Client, Queue};
+use mesh_bd::{CallRecord, Queue};
 use mesh_core::event::PlanChange;
 use mesh_core::id::TaskId;
 use mesh_core::state::{Phase, State};
@@ -27,7 +27,7 @@ use crate::source::Source;
 use crate::source::bd::{BdSource, is_held_by_mesh};
 use crate::source::st::{self, StSource};
 
-pub(super) type Tracker = Option<(Client, Target)>;
+pub(super) type Tracker = Option<(Box<dyn mesh_bd::Tracker>, Target)>;
 
 pub(super) fn open_source(
     setup: &RunSetup,
@@ -41,21 +41,21 @@ pub(super) fn open_source(
             Source::St(StSource::new(path.clone(), task_ids(ids), loaded)),
             None,
         )),
-        (SourceSetup::Bd { .. }, Some((client, target))) => {
+        (SourceSetup::Bd { .. }, Some((tracker, target))) => {
+            let about = tracker.about().clone();
             let facts = serde_json::json!({
-                "dialect": client.dialect().to_string(),
-                "version": client.version().to_string(),
+                "dialect": about.dialect.to_string(),
+                "version": about.version,
             });
             let log = Arc::clone(log);
-            let tracker = client.beads_dir().to_owned();
             let queue = Arc::new(Queue::start(
-                client,
+                tracker,
                 Arc::new(move |record: &CallRecord| log_tracker_call(&log, record)),
             )?);
             let views = match setup.view {
                 TrackerView::ShimHandle => None,
                 TrackerView::Copy { limit_bytes } => {
-                    let options = view::Options::new(tracker, run_dir.view(), limit_bytes);
+                    let options = view::Options::new(about.beads_dir, run_dir.view(), limit_bytes);
                     let take = view::on_turns_of(Arc::clone(&queue));
                     Some(Views::start(options, take).map_err(EngineError::folder)?)
                 }
@@ -102,7 +102,7 @@ pub(super) fn read_source(
             open.beads_dir = Some(beads_dir.clone());
             open.run = Some(run.to_string());
             open.allow_untested = *allow_untested;
-            let client = Client::open(&open)?;
+            let tracker = mesh_bd::open(&open)?;
             let epic = TaskId::new(epic.clone()).map_err(|problem| EngineError::Source {
                 problem: problem.to_string(),
             })?;
@@ -110,9 +110,9 @@ pub(super) fn read_source(
                 ids if ids.is_empty() => Target::Epic(epic),
                 ids => Target::Members { epic, ids },
             };
-            let listing = client.listing()?;
+            let listing = tracker.listing()?;
             let loaded = mesh_plan::epic::load(&target, &listing.issues, &is_held_by_mesh);
-            (loaded, Some((client, target)))
+            (loaded, Some((tracker, target)))
         }
     };
     let known = results::read(&mesh_dir.results())?;

@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use mesh_bd::view::{MESH_VIEW, Views};
-use mesh_bd::{BdError, Client, Lane, Queue, RefusalReason, Renewal};
+use mesh_bd::{BdError, Lane, Queue, RefusalReason, Renewal, Tracker};
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, Event, PlanChange};
 use mesh_core::filename::safe_file_name;
@@ -30,7 +30,7 @@ mod audit;
 /// The coordinator's own actor.
 pub const ACTOR: &str = "mesh";
 /// Metadata that says which run holds a bead.
-pub const METADATA_RUN: &str = "mesh.run";
+const METADATA_RUN: &str = "mesh.run";
 
 /// The tracker in use.
 pub(crate) struct BdSource {
@@ -71,6 +71,15 @@ fn view_of(attempt: &AttemptId) -> String {
 #[must_use]
 pub fn actor_of(slot: SlotId) -> String {
     format!("agent:{slot}")
+}
+
+/// What is noted with the claim for an attempt.
+#[must_use]
+pub fn claim_metadata(run: &str, attempt: &AttemptId) -> Vec<(String, String)> {
+    vec![
+        (METADATA_RUN.to_owned(), run.to_owned()),
+        ("mesh.attempt".to_owned(), attempt.to_string()),
+    ]
 }
 
 /// Whether an issue is held by a mesh: one of its actors has it, under a run.
@@ -129,19 +138,16 @@ impl BdSource {
             .entry(task.clone())
             .or_insert_with(|| actor_of(order.slot))
             .clone();
-        let metadata = vec![
-            (METADATA_RUN.to_owned(), context.run.clone()),
-            ("mesh.attempt".to_owned(), order.attempt.to_string()),
-        ];
+        let metadata = claim_metadata(&context.run, &order.attempt);
         let shared = Arc::clone(context);
         let id = task.clone();
         self.queue.submit(
             Lane::Claim,
-            move |client: &Client| client.claim(&id, &actor, &metadata),
+            move |tracker: &dyn Tracker| tracker.claim(&id, &actor, &metadata),
             move |claimed| {
                 let refusal = match claimed {
                     Ok(claimed) => {
-                        if claimed.lease_expires_unix_ms.is_some() {
+                        if claimed.is_leased {
                             keep_lease(&shared, &task);
                         }
                         None
@@ -181,10 +187,10 @@ impl BdSource {
         if self.may_close(context, report) {
             let reason = close_reason(context, report);
             let (id, by) = (task.clone(), actor.clone());
-            let close = move |client: &Client| client.close(&id, &by, &reason);
+            let close = move |tracker: &dyn Tracker| tracker.close(&id, &by, &reason);
             let closed = self
                 .queue
-                .call(Lane::Rest, move |client| twice(|_| close(client)));
+                .call(Lane::Rest, move |tracker| twice(|_| close(tracker)));
             if closed.is_ok() {
                 lock(&self.closed).insert(task.clone());
             }
@@ -273,17 +279,17 @@ impl BdSource {
         let (id, by) = (report.attempt.task.clone(), actor.to_owned());
         let marker = marker_of_attempt(&context.run, report.attempt);
         let may_be_there = report.resumed;
-        let write = move |client: &Client, may_be_there: bool| {
+        let write = move |tracker: &dyn Tracker, may_be_there: bool| {
             // Only after a doubtful end, one's own or a predecessor's, has to be looked whether it is there.
             if may_be_there {
-                client.comment_once(&id, &by, &text, &marker)
+                tracker.comment_once(&id, &by, &text, &marker)
             } else {
-                client.comment(&id, &by, &text)
+                tracker.comment(&id, &by, &text)
             }
         };
         self.queue
-            .call(Lane::Rest, move |client| {
-                twice(|resumed| write(client, resumed || may_be_there))
+            .call(Lane::Rest, move |tracker| {
+                twice(|resumed| write(tracker, resumed || may_be_there))
             })
             .map(|_| ())
     }
@@ -338,7 +344,7 @@ impl BdSource {
                 continue;
             }
             let id = task.clone();
-            let release = move |client: &Client| twice(|_| client.release(&id, &actor));
+            let release = move |tracker: &dyn Tracker| twice(|_| tracker.release(&id, &actor));
             match self.queue.call(Lane::Rest, release) {
                 Ok(()) => {}
                 // There is nothing of ours to give back; whoever lost it to them has said so.
@@ -389,8 +395,8 @@ impl BdSource {
         let marker = marker_of_run(&context.run, "end");
         let id = self.target.id().clone();
         self.queue
-            .call(Lane::Rest, move |client| {
-                client.comment_once(&id, ACTOR, &text, &marker)
+            .call(Lane::Rest, move |tracker| {
+                tracker.comment_once(&id, ACTOR, &text, &marker)
             })
             .map(|_| ())
     }
@@ -398,8 +404,9 @@ impl BdSource {
     fn close_epic(&self, context: &RunContext) -> Result<(), BdError> {
         let id = self.target.id().clone();
         let reason = format!("all children are done (mesh {})", context.run);
-        self.queue
-            .call(Lane::Rest, move |client| client.close(&id, ACTOR, &reason))
+        self.queue.call(Lane::Rest, move |tracker| {
+            tracker.close(&id, ACTOR, &reason)
+        })
     }
 
     /// Its view is there already; from now on it is kept fresh again.
@@ -472,7 +479,7 @@ fn keep_lease(context: &Arc<RunContext>, task: &TaskId) {
             };
             source.queue.submit(
                 Lane::Renewal,
-                move |client: &Client| client.renew(&id, &actor),
+                move |tracker: &dyn Tracker| tracker.renew(&id, &actor),
                 answer,
             );
         };
