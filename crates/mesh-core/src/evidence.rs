@@ -185,6 +185,19 @@ pub enum ProofChoice {
     Waived,
 }
 
+impl ProofChoice {
+    /// The command, if somebody named one.
+    #[must_use]
+    pub fn command(&self) -> Option<&str> {
+        match self {
+            ProofChoice::Named(command)
+            | ProofChoice::SelfChecked(command)
+            | ProofChoice::Refused(command) => Some(command),
+            ProofChoice::Nothing | ProofChoice::Waived => None,
+        }
+    }
+}
+
 /// All that is known when the process tree is dead and before the proof runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
