@@ -191,5 +191,5 @@ pub fn count(path: &Path, program: &str) -> io::Result<CallCounts> {
 }
 
 #[cfg(test)]
-#[path = "call_log_tests.rs"]
+#[path = "call_log_test.rs"]
 mod tests;

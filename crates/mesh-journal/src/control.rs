@@ -132,5 +132,5 @@ fn read_request(path: &Path) -> Result<Request, ControlError> {
 }
 
 #[cfg(test)]
-#[path = "control_tests.rs"]
+#[path = "control_test.rs"]
 mod tests;

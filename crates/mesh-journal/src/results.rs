@@ -263,5 +263,5 @@ impl Results {
 }
 
 #[cfg(test)]
-#[path = "results_tests.rs"]
+#[path = "results_test.rs"]
 mod tests;

@@ -9,7 +9,7 @@ mod decision;
 mod event;
 
 #[cfg(test)]
-mod round_trip_tests;
+mod round_trip_test;
 
 use std::fmt::Write;
 
