@@ -11,6 +11,7 @@ use crate::evidence::Failure;
 use crate::id::{AttemptId, LockGroup, SlotId, TaskId};
 use crate::landing::Candidate;
 use crate::task::Commit;
+use crate::time::Millis;
 
 /// One choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,13 @@ pub enum Decision {
     Reserve {
         /// For whom.
         task: TaskId,
+    },
+    /// A free slot is kept for a task that is about to become ready.
+    KeepSlot {
+        /// For whom.
+        task: TaskId,
+        /// Until when at the latest.
+        until: Millis,
     },
     /// Probe for a sign of life.
     Probe {

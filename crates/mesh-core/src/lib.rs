@@ -21,6 +21,7 @@ pub mod issue;
 pub mod landing;
 pub mod lock;
 mod makespan;
+mod pace;
 pub mod pending_work;
 pub mod plan;
 #[cfg_attr(not(feature = "planted"), doc(hidden))]
@@ -28,6 +29,7 @@ pub mod planted;
 pub mod policy;
 pub mod rank;
 mod schedule_sim;
+mod slot_wait;
 pub mod split_mix;
 pub mod state;
 #[cfg(feature = "serde")]

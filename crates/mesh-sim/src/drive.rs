@@ -62,6 +62,8 @@ pub struct Counts {
     pub listings: u64,
     /// Reservations.
     pub reserves: u64,
+    /// Slots that waited for a better task.
+    pub slot_waits: u64,
     /// Pauses because of the machine.
     pub pauses: u64,
     /// Attempts that were killed.
@@ -99,6 +101,7 @@ impl Counts {
         self.redos += other.redos;
         self.listings += other.listings;
         self.reserves += other.reserves;
+        self.slot_waits += other.slot_waits;
         self.pauses += other.pauses;
         self.kills += other.kills;
         self.excused += other.excused;
@@ -317,6 +320,7 @@ impl Drive {
                 Decision::Accept { .. } => self.counts.accepted += 1,
                 Decision::Reset { .. } => self.counts.redos += 1,
                 Decision::Reserve { .. } => self.counts.reserves += 1,
+                Decision::KeepSlot { .. } => self.counts.slot_waits += 1,
                 Decision::Pause { excused, .. } => {
                     self.counts.pauses += 1;
                     self.counts.excused += excused.len() as u64;

@@ -40,8 +40,8 @@ pub(crate) struct ScopeArgs {
     /// How many agents may run at once.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: Option<u16>,
-    /// How ready tasks are ordered: `default` or `makespan`.
-    #[arg(long, value_name = "RANK", value_parser = ["default", "makespan"])]
+    /// How ready tasks are ordered: `default`, `makespan` or `seed`.
+    #[arg(long, value_name = "RANK", value_parser = Rank::WORDS)]
     pub rank: Option<String>,
     /// Tasks that go before all others, in this order.
     #[arg(long, value_name = "IDS", value_delimiter = ',')]

@@ -258,6 +258,7 @@ fn begun() -> Event {
         recording_limit: Span::minutes(2),
         proof_limit: Span::minutes(3),
         quick_limit: Span::seconds(4),
+        slot_wait_percent: 7,
         trust_outside: true,
         land: Some("main".to_owned()),
         refresh: true,
@@ -319,6 +320,10 @@ pub(crate) fn every_decision() -> Vec<Decision> {
             slot: SlotId(2),
         },
         Decision::Reserve { task: id("t") },
+        Decision::KeepSlot {
+            task: id("t"),
+            until: Millis(7),
+        },
         Decision::Probe { attempt: one() },
         Decision::SoftLimitExceeded { attempt: one() },
         Decision::Kill { attempt: one() },
@@ -455,5 +460,6 @@ pub(crate) fn decision_kind(decision: &Decision) -> usize {
         Decision::EndLanding { .. } => 28,
         Decision::GiveBack { .. } => 29,
         Decision::QueueLandings { .. } => 30,
+        Decision::KeepSlot { .. } => 31,
     }
 }

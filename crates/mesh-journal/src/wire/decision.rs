@@ -5,6 +5,7 @@ use mesh_core::event::Delivery;
 use mesh_core::evidence::Failure;
 use mesh_core::id::{AttemptId, SlotId, TaskId};
 use mesh_core::task::Commit;
+use mesh_core::time::Millis;
 use serde::{Deserialize, Serialize};
 
 use super::{is_false, tagged};
@@ -17,6 +18,11 @@ tagged! {
         },
         Reserve {
             task: TaskId,
+        },
+        KeepSlot {
+            task: TaskId,
+            #[serde(rename = "until_ms")]
+            until: Millis,
         },
         #[serde(rename = "look")]
         Probe {

@@ -9,6 +9,7 @@ use mesh_core::time::Span;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::*;
 use crate::sample;
@@ -34,7 +35,7 @@ fn every_kind_of_decision_comes_back() {
     let decisions = sample::every_decision();
     assert_eq!(round_trip(&Event::Tick, &decisions).decisions, decisions);
     let kinds: BTreeSet<usize> = decisions.iter().map(sample::decision_kind).collect();
-    assert_eq!(kinds, (0..31).collect());
+    assert_eq!(kinds, (0..32).collect());
 }
 
 #[test]
@@ -200,18 +201,19 @@ prop_compose! {
 
 prop_compose! {
     fn policy()(
-        concurrency in any::<u16>(), makespan in any::<bool>(), picks in vec(task_id(), 0..3), alone in any::<bool>(),
+        concurrency in any::<u16>(), rank in select(&Rank::ALL[..]), picks in vec(task_id(), 0..3), alone in any::<bool>(),
         counts in any::<(u32, u32, u32)>(), times in any::<(u64, u64, Option<u64>)>(), flags in any::<(bool, bool, bool)>(),
         limits in any::<(Option<u64>, u64, u64, u64, u64)>(),
     ) -> Policy {
         Policy {
             concurrency,
-            rank: if makespan { Rank::Makespan } else { Rank::Default },
+            rank,
             picks,
             capacity: (0..counts.0 % 3)
                 .map(|number| (LockGroup::new(format!("g{number}")).unwrap(), number + 2))
                 .collect(),
             lock_patience: counts.0,
+            slot_wait_percent: counts.1,
             unlabelled: if alone { Unlabelled::Alone } else { Unlabelled::Free },
             retries: counts.1,
             start_retries: counts.2,
