@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mesh_bd::{BdError, CallOutcome, Tracker};
+use mesh_bd::{BdError, Tracker};
 use mesh_core::id::TaskId;
 use mesh_testkit::tracker::Bd;
 use serde_json::json;
@@ -39,8 +39,7 @@ pub fn impatient() -> Fixture {
 }
 
 fn with_tracker(repo: TrackerRepo, task: TaskId, mut tracker: Box<dyn Tracker>) -> Fixture {
-    let heard = Heard::default();
-    tracker.observe(heard.observer());
+    let heard = Heard::listen(&mut *tracker);
     Fixture {
         repo,
         tracker,
@@ -119,14 +118,7 @@ fn a_hanging_read_is_killed() {
             limit_ms: 3000
         }
     );
-    assert!(
-        heard
-            .records()
-            .iter()
-            .all(|call| call.outcome == CallOutcome::TimedOut),
-        "{:?}",
-        heard.records()
-    );
+    assert_eq!(heard.lines().len(), 2, "tried once more");
 }
 
 #[test]
@@ -151,7 +143,6 @@ fn a_flood_is_cut_off_and_not_repeated() {
         }
     );
     assert_eq!(heard.lines().len(), 1);
-    assert_eq!(heard.records()[0].outcome, CallOutcome::TooMuchOutput);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What is found out when a tracker is opened, and which ones are refused.
 
+use std::sync::Arc;
+
 use mesh_bd::{About, BdError, Dialect, UnsupportedReason};
 use mesh_testkit::tracker::Bd;
 
@@ -98,7 +100,7 @@ fn refuses_what_it_does_not_work_with() {
         let repo = TrackerRepo::new(&Bd::fake(FAKE, version));
         let heard = Heard::default();
         let mut setup = setup(&repo);
-        setup.observer = heard.observer();
+        setup.runner = Arc::new(heard.clone());
         let failure = mesh_bd::open(&setup)
             .err()
             .unwrap_or_else(|| panic!("{version} was opened"));

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mesh_bd::{BdError, Lane, Queue, unobserved};
+use mesh_bd::{BdError, Lane, Queue};
 use mesh_testkit::tracker::Bd;
 use serde_json::json;
 
@@ -15,9 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn queue() -> (TrackerRepo, Queue, Heard) {
     let repo = TrackerRepo::new(&Bd::fake(FAKE, "1.3.0"));
-    let tracker = mesh_bd::open(&setup(&repo)).expect("an opened tracker");
-    let heard = Heard::default();
-    let queue = Queue::start(tracker, heard.observer()).expect("a thread");
+    let mut tracker = mesh_bd::open(&setup(&repo)).expect("an opened tracker");
+    let heard = Heard::listen(&mut *tracker);
+    let queue = Queue::start(tracker).expect("a thread");
     (repo, queue, heard)
 }
 
@@ -104,15 +104,10 @@ fn never_two_calls_at_once() {
             });
         }
     });
-    let records = heard.records();
-    assert_eq!(records.len(), 16);
-    // Each is reported when it has ended, so that they are in order says that none began before another's end. The clock's
-    // milliseconds are cut off at both readings.
-    for pair in records.windows(2) {
-        assert!(
-            pair[0].started_unix_ms + pair[0].elapsed_ms <= pair[1].started_unix_ms + 2,
-            "{pair:?}"
-        );
+    let calls = heard.calls();
+    assert_eq!(calls.len(), 16);
+    for pair in calls.windows(2) {
+        assert!(pair[0].span.1 <= pair[1].span.0, "{pair:?}");
     }
 }
 
@@ -205,7 +200,7 @@ fn an_error_of_a_listing_reaches_everybody() {
 fn dropping_a_queue_tells_everybody() {
     let repo = TrackerRepo::new(&Bd::fake(FAKE, "1.3.0"));
     let tracker = mesh_bd::open(&setup(&repo)).expect("an opened tracker");
-    let queue = Queue::start(tracker, unobserved()).expect("a thread");
+    let queue = Queue::start(tracker).expect("a thread");
     let go = hold(&queue);
     let (send, answers) = channel();
     queue.submit_listing(move |answer| send.send(answer).expect("the test waits"));

@@ -14,7 +14,6 @@ mod error;
 mod listing;
 mod queue;
 mod read_back;
-mod record;
 mod tracker;
 mod transport;
 
@@ -22,7 +21,6 @@ pub use audit::AuditEntry;
 pub use error::{BdError, Refusal, RefusalReason};
 pub use listing::Listing;
 pub use queue::{Lane, Queue};
-pub use record::{CallOutcome, CallRecord, Observer, unobserved};
 pub use tracker::swarm::{
     SwarmActive, SwarmBlocked, SwarmCreated, SwarmFront, SwarmIssue, SwarmStatus, SwarmValidation,
 };

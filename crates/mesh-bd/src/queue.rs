@@ -12,7 +12,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 
 use crate::error::BdError;
 use crate::listing::Listing;
-use crate::record::Observer;
 use crate::tracker::Tracker;
 
 /// Which requests go before which. Within a lane the first come is the first served.
@@ -70,12 +69,11 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Starts the thread that owns `tracker`; `observer` hears of every call from now on.
+    /// Starts the thread that owns `tracker`.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(mut tracker: Box<dyn Tracker>, observer: Observer) -> Result<Queue, BdError> {
-        tracker.observe(observer);
+    pub fn start(tracker: Box<dyn Tracker>) -> Result<Queue, BdError> {
         let shared = Arc::new(Shared::default());
         let for_worker = Arc::clone(&shared);
         std::thread::Builder::new()

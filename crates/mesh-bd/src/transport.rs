@@ -3,17 +3,17 @@
 //! It knows no command and judges no answer: both belong to the dialects in [`crate::tracker`]. It must never repeat a write.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 
 use mesh_core::id::TaskId;
 use mesh_proc::env::Env;
-use mesh_proc::run;
+use mesh_proc::run::{self, Runner};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::audit::MAX_INLINE_BYTES;
 use crate::error::{BdError, excerpt};
-use crate::record::{CallOutcome, CallRecord, Observer};
 
 /// Between SIGTERM, on which bd finishes what it has begun to commit, and SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
@@ -235,8 +235,6 @@ impl CallOutput {
     }
 }
 
-type Run = dyn Fn(&run::Command) -> Result<run::Output, run::RunError> + Send + Sync;
-
 /// A `bd` with the folder and the environment in which it is called.
 pub(crate) struct Transport {
     pub program: PathBuf,
@@ -244,24 +242,20 @@ pub(crate) struct Transport {
     pub folder: PathBuf,
     pub env: Env,
     pub limits: Limits,
-    pub observer: Observer,
-    /// [`run::run`], or a recording that answers in its place.
-    pub run: Box<Run>,
+    /// Keeps the call log, if there is one.
+    pub runner: Arc<dyn Runner>,
 }
 
 impl Transport {
-    /// Starts nothing: `run` answers.
+    /// Starts nothing: `runner` answers.
     #[cfg(test)]
-    pub fn answered_by(
-        run: impl Fn(&run::Command) -> Result<run::Output, run::RunError> + Send + Sync + 'static,
-    ) -> Transport {
+    pub fn answered_by(runner: impl Runner + 'static) -> Transport {
         Transport {
             program: "bd".into(),
             folder: "/".into(),
             env: Env::empty(),
             limits: Limits::default(),
-            observer: crate::record::unobserved(),
-            run: Box::new(run),
+            runner: Arc::new(runner),
         }
     }
 
@@ -285,7 +279,7 @@ impl Transport {
         }
     }
 
-    /// Makes the call and tells the observer. Ends that say nothing about the request (busy, killed, flooded) are errors here.
+    /// Makes the call. Ends that say nothing about the request (busy, killed, flooded) are errors here.
     pub fn once(&self, call: &Call) -> Result<CallOutput, BdError> {
         call.check()?;
         let output = self.start(call)?;
@@ -318,11 +312,13 @@ impl Transport {
                 stdout_bytes: self.limits.output_bytes,
                 stderr_bytes: self.limits.output_bytes,
             });
-        let started = SystemTime::now();
-        let began = Instant::now();
-        let result = (self.run)(&process);
-        self.tell(call, started, began.elapsed(), outcome(&result));
         let command = call.name.clone();
+        let result = self.runner.run(&process);
+        let elapsed = match &result {
+            Ok(output) => output.elapsed,
+            Err(error) => error.elapsed(),
+        };
+        tracing::debug!(command, ?elapsed, answered = result.is_ok(), "bd");
         let cause = match result {
             Ok(output) => {
                 return match output.status {
@@ -341,7 +337,7 @@ impl Transport {
             Err(run::RunError::TimedOut { .. }) => {
                 return Err(BdError::TimedOut {
                     command,
-                    limit_ms: millis(limit),
+                    limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
                 });
             }
             Err(run::RunError::TooMuchOutput { limit_bytes, .. }) => {
@@ -361,38 +357,4 @@ impl Transport {
             cause,
         })
     }
-
-    fn tell(&self, call: &Call, started: SystemTime, elapsed: Duration, outcome: CallOutcome) {
-        let since_1970 = started.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let record = CallRecord {
-            argv: self.command_line(call),
-            started_unix_ms: millis(since_1970),
-            elapsed_ms: millis(elapsed),
-            outcome,
-        };
-        tracing::debug!(command = call.name, elapsed_ms = record.elapsed_ms, outcome = ?record.outcome, "bd");
-        (self.observer)(&record);
-    }
-}
-
-fn outcome(result: &Result<run::Output, run::RunError>) -> CallOutcome {
-    match result {
-        Ok(output) => match output.status {
-            run::Status::Exited(code) => CallOutcome::Exited {
-                code,
-                stdout_bytes: output.stdout.len() as u64,
-                stderr_bytes: output.stderr.len() as u64,
-            },
-            run::Status::Signaled(signal) => CallOutcome::Signalled { signal },
-        },
-        Err(run::RunError::TimedOut { .. }) => CallOutcome::TimedOut,
-        Err(run::RunError::TooMuchOutput { .. }) => CallOutcome::TooMuchOutput,
-        Err(failure) => CallOutcome::CouldNotStart {
-            cause: failure.to_string(),
-        },
-    }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -125,6 +125,12 @@ impl CallLog {
     /// # Errors
     /// Whatever the file system says; the caller says so once and goes on.
     pub fn record(&self, call: &Call) -> io::Result<()> {
+        let outcome = match &call.outcome {
+            CallOutcome::Failed { problem } => CallOutcome::Failed {
+                problem: shortened(problem),
+            },
+            CallOutcome::Ok => CallOutcome::Ok,
+        };
         let mut line = to_line(&CallWire {
             argv: call
                 .argv
@@ -134,7 +140,7 @@ impl CallLog {
             cwd: call.cwd.as_deref(),
             started_unix_ms: call.started_unix_ms,
             elapsed_ms: call.elapsed_ms,
-            outcome: &call.outcome,
+            outcome: &outcome,
         });
         line.push('\n');
         // A thread that panicked while it wrote a line cannot have left the counters wrong in a way that matters here.

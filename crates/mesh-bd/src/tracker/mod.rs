@@ -4,11 +4,12 @@
 //! A dialect must never take an exit code for an answer, and never call what deletes (`delete`, `mol burn`, `mol squash`).
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mesh_core::id::TaskId;
 use mesh_core::issue::Issue;
 use mesh_proc::env::Env;
-use mesh_proc::run;
+use mesh_proc::run::{Direct, Runner};
 use serde::Deserialize;
 
 use crate::audit::{self, AuditEntry};
@@ -16,7 +17,6 @@ use crate::environment;
 use crate::error::{BdError, Refusal};
 use crate::listing::Listing;
 use crate::read_back::ReadBack;
-use crate::record::{Observer, unobserved};
 use crate::transport::{Call, CallOutput, Limits, Transport};
 use swarm::{SwarmCreated, SwarmStatus, SwarmValidation};
 use version::{Dialect, Unsupported, UnsupportedReason};
@@ -43,8 +43,8 @@ pub struct Setup {
     pub allow_untested: bool,
     /// Limits of the calls.
     pub limits: Limits,
-    /// Hears of every call, the opening ones included.
-    pub observer: Observer,
+    /// Makes every call, the opening ones included: where a call log goes.
+    pub runner: Arc<dyn Runner>,
 }
 
 impl Setup {
@@ -63,7 +63,7 @@ impl Setup {
             run: None,
             allow_untested: false,
             limits: Limits::default(),
-            observer: unobserved(),
+            runner: Arc::new(Direct),
         }
     }
 }
@@ -85,8 +85,7 @@ pub fn open(setup: &Setup) -> Result<Box<dyn Tracker>, BdError> {
         folder: setup.repo_root.clone(),
         env: env(setup.beads_dir.as_deref()),
         limits: setup.limits,
-        observer: setup.observer.clone(),
-        run: Box::new(run::run),
+        runner: Arc::clone(&setup.runner),
     };
     let call = Call::read(&["version"]).json();
     let version = bd
@@ -162,8 +161,8 @@ pub trait Tracker: Send + Sync {
     /// What it is.
     fn about(&self) -> &About;
 
-    /// Lets `observer` hear of every call from now on.
-    fn observe(&mut self, observer: Observer);
+    /// Lets `runner` make every call from now on.
+    fn run_by(&mut self, runner: Arc<dyn Runner>);
 
     /// Every issue with its edges: closed ones, gates and bookkeeping too.
     ///
@@ -364,30 +363,40 @@ fn has_marker(text: &str, marker: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
     use std::time::Duration;
 
+    use mesh_proc::run::{Command, Output, RunError, Status};
+
     use super::*;
+
+    type Made = Arc<Mutex<Vec<String>>>;
+
+    /// Notes each call and answers nothing.
+    struct Silent(Made);
+
+    impl Runner for Silent {
+        fn run(&self, command: &Command) -> Result<Output, RunError> {
+            let words = command.args.iter().map(|word| word.to_string_lossy());
+            self.0
+                .lock()
+                .expect("no panic")
+                .extend(words.map(String::from));
+            Ok(Output {
+                status: Status::Exited(0),
+                stdout: Vec::new(),
+                stderr: Vec::new(),
+                elapsed: Duration::ZERO,
+            })
+        }
+    }
 
     type Look = fn() -> Result<ReadBack<()>, BdError>;
 
     /// Takes the steps `one`, `two`, `three`, whose answers say nothing, and of which the look shows what `looks` says.
     fn take(looks: [Look; 3]) -> (Result<(), BdError>, String) {
-        let made = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&made);
-        let bd = Transport::answered_by(move |command| {
-            let words = command.args.iter().map(|word| word.to_string_lossy());
-            heard
-                .lock()
-                .expect("no panic")
-                .extend(words.map(String::from));
-            Ok(run::Output {
-                status: run::Status::Exited(0),
-                stdout: Vec::new(),
-                stderr: Vec::new(),
-                elapsed: Duration::ZERO,
-            })
-        });
+        let made = Made::default();
+        let bd = Transport::answered_by(Silent(Arc::clone(&made)));
         let names = ["one", "two", "three"].into_iter().zip(looks);
         let steps = names.map(|(name, look)| {
             ClaimStep::new(

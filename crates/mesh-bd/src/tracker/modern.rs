@@ -4,8 +4,11 @@
 //! Every call that answers in JSON asks for it, lists are never cut short, and every write names its actor. A text that comes from
 //! outside is either the value of a flag, which bd takes whole even if it begins with a hyphen, or stands behind `--`.
 
+use std::sync::Arc;
+
 use mesh_core::id::TaskId;
 use mesh_core::issue::{Issue, IssueStatus};
+use mesh_proc::run::Runner;
 use serde::Deserialize;
 
 use super::swarm::{SwarmCreated, SwarmStatus, SwarmValidation, read_created};
@@ -16,7 +19,6 @@ use crate::audit::{self, AuditEntry};
 use crate::error::{BdError, Refusal, RefusalReason};
 use crate::listing::Listing;
 use crate::read_back::ReadBack;
-use crate::record::Observer;
 use crate::transport::{Call, CallOutput, Transport};
 
 /// What makes an issue open and nobody's.
@@ -68,8 +70,8 @@ impl Tracker for Modern {
         &self.about
     }
 
-    fn observe(&mut self, observer: Observer) {
-        self.bd.observer = observer;
+    fn run_by(&mut self, runner: Arc<dyn Runner>) {
+        self.bd.runner = runner;
     }
 
     fn listing(&self) -> Result<Listing, BdError> {

@@ -1,11 +1,11 @@
 //! Each call as it was recorded on the real programs, and what is read of each recorded answer.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use mesh_core::issue::{EdgeKind, IssueKind};
-use mesh_proc::run::{Output, Status};
+use mesh_proc::run::{Command, Output, RunError, Status};
 use serde_json::{Value, json};
 
 use super::*;
@@ -21,12 +21,42 @@ const RECORDED: [(&str, &str); 2] = [
     ),
 ];
 
+/// Steps that are still to be asked for, in order.
+type Steps = Arc<Mutex<VecDeque<Value>>>;
+
+/// Answers the expected calls, and no others, as they were answered.
+struct Replay {
+    version: &'static str,
+    expected: Steps,
+}
+
+impl Runner for Replay {
+    fn run(&self, command: &Command) -> Result<Output, RunError> {
+        let argv: Vec<_> = command.args.iter().map(|a| a.to_str()).collect();
+        let step = self.expected.lock().expect("no panic").pop_front();
+        let step = step.unwrap_or_else(|| panic!("one call too many: {argv:?}"));
+        assert_eq!(
+            json!(argv),
+            step["argv"],
+            "{} {}",
+            self.version,
+            step["step"]
+        );
+        let bytes = |stream: &str| step[stream].as_str().expect("a text").into();
+        Ok(Output {
+            status: Status::Exited(step["rc"].as_i64().expect("a code") as i32),
+            stdout: bytes("stdout"),
+            stderr: bytes("stderr"),
+            elapsed: Duration::ZERO,
+        })
+    }
+}
+
 /// A tracker that answers as the recording does.
 struct Recorded {
     version: &'static str,
     steps: Vec<Value>,
-    /// Steps that are still to be asked for, in order.
-    expected: Arc<Mutex<VecDeque<Value>>>,
+    expected: Steps,
     tracker: Modern,
 }
 
@@ -36,24 +66,14 @@ impl Recorded {
             let steps = recording
                 .lines()
                 .map(|line| serde_json::from_str(line).expect("a step"));
-            let expected = Arc::<Mutex<VecDeque<Value>>>::default();
-            let next = Arc::clone(&expected);
-            let run = move |command: &mesh_proc::run::Command| {
-                let argv: Vec<_> = command.args.iter().map(|a| a.to_str()).collect();
-                let step = next.lock().expect("no panic").pop_front();
-                let step = step.unwrap_or_else(|| panic!("one call too many: {argv:?}"));
-                assert_eq!(json!(argv), step["argv"], "{version} {}", step["step"]);
-                let bytes = |stream: &str| step[stream].as_str().expect("a text").into();
-                Ok(Output {
-                    status: Status::Exited(step["rc"].as_i64().expect("a code") as i32),
-                    stdout: bytes("stdout"),
-                    stderr: bytes("stderr"),
-                    elapsed: Duration::ZERO,
-                })
+            let expected = Steps::default();
+            let runner = Replay {
+                version,
+                expected: Arc::clone(&expected),
             };
             let is_new = version == "1.3.0";
             let tracker = Modern {
-                bd: Transport::answered_by(run),
+                bd: Transport::answered_by(runner),
                 about: About {
                     dialect: crate::Dialect::Modern,
                     version: version.to_owned(),

@@ -26,13 +26,12 @@ use mesh_journal::{Damage, Header, Journal, Mend, RunId, Timestamp, replay};
 use mesh_plan::epic::Target;
 use mesh_plan::source_snapshot::SourceSnapshot;
 use mesh_proc::env::{Env, MESH_RUN};
-use mesh_proc::run::{Direct, Observed, Output, RunError};
 use mesh_proc::shim::Launcher;
 use mesh_proc::signal::Listener;
 use mesh_proc::watch::Watcher;
 use mesh_vcs::{Backend, CommitId, Kind, Tools};
 
-use calls::{log_call, open_call_log};
+use calls::{logged, open_call_log};
 pub use exclusive::{Locks, locked_things, refuse_beside_unfinished, unfinished};
 pub use lost::check_attempts;
 use source::{difference, open_source, read_source};
@@ -462,14 +461,7 @@ fn open_vcs(
     let mut vcs = mesh_vcs::Setup::new(tools, ours.clone().set(MESH_RUN, run.as_str()));
     vcs.workspaces_root.clone_from(&setup.workspaces_root);
     if let Some(log) = log {
-        let observe = move |command: &mesh_proc::run::Command,
-                            result: &Result<Output, RunError>| {
-            log_call(&log, command, result)
-        };
-        vcs.runner = Arc::new(Observed {
-            runner: Direct,
-            observe,
-        });
+        vcs.runner = logged(&log);
     }
     Ok(Backend::detect(&setup.repository, &vcs)?)
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use mesh_bd::Queue;
 use mesh_bd::view::{self, Views};
-use mesh_bd::{CallRecord, Queue};
 use mesh_core::event::PlanChange;
 use mesh_core::id::TaskId;
 use mesh_core::state::{Phase, State};
@@ -19,7 +19,7 @@ use mesh_plan::st::ItemStatus;
 use mesh_proc::env::Env;
 use mesh_vcs::Backend;
 
-use super::calls::log_tracker_call;
+use super::calls::logged;
 use crate::error::EngineError;
 use crate::prior_results;
 use crate::setup::{RunSetup, SourceSetup, TrackerView};
@@ -41,17 +41,14 @@ pub(super) fn open_source(
             Source::St(StSource::new(path.clone(), task_ids(ids), loaded)),
             None,
         )),
-        (SourceSetup::Bd { .. }, Some((tracker, target))) => {
+        (SourceSetup::Bd { .. }, Some((mut tracker, target))) => {
             let about = tracker.about().clone();
             let facts = serde_json::json!({
                 "dialect": about.dialect.to_string(),
                 "version": about.version,
             });
-            let log = Arc::clone(log);
-            let queue = Arc::new(Queue::start(
-                tracker,
-                Arc::new(move |record: &CallRecord| log_tracker_call(&log, record)),
-            )?);
+            tracker.run_by(logged(log));
+            let queue = Arc::new(Queue::start(tracker)?);
             let views = match setup.view {
                 TrackerView::ShimHandle => None,
                 TrackerView::Copy { limit_bytes } => {
