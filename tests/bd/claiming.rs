@@ -21,8 +21,8 @@ on_each_bd!(
 fn claims_with_metadata_in_one_call(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
     let task = id(&repo.create("task", "work", &[]));
-    let (client, heard) = open(&repo);
-    let claimed = client
+    let (tracker, heard) = open(&repo);
+    let claimed = tracker
         .claim(
             &task,
             "agent:mesh-1",
@@ -30,9 +30,8 @@ fn claims_with_metadata_in_one_call(bd: &Bd) {
         )
         .expect("a claim");
     assert_eq!(heard.lines().len(), 1, "{:?}", heard.lines());
-    assert_eq!(claimed.assignee, "agent:mesh-1");
-    assert_eq!(claimed.lease_expires_unix_ms.is_some(), bd.has_leases());
-    let listing = client.listing().expect("a listing");
+    assert_eq!(claimed.is_leased, bd.has_leases());
+    let listing = tracker.listing().expect("a listing");
     let issue = listing.get(&task).expect("the bead");
     assert_eq!(issue.status, IssueStatus::InProgress);
     assert_eq!(assignee(&listing, &task).as_deref(), Some("agent:mesh-1"));
@@ -41,20 +40,16 @@ fn claims_with_metadata_in_one_call(bd: &Bd) {
         pairs(&[("mesh.attempt", "100000"), ("mesh.run", "r1")]),
         "bd reads numbers as numbers"
     );
-    assert_eq!(
-        listing.lease_ends.get(&task).copied(),
-        claimed.lease_expires_unix_ms
-    );
 }
 
 fn a_held_bead_is_refused_and_the_same_actor_may_ask_again(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
     let task = id(&repo.create("task", "work", &[]));
-    let (client, heard) = open(&repo);
-    client
+    let (tracker, heard) = open(&repo);
+    tracker
         .claim(&task, "mesh-1", &pairs(&[("mesh.run", "r1")]))
         .expect("a claim");
-    let refused = client.claim(&task, "mesh-2", &pairs(&[("mesh.run", "r2")]));
+    let refused = tracker.claim(&task, "mesh-2", &pairs(&[("mesh.run", "r2")]));
     assert_eq!(refusal(refused), RefusalReason::HeldBy("mesh-1".into()));
     assert_eq!(
         heard.lines().len(),
@@ -62,27 +57,26 @@ fn a_held_bead_is_refused_and_the_same_actor_may_ask_again(bd: &Bd) {
         "the refusal says who has it: {:?}",
         heard.lines()
     );
-    let kept = client.show_one(&task).expect("the bead");
+    let kept = tracker.show(&task).expect("the bead");
     assert_eq!(
         kept.metadata,
         pairs(&[("mesh.run", "r1")]),
         "the loser's metadata is not written"
     );
-    let again = client
+    tracker
         .claim(&task, "mesh-1", &pairs(&[("mesh.run", "r3")]))
         .expect("the same actor");
-    assert_eq!(again.assignee, "mesh-1");
 }
 
 fn six_claims_race_and_one_wins(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
     let task = id(&repo.create("task", "work", &[]));
-    let (client, _) = open(&repo);
+    let (tracker, _) = open(&repo);
     let actors: Vec<String> = (1..=6).map(|n| format!("mesh-{n}")).collect();
     let answers: Vec<_> = std::thread::scope(|scope| {
         let racers: Vec<_> = actors
             .iter()
-            .map(|actor| scope.spawn(|| client.claim(&task, actor, &[])))
+            .map(|actor| scope.spawn(|| tracker.claim(&task, actor, &[])))
             .collect();
         racers
             .into_iter()
@@ -95,7 +89,7 @@ fn six_claims_race_and_one_wins(bd: &Bd) {
         .filter(|(_, a)| a.is_ok())
         .map(|(actor, _)| actor)
         .collect();
-    let holder = client.show_one(&task).expect("the bead").assignee;
+    let holder = tracker.show(&task).expect("the bead").assignee;
     assert_eq!(winners.len(), 1, "{answers:?}, held by {holder:?}");
     assert_eq!(holder.as_ref(), Some(winners[0]));
     for answer in answers.into_iter().filter(Result::is_err) {
@@ -106,51 +100,47 @@ fn six_claims_race_and_one_wins(bd: &Bd) {
 fn closed_and_missing_beads_cannot_be_claimed(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
     let task = id(&repo.create("task", "work", &[]));
-    let (client, _) = open(&repo);
-    client
+    let (tracker, _) = open(&repo);
+    tracker
         .close(&task, "mesh", "done")
         .expect("nobody has it, so anybody may close it");
     assert_eq!(
-        refusal(client.claim(&task, "mesh-1", &[])),
+        refusal(tracker.claim(&task, "mesh-1", &[])),
         RefusalReason::Status(IssueStatus::Closed)
     );
     let none = id("t-none");
     assert_eq!(
-        client.claim(&none, "mesh-1", &[]),
-        Err(BdError::NotFound {
-            ids: vec![none.clone()]
-        })
+        tracker.claim(&none, "mesh-1", &[]),
+        Err(BdError::NotFound { id: none.clone() })
     );
     assert_eq!(
-        client.close(&none, "mesh-1", "x"),
-        Err(BdError::NotFound {
-            ids: vec![none.clone()]
-        })
+        tracker.close(&none, "mesh-1", "x"),
+        Err(BdError::NotFound { id: none.clone() })
     );
     assert_eq!(
-        client.release(&none, "mesh-1"),
-        Err(BdError::NotFound { ids: vec![none] })
+        tracker.release(&none, "mesh-1"),
+        Err(BdError::NotFound { id: none })
     );
 }
 
 fn closes_as_the_claiming_actor(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
     let task = id(&repo.create("task", "work", &[]));
-    let (client, heard) = open(&repo);
-    client.claim(&task, "mesh-1", &[]).expect("a claim");
-    client
+    let (tracker, heard) = open(&repo);
+    tracker.claim(&task, "mesh-1", &[]).expect("a claim");
+    tracker
         .close(&task, "mesh-1", "-verified: \"all\"\nat 1234abcd")
         .expect("a close");
     // The older bd closes for anybody, so it is asked who has it.
     let calls = if bd.has_leases() { 2 } else { 3 };
     assert_eq!(heard.lines().len(), calls, "{:?}", heard.lines());
-    let issue = client.show_one(&task).expect("the bead");
+    let issue = tracker.show(&task).expect("the bead");
     assert_eq!(issue.status, IssueStatus::Closed);
     assert_eq!(
         issue.close_reason.as_deref(),
         Some("-verified: \"all\"\nat 1234abcd")
     );
-    client
+    tracker
         .close(&task, "mesh-1", "again")
         .expect("closing twice is harmless");
 }
@@ -158,10 +148,10 @@ fn closes_as_the_claiming_actor(bd: &Bd) {
 fn close_by_another(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
     let task = id(&repo.create("task", "work", &[]));
-    let (client, _) = open(&repo);
-    client.claim(&task, "mesh-1", &[]).expect("a claim");
-    let closed = client.close(&task, "mesh-2", "done");
-    let status = client.show_one(&task).expect("the bead").status;
+    let (tracker, _) = open(&repo);
+    tracker.claim(&task, "mesh-1", &[]).expect("a claim");
+    let closed = tracker.close(&task, "mesh-2", "done");
+    let status = tracker.show(&task).expect("the bead").status;
     assert_eq!(refusal(closed), RefusalReason::HeldBy("mesh-1".into()));
     assert_eq!(status, IssueStatus::InProgress);
 }
@@ -172,17 +162,17 @@ fn close_is_refused_while_blockers_are_open(bd: &Bd) {
         "Parser",
         &[NewTask::new("a", &[]), NewTask::new("b", &["a"])],
     );
-    let (client, _) = open(&repo);
-    match refusal(client.close(&id(epic.task("b")), "mesh", "done")) {
+    let (tracker, _) = open(&repo);
+    match refusal(tracker.close(&id(epic.task("b")), "mesh", "done")) {
         RefusalReason::BlockedBy(text) => assert!(text.contains(epic.task("a")), "{text}"),
         other => panic!("{other:?}"),
     }
-    match refusal(client.close(&id(&epic.id), "mesh", "done")) {
+    match refusal(tracker.close(&id(&epic.id), "mesh", "done")) {
         RefusalReason::Other(text) => assert!(text.contains("open child"), "{text}"),
         other => panic!("{other:?}"),
     }
     // A blocked bead can be claimed: the dependencies are the coordinator's business.
-    client
+    tracker
         .claim(&id(epic.task("b")), "mesh-1", &[])
         .expect("a claim");
 }
@@ -190,29 +180,29 @@ fn close_is_refused_while_blockers_are_open(bd: &Bd) {
 fn releases_only_what_the_actor_has(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
     let task = id(&repo.create("task", "work", &[]));
-    let (client, _) = open(&repo);
-    client
+    let (tracker, _) = open(&repo);
+    tracker
         .release(&task, "mesh-1")
         .expect("what nobody has is released already");
-    client.claim(&task, "mesh-1", &[]).expect("a claim");
+    tracker.claim(&task, "mesh-1", &[]).expect("a claim");
     assert_eq!(
-        refusal(client.release(&task, "mesh-2")),
+        refusal(tracker.release(&task, "mesh-2")),
         RefusalReason::HeldBy("mesh-1".into())
     );
-    client.release(&task, "mesh-1").expect("a release");
-    let issue = client.show_one(&task).expect("the bead");
+    tracker.release(&task, "mesh-1").expect("a release");
+    let issue = tracker.show(&task).expect("the bead");
     assert_eq!((issue.status, issue.assignee), (IssueStatus::Open, None));
-    client
+    tracker
         .claim(&task, "mesh-2", &[])
         .expect("it is free again");
-    client.close(&task, "mesh-2", "done").expect("a close");
+    tracker.close(&task, "mesh-2", "done").expect("a close");
     assert_eq!(
-        refusal(client.release(&task, "mesh-2")),
+        refusal(tracker.release(&task, "mesh-2")),
         RefusalReason::Status(IssueStatus::Closed),
         "it must not be reopened"
     );
     assert_eq!(
-        client.show_one(&task).expect("the bead").status,
+        tracker.show(&task).expect("the bead").status,
         IssueStatus::Closed
     );
 }
@@ -221,29 +211,29 @@ fn renews_its_own_lease_only(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
     let task = id(&repo.create("task", "work", &[]));
     let open_task = id(&repo.create("task", "not begun", &[]));
-    let (client, heard) = open(&repo);
-    client.claim(&task, "mesh-1", &[]).expect("a claim");
+    let (tracker, heard) = open(&repo);
+    tracker.claim(&task, "mesh-1", &[]).expect("a claim");
     if !bd.has_leases() {
-        assert_eq!(client.renew(&task, "mesh-1"), Ok(Renewal::NoLeases));
+        assert_eq!(tracker.renew(&task, "mesh-1"), Ok(Renewal::NoLeases));
         assert_eq!(heard.lines().len(), 1, "nothing was called");
         return;
     }
-    assert_eq!(client.renew(&task, "mesh-1"), Ok(Renewal::Renewed));
+    assert_eq!(tracker.renew(&task, "mesh-1"), Ok(Renewal::Renewed));
     let reason = |answer| match answer {
         Ok(Renewal::Refused(refusal)) => refusal.reason,
         other => panic!("{other:?}"),
     };
     assert_eq!(
-        reason(client.renew(&task, "mesh-2")),
+        reason(tracker.renew(&task, "mesh-2")),
         RefusalReason::HeldBy("mesh-1".into())
     );
     assert_eq!(
-        reason(client.renew(&open_task, "mesh-1")),
+        reason(tracker.renew(&open_task, "mesh-1")),
         RefusalReason::Status(IssueStatus::Open)
     );
     let none = id("t-none");
     assert_eq!(
-        client.renew(&none, "mesh-1"),
-        Err(BdError::NotFound { ids: vec![none] })
+        tracker.renew(&none, "mesh-1"),
+        Err(BdError::NotFound { id: none })
     );
 }

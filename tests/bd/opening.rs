@@ -1,6 +1,8 @@
 //! What is found out when a tracker is opened, and which ones are refused.
 
-use mesh_bd::{BdError, Client, Dialect, UnsupportedReason};
+use std::sync::Arc;
+
+use mesh_bd::{About, BdError, Dialect, UnsupportedReason};
 use mesh_testkit::tracker::Bd;
 
 use crate::support::{FAKE, Heard, TrackerRepo, on_each_bd, open, setup};
@@ -13,32 +15,28 @@ on_each_bd!(
 
 fn opens_and_knows_what_it_has(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
-    let (client, _) = open(&repo);
-    assert_eq!(client.dialect(), Dialect::Modern);
-    assert_eq!(client.version().to_string(), bd.version);
-    assert_eq!(client.features().leases, bd.has_leases());
-    assert_eq!(client.features().conditional_update, bd.has_leases());
-    assert_eq!(
-        client.beads_dir(),
-        repo.beads_dir().canonicalize().expect("the folder")
-    );
+    let (tracker, _) = open(&repo);
+    let about = About {
+        dialect: Dialect::Modern,
+        version: bd.version.clone(),
+        beads_dir: repo.beads_dir().canonicalize().expect("the folder"),
+        has_leases: bd.has_leases(),
+    };
+    assert_eq!(*tracker.about(), about);
 
     let mut named = setup(&repo);
     named.beads_dir = Some(repo.beads_dir());
     named.repo_root = repo.home();
-    let client = Client::open(&named).expect("a tracker that is named");
-    assert_eq!(
-        client.beads_dir(),
-        repo.beads_dir().canonicalize().expect("the folder")
-    );
-    assert_eq!(client.listing().expect("a listing").issues.len(), 0);
+    let tracker = mesh_bd::open(&named).expect("a tracker that is named");
+    assert_eq!(*tracker.about(), about);
+    assert_eq!(tracker.listing().expect("a listing").issues.len(), 0);
 }
 
 fn says_that_there_is_no_tracker(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
     let mut elsewhere = setup(&repo);
     elsewhere.repo_root = repo.home();
-    let failure = Client::open(&elsewhere).err().expect("no tracker there");
+    let failure = mesh_bd::open(&elsewhere).err().expect("no tracker there");
     assert!(
         matches!(&failure, BdError::NoDatabase { .. }),
         "{failure:?}"
@@ -57,8 +55,8 @@ fn passes_a_clean_environment(bd: &Bd) {
         .set("BD_JSON_ENVELOPE", "1")
         .set("CLAUDECODE", "1")
         .set("GIT_DIR", "/nowhere/.git");
-    let client = Client::open(&dirty).expect("an opened tracker");
-    client.listing().expect("a listing");
+    let tracker = mesh_bd::open(&dirty).expect("an opened tracker");
+    tracker.listing().expect("a listing");
     if bd.is_real {
         return;
     }
@@ -67,7 +65,7 @@ fn passes_a_clean_environment(bd: &Bd) {
     assert_eq!(last["stdin"], "/dev/null");
     assert_eq!(
         last["env"]["BEADS_DIR"],
-        client.beads_dir().display().to_string()
+        tracker.about().beads_dir.display().to_string()
     );
     assert_eq!(last["env"]["MESH_RUN"], "run-1");
     for (name, value) in [
@@ -102,8 +100,8 @@ fn refuses_what_it_does_not_work_with() {
         let repo = TrackerRepo::new(&Bd::fake(FAKE, version));
         let heard = Heard::default();
         let mut setup = setup(&repo);
-        setup.observer = heard.observer();
-        let failure = Client::open(&setup)
+        setup.runner = Arc::new(heard.clone());
+        let failure = mesh_bd::open(&setup)
             .err()
             .unwrap_or_else(|| panic!("{version} was opened"));
         match &failure {
@@ -124,7 +122,7 @@ fn refuses_what_it_does_not_work_with() {
         );
         setup.allow_untested = true;
         assert_eq!(
-            Client::open(&setup).is_ok(),
+            mesh_bd::open(&setup).is_ok(),
             reason.can_be_allowed(),
             "{version} with --allow-untested-bd"
         );
@@ -136,7 +134,7 @@ fn a_missing_program_is_named() {
     let repo = TrackerRepo::new(&Bd::fake(FAKE, "1.3.0"));
     let mut setup = setup(&repo);
     setup.program = repo.home().join("no-such-bd");
-    let failure = Client::open(&setup).err().expect("no program");
+    let failure = mesh_bd::open(&setup).err().expect("no program");
     assert!(
         matches!(failure, BdError::CouldNotStart { .. }),
         "{failure:?}"

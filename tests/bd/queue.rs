@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mesh_bd::{BdError, Client, Lane, Queue, unobserved};
+use mesh_bd::{BdError, Lane, Queue};
 use mesh_testkit::tracker::Bd;
 use serde_json::json;
 
@@ -15,9 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn queue() -> (TrackerRepo, Queue, Heard) {
     let repo = TrackerRepo::new(&Bd::fake(FAKE, "1.3.0"));
-    let client = Client::open(&setup(&repo)).expect("an opened tracker");
-    let heard = Heard::default();
-    let queue = Queue::start(client, heard.observer()).expect("a thread");
+    let mut tracker = mesh_bd::open(&setup(&repo)).expect("an opened tracker");
+    let heard = Heard::listen(&mut *tracker);
+    let queue = Queue::start(tracker).expect("a thread");
     (repo, queue, heard)
 }
 
@@ -98,21 +98,16 @@ fn never_two_calls_at_once() {
                 for _ in 0..4 {
                     let task = task.clone();
                     queue
-                        .call(lane, move |client| client.show_one(&task))
+                        .call(lane, move |tracker| tracker.show(&task))
                         .expect("the bead");
                 }
             });
         }
     });
-    let records = heard.records();
-    assert_eq!(records.len(), 16);
-    // Each is reported when it has ended, so that they are in order says that none began before another's end. The clock's
-    // milliseconds are cut off at both readings.
-    for pair in records.windows(2) {
-        assert!(
-            pair[0].started_unix_ms + pair[0].elapsed_ms <= pair[1].started_unix_ms + 2,
-            "{pair:?}"
-        );
+    let calls = heard.calls();
+    assert_eq!(calls.len(), 16);
+    for pair in calls.windows(2) {
+        assert!(pair[0].span.1 <= pair[1].span.0, "{pair:?}");
     }
 }
 
@@ -124,7 +119,7 @@ fn a_panic_harms_only_its_own_request() {
     queue.submit(Lane::Rest, |_| Ok(()), |_| panic!("a broken reply"));
     assert_eq!(
         queue
-            .call(Lane::Rest, |client| client.listing())
+            .call(Lane::Rest, |tracker| tracker.listing())
             .expect("a listing")
             .issues
             .len(),
@@ -146,7 +141,7 @@ fn a_waiting_listing_serves_all_who_ask_and_shows_what_was_asked_before() {
     let closing = task.clone();
     queue.submit(
         Lane::Rest,
-        move |client| client.close(&closing, "mesh", "done"),
+        move |tracker| tracker.close(&closing, "mesh", "done"),
         |answer| answer.expect("a close"),
     );
     ask(&queue);
@@ -204,8 +199,8 @@ fn an_error_of_a_listing_reaches_everybody() {
 #[test]
 fn dropping_a_queue_tells_everybody() {
     let repo = TrackerRepo::new(&Bd::fake(FAKE, "1.3.0"));
-    let client = Client::open(&setup(&repo)).expect("an opened tracker");
-    let queue = Queue::start(client, unobserved()).expect("a thread");
+    let tracker = mesh_bd::open(&setup(&repo)).expect("an opened tracker");
+    let queue = Queue::start(tracker).expect("a thread");
     let go = hold(&queue);
     let (send, answers) = channel();
     queue.submit_listing(move |answer| send.send(answer).expect("the test waits"));

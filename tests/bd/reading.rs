@@ -10,7 +10,7 @@ on_each_bd!(
     lists_edges_labels_and_texts,
     lists_every_parent_of_nested_epics_and_shared_beads,
     an_open_gate_is_seen_and_is_no_work,
-    shows_many_and_names_the_missing,
+    a_missing_bead_is_named,
     a_swarm_is_created_once,
     a_single_bead_is_wrapped_and_the_wrapper_found,
     swarm_views_are_read,
@@ -43,8 +43,8 @@ fn lists_edges_labels_and_texts(bd: &Bd) {
             "3",
         ],
     );
-    let (client, heard) = open(&repo);
-    let listing = client.listing().expect("a listing");
+    let (tracker, heard) = open(&repo);
+    let listing = tracker.listing().expect("a listing");
     assert_eq!(
         heard.lines(),
         ["list --json --all --limit 0 --include-gates --include-infra"]
@@ -90,7 +90,7 @@ fn lists_edges_labels_and_texts(bd: &Bd) {
     );
 
     // `show` writes edges in another form; what is read is the same.
-    let shown = client.show_one(&grammar.id).expect("grammar");
+    let shown = tracker.show(&grammar.id).expect("grammar");
     let sorted = |issue: &mesh_core::issue::Issue| {
         let mut edges = issue.edges.clone();
         edges.sort();
@@ -110,9 +110,9 @@ fn lists_every_parent_of_nested_epics_and_shared_beads(bd: &Bd) {
     let shared = repo.create("task", "shared", &["--parent", &outer]);
     repo.depend(&shared, &other, "parent-child");
     let stranger = repo.create("task", "stranger", &[]);
-    let (client, heard) = open(&repo);
+    let (tracker, heard) = open(&repo);
 
-    let listing = client.listing().expect("a listing");
+    let listing = tracker.listing().expect("a listing");
     assert_eq!(heard.lines().len(), 1, "one call");
     let parents = |name: &str| listing.parents_of(&id(name));
     assert_eq!(parents(&inner), [id(&outer)].into());
@@ -133,8 +133,8 @@ fn an_open_gate_is_seen_and_is_no_work(bd: &Bd) {
         "gate", "create", "--blocks", &task, "--type", "human", "--reason", "wait", "--json",
     ]);
     let gate = id(gate["id"].as_str().expect("an id"));
-    let (client, _) = open(&repo);
-    let listing = client.listing().expect("a listing");
+    let (tracker, _) = open(&repo);
+    let listing = tracker.listing().expect("a listing");
     assert_eq!(
         listing.get(&gate).expect("the gate").kind,
         IssueKind::Bookkeeping("gate".into())
@@ -148,37 +148,17 @@ fn an_open_gate_is_seen_and_is_no_work(bd: &Bd) {
     );
 }
 
-fn shows_many_and_names_the_missing(bd: &Bd) {
+fn a_missing_bead_is_named(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
-    let first = id(&repo.create("task", "first", &[]));
-    let second = id(&repo.create("task", "second", &[]));
-    let (client, heard) = open(&repo);
-    let shown = client.show(&[second.clone(), first.clone()]).expect("both");
-    assert_eq!(
-        shown.iter().map(|i| &i.id).collect::<Vec<_>>(),
-        [&second, &first],
-        "in the order asked for"
-    );
+    let task = id(&repo.create("task", "work", &[]));
+    let (tracker, heard) = open(&repo);
     let none = id("t-none");
-    assert_eq!(
-        client.show(&[first.clone(), none.clone()]),
-        Err(BdError::NotFound {
-            ids: vec![none.clone()]
-        })
-    );
-    assert_eq!(
-        client.show(std::slice::from_ref(&none)),
-        Err(BdError::NotFound {
-            ids: vec![none.clone()]
-        })
-    );
-    assert_eq!(
-        client.comments(&none),
-        Err(BdError::NotFound { ids: vec![none] })
-    );
-    assert_eq!(client.comments(&first), Ok(Vec::new()));
+    let missing = BdError::NotFound { id: none.clone() };
+    assert_eq!(tracker.show(&none), Err(missing.clone()));
+    assert_eq!(tracker.comments(&none), Err(missing));
+    assert_eq!(tracker.comments(&task), Ok(Vec::new()));
     let before = heard.lines().len();
-    let flag = client.show(&[id("--help")]);
+    let flag = tracker.show(&id("--help"));
     assert!(matches!(flag, Err(BdError::BadArgument { .. })), "{flag:?}");
     assert_eq!(heard.lines().len(), before, "nothing was called");
 }
@@ -190,46 +170,44 @@ fn a_swarm_is_created_once(bd: &Bd) {
         &[NewTask::new("a", &[]), NewTask::new("b", &["a"])],
     );
     let target = id(&epic.id);
-    let (client, _) = open(&repo);
+    let (tracker, _) = open(&repo);
     let SwarmCreated::Created { swarm, epic: named } =
-        client.swarm_create(&target, "mesh").expect("a swarm")
+        tracker.swarm_create(&target, "mesh").expect("a swarm")
     else {
         panic!("there was none");
     };
     assert_eq!(named, target);
     assert_eq!(
-        client.swarm_create(&target, "mesh"),
+        tracker.swarm_create(&target, "mesh"),
         Ok(SwarmCreated::Exists {
             swarm: swarm.clone()
         })
     );
-    let listing = client.listing().expect("a listing");
+    let listing = tracker.listing().expect("a listing");
     assert_eq!(listing.swarm_of(&target), Some(swarm.clone()));
     assert_eq!(
         listing.get(&swarm).expect("the molecule").kind,
         IssueKind::Bookkeeping("molecule".into())
     );
     assert!(!listing.parents_of(&swarm).contains(&target));
-    let missing = client.swarm_create(&id("t-none"), "mesh");
-    assert_eq!(
-        missing,
-        Err(BdError::NotFound {
-            ids: vec![id("t-none")]
-        })
-    );
+    let missing = tracker.swarm_create(&id("t-none"), "mesh");
+    assert_eq!(missing, Err(BdError::NotFound { id: id("t-none") }));
 }
 
 fn a_single_bead_is_wrapped_and_the_wrapper_found(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
     let bead = id(&repo.create("task", "alone", &[]));
-    let (client, _) = open(&repo);
-    assert_eq!(client.listing().expect("a listing").wrapper_of(&bead), None);
+    let (tracker, _) = open(&repo);
+    assert_eq!(
+        tracker.listing().expect("a listing").wrapper_of(&bead),
+        None
+    );
     let SwarmCreated::Created { swarm, epic } =
-        client.swarm_create(&bead, "mesh").expect("a swarm")
+        tracker.swarm_create(&bead, "mesh").expect("a swarm")
     else {
         panic!("there was none");
     };
-    let listing = client.listing().expect("a listing");
+    let listing = tracker.listing().expect("a listing");
     assert_eq!(listing.wrapper_of(&bead), Some(epic.clone()));
     assert_eq!(listing.swarm_of(&epic), Some(swarm));
     assert_eq!(listing.parents_of(&bead), [epic].into());
@@ -246,8 +224,8 @@ fn swarm_views_are_read(bd: &Bd) {
         ],
     );
     let (a, b, c) = (id(epic.task("a")), id(epic.task("b")), id(epic.task("c")));
-    let (client, _) = open(&repo);
-    let shape = client.swarm_validate(&id(&epic.id)).expect("an analysis");
+    let (tracker, _) = open(&repo);
+    let shape = tracker.swarm_validate(&id(&epic.id)).expect("an analysis");
     assert!(shape.swarmable);
     assert_eq!(
         (
@@ -265,10 +243,10 @@ fn swarm_views_are_read(bd: &Bd) {
     assert_eq!(fronts, [2, 1]);
     assert_eq!(shape.fronts[1].issues, std::slice::from_ref(&b));
 
-    client.claim(&c, "mesh-1", &[]).expect("a claim");
-    client.close(&c, "mesh-1", "done").expect("a close");
-    client.claim(&a, "mesh-1", &[]).expect("a claim");
-    let status = client.swarm_status(&id(&epic.id)).expect("a status");
+    tracker.claim(&c, "mesh-1", &[]).expect("a claim");
+    tracker.close(&c, "mesh-1", "done").expect("a close");
+    tracker.claim(&a, "mesh-1", &[]).expect("a claim");
+    let status = tracker.swarm_status(&id(&epic.id)).expect("a status");
     assert_eq!(
         status.completed.iter().map(|i| &i.id).collect::<Vec<_>>(),
         [&c]
@@ -292,13 +270,11 @@ fn swarm_views_are_read(bd: &Bd) {
     assert!(status.ready.is_empty());
     let none = id("t-none");
     assert_eq!(
-        client.swarm_status(&none),
-        Err(BdError::NotFound {
-            ids: vec![none.clone()]
-        })
+        tracker.swarm_status(&none),
+        Err(BdError::NotFound { id: none.clone() })
     );
     assert_eq!(
-        client.swarm_validate(&none),
-        Err(BdError::NotFound { ids: vec![none] })
+        tracker.swarm_validate(&none),
+        Err(BdError::NotFound { id: none })
     );
 }

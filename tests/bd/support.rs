@@ -1,9 +1,11 @@
 //! What the suites share.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-use mesh_bd::{BdError, CallRecord, Client, Listing, Refusal, RefusalReason, Setup};
+use mesh_bd::{BdError, Listing, Refusal, RefusalReason, Setup, Tracker};
 use mesh_core::id::TaskId;
+use mesh_proc::run::{Command, Output, RunError, Runner, run};
 pub use mesh_testkit::tracker::{Bd, NewTask, TrackerRepo};
 
 /// The fake's path.
@@ -20,34 +22,51 @@ macro_rules! on_each_bd {
 }
 pub(crate) use on_each_bd;
 
-/// What a client did.
+/// One call that was made.
+#[derive(Debug, Clone)]
+pub struct HeardCall {
+    /// Its arguments, without the program.
+    pub line: String,
+    /// From its start to its end.
+    pub span: (Instant, Instant),
+}
+
+/// Makes calls and remembers them.
 #[derive(Clone, Default)]
-pub struct Heard(Arc<Mutex<Vec<CallRecord>>>);
+pub struct Heard(Arc<Mutex<Vec<HeardCall>>>);
 
 impl Heard {
-    /// The calls so far, as lines without the program.
+    /// The calls so far, as lines.
     pub fn lines(&self) -> Vec<String> {
+        self.calls().into_iter().map(|call| call.line).collect()
+    }
+
+    /// The calls so far.
+    pub fn calls(&self) -> Vec<HeardCall> {
         let calls = self.0.lock().expect("no test panics while it holds this");
-        calls.iter().map(|call| call.argv[1..].join(" ")).collect()
+        calls.clone()
     }
 
-    /// The records so far.
-    pub fn records(&self) -> Vec<CallRecord> {
-        self.0
-            .lock()
-            .expect("no test panics while it holds this")
-            .clone()
+    /// Makes the calls of `tracker` from now on.
+    pub fn listen(tracker: &mut dyn Tracker) -> Heard {
+        let heard = Heard::default();
+        tracker.run_by(Arc::new(heard.clone()));
+        heard
     }
+}
 
-    /// Something to observe with.
-    pub fn observer(&self) -> mesh_bd::Observer {
-        let heard = Arc::clone(&self.0);
-        Arc::new(move |call| {
-            heard
-                .lock()
-                .expect("no test panics while it holds this")
-                .push(call.clone())
-        })
+impl Runner for Heard {
+    fn run(&self, command: &Command) -> Result<Output, RunError> {
+        let began = Instant::now();
+        let result = run(command);
+        let words = command.args.iter().map(|word| word.to_string_lossy());
+        let call = HeardCall {
+            line: words.collect::<Vec<_>>().join(" "),
+            span: (began, Instant::now()),
+        };
+        let mut calls = self.0.lock().expect("no test panics while it holds this");
+        calls.push(call);
+        result
     }
 }
 
@@ -58,13 +77,12 @@ pub fn setup(repo: &TrackerRepo) -> Setup {
     setup
 }
 
-/// An opened client and what it does from now on.
-pub fn open(repo: &TrackerRepo) -> (Client, Heard) {
-    let mut client =
-        Client::open(&setup(repo)).unwrap_or_else(|e| panic!("{}: {e}", repo.tool().name()));
-    let heard = Heard::default();
-    client.observe(heard.observer());
-    (client, heard)
+/// An opened tracker and what it does from now on.
+pub fn open(repo: &TrackerRepo) -> (Box<dyn Tracker>, Heard) {
+    let mut tracker =
+        mesh_bd::open(&setup(repo)).unwrap_or_else(|e| panic!("{}: {e}", repo.tool().name()));
+    let heard = Heard::listen(&mut *tracker);
+    (tracker, heard)
 }
 
 /// The id in `text`.

@@ -62,10 +62,7 @@ fn a_closed_bead_is_done_again_once_it_is_open(backends: Backends) {
             assert!(said.stderr.contains(&wanted), "{}", said.stderr);
         }
         let ids: Vec<&str> = closed.iter().map(|key| work.id(key)).collect();
-        let way_out = format!(
-            "`bd update {} --status open --assignee \"\"`",
-            ids.join(" ")
-        );
+        let way_out = format!("`bd update {} --status open --assignee ''`", ids.join(" "));
         assert!(said.stderr.contains(&way_out), "{}", said.stderr);
     }
     let nothing = fixture.mesh(&["resume", "--json"]).exits(0);

@@ -20,6 +20,7 @@ macro_rules! on_each_tracker {
 on_each_tracker!(
     a_bead_that_is_taken_from_a_running_agent_is_not_closed,
     a_bead_that_is_taken_while_others_end_has_its_agent_stopped,
+    the_plan_prints_the_claims_that_the_run_makes,
 );
 
 #[test]
@@ -175,4 +176,41 @@ fn what_a_person_says_of_an_item_before_it_is_claimed_stays_st_git() {
             "{said}"
         );
     }
+}
+
+/// Run ids apart, which are made anew each time.
+fn the_plan_prints_the_claims_that_the_run_makes(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let work = fixture.plan("Printed", &[job("a", &[]), job("b", &[])]);
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    let without_run = |line: &str| {
+        let words = line.split(' ').filter(|word| !word.contains("mesh.run="));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let plan = fixture
+        .mesh(&["plan", &work.source, "-n", "1", "--json"])
+        .exits(0)
+        .object();
+    let lines = plan["commands"].as_array().expect("the commands").iter();
+    let printed: Vec<String> = lines
+        .filter_map(Value::as_str)
+        .filter(|line| line.contains(" --claim "))
+        .map(without_run)
+        .collect();
+    let _ = fixture.run(&work, 1, &[]).exits(0);
+    let log = fs_err::read_to_string(fixture.only_run().join("calls.jsonl")).expect("the call log");
+    let made: Vec<String> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .map(|call| {
+            let words = call["argv"].as_array().expect("the arguments").iter();
+            let words: Vec<&str> = words.filter_map(Value::as_str).collect();
+            without_run(&mesh_proc::show::command(words[0], &words[1..]))
+        })
+        .filter(|line| line.contains(" --claim "))
+        .collect();
+    assert_eq!(printed.len(), 2, "{plan:#}");
+    assert_eq!(printed, made);
 }

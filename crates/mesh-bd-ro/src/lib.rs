@@ -22,7 +22,7 @@ pub mod refusal;
 pub mod table;
 pub mod view;
 #[cfg(test)]
-mod walk_tests;
+mod walk_test;
 
 use std::convert::Infallible;
 use std::ffi::OsString;

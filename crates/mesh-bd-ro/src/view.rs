@@ -195,5 +195,5 @@ fn open_plain(path: PathBuf) -> Option<(PathBuf, File)> {
 }
 
 #[cfg(test)]
-#[path = "view_tests.rs"]
+#[path = "view_test.rs"]
 mod tests;

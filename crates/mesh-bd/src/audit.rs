@@ -1,10 +1,14 @@
-//! Entries of bd's audit trail and the rule for long texts. It writes no file: bd appends, the caller stores long texts.
+//! Entries of bd's audit trail, the look for them, and the rule for long texts. It writes no file: bd appends, the caller stores
+//! long texts.
 
-use std::path::Path;
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 
 use mesh_core::id::TaskId;
-use serde::Deserialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+use crate::error::BdError;
 
 /// Longest text that goes on a command line, in bytes. Linux allows one argument 128 KiB with its closing zero; 96 KiB
 /// leaves room for what a shell or wrapper adds (measured: bd 1.0.5 and 1.3.0 take it).
@@ -64,73 +68,81 @@ impl AuditEntry {
         }
     }
 
-    /// The text that must not be too long for a command line.
-    pub(crate) fn text(&self) -> &str {
-        match self {
-            AuditEntry::LlmPrompt { prompt, .. } => prompt,
-            AuditEntry::LlmResponse { response, .. } => response,
-            AuditEntry::ToolCall { payload, .. } => payload,
-        }
-    }
-}
-
-/// A line of `interactions.jsonl`, as far as it is compared. Other kinds (`field_change`, `label`) have other fields.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct AuditLine {
-    /// bd's id of the entry.
-    pub id: String,
-    /// `llm_call`, `tool_call`, `field_change`, …
-    pub kind: String,
-    /// Who wrote it.
-    #[serde(default)]
-    pub actor: String,
-    /// The issue.
-    #[serde(default)]
-    pub issue_id: String,
-    /// The model.
-    #[serde(default)]
-    pub model: String,
-    /// The prompt.
-    #[serde(default)]
-    pub prompt: String,
-    /// The answer.
-    #[serde(default)]
-    pub response: String,
-    /// The tool.
-    #[serde(default)]
-    pub tool_name: String,
-    /// The exit code; absent when it was not given.
-    #[serde(default)]
-    pub exit_code: Option<i32>,
-    /// The payload of a tool call.
-    #[serde(default)]
-    pub error: String,
-}
-
-impl AuditLine {
-    /// Whether this line is what recording `entry` writes.
-    #[must_use]
-    pub fn is(&self, entry: &AuditEntry) -> bool {
-        let same_text = match entry {
+    /// What bd keeps of it, by the names of its fields in the trail; a field without text is left out there.
+    pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
+        let mut fields = vec![
+            ("kind", self.kind().to_owned()),
+            ("issue_id", self.issue().to_string()),
+        ];
+        let of_this_kind = match self {
             AuditEntry::LlmPrompt { model, prompt, .. } => {
-                self.model == *model && self.prompt == *prompt
+                vec![("model", model.clone()), ("prompt", prompt.clone())]
             }
             AuditEntry::LlmResponse {
                 model, response, ..
-            } => self.model == *model && self.response == *response,
+            } => vec![("model", model.clone()), ("response", response.clone())],
             AuditEntry::ToolCall {
                 tool_name,
                 exit_code,
                 payload,
                 ..
-            } => {
-                self.tool_name == *tool_name
-                    && self.exit_code == Some(*exit_code)
-                    && self.error == *payload
-            }
+            } => vec![
+                ("tool_name", tool_name.clone()),
+                ("exit_code", exit_code.to_string()),
+                ("error", payload.clone()),
+            ],
         };
-        same_text && self.kind == entry.kind() && self.issue_id == entry.issue().as_str()
+        fields.extend(of_this_kind);
+        fields
     }
+
+    /// Whether `line` of the trail is what recording this writes. Other kinds of entries have other fields.
+    fn is(&self, line: &Value) -> bool {
+        let has = |(field, wanted): (&str, String)| match &line[field] {
+            Value::String(found) => *found == wanted,
+            Value::Null => wanted.is_empty(),
+            other => other
+                .as_i64()
+                .is_some_and(|code| wanted.parse() == Ok(code)),
+        };
+        self.fields().into_iter().all(has)
+    }
+}
+
+fn trail(beads_dir: &Path) -> PathBuf {
+    beads_dir.join("interactions.jsonl")
+}
+
+/// How long the trail is; one that cannot be looked at has no bytes yet.
+pub(crate) fn trail_bytes(beads_dir: &Path) -> u64 {
+    fs_err::metadata(trail(beads_dir)).map_or(0, |meta| meta.len())
+}
+
+/// bd's id of the first entry at `offset` or behind it that says what `entry` says.
+pub(crate) fn find(
+    beads_dir: &Path,
+    entry: &AuditEntry,
+    offset: u64,
+) -> Result<Option<String>, BdError> {
+    let failed = |cause: std::io::Error| BdError::File {
+        text: cause.to_string(),
+    };
+    let mut file = match fs_err::File::open(trail(beads_dir)) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(failed(cause)),
+    };
+    file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+    for line in BufReader::new(file).split(b'\n') {
+        // A line that another program is about to finish is not ours.
+        let Ok(line) = serde_json::from_slice::<Value>(&line.map_err(failed)?) else {
+            continue;
+        };
+        if let Some(id) = line["id"].as_str().filter(|_| entry.is(&line)) {
+            return Ok(Some(id.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// `text` itself if a command line can carry it, else a line that names `stored_at` (where the caller keeps the text) with
@@ -148,9 +160,8 @@ pub fn text_or_reference(text: &str, stored_at: &Path) -> String {
     )
 }
 
-/// SHA-256 of `bytes`, in lower-case hexadecimal.
-#[must_use]
-pub fn sha256_hex(bytes: &[u8]) -> String {
+/// SHA-256 in lower-case hexadecimal.
+fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     Sha256::digest(bytes)
         .iter()
@@ -189,23 +200,25 @@ mod tests {
     #[test]
     fn a_line_is_compared_with_all_its_fields() {
         let issue = TaskId::new("t-1").expect("a plain id");
-        let line: AuditLine = serde_json::from_str(
-            r#"{"id":"int-1","kind":"tool_call","issue_id":"t-1","tool_name":"mesh.attempt","exit_code":0,"error":"{}"}"#,
-        )
-        .expect("a line");
+        let line = serde_json::json!({
+            "id": "int-1", "kind": "tool_call", "issue_id": "t-1", "tool_name": "mesh.attempt", "exit_code": 0, "error": "{}",
+        });
         let entry = |exit_code, payload: &str| AuditEntry::ToolCall {
             issue: issue.clone(),
             tool_name: "mesh.attempt".into(),
             exit_code,
             payload: payload.into(),
         };
-        assert!(line.is(&entry(0, "{}")));
-        assert!(!line.is(&entry(1, "{}")));
-        assert!(!line.is(&entry(0, "{\"ok\":true}")));
-        assert!(!line.is(&AuditEntry::LlmPrompt {
-            issue,
+        assert!(entry(0, "{}").is(&line));
+        assert!(!entry(1, "{}").is(&line));
+        assert!(!entry(0, "{\"ok\":true}").is(&line));
+        let prompt = AuditEntry::LlmPrompt {
+            issue: issue.clone(),
             model: String::new(),
-            prompt: String::new()
-        }));
+            prompt: String::new(),
+        };
+        assert!(!prompt.is(&line));
+        assert!(prompt.is(&serde_json::json!({ "kind": "llm_call", "issue_id": "t-1" })));
+        assert!(!prompt.is(&serde_json::json!(["llm_call", "t-1"])));
     }
 }

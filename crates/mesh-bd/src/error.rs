@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use mesh_core::id::TaskId;
 use mesh_core::issue::IssueStatus;
 
-use crate::dialect::Unsupported;
+use crate::tracker::version::Unsupported;
 
 /// A failed dealing with the tracker.
 ///
@@ -32,10 +32,10 @@ pub enum BdError {
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
     /// The tracker has no such issue.
-    #[error("the tracker has no issue {}", join(ids))]
+    #[error("the tracker has no issue {id}")]
     NotFound {
-        /// The ids that were asked for and are missing.
-        ids: Vec<TaskId>,
+        /// The issue.
+        id: TaskId,
     },
     /// The tracker said no. Asking again will not help until somebody changes the issue.
     #[error(transparent)]
@@ -92,7 +92,7 @@ pub enum BdError {
         /// What bd said, shortened.
         text: String,
     },
-    /// A write ended without a readable answer, and so did the look whether it happened. ReadBack again before repeating it.
+    /// A write ended without a readable answer, and so did the look whether it happened. Look again before repeating it.
     #[error("{first}; whether it happened is unknown: {look}")]
     InDoubt {
         /// How the write ended.
@@ -113,6 +113,12 @@ pub enum BdError {
     File {
         /// What failed, with the file's name.
         text: String,
+    },
+    /// The system gave no thread for the queue.
+    #[error("no thread for the tracker's queue: {cause}")]
+    NoThread {
+        /// The system's reason.
+        cause: String,
     },
     /// The queue was closed before the request's turn came.
     #[error("the tracker's queue was closed before this request's turn")]
@@ -138,6 +144,7 @@ impl BdError {
             | BdError::Failed { .. }
             | BdError::BadArgument { .. }
             | BdError::File { .. }
+            | BdError::NoThread { .. }
             | BdError::QueueClosed
             | BdError::Panicked(_) => false,
         }
@@ -204,13 +211,6 @@ pub(crate) fn excerpt(text: &[u8]) -> String {
         (false, true) => format!("{line} …"),
         (false, false) => line,
     }
-}
-
-fn join(ids: &[TaskId]) -> String {
-    ids.iter()
-        .map(TaskId::as_str)
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 #[cfg(test)]

@@ -1,41 +1,29 @@
 //! The tracker `bd`: dialects, typed calls, one writer.
 //!
-//! [`Client`] makes single calls and reads what came back, because exit codes of `bd` lie. [`Queue`] owns a client and lets
-//! one call run at a time. [`commands`] gives the exact arguments of each call without making it.
+//! [`open`] gives a [`Tracker`], whose dialect spells each call and reads what came back, because exit codes of `bd` lie; the transport
+//! below it knows processes and no commands. [`Queue`] owns a tracker and lets one call run at a time.
 //!
 //! What must never be here: a decision which task runs, a blind repetition of a write, a guess about a response that could
 //! not be read, and any command that deletes (`delete`, `mol burn`, `mol squash`).
 
 pub mod audit;
-pub mod commands;
-pub mod dialect;
-pub mod environment;
-pub mod listing;
-pub mod marker;
-pub mod record;
+mod environment;
 pub mod view;
 
-mod annotations;
-mod client;
 mod error;
-mod exec;
+mod listing;
 mod queue;
 mod read_back;
-mod reads;
-mod response;
-mod swarm;
-mod wire;
-mod writes;
+mod tracker;
+mod transport;
 
 pub use audit::AuditEntry;
-pub use client::{Client, Limits, Setup};
-pub use dialect::{Dialect, Features, Unsupported, UnsupportedReason, Version};
 pub use error::{BdError, Refusal, RefusalReason};
 pub use listing::Listing;
 pub use queue::{Lane, Queue};
-pub use reads::Comment;
-pub use record::{CallOutcome, CallRecord, Observer, unobserved};
-pub use swarm::{
+pub use tracker::swarm::{
     SwarmActive, SwarmBlocked, SwarmCreated, SwarmFront, SwarmIssue, SwarmStatus, SwarmValidation,
 };
-pub use writes::{Claimed, Renewal};
+pub use tracker::version::{Dialect, Unsupported, UnsupportedReason};
+pub use tracker::{About, ClaimStep, Claimed, Comment, Renewal, Setup, Tracker, open};
+pub use transport::Limits;

@@ -13,21 +13,15 @@ use mesh_core::issue::{EdgeKind, Issue, IssueKind};
 pub struct Listing {
     /// Every issue, closed ones, gates and bookkeeping included.
     pub issues: BTreeMap<TaskId, Issue>,
-    /// When leases end, in milliseconds since 1970; only of claims that have one.
-    pub lease_ends: BTreeMap<TaskId, u64>,
 }
 
 impl Listing {
     /// Makes a listing of what was read.
     #[must_use]
     pub fn new(issues: impl IntoIterator<Item = Issue>) -> Listing {
-        let issues = issues
-            .into_iter()
-            .map(|issue| (issue.id.clone(), issue))
-            .collect();
+        let issues = issues.into_iter();
         Listing {
-            issues,
-            lease_ends: BTreeMap::new(),
+            issues: issues.map(|issue| (issue.id.clone(), issue)).collect(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! One call at a time. A thread owns the client and works four lanes: claims first, because an agent's start waits for them; then
+//! One call at a time. A thread owns the tracker and works four lanes: claims first, because an agent's start waits for them; then
 //! snapshots, which are short and rare and for which agents wait in the midst of their work; then the rest in order; then renewals,
 //! which may be late by minutes.
 //!
@@ -10,10 +10,9 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 
-use crate::client::Client;
 use crate::error::BdError;
 use crate::listing::Listing;
-use crate::record::Observer;
+use crate::tracker::Tracker;
 
 /// Which requests go before which. Within a lane the first come is the first served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +32,7 @@ const LANES: usize = 4;
 /// How often a waiting listing may move behind newer requests before it keeps its place.
 const MOST_MOVES: u8 = 3;
 
-type Work = Box<dyn FnOnce(Option<&Client>) + Send>;
+type Work = Box<dyn FnOnce(Option<&dyn Tracker>) + Send>;
 type ListingReply = Box<dyn FnOnce(Result<Arc<Listing>, BdError>) + Send>;
 
 enum Job {
@@ -70,20 +69,17 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Starts the thread that owns `client`; `observer` hears of every call from now on.
+    /// Starts the thread that owns `tracker`.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(mut client: Client, observer: Observer) -> Result<Queue, BdError> {
-        client.observe(observer);
-        let program = client.program.clone();
+    pub fn start(tracker: Box<dyn Tracker>) -> Result<Queue, BdError> {
         let shared = Arc::new(Shared::default());
         let for_worker = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("bd".to_owned())
-            .spawn(move || work(&for_worker, &client))
-            .map_err(|cause| BdError::CouldNotStart {
-                program,
+            .spawn(move || work(&for_worker, &*tracker))
+            .map_err(|cause| BdError::NoThread {
                 cause: cause.to_string(),
             })?;
         Ok(Queue { shared })
@@ -94,13 +90,13 @@ impl Queue {
     pub fn submit<T, W, R>(&self, lane: Lane, work: W, reply: R)
     where
         T: 'static,
-        W: FnOnce(&Client) -> Result<T, BdError> + Send + 'static,
+        W: FnOnce(&dyn Tracker) -> Result<T, BdError> + Send + 'static,
         R: FnOnce(Result<T, BdError>) + Send + 'static,
     {
-        let job: Work = Box::new(move |client| {
-            let answer = match client {
+        let job: Work = Box::new(move |tracker| {
+            let answer = match tracker {
                 None => Err(BdError::QueueClosed),
-                Some(client) => caught(|| work(client)),
+                Some(tracker) => caught(|| work(tracker)),
             };
             reply(answer);
         });
@@ -154,7 +150,7 @@ impl Queue {
     pub fn call<T, W>(&self, lane: Lane, work: W) -> Result<T, BdError>
     where
         T: Send + 'static,
-        W: FnOnce(&Client) -> Result<T, BdError> + Send + 'static,
+        W: FnOnce(&dyn Tracker) -> Result<T, BdError> + Send + 'static,
     {
         let (sender, receiver) = mpsc::channel();
         self.submit(lane, work, move |answer| {
@@ -184,7 +180,7 @@ impl Drop for Queue {
 }
 
 /// The thread's life: the first job of the first lane that has one, until the queue is closed and empty.
-fn work(shared: &Shared, client: &Client) {
+fn work(shared: &Shared, tracker: &dyn Tracker) {
     loop {
         let job = {
             let mut state = shared.lock();
@@ -201,18 +197,18 @@ fn work(shared: &Shared, client: &Client) {
                 }
             }
         };
-        run(job, Some(client));
+        run(job, Some(tracker));
     }
 }
 
 /// Runs a job and its replies, each on its own: a reply that panics takes no other with it.
-fn run(job: Job, client: Option<&Client>) {
+fn run(job: Job, tracker: Option<&dyn Tracker>) {
     match job {
-        Job::Work(work) => report_panic(catch_unwind(AssertUnwindSafe(|| work(client)))),
+        Job::Work(work) => report_panic(catch_unwind(AssertUnwindSafe(|| work(tracker)))),
         Job::Listing { replies, .. } => {
-            let answer = match client {
+            let answer = match tracker {
                 None => Err(BdError::QueueClosed),
-                Some(client) => caught(|| client.listing()).map(Arc::new),
+                Some(tracker) => caught(|| tracker.listing()).map(Arc::new),
             };
             for reply in replies {
                 let answer = answer.clone();

@@ -12,6 +12,7 @@ use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId};
 use crate::landing::LandingStage;
 use crate::planted::{Bug, is_planted};
+use crate::slot_wait::SlotWait;
 use crate::state::{
     Active, Admission, Finalizing, Phase, Recording, Refresh, RunEnd, Running, Stage, State,
     Stopping, Streak,
@@ -31,6 +32,14 @@ impl State {
                 if let Some(at) = self.plan.find(task) {
                     self.change_frontier(|frontier, rules| frontier.reserve(rules, at));
                 }
+                Vec::new()
+            }
+            Decision::KeepSlot { task, until } => {
+                let wait = |task| SlotWait {
+                    task,
+                    until: *until,
+                };
+                self.slot_wait = self.plan.find(task).map(wait);
                 Vec::new()
             }
             Decision::Probe { attempt } => {
@@ -61,6 +70,7 @@ impl State {
                 self_checked,
                 commit,
             } => {
+                self.note_agents_pace(attempt);
                 let stage = Stage::Proving {
                     since: now,
                     command: command.clone(),
@@ -83,7 +93,7 @@ impl State {
                 attempt,
                 commit,
                 self_checked,
-            } => self.accept(attempt, commit, *self_checked),
+            } => self.accept(now, attempt, commit, *self_checked),
             Decision::Land { attempt } => self.begin_landing(now, attempt),
             Decision::ProveLanding { attempt } => {
                 self.landing_stage(now, attempt, LandingStage::Proving)
@@ -178,6 +188,7 @@ impl State {
             self.slots.resize(place + 1, None);
         }
         self.slots[place] = Some(at);
+        self.slot_wait = None;
         self.peak = self.peak.max(self.active_count());
         let task = self.tasks.get_mut(at);
         task.attempts = attempt.number;
@@ -268,9 +279,20 @@ impl State {
         }]
     }
 
-    fn accept(&mut self, attempt: &AttemptId, commit: &Commit, self_checked: bool) -> Vec<Action> {
+    fn accept(
+        &mut self,
+        now: Millis,
+        attempt: &AttemptId,
+        commit: &Commit,
+        self_checked: bool,
+    ) -> Vec<Action> {
+        self.note_agents_pace(attempt);
         let proof = match self.current(attempt).map(|(_, active)| &active.stage) {
-            Some(Stage::Proving { command, .. }) => Some(command.clone()),
+            Some(Stage::Proving { command, since, .. }) => {
+                let (command, taken) = (command.clone(), now.since(*since));
+                self.pace.note_proof(taken);
+                Some(command)
+            }
             _ => None,
         };
         let lands = self.policy.land.is_some();
@@ -307,6 +329,18 @@ impl State {
         };
         self.count_done(attempt);
         actions
+    }
+
+    /// What the attempt left is good so far: how long its agent took says what to expect of others.
+    fn note_agents_pace(&mut self, attempt: &AttemptId) {
+        if let Some((at, active)) = self.current(attempt)
+            && let (Some(began), Stage::Inspecting(Recording::Working { since })) =
+                (active.executing, &active.stage)
+        {
+            let taken = since.since(began);
+            let estimate = Span::minutes(self.plan.estimate(at).0.into());
+            self.pace.note_agent(estimate, taken);
+        }
     }
 
     fn pause(&mut self, cause: &str, excused: &[AttemptId]) -> Vec<Action> {

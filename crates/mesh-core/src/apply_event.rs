@@ -21,6 +21,7 @@ use crate::time::Millis;
 impl State {
     /// Takes a fact in.
     pub(crate) fn apply_event(&mut self, now: Millis, event: &Event) {
+        self.slot_wait = self.slot_wait.filter(|wait| now < wait.until);
         match event {
             Event::RunStarted { plan, policy } => self.begin(plan, policy),
             Event::Reopened => self.reopen(now),
@@ -274,9 +275,21 @@ impl State {
             }
         }
         for at in change.removed.iter().filter_map(|id| self.plan.find(id)) {
-            tasks[at.index()].eligibility = Eligibility::NotOurs {
+            let task = &mut tasks[at.index()];
+            let eligibility = Eligibility::NotOurs {
                 reason: "no longer in the source".to_owned(),
             };
+            // That it stood as done counts when its attempt has ended.
+            let stood_as_done = matches!(task.eligibility, Eligibility::Satisfied { .. });
+            if stood_as_done && states[at.index()].active().is_some() {
+                let gone = Task {
+                    eligibility,
+                    ..task.clone()
+                };
+                self.late.insert(gone.id.clone(), gone);
+            } else {
+                task.eligibility = eligibility;
+            }
         }
         for (id, sign) in &change.taken {
             let state = self.plan.find(id).map(|at| &mut states[at.index()]);
@@ -313,6 +326,9 @@ impl State {
             if let Some(at) = self.plan.find(&new.id) {
                 let task = &mut tasks[at.index()];
                 (task.needs, task.locks) = (new.needs, new.locks);
+                if matches!(new.eligibility, Eligibility::NotOurs { .. }) {
+                    task.eligibility = new.eligibility;
+                }
             }
         }
         self.use_tasks(tasks);

@@ -14,6 +14,7 @@ use crate::evidence::{
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
 use crate::planted::{Bug, is_planted};
+use crate::slot_wait::SlotWait;
 use crate::state::{Admission, Phase, Recording, Refresh, RunEnd, Stage, State};
 use crate::time::Millis;
 
@@ -36,10 +37,12 @@ pub fn apply(state: &mut State, now: Millis, event: &Event, decisions: &[Decisio
 /// [`decide`] and [`apply`] in one.
 #[must_use]
 pub fn handle(state: &mut State, now: Millis, event: &Event) -> (Vec<Decision>, Vec<Action>) {
+    let waiting = state.slot_wait.map(|wait| wait.until);
     state.apply_event(now, event);
     let mut desk = Decider {
         state,
         now,
+        waiting,
         decisions: Vec::new(),
         actions: Vec::new(),
     };
@@ -54,6 +57,8 @@ pub fn handle(state: &mut State, now: Millis, event: &Event) -> (Vec<Decision>, 
 struct Decider<'a> {
     state: &'a mut State,
     now: Millis,
+    /// The end of the wait for a better task that went on until this event.
+    waiting: Option<Millis>,
     decisions: Vec<Decision>,
     actions: Vec<Action>,
 }
@@ -668,10 +673,25 @@ impl Decider<'_> {
             return;
         }
         self.restore_width();
-        while let Some((at, slot)) = self.next_start() {
+        let mut outlook = None;
+        while let Some((best, slot)) = self.next_start() {
+            let state = &*self.state;
+            let outlook = outlook.get_or_insert_with(|| state.outlook(self.now, self.waiting));
+            let at = match outlook.choose(state, best) {
+                Ok(at) => at,
+                Err(wait) => return self.keep_slot(wait),
+            };
             let attempt = self.state.attempt_id(at, self.state.task(at).attempts + 1);
             self.take(Decision::Start { attempt, slot });
             self.reserve_for_the_patient();
+        }
+    }
+
+    fn keep_slot(&mut self, wait: SlotWait) {
+        if self.state.slot_wait != Some(wait) {
+            let task = self.state.plan().task(wait.task).id.clone();
+            let until = wait.until;
+            self.take(Decision::KeepSlot { task, until });
         }
     }
 

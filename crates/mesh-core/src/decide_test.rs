@@ -153,6 +153,7 @@ fn say(decision: &Decision) -> String {
     match decision {
         Decision::Start { attempt, slot } => format!("start {attempt} on {slot}"),
         Decision::Reserve { task } => format!("reserve for {task}"),
+        Decision::KeepSlot { task, until } => format!("slot for {task} until {}", until.0),
         Decision::Probe { attempt } => format!("look {attempt}"),
         Decision::SoftLimitExceeded { attempt } => format!("slow {attempt}"),
         Decision::Stop { attempt, cause } => format!("stop {attempt} {cause:?}"),

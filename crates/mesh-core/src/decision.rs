@@ -11,6 +11,7 @@ use crate::evidence::Failure;
 use crate::id::{AttemptId, LockGroup, SlotId, TaskId};
 use crate::landing::Candidate;
 use crate::task::Commit;
+use crate::time::Millis;
 
 /// One choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,13 @@ pub enum Decision {
     Reserve {
         /// For whom.
         task: TaskId,
+    },
+    /// A free slot is kept for a task that is about to become ready.
+    KeepSlot {
+        /// For whom.
+        task: TaskId,
+        /// Until when at the latest.
+        until: Millis,
     },
     /// Probe for a sign of life.
     Probe {
@@ -197,6 +205,8 @@ pub enum Decision {
 
 /// Why an attempt is ended before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum StopCause {
     /// No sign of life.
     Hung,
@@ -216,12 +226,16 @@ pub enum StopCause {
 
 /// Why a task is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "is", rename_all = "snake_case"))]
 pub enum SkipReason {
     /// A person said so.
     ByPerson,
     /// A person took it over; how that shows.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored::sign"))]
     Taken(String),
     /// This need failed or was skipped.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored::need"))]
     NeedFailed(TaskId),
 }
 
@@ -359,6 +373,7 @@ pub struct AskedQuestion {
 
 /// A need and the result that stands for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NeedCommit {
     /// The need.
     pub task: TaskId,

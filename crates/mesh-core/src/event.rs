@@ -135,6 +135,8 @@ pub enum Event {
 
 /// What became of a verified result.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "is", rename_all = "snake_case"))]
 pub enum Delivery {
     /// It is kept where it was made; nothing was to be landed.
     #[default]
@@ -167,10 +169,16 @@ pub enum StartFailure {
 
 /// What a person may ask of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "is", rename_all = "snake_case"))]
 pub enum Request {
     /// No new starts; with `now` the running agents are stopped too.
     Stop {
         /// Stop the agents.
+        #[cfg_attr(
+            feature = "serde",
+            serde(default, skip_serializing_if = "crate::stored::is_false")
+        )]
         now: bool,
     },
     /// Run a task again.
@@ -178,6 +186,10 @@ pub enum Request {
         /// Which.
         task: TaskId,
         /// Run again what was built on it, too.
+        #[cfg_attr(
+            feature = "serde",
+            serde(default, skip_serializing_if = "crate::stored::is_false")
+        )]
         with_dependents: bool,
     },
     /// Leave a task out.
@@ -188,6 +200,10 @@ pub enum Request {
     /// Put verified results onto a target.
     Land {
         /// Of these tasks, and of what they need; of all when empty.
+        #[cfg_attr(
+            feature = "serde",
+            serde(default, skip_serializing_if = "Vec::is_empty")
+        )]
         tasks: Vec<TaskId>,
         /// The bookmark or branch.
         onto: String,
@@ -198,14 +214,39 @@ pub enum Request {
 
 /// How a source differs from the plan in use.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PlanChange {
     /// Tasks as they are now: new ones, and those that changed.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub tasks: Vec<Task>,
     /// Tasks that are no longer there.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub removed: Vec<TaskId>,
     /// Tasks that a person took over, and how that shows.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            default,
+            skip_serializing_if = "Vec::is_empty",
+            with = "crate::stored::signs"
+        )
+    )]
     pub taken: Vec<(TaskId, String)>,
     /// Tasks that somebody else closed or completed, and how that shows. Nobody verified them.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            default,
+            skip_serializing_if = "Vec::is_empty",
+            with = "crate::stored::signs"
+        )
+    )]
     pub closed: Vec<(TaskId, String)>,
 }
 

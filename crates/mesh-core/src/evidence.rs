@@ -11,12 +11,17 @@ use crate::text::shortened;
 
 /// How a process tree ended, from its exit report. The whole tree is dead when this is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "how", rename_all = "snake_case"))]
 pub enum Ending {
     /// The program ended by itself with this code.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored::code"))]
     Exited(i32),
     /// A signal that mesh did not send ended it.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored::signal"))]
     Signaled(i32),
     /// It could not be executed.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored::cause"))]
     CouldNotStart(String),
     /// It ran into the hard limit and was killed.
     HardLimit,
@@ -47,8 +52,11 @@ impl fmt::Display for Ending {
 
 /// The agent's final block, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "is", rename_all = "snake_case"))]
 pub enum BlockReading {
     /// No block where it must stand, or one that cannot be read; the text says which.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored::why"))]
     Missing(String),
     /// The block.
     Read(FinalBlock),
@@ -56,47 +64,90 @@ pub enum BlockReading {
 
 /// The four lines an agent ends with.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FinalBlock {
     /// `PR:` — a link; `None` for `none`.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
     pub pr: Option<String>,
     /// `Verify:` — a command without its comment; `None` when empty or `none`.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
     pub verify: Option<String>,
     /// `Changed:` — what the agent says it changed.
     pub changed: ChangedClaim,
     /// `Blockers:` — what keeps the agent from going on; `None` for `none`.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
     pub blockers: Option<String>,
 }
 
 /// What the agent says it changed. The change set is what counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "is", rename_all = "snake_case"))]
 pub enum ChangedClaim {
     /// These paths.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored::paths"))]
     Paths(Vec<String>),
     /// Nothing, for this reason: a result of its own.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored::reason"))]
     NoDiff(String),
 }
 
 /// What the attempt left in version control.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChangeSet {
     /// The recorded result; for an attempt without changes its base.
     pub commit: Commit,
     /// Changed paths, relative to the repository, sorted.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub paths: Vec<String>,
     /// Paths that hold an unresolved conflict.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub conflicted: Vec<String>,
     /// Visible heads the attempt made beside its result.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub strays: Vec<Commit>,
     /// Commits of needs that are no longer under the result.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub missing_needs: Vec<Commit>,
     /// Changed paths that belong to a group the task did not hold.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub breaches: Vec<ScopeBreach>,
     /// What the workspace holds, or the agent says it changed, and the commit does not.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub unrecorded: Vec<Unrecorded>,
 }
 
 /// Work that is in the workspace and in no commit that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Unrecorded {
     /// The path, relative to the workspace.
     pub path: String,
@@ -106,6 +157,7 @@ pub struct Unrecorded {
 
 /// A changed path in a lock group that the task did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ScopeBreach {
     /// The path.
     pub path: String,
@@ -115,12 +167,17 @@ pub struct ScopeBreach {
 
 /// The command that proves the task, and who named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "is", rename_all = "snake_case"))]
 pub enum ProofChoice {
     /// The task or the configuration names it.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored::command"))]
     Named(String),
     /// Only the agent named it: the result says "self-checked".
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored::command"))]
     SelfChecked(String),
     /// The agent named a command that proves nothing, such as `true`.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored::command"))]
     Refused(String),
     /// Nobody named one.
     Nothing,
@@ -128,8 +185,22 @@ pub enum ProofChoice {
     Waived,
 }
 
+impl ProofChoice {
+    /// The command, if somebody named one.
+    #[must_use]
+    pub fn command(&self) -> Option<&str> {
+        match self {
+            ProofChoice::Named(command)
+            | ProofChoice::SelfChecked(command)
+            | ProofChoice::Refused(command) => Some(command),
+            ProofChoice::Nothing | ProofChoice::Waived => None,
+        }
+    }
+}
+
 /// All that is known when the process tree is dead and before the proof runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Evidence {
     /// The final block.
     pub block: BlockReading,
@@ -141,13 +212,22 @@ pub struct Evidence {
 
 /// How the proof ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProofEnd {
     /// How its process tree ended.
     pub ending: Ending,
     /// The last lines of its output, for the prompt of a retry and for people.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "String::is_empty")
+    )]
     pub tail: String,
     /// It ran in a fresh workspace of the recorded commit, after it had passed in the attempt's own: a failure then means that
     /// something the proof needs is not in the commit.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "crate::stored::is_false")
+    )]
     pub passed_in_workspace: bool,
 }
 
@@ -171,6 +251,8 @@ impl ProofEnd {
 
 /// Failure classes: few, and each has one action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum FailureClass {
     /// The agent could not be started; the same cause twice in a row pauses the run.
     CouldNotStart,
@@ -286,10 +368,15 @@ impl fmt::Display for FailureClass {
 
 /// A failure with what a person needs to understand it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Failure {
     /// What kind.
     pub class: FailureClass,
     /// What was seen, in one or a few lines.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "String::is_empty")
+    )]
     pub detail: String,
 }
 

@@ -36,9 +36,18 @@ impl fmt::Display for IdProblem {
 
 impl std::error::Error for IdProblem {}
 
+/// Why a stored text is refused: what it was meant to be, and the text itself in so far as it can be shown.
+#[cfg(feature = "serde")]
+fn unfit(text: &str, what: &str, problem: &IdProblem) -> String {
+    let shown = crate::text::shortened(text, 60);
+    format!("{shown:?} is not {what}: {problem}")
+}
+
 /// A task, by the name its source gives it. Any text without control characters: spaces, quotes and slashes are legal here
 /// and are made safe where a file name is needed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "String"))]
 pub struct TaskId(String);
 
 impl TaskId {
@@ -73,8 +82,19 @@ impl fmt::Display for TaskId {
     }
 }
 
+#[cfg(feature = "serde")]
+impl TryFrom<String> for TaskId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<TaskId, String> {
+        TaskId::new(text.as_str()).map_err(|problem| unfit(&text, "a task id", &problem))
+    }
+}
+
 /// A named contention domain: two tasks that share one never run at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "String"))]
 pub struct LockGroup(String);
 
 impl LockGroup {
@@ -114,8 +134,19 @@ impl fmt::Display for LockGroup {
     }
 }
 
+#[cfg(feature = "serde")]
+impl TryFrom<String> for LockGroup {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<LockGroup, String> {
+        LockGroup::new(text.as_str()).map_err(|problem| unfit(&text, "a lock group", &problem))
+    }
+}
+
 /// One of the pool's stable agent identities; slot 1 is `mesh-1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "u16"))]
 pub struct SlotId(pub u16);
 
 impl fmt::Display for SlotId {
@@ -124,8 +155,22 @@ impl fmt::Display for SlotId {
     }
 }
 
+#[cfg(feature = "serde")]
+impl TryFrom<u16> for SlotId {
+    type Error = &'static str;
+
+    /// A slot is a place in a table that grows to it: 0 is none.
+    fn try_from(number: u16) -> Result<SlotId, &'static str> {
+        if number == 0 {
+            return Err("slots are numbered from 1");
+        }
+        Ok(SlotId(number))
+    }
+}
+
 /// One try at a task. Numbers start at 1 and never repeat within a run, so the pair fences every write.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AttemptId {
     /// The task.
     pub task: TaskId,

@@ -10,17 +10,24 @@ use crate::time::{Millis, Span};
 
 /// A commit that may become the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Candidate {
     /// Where the target was when it was made.
     pub from: Commit,
     /// Where the target would be.
     pub to: Commit,
     /// Commits that were made for it and are dropped when it does not land; none when the result itself can land.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub copies: Vec<Commit>,
 }
 
 /// What became of joining a result with the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "is", rename_all = "snake_case"))]
 pub enum Integration {
     /// They merge. Nobody sees it yet.
     Candidate(Candidate),
@@ -43,6 +50,8 @@ pub enum Integration {
 
 /// What became of moving the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "is", rename_all = "snake_case"))]
 pub enum Publication {
     /// It lies on the target.
     Moved {

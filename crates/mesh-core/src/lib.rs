@@ -21,6 +21,7 @@ pub mod issue;
 pub mod landing;
 pub mod lock;
 mod makespan;
+mod pace;
 pub mod pending_work;
 pub mod plan;
 #[cfg_attr(not(feature = "planted"), doc(hidden))]
@@ -29,8 +30,11 @@ pub mod policy;
 pub mod process;
 pub mod rank;
 mod schedule_sim;
+mod slot_wait;
 pub mod split_mix;
 pub mod state;
+#[cfg(feature = "serde")]
+mod stored;
 pub mod task;
 pub mod text;
 pub mod time;

@@ -161,3 +161,29 @@ fn a_circle_among_tasks_that_are_done_hides_no_result_behind_them() {
     let commits = run.state.need_commits(at);
     assert_eq!(commits[0].1, Commit("old".to_owned()));
 }
+
+#[test]
+fn a_task_that_stood_as_done_and_is_removed_while_its_attempt_runs_stays_done() {
+    let tasks = vec![task("a", &[], &[]), task("b", &["a"], &[])];
+    let (mut run, _) = Story::begin(tasks, 1, |policy| policy.trust_outside = true);
+    run.started("a#1");
+    let done = Task {
+        eligibility: crate::task::Eligibility::Satisfied { commit: None },
+        ..task("a", &[], &[])
+    };
+    run.tell(listing(vec![done]));
+    let change = PlanChange {
+        removed: vec![id("a")],
+        ..PlanChange::default()
+    };
+    run.tell(Event::Refreshed { change: Ok(change) });
+    assert_eq!(
+        run.ended("a#1", Ending::Exited(1)),
+        "retry after a#1 crashed; start b#1 on mesh-1"
+    );
+    let eligibility = &run.state.find(&id("a")).unwrap().0.eligibility;
+    assert!(matches!(
+        eligibility,
+        crate::task::Eligibility::NotOurs { .. }
+    ));
+}

@@ -35,8 +35,9 @@ const TENURE: u64 = 8;
 /// A machine sequence becomes a schedule when its critical path is at most this many thousandths longer than the shortest seen.
 const WORTH_A_SCHEDULE: u64 = 20;
 
-/// The order of the best schedule found within about `steps` looks at a task. No task is before what it needs. `equals` is such
-/// an order too; it decides among tasks that are equal otherwise.
+/// The order of the best schedule found within about `steps` looks at a task, and when each task starts in it (nothing when every
+/// schedule was given up). No task is before what it needs. `equals` is such an order too; it decides among tasks that are equal
+/// otherwise.
 #[must_use]
 pub(crate) fn order(
     plan: &Plan,
@@ -44,7 +45,7 @@ pub(crate) fn order(
     weights: &[u64],
     equals: &[Ix],
     steps: u64,
-) -> Vec<Ix> {
+) -> (Vec<Ix>, Vec<u64>) {
     let sim = ScheduleSim::new(plan, policy, weights);
     let queued = tails_with_queues(plan, policy, weights);
     let mut search = Search::new(sim, equals, &queued, steps);
@@ -54,7 +55,12 @@ pub(crate) fn order(
     }
     search.justify();
     search.improve(&queued);
-    search.best_order.tasks().to_vec()
+    let starts = if search.best.makespan < u64::MAX {
+        search.best.starts
+    } else {
+        Vec::new()
+    };
+    (search.best_order.tasks().to_vec(), starts)
 }
 
 /// The best schedule so far, and what may still be spent on a better one.

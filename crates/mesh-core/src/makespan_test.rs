@@ -86,12 +86,14 @@ fn the_order_is_never_worse_than_the_longest_path_and_always_the_same() {
 /// The order that a search finds, twice.
 fn found(plan: &Plan, policy: &Policy, steps: u64) -> Order {
     let weights: Vec<u64> = plan.all().map(|at| plan.open_minutes(at)).collect();
-    let found = order(plan, policy, &weights, plan.graph().order(), steps);
-    assert_eq!(
-        found,
-        order(plan, policy, &weights, plan.graph().order(), steps)
-    );
-    Order::new(found)
+    let (found, starts) = order(plan, policy, &weights, plan.graph().order(), steps);
+    let again = order(plan, policy, &weights, plan.graph().order(), steps);
+    assert_eq!((&found, &starts), (&again.0, &again.1));
+    let found = Order::new(found);
+    let schedule =
+        ScheduleSim::new(plan, policy, &weights).schedule(&found, Direction::Forward, u64::MAX);
+    assert_eq!(schedule.starts, starts);
+    found
 }
 
 fn many(count: u32) -> Vec<Task> {

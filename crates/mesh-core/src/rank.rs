@@ -57,6 +57,7 @@ pub struct Ranking {
     order: Order,
     path_minutes: Vec<u64>,
     unlocks: Vec<u32>,
+    mean_minutes: u64,
     found: Option<Found>,
 }
 
@@ -65,6 +66,8 @@ pub struct Ranking {
 struct Found {
     weights: Vec<u64>,
     order: Vec<Ix>,
+    /// When each task starts in that run, by place; empty when there are too many to say.
+    starts: Vec<u64>,
 }
 
 impl Ranking {
@@ -93,13 +96,11 @@ impl Ranking {
         let is_open = |at| plan.task(at).eligibility == Eligibility::Open;
         let open: Vec<bool> = plan.all().map(is_open).collect();
         let unlocks = plan.graph().transitive_dependents(&open);
-        let urgencies = urgencies(plan);
+        let measures = measures(plan, policy, &path_minutes, &unlocks);
         let key = |at: Ix| {
             let task = plan.task(at);
             (
-                urgencies[at.index()],
-                Reverse(path_minutes[at.index()]),
-                Reverse(unlocks[at.index()]),
+                measures[at.index()],
                 !task.checkpoint,
                 task.tie,
                 NaturalOrder(task.id.as_str().to_owned()),
@@ -107,15 +108,20 @@ impl Ranking {
         };
         let mut order: Vec<Ix> = plan.all().collect();
         order.sort_by_cached_key(|&at| key(at));
+        let count = weights.iter().filter(|&&minutes| minutes > 0).count() as u64;
+        let mean_minutes = weights.iter().sum::<u64>() / count.max(1);
         let search = |order: Vec<Ix>| {
             let equals = runnable(plan, &Order::new(order));
-            let count = weights.iter().filter(|&&minutes| minutes > 0).count() as u64;
             let steps = SEARCH_STEPS.min(SEARCH_STEPS_A_PAIR * count * count);
-            let order = makespan::order(plan, policy, &weights, &equals, steps);
-            Found { weights, order }
+            let (order, starts) = makespan::order(plan, policy, &weights, &equals, steps);
+            Found {
+                weights,
+                order,
+                starts,
+            }
         };
         let found = match policy.rank {
-            Rank::Default => None,
+            Rank::Default | Rank::Seed => None,
             Rank::Makespan => Some(found.unwrap_or_else(|| search(order.clone()))),
         };
         if let Some(found) = &found {
@@ -130,14 +136,16 @@ impl Ranking {
         }
         Ranking {
             order: Order::new(order),
+            mean_minutes,
             path_minutes,
             unlocks,
             found,
         }
     }
 
-    /// All tasks as they would start one after the other: each after what it needs, else by rank. Without picks the order of the
-    /// open tasks is this one already; a pick goes before others as soon as it is ready, but it does not make its needs ready.
+    /// All tasks as they would start one after the other: each after what it needs, else by rank. In most orders those that are
+    /// open stand like this already; a pick and an urgent task of rank `seed` go before others as soon as they are ready, but do not
+    /// make their needs ready.
     #[must_use]
     pub fn runnable(&self, plan: &Plan) -> Vec<Ix> {
         runnable(plan, &self.order)
@@ -147,6 +155,22 @@ impl Ranking {
     #[must_use]
     pub fn order(&self) -> &Order {
         &self.order
+    }
+
+    /// Whether the schedule that the order was found with starts a task before another, or together with it.
+    #[must_use]
+    pub(crate) fn starts_no_later(&self, at: Ix, other: Ix) -> bool {
+        let start = |at: Ix| self.found.as_ref()?.starts.get(at.index());
+        let (Some(start), Some(others)) = (start(at), start(other)) else {
+            return false;
+        };
+        start <= others
+    }
+
+    /// Mean estimate of the tasks that are to be done, in minutes.
+    #[must_use]
+    pub fn mean_minutes(&self) -> u64 {
+        self.mean_minutes
     }
 
     /// Longest path from a task to the end of the plan, itself included, in minutes.
@@ -179,6 +203,32 @@ fn runnable(plan: &Plan, order: &Order) -> Vec<Ix> {
         }
     }
     tasks
+}
+
+/// What is compared of each task before checkpoints: its urgency and what it holds up, by its path and by its dependents.
+fn measures(
+    plan: &Plan,
+    policy: &Policy,
+    path_minutes: &[u64],
+    unlocks: &[u32],
+) -> Vec<(i32, Reverse<(u64, u32)>)> {
+    if policy.rank != Rank::Seed {
+        let figures = path_minutes.iter().copied().zip(unlocks.iter().copied());
+        return urgencies(plan)
+            .into_iter()
+            .zip(figures.map(Reverse))
+            .collect();
+    }
+    let is_open = |at: &&Ix| plan.task(**at).eligibility == Eligibility::Open;
+    let direct = |at: Ix| plan.graph().dependents(at).iter().filter(is_open).count();
+    plan.all()
+        .map(|at| {
+            (
+                plan.task(at).priority,
+                Reverse((0, u32::try_from(direct(at)).unwrap_or(u32::MAX))),
+            )
+        })
+        .collect()
 }
 
 /// The priority of each task, or the most urgent among the open tasks that wait for it, directly or not: an urgent task is not held

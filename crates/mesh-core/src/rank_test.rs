@@ -79,6 +79,56 @@ fn makespan_puts_the_path_before_the_priority() {
 }
 
 #[test]
+fn seed_goes_by_its_own_priority_and_by_direct_dependents() {
+    let tasks = || {
+        vec![
+            // An urgent task waits for it, in a long chain.
+            task("chain", 2, 50, &[]),
+            task("chain-1", 0, 50, &["chain"]),
+            task("chain-2", 1, 50, &["chain-1"]),
+            task("chain-3", 1, 50, &["chain-2"]),
+            task("fork", 2, 1, &[]),
+            task("fork-1", 3, 1, &["fork"]),
+            task("fork-2", 3, 1, &["fork"]),
+            Task {
+                checkpoint: true,
+                ..task("zone", 3, 1, &[])
+            },
+        ]
+    };
+    let by_seed = [
+        "chain-1", "chain-2", "chain-3", "fork", "chain", "zone", "fork-1", "fork-2",
+    ];
+    check(tasks(), |p| p.rank = Rank::Seed, &by_seed);
+    let chain = TaskId::new("chain").unwrap();
+    let picked = [
+        "chain", "chain-1", "chain-2", "chain-3", "fork", "zone", "fork-1", "fork-2",
+    ];
+    check(
+        tasks(),
+        |p| (p.rank, p.picks) = (Rank::Seed, vec![chain]),
+        &picked,
+    );
+    // What is done already does not count as held up.
+    let mut done = tasks();
+    for task in &mut done[5..7] {
+        task.eligibility = Eligibility::Satisfied { commit: None };
+    }
+    let open = [
+        "chain-1", "chain-2", "chain-3", "chain", "fork", "zone", "fork-1", "fork-2",
+    ];
+    check(done, |p| p.rank = Rank::Seed, &open);
+}
+
+#[test]
+fn every_rank_has_a_word() {
+    for rank in Rank::ALL {
+        assert_eq!(Rank::from_word(rank.as_str()), Some(rank));
+    }
+    assert_eq!(Rank::from_word("shortest"), None);
+}
+
+#[test]
 fn a_task_is_as_urgent_as_what_waits_for_it() {
     let tasks = |eligibility: Eligibility| {
         let between = Task {

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use crate::frontier::{Frontier, Rules};
 use crate::graph::Ix;
 use crate::plan::Plan;
-use crate::policy::Policy;
+use crate::policy::{Policy, Rank};
 use crate::rank::Order;
 
 /// Which way needs point.
@@ -64,6 +64,8 @@ impl<'a> ScheduleSim<'a> {
     /// The schedule that the frontier makes of an order. One that takes more than `limit` steps is given up: it never ends.
     pub(crate) fn schedule(&self, order: &Order, direction: Direction, limit: u64) -> Schedule {
         let mut run = Run::new(self, order, direction);
+        // A slot that may stay free for better tasks waits for what ends at the same moment.
+        let together = self.policy.rank == Rank::Makespan && self.policy.slot_wait_percent > 0;
         let roots: Vec<Ix> = self
             .plan
             .all()
@@ -82,9 +84,12 @@ impl<'a> ScheduleSim<'a> {
                     steps: run.steps,
                 };
             };
-            run.now = ended;
-            run.frontier.end(run.rules, at);
-            run.done(at);
+            run.end(ended, at);
+            while together && run.running.peek().is_some_and(|next| next.0.0 == ended) {
+                if let Some(Reverse((_, at))) = run.running.pop() {
+                    run.end(ended, at);
+                }
+            }
         }
     }
 }
@@ -130,6 +135,12 @@ impl<'a> Run<'a> {
             peak: 0,
             steps: 0,
         }
+    }
+
+    fn end(&mut self, now: u64, at: Ix) {
+        self.now = now;
+        self.frontier.end(self.rules, at);
+        self.done(at);
     }
 
     /// All that a task needs is done.

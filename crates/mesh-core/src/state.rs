@@ -15,10 +15,12 @@ use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
 use crate::landing::{Candidate, Landing};
 use crate::lock::{Claim, LockBlock};
+use crate::pace::Pace;
 use crate::plan::Plan;
 use crate::planted::{Bug, is_planted};
 use crate::policy::Policy;
 use crate::rank::Ranking;
+use crate::slot_wait::SlotWait;
 use crate::task::{Commit, Eligibility, Task};
 use crate::time::Millis;
 
@@ -44,6 +46,8 @@ pub struct State {
     pub(crate) ending: RunEnd,
     /// Attempts whose end is not yet written down.
     pub(crate) unsettled: u32,
+    pub(crate) slot_wait: Option<SlotWait>,
+    pub(crate) pace: Pace,
     /// The next deadline of each task that has one.
     pub(crate) wakes: BTreeSet<(Millis, Ix)>,
     pub(crate) peak: u16,
@@ -331,6 +335,8 @@ impl State {
             refresh: Refresh::Idle { due: false },
             ending: RunEnd::Open,
             unsettled: 0,
+            slot_wait: None,
+            pace: Pace::default(),
             wakes: BTreeSet::new(),
             peak: 0,
             late: BTreeMap::new(),
@@ -421,7 +427,8 @@ impl State {
     pub fn next_wakeup(&self) -> Option<Millis> {
         let attempts = self.wakes.first().map(|(at, _)| *at);
         let landing = self.landing_deadline().map(|(at, _)| at);
-        attempts.into_iter().chain(landing).min()
+        let slot = self.slot_wait.map(|wait| wait.until);
+        [attempts, landing, slot].into_iter().flatten().min()
     }
 
     /// Tasks that the tracker says are ours.

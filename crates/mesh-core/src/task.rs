@@ -3,37 +3,74 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{LockGroup, TaskId};
+#[cfg(feature = "serde")]
+use crate::text::shortened;
 
 /// Estimate for a task when its plan has no estimate at all, in minutes.
 pub const DEFAULT_ESTIMATE_MINUTES: u32 = 30;
 
 /// One unit of work with one objective, or a container of such.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Task {
     /// Its name in the source.
     pub id: TaskId,
     /// One line for people.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "String::is_empty")
+    )]
     pub title: String,
     /// Whether it may be run at all.
+    #[cfg_attr(feature = "serde", serde(rename = "standing"))]
     pub eligibility: Eligibility,
     /// Tasks of the same plan that must be verified first.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub needs: Vec<TaskId>,
     /// Open blockers that are not part of the plan; nothing here can finish them, but a later listing may.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub outside: Vec<TaskId>,
     /// Contention domains it takes, all or none. Empty means that its author named none.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Locks::is_empty")
+    )]
     pub locks: Locks,
     /// 0 is the most urgent.
     pub priority: i32,
     /// The author's guess in minutes, if there is one.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
     pub estimate_minutes: Option<u32>,
     /// An integration point: goes before its equals.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "crate::stored::is_false")
+    )]
     pub checkpoint: bool,
     /// Last tie-break before the id, smaller first: the place in a file, or 0 where the source has no order.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "crate::stored::is_zero")
+    )]
     pub tie: u32,
 }
 
 /// The lock groups of a task, each with how many units of it the task takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "Vec<String>", into = "Vec<String>")
+)]
 pub struct Locks(BTreeMap<LockGroup, u32>);
 
 impl Locks {
@@ -106,6 +143,30 @@ impl FromIterator<LockGroup> for Locks {
     }
 }
 
+#[cfg(feature = "serde")]
+impl From<Locks> for Vec<String> {
+    fn from(locks: Locks) -> Vec<String> {
+        locks.texts().collect()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Vec<String>> for Locks {
+    type Error = String;
+
+    fn try_from(texts: Vec<String>) -> Result<Locks, String> {
+        let mut locks = Locks::default();
+        for text in texts {
+            let parsed = Locks::parse(&text);
+            let (group, units) = parsed.map_err(|problem| {
+                format!("{:?} is not a lock group: {problem}", shortened(&text, 60))
+            })?;
+            locks.insert_units(group, units);
+        }
+        Ok(locks)
+    }
+}
+
 impl Task {
     /// A plain open task; tests and generators change the fields they care about.
     #[must_use]
@@ -127,12 +188,18 @@ impl Task {
 
 /// Whether a task may be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "is", rename_all = "snake_case"))]
 pub enum Eligibility {
     /// To be done in this run.
     Open,
     /// Done before the run; its work, if mesh made it, lies in `commit`.
     Satisfied {
         /// Version-control id of the recorded result.
+        #[cfg_attr(
+            feature = "serde",
+            serde(default, skip_serializing_if = "Option::is_none")
+        )]
         commit: Option<Commit>,
     },
     /// Holds other tasks and is done when its needs are; never dispatched.
@@ -151,6 +218,7 @@ pub enum Eligibility {
 
 /// A version-control id, as its backend writes it. The core compares and hands on, nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Commit(pub String);
 
 impl std::fmt::Display for Commit {

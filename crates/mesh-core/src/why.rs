@@ -49,6 +49,13 @@ pub enum Why {
         /// How many the run was given.
         concurrency: u16,
     },
+    /// A slot is free, and stays so for a better task that is about to become ready.
+    SlotKept {
+        /// Which.
+        better: TaskId,
+        /// For how much longer at most.
+        rest: Span,
+    },
     /// The run is paused.
     Paused(String),
     /// The run was stopped, or has ended.
@@ -109,7 +116,7 @@ impl State {
             Phase::Pausing { until } if self.admission == Admission::Open => {
                 Why::Pause(until.since(now))
             }
-            Phase::Waiting | Phase::Pausing { .. } => self.why_waiting(at),
+            Phase::Waiting | Phase::Pausing { .. } => self.why_waiting(now, at),
             Phase::Active(active) => why_active(active, now),
             Phase::Question { text, .. } => Why::Question(text.clone()),
             Phase::Verified {
@@ -130,7 +137,7 @@ impl State {
         }
     }
 
-    fn why_waiting(&self, at: Ix) -> Why {
+    fn why_waiting(&self, now: Millis, at: Ix) -> Why {
         let task = self.plan.task(at);
         let open = || {
             self.plan
@@ -168,10 +175,10 @@ impl State {
             Admission::Open if self.ending != RunEnd::Open => return Why::Stopped,
             Admission::Open => {}
         }
-        self.why_held(at)
+        self.why_held(now, at)
     }
 
-    fn why_held(&self, at: Ix) -> Why {
+    fn why_held(&self, now: Millis, at: Ix) -> Why {
         let name = |at: Ix| self.plan.task(at).id.clone();
         let group = |group: u32| self.plan.groups()[group as usize].clone();
         match self.lock_block(at) {
@@ -190,7 +197,13 @@ impl State {
                 width: self.width,
                 concurrency: self.policy.concurrency,
             },
-            None => Why::Next,
+            None => match self.slot_wait {
+                Some(wait) => Why::SlotKept {
+                    better: name(wait.task),
+                    rest: wait.until.since(now),
+                },
+                None => Why::Next,
+            },
         }
     }
 
@@ -273,6 +286,10 @@ impl fmt::Display for Why {
                 )
             }
             Why::Slots { active, .. } => write!(f, "is held: all {active} agents are busy"),
+            Why::SlotKept { better, rest } => write!(
+                f,
+                "is held: a slot is free and waits up to {rest} for {better}, which is about to become ready"
+            ),
             Why::Paused(cause) => write!(
                 f,
                 "is held: the run is paused until `mesh resume`, because several times in a row {cause}"

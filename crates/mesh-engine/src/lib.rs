@@ -41,7 +41,7 @@ pub use setup::{
     AgentSetup, AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, Programs, ProofWhere,
     RunSetup, SourceSetup, TrackerView,
 };
-pub use source::bd::{ACTOR, METADATA_RUN, actor_of, is_held_by_mesh};
+pub use source::bd::{ACTOR, actor_of, claim_metadata, is_held_by_mesh};
 pub use source::{AttemptReport, ClaimRefusal, FinalReport, Source};
 pub use submodules::{empty_submodules_note, submodules};
 pub use workers::Workers;

@@ -130,5 +130,5 @@ fn repositories(options: &[String]) -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
-#[path = "command_tests.rs"]
+#[path = "command_test.rs"]
 mod tests;

@@ -10,7 +10,7 @@ use fs_err::{File, OpenOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::append::RawLines;
-use crate::wire::{FORMAT, from_line, to_line};
+use crate::wire::{from_line, to_line};
 
 /// The size at which the log ends, unless told otherwise.
 pub const DEFAULT_LIMIT_BYTES: u64 = 64 << 20;
@@ -49,7 +49,6 @@ pub enum CallOutcome {
 
 #[derive(Serialize)]
 struct CallWire<'a> {
-    v: u32,
     argv: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cwd: Option<&'a str>,
@@ -60,7 +59,6 @@ struct CallWire<'a> {
 
 #[derive(Serialize)]
 struct FullWire {
-    v: u32,
     full: bool,
 }
 
@@ -127,8 +125,13 @@ impl CallLog {
     /// # Errors
     /// Whatever the file system says; the caller says so once and goes on.
     pub fn record(&self, call: &Call) -> io::Result<()> {
+        let outcome = match &call.outcome {
+            CallOutcome::Failed { problem } => CallOutcome::Failed {
+                problem: shortened(problem),
+            },
+            CallOutcome::Ok => CallOutcome::Ok,
+        };
         let mut line = to_line(&CallWire {
-            v: FORMAT,
             argv: call
                 .argv
                 .iter()
@@ -137,7 +140,7 @@ impl CallLog {
             cwd: call.cwd.as_deref(),
             started_unix_ms: call.started_unix_ms,
             elapsed_ms: call.elapsed_ms,
-            outcome: &call.outcome,
+            outcome: &outcome,
         });
         line.push('\n');
         // A thread that panicked while it wrote a line cannot have left the counters wrong in a way that matters here.
@@ -157,10 +160,7 @@ impl CallLog {
 
 /// What a full log ends with.
 fn last_line() -> String {
-    to_line(&FullWire {
-        v: FORMAT,
-        full: true,
-    }) + "\n"
+    to_line(&FullWire { full: true }) + "\n"
 }
 
 fn shortened(argument: &str) -> String {
@@ -197,5 +197,5 @@ pub fn count(path: &Path, program: &str) -> io::Result<CallCounts> {
 }
 
 #[cfg(test)]
-#[path = "call_log_tests.rs"]
+#[path = "call_log_test.rs"]
 mod tests;

@@ -13,16 +13,15 @@ use thiserror::Error;
 
 use crate::append::{sync_folder, write_temporary};
 use crate::timestamp::Timestamp;
-use crate::wire::{FORMAT, RequestWire, WireError, from_line, to_line};
+use crate::wire::{WireError, from_line, to_line};
 
 /// A request is a few words; a larger file is something else and is not read.
 const MAX_REQUEST_BYTES: u64 = 64 << 10;
 
 #[derive(Serialize, Deserialize)]
 struct FileWire {
-    v: u32,
     asked_at: Timestamp,
-    request: RequestWire,
+    request: Request,
 }
 
 /// A file in the control folder that holds no request.
@@ -64,9 +63,8 @@ pub fn write_request(
         std::process::id()
     );
     let line = to_line(&FileWire {
-        v: FORMAT,
         asked_at,
-        request: request.into(),
+        request: request.clone(),
     });
     let temporary = write_temporary(control, line.as_bytes())?;
     let path = control.join(name);
@@ -129,10 +127,10 @@ fn read_request(path: &Path) -> Result<Request, ControlError> {
         return Err(strange(WireError::Shape(problem)));
     }
     let bytes = fs_err::read(path).map_err(unreadable)?;
-    let wire: FileWire = from_line(&bytes).map_err(strange)?;
-    Request::try_from(wire.request).map_err(strange)
+    let file: FileWire = from_line(&bytes).map_err(strange)?;
+    Ok(file.request)
 }
 
 #[cfg(test)]
-#[path = "control_tests.rs"]
+#[path = "control_test.rs"]
 mod tests;

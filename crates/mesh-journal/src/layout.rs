@@ -426,5 +426,5 @@ fn file_name(path: &Path) -> String {
 }
 
 #[cfg(test)]
-#[path = "layout_tests.rs"]
+#[path = "layout_test.rs"]
 mod tests;

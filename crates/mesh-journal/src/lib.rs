@@ -1,7 +1,7 @@
 //! What happened: append-only records, their replay, and the names of all files of a run.
 //!
-//! Types of the core are not serializable; the private module `wire` mirrors them, and only that form is ever stored. This crate
-//! must never decide anything, start a process or read the clock: the time comes in as an argument.
+//! Leaf types of the core derive their stored form; records, events and decisions are declared in the private module `wire`. This
+//! crate must never decide anything, start a process or read the clock: the time comes in as an argument.
 
 pub mod call_log;
 pub mod control;

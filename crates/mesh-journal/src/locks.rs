@@ -321,5 +321,5 @@ fn run_dir_of(pid: u32) -> Option<RunDir> {
 }
 
 #[cfg(test)]
-#[path = "locks_tests.rs"]
+#[path = "locks_test.rs"]
 mod tests;

@@ -234,5 +234,5 @@ fn bad_header(path: &Path, problem: WireError) -> JournalError {
 }
 
 #[cfg(test)]
-#[path = "reader_tests.rs"]
+#[path = "reader_test.rs"]
 mod tests;

@@ -76,5 +76,5 @@ fn check_order(records: &[Record]) -> Result<(), ReplayError> {
 }
 
 #[cfg(test)]
-#[path = "replay_tests.rs"]
+#[path = "replay_test.rs"]
 mod tests;

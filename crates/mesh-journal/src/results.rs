@@ -18,14 +18,14 @@ use thiserror::Error;
 use crate::append::{RawLines, sync_folder};
 use crate::run_id::RunId;
 use crate::timestamp::Timestamp;
-use crate::wire::{FORMAT, NeedWire, WireError, from_line, is_false, task_id, to_line};
+use crate::wire::{WireError, from_line, is_false, to_line};
 
 /// How often the file's lock is tried, and the pause in between: ten seconds for something that takes milliseconds.
 const LOCK_TRIES: u32 = 400;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// Which source a task belongs to: ids of two sources have nothing to do with each other.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SourceKey {
     /// `bd`, `st`, `list` or `csv`.
     pub kind: String,
@@ -34,7 +34,8 @@ pub struct SourceKey {
 }
 
 /// A verified result.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "ResultWire", into = "ResultWire")]
 pub struct ResultRecord {
     /// The run that verified it.
     pub run: RunId,
@@ -56,14 +57,13 @@ pub struct ResultRecord {
 
 #[derive(Serialize, Deserialize)]
 struct ResultWire {
-    v: u32,
-    run: String,
-    task: String,
+    run: RunId,
+    task: TaskId,
     attempt: u32,
-    commit: String,
+    commit: Commit,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    needs: Vec<NeedWire>,
-    source: SourceWire,
+    needs: Vec<NeedCommit>,
+    source: SourceKey,
     #[serde(default, skip_serializing_if = "is_false")]
     self_checked: bool,
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -71,53 +71,37 @@ struct ResultWire {
     at: Timestamp,
 }
 
-#[derive(Serialize, Deserialize)]
-struct SourceWire {
-    kind: String,
-    id: String,
-}
-
-impl From<&ResultRecord> for ResultWire {
-    fn from(record: &ResultRecord) -> Self {
+impl From<ResultRecord> for ResultWire {
+    fn from(record: ResultRecord) -> ResultWire {
         ResultWire {
-            v: FORMAT,
-            run: record.run.to_string(),
-            task: record.attempt.task.to_string(),
+            run: record.run,
+            task: record.attempt.task,
             attempt: record.attempt.number,
-            commit: record.commit.0.clone(),
-            needs: record.needs.iter().map(Into::into).collect(),
-            source: SourceWire {
-                kind: record.source.kind.clone(),
-                id: record.source.id.clone(),
-            },
+            commit: record.commit,
+            needs: record.needs,
+            source: record.source,
             self_checked: record.self_checked,
-            text_fingerprint: record.text_fingerprint.clone(),
+            text_fingerprint: record.text_fingerprint,
             at: record.at,
         }
     }
 }
 
-impl TryFrom<ResultWire> for ResultRecord {
-    type Error = WireError;
-    fn try_from(wire: ResultWire) -> Result<Self, WireError> {
-        let need =
-            |need: NeedWire| NeedCommit::try_from(need).map_err(|error| error.within("needs"));
-        Ok(ResultRecord {
-            run: RunId::parse(&wire.run).map_err(|error| WireError::value("run", error))?,
+impl From<ResultWire> for ResultRecord {
+    fn from(wire: ResultWire) -> ResultRecord {
+        ResultRecord {
+            run: wire.run,
             attempt: AttemptId {
-                task: task_id(wire.task, "task")?,
+                task: wire.task,
                 number: wire.attempt,
             },
-            commit: Commit(wire.commit),
-            needs: wire.needs.into_iter().map(need).collect::<Result<_, _>>()?,
-            source: SourceKey {
-                kind: wire.source.kind,
-                id: wire.source.id,
-            },
+            commit: wire.commit,
+            needs: wire.needs,
+            source: wire.source,
             self_checked: wire.self_checked,
             text_fingerprint: wire.text_fingerprint,
             at: wire.at,
-        })
+        }
     }
 }
 
@@ -175,7 +159,7 @@ fn append_locked(
         source,
     };
     let end = end_of_whole_lines(file).map_err(disk)?;
-    let mut line = to_line(&ResultWire::from(record));
+    let mut line = to_line(record);
     line.push('\n');
     // Half a line of somebody who died is overwritten; ours, if it fails, is taken back.
     let write = |file: &mut File| {
@@ -259,7 +243,7 @@ pub fn read(path: &Path) -> Result<Results, ResultsError> {
         if !line.ended {
             break;
         }
-        match from_line::<ResultWire>(&line.bytes).and_then(ResultRecord::try_from) {
+        match from_line(&line.bytes) {
             Ok(record) => results.records.push(record),
             Err(problem) => results.skipped.push((line.number, problem)),
         }
@@ -279,5 +263,5 @@ impl Results {
 }
 
 #[cfg(test)]
-#[path = "results_tests.rs"]
+#[path = "results_test.rs"]
 mod tests;

@@ -3,14 +3,24 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::timestamp::Timestamp;
 
 /// A run's name, `YYYYMMDD-HHMMSS-xxxx`: start in UTC, and four hexadecimal digits of which ten bits are the milliseconds and six are
 /// chance, so that also two runs of one second sort by time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct RunId(String);
+
+impl TryFrom<String> for RunId {
+    type Error = BadRunId;
+
+    fn try_from(text: String) -> Result<RunId, BadRunId> {
+        RunId::parse(&text)
+    }
+}
 
 /// A word that names no run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

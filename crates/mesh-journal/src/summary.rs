@@ -289,5 +289,5 @@ fn run_state(state: &State, coordinated: bool) -> RunState {
 }
 
 #[cfg(test)]
-#[path = "summary_tests.rs"]
+#[path = "summary_test.rs"]
 mod tests;

@@ -401,5 +401,5 @@ fn lock_of(file: &File, path: &Path) -> Result<Guard, JournalError> {
 }
 
 #[cfg(test)]
-#[path = "writer_tests.rs"]
+#[path = "writer_test.rs"]
 mod tests;

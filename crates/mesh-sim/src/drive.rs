@@ -62,6 +62,8 @@ pub struct Counts {
     pub listings: u64,
     /// Reservations.
     pub reserves: u64,
+    /// Slots that waited for a better task.
+    pub slot_waits: u64,
     /// Pauses because of the machine.
     pub pauses: u64,
     /// Attempts that were killed.
@@ -99,6 +101,7 @@ impl Counts {
         self.redos += other.redos;
         self.listings += other.listings;
         self.reserves += other.reserves;
+        self.slot_waits += other.slot_waits;
         self.pauses += other.pauses;
         self.kills += other.kills;
         self.excused += other.excused;
@@ -129,6 +132,7 @@ impl Counts {
             Decision::Accept { .. } => self.accepted += 1,
             Decision::Reset { .. } => self.redos += 1,
             Decision::Reserve { .. } => self.reserves += 1,
+            Decision::KeepSlot { .. } => self.slot_waits += 1,
             Decision::Pause { excused, .. } => {
                 self.pauses += 1;
                 self.excused += excused.len() as u64;

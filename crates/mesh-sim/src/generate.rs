@@ -1,13 +1,16 @@
 //! Plans and rules of a seeded world. Nothing here runs anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use mesh_core::forecast;
 use mesh_core::id::{LockGroup, TaskId};
+use mesh_core::plan::Plan;
 use mesh_core::policy::{Policy, Rank, Unlabelled};
 use mesh_core::task::{Commit, Eligibility, Locks, Task};
 use mesh_core::time::Span;
 
 use crate::rng::Rng;
+use crate::schedule::{best_of_schedules, work_of};
 
 /// What a task is in truth, beside what its plan says.
 #[derive(Debug, Clone)]
@@ -220,13 +223,14 @@ pub fn unsettle(rng: &mut Rng, made: &mut Tasks) {
 pub fn policy(rng: &mut Rng) -> Policy {
     let concurrency = u16::try_from(rng.between(1, 12)).unwrap_or(1);
     Policy {
-        rank: *rng.pick(&[Rank::Default, Rank::Makespan]),
+        rank: *rng.pick(&Rank::ALL),
         picks: if rng.percent(10) {
             vec![task_id(rng.index(20))]
         } else {
             Vec::new()
         },
         capacity: capacity(rng),
+        slot_wait_percent: *rng.pick(&[0, 5, 5, 20]),
         lock_patience: u32::try_from(rng.below(5)).unwrap_or(3),
         unlabelled: if rng.percent(25) {
             Unlabelled::Alone
@@ -247,4 +251,58 @@ pub fn policy(rng: &mut Rng) -> Policy {
         land: rng.percent(40).then(|| "main".to_owned()),
         ..Policy::with_concurrency(concurrency)
     }
+}
+
+/// An epic whose tasks all take the same time, in levels: each task needs one or two of the level before, and ten tasks share four
+/// lock groups. `concurrency` agents can work it without a gap as long as they are as many as a level has tasks on average.
+///
+/// Drawn again until some order of 200 reaches what no schedule can beat: so a run that loses a round has itself to blame.
+#[must_use]
+pub fn even_epic(seed: u64, levels: usize, count: usize, concurrency: u16) -> Vec<Task> {
+    let mut rng = Rng::new(seed).fork(0xe7e2);
+    loop {
+        let tasks = levels_of_equals(&mut rng, levels.max(1), count);
+        let Ok(plan) = Plan::build(tasks.clone()) else {
+            continue;
+        };
+        let policy = Policy::with_concurrency(concurrency);
+        let work = work_of(&plan, &policy, &vec![1; count]);
+        let bound = forecast::bounds(&plan, concurrency, &vec![1; count]).lower_bound;
+        if best_of_schedules(&work, concurrency, 200, seed) == bound {
+            return tasks;
+        }
+    }
+}
+
+fn levels_of_equals(rng: &mut Rng, levels: usize, count: usize) -> Vec<Task> {
+    // Of which level each task is: at least one of every level, and the first ones are the larger ones.
+    let mut level_of: Vec<usize> = (0..count)
+        .map(|at| match at.checked_sub(levels) {
+            None => at,
+            Some(_) => rng.index(levels).min(rng.index(levels + 2)),
+        })
+        .collect();
+    level_of.sort_unstable();
+    let name = |at: usize| {
+        let letter = char::from(b'a' + u8::try_from(level_of[at] % 26).unwrap_or(0));
+        TaskId::new(format!("{letter}{}", at + 1)).unwrap_or_else(|_| unreachable!("a plain word"))
+    };
+    let mut tasks: Vec<Task> = (0..count).map(|at| Task::open(name(at))).collect();
+    for at in 0..count {
+        let before = |other: &usize| level_of[*other] + 1 == level_of[at];
+        let before: Vec<usize> = (0..count).filter(before).collect();
+        if !before.is_empty() {
+            let needs: BTreeSet<usize> =
+                (0..rng.between(1, 2)).map(|_| *rng.pick(&before)).collect();
+            tasks[at].needs = needs.into_iter().map(name).collect();
+        }
+    }
+    for _ in 0..count * 5 / 12 {
+        let task = rng.index(count);
+        let group = lock_group(rng.below(4));
+        if tasks[task].locks.is_empty() {
+            tasks[task].locks.insert(group);
+        }
+    }
+    tasks
 }

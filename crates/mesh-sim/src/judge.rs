@@ -11,11 +11,14 @@ use mesh_core::lock::LockBlock;
 use mesh_core::policy::Policy;
 use mesh_core::state::{Phase, RunEnd, State};
 use mesh_core::task::{Commit, Eligibility, Locks, Task};
+use mesh_core::why::Why;
 
 use crate::world::World;
 
 mod landing;
 mod start;
+
+use start::longest_slot_wait;
 
 /// Longest that the end of everything may take after `stop now`: a start under way that is slow, then patience, then a kill.
 const STOP_ALL_MS: u64 = 250_000;
@@ -73,6 +76,8 @@ pub struct Judge {
     passes: BTreeMap<TaskId, u32>,
     reserved: BTreeMap<TaskId, Locks>,
     looked_at: usize,
+    /// When the slot that is free while others may start has to be taken at the latest.
+    slot_free_until: Option<u64>,
 }
 
 /// One step, as the judges see it.
@@ -118,6 +123,7 @@ impl Judge {
             passes: BTreeMap::new(),
             reserved: BTreeMap::new(),
             looked_at: 0,
+            slot_free_until: None,
             policy,
         }
     }
@@ -596,8 +602,9 @@ impl Judge {
         Ok(())
     }
 
-    /// Whoever may start has started.
-    fn nothing_is_left_lying(&self, step: &Step<'_>) -> Result<(), String> {
+    /// Whoever may start has started, but for those whose slot waits for a better task.
+    fn nothing_is_left_lying(&mut self, step: &Step<'_>) -> Result<(), String> {
+        let free_until = self.slot_free_until.take();
         let state = step.state;
         if self.closed || state.run_end() != RunEnd::Open || state.active_count() >= state.width() {
             return Ok(());
@@ -643,14 +650,24 @@ impl Judge {
                 )
                 .is_ok();
             if free && !pausing && !faulty && !kept {
-                return Err(format!(
-                    "work-conserving: {} may start and does not; the core says: {}",
-                    task.id,
-                    state.why(mesh_core::time::Millis(step.world.now), at)
-                ));
+                let why = state.why(mesh_core::time::Millis(step.world.now), at);
+                let Why::SlotKept { better, .. } = &why else {
+                    return Err(format!(
+                        "work-conserving: {} may start and does not; the core says: {why}",
+                        task.id,
+                    ));
+                };
+                self.slot_may_stay_free(step, at, better)?;
+                let until = step.world.now + longest_slot_wait(state);
+                self.slot_free_until = free_until.or(Some(until));
             }
         }
-        Ok(())
+        match self.slot_free_until {
+            Some(until) if until <= step.world.now => {
+                Err("work-conserving: a slot stays free for too long".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// `why` answers for anybody; a few tasks a step, by turns.

@@ -13,6 +13,7 @@ pub mod judge;
 pub mod rng;
 pub mod schedule;
 pub mod script;
+pub mod slot_waits;
 pub mod world;
 
 pub use drive::{Broken, Counts, run_seed};

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mesh_sim::{Broken, Counts, engine, epics, run_seed};
+use mesh_sim::{Broken, Counts, engine, epics, run_seed, slot_waits};
 
 const USAGE: &str = "Usage: mesh-sim [--seeds N] [--from S] [--jobs J] [--only core|engine]\n\n\
     Runs the worlds S, S+1, … S+N-1 (default 1000 from 0) on J threads (default: one a core), and measures as many epics.";
@@ -175,7 +175,7 @@ fn report(broken: &Broken, world: Worlds) -> String {
 fn summary(wanted: &Wanted, counts: &Counts, world: Worlds) -> String {
     let mut text = format!(
         "{}: {} seeds, {} tasks, {} events: nothing to object to\n\
-         {} attempts, {} accepted, {} killed, {} redos, {} reservations, {} pauses\n\
+         {} attempts, {} accepted, {} killed, {} redos, {} reservations, {} slots kept, {} pauses\n\
          {} coordinators killed, {} runs reopened, {} listings with a difference\n\
          {} results landed, {} not landed, {} given back\n",
         world.word(),
@@ -187,6 +187,7 @@ fn summary(wanted: &Wanted, counts: &Counts, world: Worlds) -> String {
         counts.kills,
         counts.redos,
         counts.reserves,
+        counts.slot_waits,
         counts.pauses,
         counts.crashes,
         counts.reopened,
@@ -224,6 +225,21 @@ fn summary(wanted: &Wanted, counts: &Counts, world: Worlds) -> String {
         let (mean, p95, max) = (ratios.mean(), ratios.percentile(95), ratios.percentile(100));
         text.push_str(&format!(
             "  {name:<24} mean {mean:.3}  p95 {p95:.3}  max {max:.3}\n"
+        ));
+    }
+    text.push_str("the same of rank makespan, when no slot waits for a better task and when slots may wait:\n");
+    for row in slot_waits::measure(wanted.from, wanted.seeds) {
+        let kind = if row.equal_tasks {
+            "24 x 20 s"
+        } else {
+            "epics"
+        };
+        let what = format!("{kind}, {}", row.deviation.as_str());
+        let (without, with) = (row.without.mean(), row.with.mean());
+        text.push_str(&format!(
+            "  {what:<27} mean {without:.4} and {with:.4}, p95 {:.3} and {:.3}\n",
+            row.without.percentile(95),
+            row.with.percentile(95),
         ));
     }
     text

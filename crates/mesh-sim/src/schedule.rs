@@ -162,8 +162,13 @@ pub fn zero_overhead_makespan(plan: &Plan, policy: &Policy, durations: &[u64]) -
         },
     );
     loop {
+        let wakeup = bench.state.next_wakeup();
+        let next_end = bench.running.peek().map(|next| Millis(next.0.0));
         if let Some(event) = bench.inbox.pop() {
             bench.tell(durations, &event);
+        } else if let Some(wakeup) = wakeup.filter(|&at| next_end.is_some_and(|end| at < end)) {
+            bench.now = wakeup;
+            bench.tell(durations, &Event::Tick);
         } else if let Some(Reverse((at, task, number))) = bench.running.pop() {
             bench.now = Millis(at);
             bench.last_end = at;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use mesh_agent::launch;
 use mesh_agent::profile::Profile;
-use mesh_bd::Client;
+use mesh_bd::Tracker;
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::Plan;
 use mesh_core::policy::{Policy, Rank};
@@ -40,8 +40,8 @@ pub(crate) struct ScopeArgs {
     /// How many agents may run at once.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: Option<u16>,
-    /// How ready tasks are ordered: `default` or `makespan`.
-    #[arg(long, value_name = "RANK", value_parser = ["default", "makespan"])]
+    /// How ready tasks are ordered: `default`, `makespan` or `seed`.
+    #[arg(long, value_name = "RANK", value_parser = Rank::WORDS)]
     pub rank: Option<String>,
     /// Tasks that go before all others, in this order.
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
@@ -93,7 +93,7 @@ pub(crate) struct Scope {
     pub plan: Plan,
     pub policy: Policy,
     pub source: SourceSetup,
-    pub tracker: Option<(Client, Target)>,
+    pub tracker: Option<(Box<dyn Tracker>, Target)>,
     pub base: Vec<String>,
     /// Set when somebody said how many; a run asks, a plan goes on with one.
     pub concurrency_given: bool,
@@ -298,7 +298,11 @@ fn plan_file(args: &ScopeArgs, folder: &Path) -> Result<PathBuf, CommandError> {
         .map_err(|error| CommandError::new(Kind::PlanInvalid, error.to_string()))
 }
 
-type Read = (SourceSnapshot, SourceSetup, Option<(Client, Target)>);
+type Read = (
+    SourceSnapshot,
+    SourceSetup,
+    Option<(Box<dyn Tracker>, Target)>,
+);
 
 fn read_tracker(
     args: &ScopeArgs,
@@ -325,8 +329,8 @@ fn read_tracker(
     setup.beads_dir = std::env::var_os("BEADS_DIR")
         .map(PathBuf::from)
         .filter(|dir| dir.is_absolute());
-    let client = Client::open(&setup)?;
-    let listing = client.listing()?;
+    let tracker = mesh_bd::open(&setup)?;
+    let listing = tracker.listing()?;
     let target = resolve_target(&args.sources, &listing.issues)
         .map_err(|problem| CommandError::new(Kind::PlanInvalid, problem.to_string()))?;
     let loaded = epic::load(&target, &listing.issues, &is_held_by_mesh);
@@ -337,11 +341,11 @@ fn read_tracker(
     let source = SourceSetup::Bd {
         epic: target.id().to_string(),
         ids,
-        beads_dir: client.beads_dir().to_path_buf(),
-        version: client.version().to_string(),
+        beads_dir: tracker.about().beads_dir.clone(),
+        version: tracker.about().version.clone(),
         allow_untested,
     };
-    Ok((loaded, source, Some((client, target))))
+    Ok((loaded, source, Some((tracker, target))))
 }
 
 fn task_ids(words: &[String], flag: &str) -> Result<Vec<TaskId>, CommandError> {

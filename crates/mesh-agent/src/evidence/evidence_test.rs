@@ -1,9 +1,6 @@
 use super::*;
 use crate::scope::ScopeReport;
-use mesh_core::evidence::{
-    BlockReading, ChangeSet, ChangedClaim, Ending, Failure, FailureClass, FinalBlock, ProofChoice,
-    ProofEnd, ScopeBreach,
-};
+use mesh_core::evidence::{ChangedClaim, FailureClass, FinalBlock, ScopeBreach};
 use mesh_core::id::LockGroup;
 use mesh_core::task::Commit;
 
@@ -47,18 +44,15 @@ fn evidence() -> EvidenceRecord {
             ended_unix_ms: Some(2),
             ..Times::default()
         },
-        ending: EndingRecord::from(&Ending::Exited(0)),
-        block: Some(BlockRecord::from(&block)),
-        changes: Some(ChangesRecord::from(&changes)),
-        scope: Some(ScopeRecord::from(&scope)),
-        proof: Some(ProofRecord::new(
-            &ProofChoice::SelfChecked("make test".to_owned()),
-            Some(&proof_end),
-        )),
-        failure: Some(FailureRecord::from(&Failure::new(
-            FailureClass::VerifyFailed,
-            "1 failed",
-        ))),
+        ending: Ending::Exited(0),
+        block: Some(block),
+        changes: Some(changes),
+        scope: Some(scope),
+        proof: Some(ProofRecord {
+            choice: ProofChoice::SelfChecked("make test".to_owned()),
+            end: Some(proof_end),
+        }),
+        failure: Some(Failure::new(FailureClass::VerifyFailed, "1 failed")),
     }
 }
 
@@ -86,6 +80,21 @@ fn what_is_written_is_read_back() {
 fn the_stored_form_is_this() {
     let json = serde_json::to_value(evidence()).unwrap();
     let wanted = serde_json::json!({
+        "version": 2, "run": "run-7", "task": "t", "attempt": 2, "profile": "command",
+        "times": {"started_unix_ms": 1, "ended_unix_ms": 2},
+        "ending": {"how": "exited", "code": 0},
+        "block": {"is": "read", "verify": "make test", "changed": {"is": "no_diff", "reason": "done before"}},
+        "changes": {"commit": "c1", "paths": ["nvim/a"], "strays": ["c2"], "breaches": [{"path": "nvim/a", "group": "editor"}]},
+        "scope": {"kind": "checked", "breaches": [{"path": "nvim/a", "group": "editor"}], "unmapped": ["b"]},
+        "proof": {"choice": {"is": "self_checked", "command": "make test"}, "end": {"ending": {"how": "exited", "code": 2}, "tail": "1 failed"}},
+        "failure": {"class": "verify-failed", "detail": "1 failed"}
+    });
+    assert_eq!(json, wanted);
+}
+
+/// What [`evidence`] was in version 1, which did not hold the breaches twice.
+fn version_1() -> serde_json::Value {
+    serde_json::json!({
         "version": 1, "run": "run-7", "task": "t", "attempt": 2, "profile": "command",
         "times": {"started_unix_ms": 1, "ended_unix_ms": 2},
         "ending": {"kind": "exited", "code": 0},
@@ -94,59 +103,64 @@ fn the_stored_form_is_this() {
         "scope": {"kind": "checked", "breaches": [{"path": "nvim/a", "group": "editor"}], "unmapped": ["b"]},
         "proof": {"choice": "self-checked", "command": "make test", "self_checked": true, "ending": {"kind": "exited", "code": 2}, "exit_code": 2, "tail": "1 failed"},
         "failure": {"class": "verify-failed", "detail": "1 failed"}
+    })
+}
+
+fn read(stored: &serde_json::Value) -> Result<EvidenceRecord, EvidenceError> {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::write(folder.path().join(FILE_NAME), stored.to_string()).unwrap();
+    EvidenceRecord::read(folder.path()).map(Option::unwrap)
+}
+
+#[test]
+fn evidence_of_version_1_is_read() {
+    let mut wanted = evidence();
+    wanted.changes.as_mut().unwrap().breaches.clear();
+    assert_eq!(read(&version_1()).unwrap(), wanted);
+
+    let mut stored = version_1();
+    stored["ending"] = serde_json::json!({"kind": "hard-limit"});
+    stored["block"] = serde_json::json!({"kind": "missing", "why": "two blocks"});
+    stored["proof"] = serde_json::json!({"choice": "waived", "self_checked": false});
+    wanted.ending = Ending::HardLimit;
+    wanted.block = Some(BlockReading::Missing("two blocks".to_owned()));
+    wanted.proof = Some(ProofRecord {
+        choice: ProofChoice::Waived,
+        end: None,
     });
-    assert_eq!(json, wanted);
+    assert_eq!(read(&stored).unwrap(), wanted);
+
+    stored["block"] = serde_json::json!({"kind": "read", "pr": "x", "verify": null, "changed": ["a"], "blockers": null});
+    stored["proof"] = serde_json::json!({"choice": "named", "command": "c", "self_checked": false, "ending": {"kind": "no-report"}});
+    wanted.block = Some(BlockReading::Read(FinalBlock {
+        pr: Some("x".to_owned()),
+        verify: None,
+        changed: ChangedClaim::Paths(vec!["a".to_owned()]),
+        blockers: None,
+    }));
+    wanted.proof = Some(ProofRecord {
+        choice: ProofChoice::Named("c".to_owned()),
+        end: Some(ProofEnd {
+            ending: Ending::NoReport,
+            tail: String::new(),
+            passed_in_workspace: false,
+        }),
+    });
+    assert_eq!(read(&stored).unwrap(), wanted);
 }
 
 #[test]
-fn every_ending_comes_back() {
-    for ending in [
-        Ending::Exited(3),
-        Ending::Signaled(9),
-        Ending::CouldNotStart("no such file".to_owned()),
-        Ending::HardLimit,
-        Ending::Flood,
-        Ending::Stopped,
-        Ending::NoReport,
-    ] {
-        let json = serde_json::to_string(&EndingRecord::from(&ending)).unwrap();
-        let record: EndingRecord = serde_json::from_str(&json).unwrap();
-        assert_eq!(Ending::from(&record), ending);
+fn damaged_evidence_of_either_version_is_an_error() {
+    for whole in [version_1(), serde_json::to_value(evidence()).unwrap()] {
+        for part in ["ending", "block", "changes", "scope", "proof", "failure"] {
+            for damaged in [serde_json::json!(3), serde_json::json!({"kind": []})] {
+                let mut stored = whole.clone();
+                stored[part] = damaged;
+                let problem = read(&stored).unwrap_err().to_string();
+                assert!(problem.contains("not readable"), "{part}: {problem}");
+            }
+        }
     }
-}
-
-#[test]
-fn every_choice_of_a_proof_has_its_record() {
-    let check = |choice, wanted, command: Option<&str>| {
-        let record = ProofRecord::new(&choice, None);
-        assert_eq!(
-            (record.choice, record.command.as_deref()),
-            (wanted, command)
-        );
-        assert_eq!(
-            record.self_checked,
-            wanted == ProofChoiceRecord::SelfChecked
-        );
-        assert_eq!((record.ending, record.exit_code), (None, None));
-    };
-    let command = || "x".to_owned();
-    check(
-        ProofChoice::Named(command()),
-        ProofChoiceRecord::Named,
-        Some("x"),
-    );
-    check(
-        ProofChoice::SelfChecked(command()),
-        ProofChoiceRecord::SelfChecked,
-        Some("x"),
-    );
-    check(
-        ProofChoice::Refused(command()),
-        ProofChoiceRecord::Refused,
-        Some("x"),
-    );
-    check(ProofChoice::Nothing, ProofChoiceRecord::Nothing, None);
-    check(ProofChoice::Waived, ProofChoiceRecord::Waived, None);
 }
 
 #[test]
@@ -160,7 +174,7 @@ fn what_cannot_be_used_says_why() {
     };
     check("", "not readable");
     check("{\"version\": 1}", "not readable");
-    check("{\"version\": 2, \"new\": true}", "has version 2");
+    check("{\"version\": 3, \"new\": true}", "has version 3");
     let problem = evidence()
         .write(&folder.path().join("nowhere"))
         .unwrap_err()

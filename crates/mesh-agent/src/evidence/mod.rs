@@ -1,17 +1,20 @@
 //! What was observed about an attempt, as the file `evidence.json` in its folder.
 //!
-//! The record has types of its own, so that the core's may change without changing a stored format. It is written once, when the
-//! verdict is known, and read by people and by `report`; nothing is decided from it.
+//! It holds the core's types in the form in which they are journaled. It is written when the attempt was inspected and again with
+//! the end of its proof, and read by people and for the report to the tracker; nothing is decided from it.
 
-mod convert;
+mod version_1;
 
+use mesh_core::evidence::{BlockReading, ChangeSet, Ending, Failure, ProofChoice, ProofEnd};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::Path;
 use thiserror::Error;
 
+use crate::scope::ScopeReport;
+
 /// The version that this program writes. A reader takes this one and every older one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The name of the file in the attempt's folder.
 pub const FILE_NAME: &str = "evidence.json";
@@ -32,22 +35,22 @@ pub struct EvidenceRecord {
     /// When the agent was started and its tree was dead, in milliseconds since 1970.
     pub times: Times,
     /// How the agent's process tree ended.
-    pub ending: EndingRecord,
+    pub ending: Ending,
     /// The agent's final block; absent when the ending alone decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub block: Option<BlockRecord>,
+    pub block: Option<BlockReading>,
     /// What was left in version control; absent when nobody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub changes: Option<ChangesRecord>,
+    pub changes: Option<ChangeSet>,
     /// Changed paths against held groups; absent when nobody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<ScopeRecord>,
+    pub scope: Option<ScopeReport>,
     /// The proof; absent when none was chosen yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<ProofRecord>,
     /// Why it is not done; absent when it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<FailureRecord>,
+    pub failure: Option<Failure>,
 }
 
 /// Moments in milliseconds since 1970.
@@ -67,146 +70,14 @@ pub struct Times {
     pub proof_ended_unix_ms: Option<u64>,
 }
 
-/// Mirror of [`mesh_core::evidence::Ending`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum EndingRecord {
-    /// By itself.
-    Exited {
-        /// Its code.
-        code: i32,
-    },
-    /// By a signal that mesh did not send.
-    Signaled {
-        /// Its number.
-        signal: i32,
-    },
-    /// Never ran.
-    CouldNotStart {
-        /// Why.
-        cause: String,
-    },
-    /// Killed at the hard limit.
-    HardLimit,
-    /// Killed at the output limit.
-    Flood,
-    /// Told to stop.
-    Stopped,
-    /// Its shim left no report.
-    NoReport,
-}
-
-/// Mirror of [`mesh_core::evidence::BlockReading`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum BlockRecord {
-    /// None, or none that can be read.
-    Missing {
-        /// Why.
-        why: String,
-    },
-    /// The block.
-    Read {
-        /// `PR:`
-        pr: Option<String>,
-        /// `Verify:`
-        verify: Option<String>,
-        /// `Changed:` as paths.
-        changed: Vec<String>,
-        /// `Changed: NO_DIFF:` and its reason.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        no_diff: Option<String>,
-        /// `Blockers:`
-        blockers: Option<String>,
-    },
-}
-
-/// Mirror of [`mesh_core::evidence::ChangeSet`].
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ChangesRecord {
-    /// The recorded result.
-    pub commit: String,
-    /// Changed paths.
-    pub paths: Vec<String>,
-    /// Paths with an unresolved conflict.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub conflicted: Vec<String>,
-    /// Heads beside the result.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub strays: Vec<String>,
-    /// Needs that are no longer under the result.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub missing_needs: Vec<String>,
-}
-
-/// Mirror of [`crate::scope::ScopeReport`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum ScopeRecord {
-    /// There is no map of groups: nothing was compared.
-    Off,
-    /// Every path was compared.
-    Checked {
-        /// Paths in groups that were not held.
-        breaches: Vec<BreachRecord>,
-        /// Paths in no group.
-        unmapped: Vec<String>,
-    },
-}
-
-/// A path in a group that was not held.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BreachRecord {
-    /// The path.
-    pub path: String,
-    /// The group.
-    pub group: String,
-}
-
-/// The proof and its end.
+/// The proof that was chosen, and its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProofRecord {
-    /// Who named it, and whether it counts.
-    pub choice: ProofChoiceRecord,
-    /// The command; absent when nobody named one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-    /// Only the agent named it.
-    pub self_checked: bool,
+    /// The command, and who named it.
+    pub choice: ProofChoice,
     /// How it ended; absent when it did not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ending: Option<EndingRecord>,
-    /// Its exit code, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-    /// The last lines of its output.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub tail: String,
-}
-
-/// Mirror of [`mesh_core::evidence::ProofChoice`] without the command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProofChoiceRecord {
-    /// The task or the configuration names it.
-    Named,
-    /// Only the agent names it.
-    SelfChecked,
-    /// It would prove nothing.
-    Refused,
-    /// Nobody names one.
-    Nothing,
-    /// A person set it aside for this attempt.
-    Waived,
-}
-
-/// Why an attempt is not done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailureRecord {
-    /// The class, by its word.
-    pub class: String,
-    /// What was seen.
-    pub detail: String,
+    pub end: Option<ProofEnd>,
 }
 
 /// Why stored evidence cannot be used.
@@ -274,7 +145,12 @@ impl EvidenceRecord {
         if version > VERSION {
             return Err(EvidenceError::TooNew { path, version });
         }
-        serde_json::from_slice(&bytes).map(Some).map_err(unreadable)
+        let record = if version == 1 {
+            serde_json::from_slice(&bytes).and_then(version_1::read)
+        } else {
+            serde_json::from_slice(&bytes)
+        };
+        record.map(Some).map_err(unreadable)
     }
 }
 

@@ -10,6 +10,7 @@ pub use glob::{Glob, GlobProblem};
 
 use mesh_core::evidence::ScopeBreach;
 use mesh_core::id::{IdProblem, LockGroup};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
@@ -49,7 +50,8 @@ pub enum GroupProblem {
 }
 
 /// What the comparison found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum ScopeReport {
     /// There is no map: nothing was compared.
     Off,

@@ -17,8 +17,8 @@ use super::read_slots::{ReadSlots, SlotHandover};
 use super::refresh_socket::RefreshSocket;
 use super::replica::{Replica, TrackerSnapshot, remove_folder};
 use super::snapshot::{Manifest, SnapshotError, make_folder, take};
-use crate::client::Client;
 use crate::queue::{Lane, Queue};
+use crate::tracker::Tracker;
 
 /// Where snapshots and half-made copies lie, in the folder of the views.
 const STAGING: &str = ".snapshots";
@@ -34,9 +34,9 @@ pub type TakeSnapshot = Box<dyn Fn(&Path) -> (Result<Manifest, SnapshotError>, D
 pub fn on_turns_of(queue: Arc<Queue>) -> TakeSnapshot {
     Box::new(move |to| {
         let to = to.to_owned();
-        let take = move |client: &Client| {
+        let take = move |tracker: &dyn Tracker| {
             let began = Instant::now();
-            let snapshot = take(client.beads_dir(), &to, SNAPSHOT_PATIENCE);
+            let snapshot = take(&tracker.about().beads_dir, &to, SNAPSHOT_PATIENCE);
             Ok((snapshot, began.elapsed()))
         };
         queue.call(Lane::Snapshot, take).unwrap_or_else(|error| {

@@ -210,6 +210,8 @@ impl Decider<'_> {
     pub(super) fn stop_landings(&mut self) {
         if let Some(landing) = &self.state.landing
             && landing.stopping.is_none()
+            // One that is being withdrawn has nothing left to stop.
+            && !matches!(landing.stage, LandingStage::Withdrawing)
         {
             let attempt = self.state.attempt_id(landing.at, landing.attempt);
             self.take(Decision::StopLanding { attempt });

@@ -2,10 +2,10 @@
 //!
 //! Every step may have been done by a coordinator that died before it could say so; each looks, or does the same again.
 
-use mesh_agent::evidence::{BlockRecord, EvidenceRecord};
+use mesh_agent::evidence::EvidenceRecord;
 use mesh_core::decision::{Action, Outcome};
 use mesh_core::event::{Delivery, Event};
-use mesh_core::evidence::{Ending, ProofEnd};
+use mesh_core::evidence::{BlockReading, ChangedClaim, Ending};
 use mesh_core::id::AttemptId;
 use mesh_core::landing::Candidate;
 use mesh_core::process::Role;
@@ -155,21 +155,17 @@ fn report<'a>(
     resumed: bool,
 ) -> AttemptReport<'a> {
     let (pr, no_change_reason) = match &evidence.block {
-        Some(BlockRecord::Read { pr, no_diff, .. }) => (pr.clone(), no_diff.clone()),
-        Some(BlockRecord::Missing { .. }) | None => (None, None),
+        Some(BlockReading::Read(block)) => match &block.changed {
+            ChangedClaim::NoDiff(reason) => (block.pr.clone(), Some(reason.clone())),
+            ChangedClaim::Paths(_) => (block.pr.clone(), None),
+        },
+        Some(BlockReading::Missing(_)) | None => (None, None),
     };
     let changes = evidence.changes.as_ref();
-    let proof = evidence.proof.as_ref().and_then(|proof| {
-        let ending = Ending::from(proof.ending.as_ref()?);
-        Some((
-            proof.command.clone().unwrap_or_default(),
-            ProofEnd {
-                ending,
-                tail: proof.tail.clone(),
-                passed_in_workspace: false,
-            },
-        ))
-    });
+    let proof = evidence
+        .proof
+        .as_ref()
+        .and_then(|proof| Some((proof.choice.command()?.to_owned(), proof.end.clone()?)));
     let stdout = context
         .run_dir
         .attempt(attempt)
@@ -189,7 +185,7 @@ fn report<'a>(
             .unwrap_or_default(),
         outcome,
         delivery,
-        commit: changes.map(|changes| Commit(changes.commit.clone())),
+        commit: changes.map(|changes| changes.commit.clone()),
         pr,
         proof,
         changed: changes
@@ -208,7 +204,10 @@ fn report<'a>(
             })
             .unwrap_or_default(),
         response: response.filter(|text| !text.trim().is_empty()),
-        exit_code: evidence.ending.exit_code(),
+        exit_code: match evidence.ending {
+            Ending::Exited(code) => Some(code),
+            _ => None,
+        },
         resumed,
         prompt: (!lock(&context.prompted).contains(attempt))
             .then(|| fs_err::read_to_string(context.run_dir.attempt(attempt).prompt()).ok())

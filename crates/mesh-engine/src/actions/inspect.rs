@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mesh_agent::evidence::{EvidenceRecord, FailureRecord, ProofRecord, Times, VERSION};
+use mesh_agent::evidence::{EvidenceRecord, ProofRecord, Times, VERSION};
 use mesh_agent::proof::{self, ProofSources};
 use mesh_core::decision::HeldLocks;
 use mesh_core::event::Event;
@@ -132,10 +132,13 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
         waived: details.is_some_and(|details| details.allow_no_validation),
     });
     let mut evidence = blank(context, attempt);
-    evidence.block = Some((&block).into());
-    evidence.changes = Some((&changes).into());
-    evidence.scope = Some((&scope).into());
-    evidence.proof = Some(ProofRecord::new(&proof, None));
+    evidence.block = Some(block.clone());
+    evidence.changes = Some(changes.clone());
+    evidence.scope = Some(scope);
+    evidence.proof = Some(ProofRecord {
+        choice: proof.clone(),
+        end: None,
+    });
     write(&evidence, &folder);
     Ok(Evidence {
         block,
@@ -190,7 +193,7 @@ fn blank(context: &RunContext, attempt: &AttemptId) -> EvidenceRecord {
             ended_unix_ms: report.as_ref().map(|report| report.ended_unix_ms),
             ..Times::default()
         },
-        ending: (&report.map_or(Ending::NoReport, |report| report.ending)).into(),
+        ending: report.map_or(Ending::NoReport, |report| report.ending),
         block: None,
         changes: None,
         scope: None,
@@ -215,7 +218,7 @@ pub(crate) fn evidence_of(
 pub(crate) fn note_failure(context: &RunContext, attempt: &AttemptId, failure: &Failure) {
     let folder = context.run_dir.attempt(attempt).path().to_path_buf();
     let mut evidence = evidence_of(context, attempt, &folder);
-    evidence.failure = Some(FailureRecord::from(failure));
+    evidence.failure = Some(failure.clone());
     write(&evidence, &folder);
 }
 

@@ -61,7 +61,7 @@ fn save_and_remove(
     let text = |error: mesh_vcs::VcsError| error.to_string();
     let failure = EvidenceRecord::read(dir.path()).ok().flatten();
     let failure = failure.and_then(|evidence| evidence.failure);
-    if failure.is_some_and(|failure| failure.class == FailureClass::NotRecorded.as_str()) {
+    if failure.is_some_and(|failure| failure.class == FailureClass::NotRecorded) {
         return Err("it holds what its commit does not".to_owned());
     }
     let snapshot = context.vcs.snapshot(workspace, &[]).map_err(text)?;

@@ -321,17 +321,11 @@ fn note(context: &RunContext, proof: &Proof, tree: Tree, end: &ProofEnd) {
         evidence.times.proof_started_unix_ms = report.started_unix_ms;
         evidence.times.proof_ended_unix_ms = Some(report.ended_unix_ms);
     }
-    let self_checked = evidence
-        .proof
-        .as_ref()
-        .is_some_and(|record| record.self_checked);
-    let command = proof.command.clone();
-    let choice = if self_checked {
-        ProofChoice::SelfChecked(command)
-    } else {
-        ProofChoice::Named(command)
-    };
-    evidence.proof = Some(ProofRecord::new(&choice, Some(end)));
+    let record = evidence.proof.get_or_insert_with(|| ProofRecord {
+        choice: ProofChoice::Named(proof.command.clone()),
+        end: None,
+    });
+    record.end = Some(end.clone());
     inspect::write(&evidence, &folder);
 }
 

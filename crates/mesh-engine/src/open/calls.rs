@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use mesh_bd::CallRecord;
 use mesh_journal::call_log::{Call, CallLog, CallOutcome};
 use mesh_journal::layout::RunDir;
-use mesh_proc::run::{Output, RunError};
+use mesh_proc::run::{Command, Direct, Observed, Output, RunError, Runner};
 
 use crate::clock::unix_ms;
 use crate::error::EngineError;
@@ -13,11 +12,18 @@ use crate::error::EngineError;
 /// Most bytes of the call log; a run of a night makes some ten thousand calls.
 const CALL_LOG_BYTES: u64 = 64 << 20;
 
-pub(super) fn log_call(
-    log: &CallLog,
-    command: &mesh_proc::run::Command,
-    result: &Result<Output, RunError>,
-) {
+/// Runs commands and writes each into `log`.
+pub(super) fn logged(log: &Arc<CallLog>) -> Arc<dyn Runner> {
+    let log = Arc::clone(log);
+    Arc::new(Observed {
+        runner: Direct,
+        observe: move |command: &Command, result: &Result<Output, RunError>| {
+            log_call(&log, command, result);
+        },
+    })
+}
+
+fn log_call(log: &CallLog, command: &Command, result: &Result<Output, RunError>) {
     let (elapsed, outcome) = match result {
         Ok(output) if output.status.is_success() => (output.elapsed, CallOutcome::Ok),
         Ok(output) => (
@@ -49,29 +55,8 @@ pub(super) fn log_call(
         elapsed_ms,
         outcome,
     };
-    write_call(log, &call);
-}
-
-pub(super) fn log_tracker_call(log: &CallLog, record: &CallRecord) {
-    let outcome = match &record.outcome {
-        mesh_bd::CallOutcome::Exited { code: 0, .. } => CallOutcome::Ok,
-        other => CallOutcome::Failed {
-            problem: format!("{other:?}"),
-        },
-    };
-    let call = Call {
-        argv: record.argv.clone(),
-        cwd: None,
-        started_unix_ms: record.started_unix_ms,
-        elapsed_ms: record.elapsed_ms,
-        outcome,
-    };
-    write_call(log, &call);
-}
-
-fn write_call(log: &CallLog, call: &Call) {
     // The log is for people; a run does not stop for it.
-    if let Err(error) = log.record(call) {
+    if let Err(error) = log.record(&call) {
         tracing::debug!(%error, "a call is not in the call log");
     }
 }

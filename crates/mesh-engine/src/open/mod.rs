@@ -10,7 +10,6 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use mesh_bd::Client;
 use mesh_core::event::{Event, Request};
 use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
@@ -24,12 +23,11 @@ use mesh_journal::{Damage, Header, Journal, Mend, RunId, Timestamp, replay};
 use mesh_plan::epic::Target;
 use mesh_plan::source_snapshot::SourceSnapshot;
 use mesh_proc::env::{Env, MESH_RUN};
-use mesh_proc::run::{Direct, Observed, Output, RunError};
 use mesh_proc::shim::Launcher;
 use mesh_proc::signal::Listener;
 use mesh_vcs::{Backend, Kind, Tools};
 
-use calls::{log_call, open_call_log};
+use calls::{logged, open_call_log};
 pub use exclusive::{Locks, locked_things, refuse_beside_unfinished, unfinished};
 pub use lost::check_attempts;
 use source::{Tracker, difference, open_source, read_source};
@@ -75,7 +73,7 @@ pub struct NewRun {
     /// The listing it was made of.
     pub loaded: SourceSnapshot,
     /// The tracker, for the source `bd`.
-    pub tracker: Option<(Client, Target)>,
+    pub tracker: Option<(Box<dyn mesh_bd::Tracker>, Target)>,
 }
 
 /// A run that is taken up.
@@ -423,14 +421,7 @@ fn open_vcs(
     let mut vcs = mesh_vcs::Setup::new(tools, ours.clone().set(MESH_RUN, run.as_str()));
     vcs.workspaces_root.clone_from(&setup.workspaces_root);
     if let Some(log) = log {
-        let observe = move |command: &mesh_proc::run::Command,
-                            result: &Result<Output, RunError>| {
-            log_call(&log, command, result)
-        };
-        vcs.runner = Arc::new(Observed {
-            runner: Direct,
-            observe,
-        });
+        vcs.runner = logged(&log);
     }
     Ok(Backend::detect(&setup.repository, &vcs)?)
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use mesh_bd::Queue;
 use mesh_bd::view::{self, Views};
-use mesh_bd::{CallRecord, Client, Queue};
 use mesh_core::event::PlanChange;
 use mesh_core::id::TaskId;
 use mesh_core::state::{Phase, State};
@@ -19,7 +19,7 @@ use mesh_plan::st::ItemStatus;
 use mesh_proc::env::Env;
 use mesh_vcs::Backend;
 
-use super::calls::log_tracker_call;
+use super::calls::logged;
 use crate::error::EngineError;
 use crate::prior_results;
 use crate::setup::{RunSetup, SourceSetup, TrackerView};
@@ -27,7 +27,7 @@ use crate::source::Source;
 use crate::source::bd::{BdSource, SourceContext, is_held_by_mesh};
 use crate::source::st::{self, StSource};
 
-pub(super) type Tracker = Option<(Client, Target)>;
+pub(super) type Tracker = Option<(Box<dyn mesh_bd::Tracker>, Target)>;
 
 pub(super) fn open_source(
     context: SourceContext,
@@ -41,21 +41,19 @@ pub(super) fn open_source(
             let source = StSource::new(path, ids, loaded, context.run, context.details);
             Ok((Arc::new(source), None))
         }
-        (SourceSetup::Bd { .. }, Some((client, target))) => {
+        (SourceSetup::Bd { .. }, Some((mut tracker, target))) => {
+            let about = tracker.about().clone();
             let facts = serde_json::json!({
-                "dialect": client.dialect().to_string(),
-                "version": client.version().to_string(),
+                "dialect": about.dialect.to_string(),
+                "version": about.version,
             });
-            let log = Arc::clone(log);
-            let tracker = client.beads_dir().to_owned();
-            let queue = Arc::new(Queue::start(
-                client,
-                Arc::new(move |record: &CallRecord| log_tracker_call(&log, record)),
-            )?);
+            tracker.run_by(logged(log));
+            let queue = Arc::new(Queue::start(tracker)?);
             let views = match context.setup.view {
                 TrackerView::Live => None,
                 TrackerView::Copy { limit_bytes } => {
-                    let options = view::Options::new(tracker, context.run_dir.view(), limit_bytes);
+                    let options =
+                        view::Options::new(about.beads_dir, context.run_dir.view(), limit_bytes);
                     let take = view::on_turns_of(Arc::clone(&queue));
                     Some(Views::start(options, take).map_err(EngineError::folder)?)
                 }
@@ -102,7 +100,7 @@ pub(super) fn read_source(
             open.beads_dir = Some(beads_dir.clone());
             open.run = Some(run.to_string());
             open.allow_untested = *allow_untested;
-            let client = Client::open(&open)?;
+            let tracker = mesh_bd::open(&open)?;
             let epic = TaskId::new(epic.clone()).map_err(|problem| EngineError::Source {
                 problem: problem.to_string(),
             })?;
@@ -110,9 +108,9 @@ pub(super) fn read_source(
                 ids if ids.is_empty() => Target::Epic(epic),
                 ids => Target::Members { epic, ids },
             };
-            let listing = client.listing()?;
+            let listing = tracker.listing()?;
             let loaded = mesh_plan::epic::load(&target, &listing.issues, &is_held_by_mesh);
-            (loaded, Some((client, target)))
+            (loaded, Some((tracker, target)))
         }
     };
     let known = results::read(&mesh_dir.results())?;

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use mesh_bd::view::{MESH_VIEW, Views};
-use mesh_bd::{BdError, Client, Lane, Queue, RefusalReason, Renewal};
+use mesh_bd::{BdError, Lane, Queue, RefusalReason, Renewal, Tracker};
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, Event, PlanChange};
 use mesh_core::filename::safe_file_name;
@@ -31,7 +31,7 @@ mod audit;
 /// The coordinator's own actor.
 pub const ACTOR: &str = "mesh";
 /// Metadata that says which run holds a bead.
-pub const METADATA_RUN: &str = "mesh.run";
+const METADATA_RUN: &str = "mesh.run";
 
 /// What the tracker's adapter knows of the run that works on it.
 #[derive(Clone)]
@@ -87,6 +87,15 @@ fn view_of(attempt: &AttemptId) -> String {
 #[must_use]
 pub fn actor_of(slot: SlotId) -> String {
     format!("agent:{slot}")
+}
+
+/// What is noted with the claim for an attempt.
+#[must_use]
+pub fn claim_metadata(run: &str, attempt: &AttemptId) -> Vec<(String, String)> {
+    vec![
+        (METADATA_RUN.to_owned(), run.to_owned()),
+        ("mesh.attempt".to_owned(), attempt.to_string()),
+    ]
 }
 
 /// Whether an issue is held by a mesh: one of its actors has it, under a run.
@@ -201,17 +210,17 @@ impl BdSource {
         let (id, by) = (report.attempt.task.clone(), actor.to_owned());
         let marker = marker_of_attempt(&self.context.run, report.attempt);
         let may_be_there = report.resumed;
-        let write = move |client: &Client, may_be_there: bool| {
+        let write = move |tracker: &dyn Tracker, may_be_there: bool| {
             // Only after a doubtful end, one's own or a predecessor's, has to be looked whether it is there.
             if may_be_there {
-                client.comment_once(&id, &by, &text, &marker)
+                tracker.comment_once(&id, &by, &text, &marker)
             } else {
-                client.comment(&id, &by, &text)
+                tracker.comment(&id, &by, &text)
             }
         };
         self.queue
-            .call(Lane::Rest, move |client| {
-                twice(|resumed| write(client, resumed || may_be_there))
+            .call(Lane::Rest, move |tracker| {
+                twice(|resumed| write(tracker, resumed || may_be_there))
             })
             .map(|_| ())
     }
@@ -235,8 +244,8 @@ impl BdSource {
         let marker = marker_of_run(&self.context.run, "end");
         let id = self.target.id().clone();
         self.queue
-            .call(Lane::Rest, move |client| {
-                client.comment_once(&id, ACTOR, &text, &marker)
+            .call(Lane::Rest, move |tracker| {
+                tracker.comment_once(&id, ACTOR, &text, &marker)
             })
             .map(|_| ())
     }
@@ -244,8 +253,9 @@ impl BdSource {
     fn close_epic(&self) -> Result<(), BdError> {
         let id = self.target.id().clone();
         let reason = format!("all children are done (mesh {})", self.context.run);
-        self.queue
-            .call(Lane::Rest, move |client| client.close(&id, ACTOR, &reason))
+        self.queue.call(Lane::Rest, move |tracker| {
+            tracker.close(&id, ACTOR, &reason)
+        })
     }
 
     fn holder(&self, task: &TaskId) -> Option<String> {
@@ -285,7 +295,7 @@ impl BdSource {
         };
         self.queue.submit(
             Lane::Renewal,
-            move |client: &Client| client.renew(&id, &actor),
+            move |tracker: &dyn Tracker| tracker.renew(&id, &actor),
             answer,
         );
     }
@@ -304,19 +314,16 @@ impl Source for BdSource {
             .entry(task.clone())
             .or_insert_with(|| actor_of(order.slot))
             .clone();
-        let metadata = vec![
-            (METADATA_RUN.to_owned(), self.context.run.clone()),
-            ("mesh.attempt".to_owned(), order.attempt.to_string()),
-        ];
+        let metadata = claim_metadata(&self.context.run, &order.attempt);
         let this = Weak::clone(&self.this);
         let id = task.clone();
         self.queue.submit(
             Lane::Claim,
-            move |client: &Client| client.claim(&id, &actor, &metadata),
+            move |tracker: &dyn Tracker| tracker.claim(&id, &actor, &metadata),
             move |claimed| {
                 let refusal = match claimed {
                     Ok(claimed) => {
-                        if claimed.lease_expires_unix_ms.is_some()
+                        if claimed.is_leased
                             && let Some(source) = this.upgrade()
                         {
                             source.keep_lease(&task);
@@ -373,10 +380,10 @@ impl Source for BdSource {
         if self.may_close(report) {
             let reason = close_reason(&self.context.run, report);
             let (id, by) = (task.clone(), actor.clone());
-            let close = move |client: &Client| client.close(&id, &by, &reason);
+            let close = move |tracker: &dyn Tracker| tracker.close(&id, &by, &reason);
             let closed = self
                 .queue
-                .call(Lane::Rest, move |client| twice(|_| close(client)));
+                .call(Lane::Rest, move |tracker| twice(|_| close(tracker)));
             if closed.is_ok() {
                 lock(&self.closed).insert(task.clone());
             }
@@ -445,7 +452,7 @@ impl Source for BdSource {
                 continue;
             }
             let id = task.clone();
-            let release = move |client: &Client| twice(|_| client.release(&id, &actor));
+            let release = move |tracker: &dyn Tracker| twice(|_| tracker.release(&id, &actor));
             match self.queue.call(Lane::Rest, release) {
                 Ok(()) => {}
                 // There is nothing of ours to give back; whoever lost it to them has said so.

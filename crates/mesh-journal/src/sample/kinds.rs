@@ -208,6 +208,9 @@ fn candidate() -> Candidate {
 
 /// A plan with every standing, under a policy with every field set.
 fn begun() -> Event {
+    let gpu = || LockGroup::new("gpu").unwrap();
+    let mut locked = task("a b/../c", &[], &["core", "ui-2"]);
+    locked.locks.insert_units(gpu(), 2);
     let (plan, _) = Plan::build_tolerant(vec![
         Task {
             title: "Tîtle \"quoted\"\\ \u{1f980}".to_owned(),
@@ -215,7 +218,7 @@ fn begun() -> Event {
             tie: 7,
             priority: -1,
             outside: vec![id("bd-elsewhere")],
-            ..task("a b/../c", &[], &["core", "ui-2"])
+            ..locked
         },
         Task {
             eligibility: Eligibility::Satisfied {
@@ -246,6 +249,7 @@ fn begun() -> Event {
     ]);
     let policy = Policy {
         picks: vec![id("ring-1")],
+        capacity: std::collections::BTreeMap::from([(gpu(), 3)]),
         rank: mesh_core::policy::Rank::Makespan,
         unlabelled: mesh_core::policy::Unlabelled::Alone,
         start_limit: Some(Span::seconds(30)),
@@ -254,6 +258,7 @@ fn begun() -> Event {
         recording_limit: Span::minutes(2),
         proof_limit: Span::minutes(3),
         quick_limit: Span::seconds(4),
+        slot_wait_percent: 7,
         trust_outside: true,
         land: Some("main".to_owned()),
         refresh: true,
@@ -315,6 +320,10 @@ pub(crate) fn every_decision() -> Vec<Decision> {
             slot: SlotId(2),
         },
         Decision::Reserve { task: id("t") },
+        Decision::KeepSlot {
+            task: id("t"),
+            until: Millis(7),
+        },
         Decision::Probe { attempt: one() },
         Decision::SoftLimitExceeded { attempt: one() },
         Decision::Kill { attempt: one() },
@@ -451,5 +460,6 @@ pub(crate) fn decision_kind(decision: &Decision) -> usize {
         Decision::EndLanding { .. } => 28,
         Decision::GiveBack { .. } => 29,
         Decision::QueueLandings { .. } => 30,
+        Decision::KeepSlot { .. } => 31,
     }
 }

@@ -1,47 +1,47 @@
 //! The stored form of a journal, and the way to it and back.
 //!
-//! One line of JSON each: a header, then records. Every kind of thing that the core knows has a mirror type here; a change to a
-//! core type must be answered here, and a name that once was written is never given another meaning. Within one format unknown
-//! fields are passed over, so an older mesh reads what a newer one added. A new format number is for what an older one would
-//! misread.
+//! One line of JSON each: a header, then records. Records, events and decisions are declared here once more, field by field; what
+//! they hold are leaf types of the core, which derive their stored form. A name that once was written is never given another
+//! meaning. Within one format unknown fields are passed over, so an older mesh reads what a newer one added. A new format number is
+//! for what an older one would misread.
 
 mod decision;
 mod event;
-mod findings;
-mod landing;
-mod names;
-mod plan;
 
 #[cfg(test)]
-mod round_trip_tests;
+mod round_trip_test;
+
+use std::fmt::Write;
 
 use mesh_core::decision::Decision;
 use mesh_core::event::Event;
 use mesh_core::time::Millis;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_path_to_error::Segment;
 use thiserror::Error;
 
 use crate::run_id::RunId;
 use crate::timestamp::Timestamp;
 
-pub(crate) use event::RequestWire;
-pub(crate) use names::{NeedWire, task_id};
-
 /// The format that is written. Files of a lower or equal number are read.
 pub const FORMAT: u32 = 2;
 
 /// What the first line of a journal says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     /// The run.
     pub run: RunId,
+    /// The version of mesh that started it.
+    #[serde(rename = "mesh")]
+    pub mesh_version: String,
     /// When it started, in Unix milliseconds: the zero of all times in its records.
     pub started_unix_ms: u64,
-    /// The version of mesh that started it.
-    pub mesh_version: String,
     /// All that a resume must know and the core does not: source, tracker, version control, agent, limits. An object; whoever
     /// writes it reads it. `mesh status` looks into its `source` (`kind`, `id`, `title`) and `tracker` (`dialect`, `version`).
-    pub setup: serde_json::Value,
+    #[serde(default)]
+    pub setup: Value,
 }
 
 /// A fact and what was decided on it.
@@ -81,63 +81,53 @@ pub enum WireError {
     Format(u32),
 }
 
-impl WireError {
-    pub(crate) fn value(field: &str, problem: impl ToString) -> WireError {
-        WireError::Value {
-            field: field.to_owned(),
-            problem: problem.to_string(),
-        }
-    }
+/// Declares the stored form of an enum of the core. It is written with its kind in `is`, beside its fields, and read with its
+/// fields below its kind, which [`set_apart`] brings about: of the first form serde cannot say where in it an error is.
+macro_rules! tagged {
+    ($core:literal { $($variants:tt)* }) => {
+        #[derive(Serialize)]
+        #[serde(remote = $core, tag = "is", rename_all = "snake_case")]
+        pub(super) enum Written { $($variants)* }
 
-    /// The same error, seen from the thing that has `outer`.
-    pub(crate) fn within(self, outer: &str) -> WireError {
-        match self {
-            WireError::Value { field, problem } => WireError::Value {
-                field: format!("{outer}.{field}"),
-                problem,
-            },
-            other => other,
-        }
-    }
+        #[derive(Deserialize)]
+        #[serde(remote = $core, rename_all = "snake_case")]
+        pub(super) enum Read { $($variants)* }
+    };
 }
+use tagged;
 
-#[derive(Serialize, Deserialize)]
-struct HeaderWire {
-    v: u32,
-    run: String,
-    mesh: String,
-    started_unix_ms: u64,
-    #[serde(default)]
-    setup: serde_json::Value,
-}
-
-#[derive(Serialize, Deserialize)]
-struct RecordWire {
-    v: u32,
+#[derive(Serialize)]
+struct RecordWritten<'a> {
     n: u64,
-    at: u64,
+    at: Millis,
     wall: Timestamp,
-    event: event::EventWire,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    decisions: Vec<decision::DecisionWire>,
+    #[serde(with = "event::Written")]
+    event: &'a Event,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    decisions: Vec<DecisionWritten<'a>>,
 }
 
-/// The format number alone, to be read before anything else is believed.
+#[derive(Serialize)]
+struct DecisionWritten<'a>(#[serde(with = "decision::Written")] &'a Decision);
+
 #[derive(Deserialize)]
-struct VersionOnly {
-    v: u32,
+struct RecordRead {
+    n: u64,
+    at: Millis,
+    wall: Timestamp,
+    #[serde(with = "event::Read")]
+    event: Event,
+    #[serde(default)]
+    decisions: Vec<DecisionRead>,
 }
+
+#[derive(Deserialize)]
+struct DecisionRead(#[serde(with = "decision::Read")] Decision);
 
 /// The first line of a journal, without its end of line.
 #[must_use]
 pub fn encode_header(header: &Header) -> String {
-    to_line(&HeaderWire {
-        v: FORMAT,
-        run: header.run.to_string(),
-        mesh: header.mesh_version.clone(),
-        started_unix_ms: header.started_unix_ms,
-        setup: header.setup.clone(),
-    })
+    to_line(header)
 }
 
 /// The inverse of [`encode_header`].
@@ -145,13 +135,7 @@ pub fn encode_header(header: &Header) -> String {
 /// # Errors
 /// When the line is no header of a format that is known here.
 pub fn decode_header(line: &[u8]) -> Result<Header, WireError> {
-    let wire: HeaderWire = from_line(line)?;
-    Ok(Header {
-        run: RunId::parse(&wire.run).map_err(|error| WireError::value("run", error))?,
-        started_unix_ms: wire.started_unix_ms,
-        mesh_version: wire.mesh,
-        setup: wire.setup,
-    })
+    from_line(line)
 }
 
 /// One record as a line, without its end of line.
@@ -163,13 +147,12 @@ pub fn encode_record(
     event: &Event,
     decisions: &[Decision],
 ) -> String {
-    to_line(&RecordWire {
-        v: FORMAT,
+    to_line(&RecordWritten {
         n: number,
-        at: at.0,
+        at,
         wall,
-        event: event.into(),
-        decisions: decisions.iter().map(Into::into).collect(),
+        event,
+        decisions: decisions.iter().map(DecisionWritten).collect(),
     })
 }
 
@@ -178,41 +161,96 @@ pub fn encode_record(
 /// # Errors
 /// When the line is no record of a format that is known here, with the field named.
 pub fn decode_record(line: &[u8]) -> Result<Record, WireError> {
-    let wire: RecordWire = from_line(line)?;
-    let mut decisions = Vec::with_capacity(wire.decisions.len());
-    for (at, decision) in wire.decisions.into_iter().enumerate() {
-        decisions.push(
-            Decision::try_from(decision)
-                .map_err(|error| error.within(&format!("decisions[{at}]")))?,
-        );
+    let mut value = json(line)?;
+    if let Some(event) = value.get_mut("event") {
+        set_apart(event, || "event".to_owned())?;
     }
+    if let Some(Value::Array(decisions)) = value.get_mut("decisions") {
+        for (at, decision) in decisions.iter_mut().enumerate() {
+            set_apart(decision, || format!("decisions[{at}]"))?;
+        }
+    }
+    let record: RecordRead = from_json(value)?;
     Ok(Record {
-        number: wire.n,
-        at: Millis(wire.at),
-        wall: wire.wall,
-        event: Event::try_from(wire.event).map_err(|error| error.within("event"))?,
-        decisions,
+        number: record.n,
+        at: record.at,
+        wall: record.wall,
+        event: record.event,
+        decisions: record.decisions.into_iter().map(|read| read.0).collect(),
     })
 }
 
-/// One line of JSON. Our own types have only string keys and no failing serializer, so this cannot fail.
-pub(crate) fn to_line<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("types of this crate always have a JSON form")
+/// `{"is": "claimed", "attempt": …}` as `{"claimed": {"attempt": …}}`.
+fn set_apart(value: &mut Value, field: impl FnOnce() -> String) -> Result<(), WireError> {
+    let fields = value.as_object_mut();
+    let kind = fields.and_then(|fields| fields.remove("is"));
+    let Some(Value::String(kind)) = kind else {
+        return Err(WireError::Value {
+            field: field(),
+            problem: "it does not say in `is` what it is".to_owned(),
+        });
+    };
+    *value = Value::from_iter([(kind, value.take())]);
+    Ok(())
 }
 
-/// Reads a line that says its format in `v`.
-pub(crate) fn from_line<'de, T: Deserialize<'de>>(line: &'de [u8]) -> Result<T, WireError> {
-    let read = |error: serde_json::Error| match error.classify() {
-        serde_json::error::Category::Data => WireError::Shape(error.to_string()),
-        _ => WireError::NotJson(error.to_string()),
-    };
-    // All of the line must be JSON before a part of it is believed, or a torn one could pass for a strange one.
-    serde_json::from_slice::<serde::de::IgnoredAny>(line).map_err(read)?;
-    let VersionOnly { v } = serde_json::from_slice(line).map_err(read)?;
+/// What every line says beside its content.
+#[derive(Serialize)]
+struct Line<'a, T> {
+    v: u32,
+    #[serde(flatten)]
+    content: &'a T,
+}
+
+/// The format number alone, to be read before anything else is believed.
+#[derive(Deserialize)]
+struct VersionOnly {
+    v: u32,
+}
+
+/// One line of JSON that says its format in `v`. Our own types have only string keys and no failing serializer, so this cannot fail.
+pub(crate) fn to_line<T: Serialize>(content: &T) -> String {
+    let line = Line { v: FORMAT, content };
+    serde_json::to_string(&line).expect("types of this crate always have a JSON form")
+}
+
+/// The inverse of [`to_line`].
+pub(crate) fn from_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, WireError> {
+    from_json(json(line)?)
+}
+
+/// All of the line must be JSON before a part of it is believed, or a torn one could pass for a strange one.
+fn json(line: &[u8]) -> Result<Value, WireError> {
+    let value = serde_json::from_slice(line);
+    let value: Value = value.map_err(|error| WireError::NotJson(error.to_string()))?;
+    let VersionOnly { v } =
+        VersionOnly::deserialize(&value).map_err(|error| WireError::Shape(error.to_string()))?;
     if v > FORMAT {
         return Err(WireError::Format(v));
     }
-    serde_json::from_slice(line).map_err(read)
+    Ok(value)
+}
+
+fn from_json<T: DeserializeOwned>(value: Value) -> Result<T, WireError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let mut field = String::new();
+        for segment in error.path() {
+            // Writing to a string cannot fail.
+            let _ = match segment {
+                Segment::Seq { index } => write!(field, "[{index}]"),
+                Segment::Map { key } if field.is_empty() => write!(field, "{key}"),
+                Segment::Map { key } => write!(field, ".{key}"),
+                // What [`set_apart`] put there is not in the line.
+                Segment::Enum { .. } | Segment::Unknown => Ok(()),
+            };
+        }
+        let problem = error.into_inner().to_string();
+        if field.is_empty() {
+            WireError::Shape(problem)
+        } else {
+            WireError::Value { field, problem }
+        }
+    })
 }
 
 /// For `skip_serializing_if`.

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_core::decision::{Action, Decision};
+use mesh_core::graph::Ix;
 use mesh_core::id::{AttemptId, LockGroup, SlotId, TaskId};
-use mesh_core::policy::Unlabelled;
+use mesh_core::policy::{Rank, Unlabelled};
+use mesh_core::state::State;
 use mesh_core::task::{Commit, Eligibility, Locks, Task};
 
 use super::{Account, Judge, Step, locks_of};
@@ -178,6 +180,39 @@ impl Judge {
         Ok(())
     }
 
+    /// The slot that `waiting` may take waits for `better`: that goes before it, and what it waits for is under way.
+    pub(super) fn slot_may_stay_free(
+        &self,
+        step: &Step<'_>,
+        waiting: Ix,
+        better: &TaskId,
+    ) -> Result<(), String> {
+        let state = step.state;
+        let order = state.ranking().order();
+        let (Some(at), Some(task)) = (state.plan().find(better), step.world.seen.get(better))
+        else {
+            return Err(format!("a slot waits for {better}, which is no task"));
+        };
+        let is_active = |need: &&TaskId| matches!(self.account(need), Account::Active(..));
+        let open = || {
+            let needs = task.needs.iter();
+            needs.filter(|need| !self.is_done(step.world, need, 0))
+        };
+        let under_way = open().all(|need| is_active(&need));
+        let will_be_free = open().next().is_some() || state.lock_block(at).is_some();
+        let goes_before = order.place(at) < order.place(waiting);
+        let waits = self.account(better) == Account::Waiting;
+        if self.policy.rank != Rank::Makespan
+            || !(goes_before && waits && under_way && will_be_free)
+        {
+            return Err(format!(
+                "work-conserving: a slot waits for {better}, which is {}",
+                state.why(mesh_core::time::Millis(step.world.now), at)
+            ));
+        }
+        Ok(())
+    }
+
     /// Better ready tasks that wanted one of the locks just taken were passed over: not for ever.
     fn count_passes(
         &mut self,
@@ -223,4 +258,13 @@ impl Judge {
         }
         Ok(())
     }
+}
+
+/// The longest that a slot may stay free, in milliseconds: a part of the mean estimate of what is to be done.
+pub(super) fn longest_slot_wait(state: &State) -> u64 {
+    let plan = state.plan();
+    let minutes = || plan.all().map(|at| plan.open_minutes(at));
+    let count = minutes().filter(|&minutes| minutes > 0).count() as u64;
+    let mean = minutes().sum::<u64>() / count.max(1);
+    mean * 60_000 * u64::from(state.policy().slot_wait_percent) / 100
 }

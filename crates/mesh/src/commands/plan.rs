@@ -5,7 +5,7 @@ use std::path::Path;
 use mesh_agent::profile::Profile;
 use mesh_core::forecast::{bounds, waves};
 use mesh_core::graph::Ix;
-use mesh_core::id::SlotId;
+use mesh_core::id::{AttemptId, SlotId};
 use mesh_core::plan::EstimateSource;
 use mesh_core::policy::Unlabelled;
 use mesh_core::rank::Ranking;
@@ -13,7 +13,6 @@ use mesh_core::state::State;
 use mesh_core::task::{Eligibility, Task};
 use mesh_core::text::{counted, one_line};
 use mesh_core::time::Millis;
-use mesh_engine::SourceSetup;
 use mesh_journal::{RunId, Timestamp};
 use mesh_plan::diagnostic::Diagnostic;
 use mesh_vcs::{CommitId, NewWorkspace, name};
@@ -269,15 +268,15 @@ fn commands(
         let slot = SlotId(
             u16::try_from(at % usize::from(scope.policy.concurrency.max(1)) + 1).unwrap_or(1),
         );
-        if let (SourceSetup::Bd { .. }, Some(bd)) = (&scope.source, &scope.tools.bd) {
-            let metadata = [(mesh_engine::METADATA_RUN.to_owned(), scope.run.to_string())];
-            let mut argv = vec![bd.display().to_string()];
-            argv.extend(mesh_bd::commands::claim(
-                &task.id,
-                &mesh_engine::actor_of(slot),
-                &metadata,
-            ));
-            lines.push(shown(&argv));
+        if let Some((tracker, _)) = &scope.tracker {
+            let attempt = AttemptId {
+                task: task.id.clone(),
+                number: 1,
+            };
+            let metadata = mesh_engine::claim_metadata(scope.run.as_str(), &attempt);
+            let actor = mesh_engine::actor_of(slot);
+            let steps = tracker.claim_steps(&task.id, &actor, &metadata);
+            lines.extend(steps.iter().map(|step| shown(step.command_line())));
         }
         let parents = scope
             .base

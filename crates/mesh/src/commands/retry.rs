@@ -5,7 +5,6 @@
 
 use std::path::Path;
 
-use mesh_bd::Client;
 use mesh_core::decision::Decision;
 use mesh_core::event::Request;
 use mesh_core::graph::Ix;
@@ -115,7 +114,8 @@ fn check_claimable(read: &RunState, mut tasks: Vec<TaskId>) -> Result<(), Comman
     let mut setup = mesh_bd::Setup::new(program, &read.setup.repository, ours);
     setup.beads_dir = Some(beads_dir.clone());
     setup.allow_untested = *allow_untested;
-    let listing = Client::open(&setup)?.listing()?;
+    let tracker = mesh_bd::open(&setup)?;
+    let listing = tracker.listing()?;
     let problem = |task: &TaskId| Some((task.clone(), unclaimable(listing.get(task))?));
     let problems: Vec<(TaskId, String)> = tasks.iter().filter_map(problem).collect();
     if problems.is_empty() {
@@ -125,14 +125,14 @@ fn check_claimable(read: &RunState, mut tasks: Vec<TaskId>) -> Result<(), Comman
         .iter()
         .map(|(task, problem)| format!("{task} {problem}"))
         .collect();
-    let names: Vec<&str> = problems.iter().map(|(task, _)| task.as_str()).collect();
+    let tasks: Vec<&TaskId> = problems.iter().map(|(task, _)| task).collect();
     Err(CommandError::usage(format!(
         "only an open bead that nobody has can be done again, and {}",
         said.join(", ")
     ))
     .hint(format!(
-        "first `bd update {} --status open --assignee \"\"`, then retry",
-        names.join(" ")
+        "first `{}`, then retry",
+        tracker.release_by_hand(&tasks)
     )))
 }
 

@@ -2,6 +2,7 @@
 
 use mesh_agent::duration::{parse_bytes, parse_span};
 use mesh_agent::nearest::nearest;
+use mesh_core::policy::Rank;
 use toml::de::{DeTable, DeValue};
 
 /// What a value must be.
@@ -59,11 +60,7 @@ const fn with_variable(path: &'static [&'static str], kind: Kind, variable: &'st
 /// Every key there is.
 pub(super) const KEYS: &[Key] = &[
     with_variable(&["concurrency"], Kind::Count(1, 1000), "MESH_CONCURRENCY"),
-    with_variable(
-        &["rank"],
-        Kind::Choice(&["default", "makespan"]),
-        "MESH_RANK",
-    ),
+    with_variable(&["rank"], Kind::Choice(&Rank::WORDS), "MESH_RANK"),
     with_variable(&["agent"], Kind::Text, "MESH_AGENT"),
     with_variable(&["verify"], Kind::Text, "MESH_VERIFY"),
     key(&["proof_limit"], Kind::Span),

@@ -180,6 +180,7 @@ fn said(decision: &Decision) -> Option<String> {
         }
         Decision::Reset { task, .. } => format!("{task} is run again"),
         Decision::Start { .. }
+        | Decision::KeepSlot { .. }
         | Decision::Probe { .. }
         | Decision::SoftLimitExceeded { .. }
         | Decision::Inspect { .. }

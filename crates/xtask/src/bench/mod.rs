@@ -1,6 +1,7 @@
 //! `cargo xtask bench <what>`: measures, beside what a user would have otherwise. Never part of a test.
 
 mod decisions;
+mod dispatch;
 mod epic;
 mod ideal_makespan;
 mod schedule;
@@ -14,11 +15,15 @@ use crate::args::{Args, UsageError};
 
 /// Help of the command.
 pub const HELP: &str = "\
-  bench epic [--smoke | --seconds N] [--kill coordinator|shim]
-      Works a real epic of 24 tasks on bd 1.3.0 and jj, and compares its makespan with the best of 200 schedules
-      without overhead. --smoke: agents take 2 s. --kill: kills that in the middle, and the run must end all the same.
+  bench epic [--rank RANK] [--smoke | --seconds N] [--kill coordinator|shim]
+      Works three generated epics of 24 tasks of 20 s on bd 1.3.0 and jj, by rank `makespan` unless another is named, and compares
+      each makespan with the best of 200 schedules without overhead. Ends with 1 when one is over its bar. --smoke: one epic, agents
+      take 2 s. --kill: kills that in the middle of one epic, and the run must end all the same.
   bench decisions [--smoke]
       One decision with 10,000 tasks, 100 lock groups and 100 agents. Ends with 1 when it is over its bar.
+  bench dispatch [--seconds 0,1,5] [--vcs git,jj] [--smoke]
+      24 tasks of a plan file, 6 at once, agents of so many seconds: how long each phase of a task takes and what version control
+      is called for. Ends with 1 when a bar is missed; --smoke: agents of 0 s, without judgement.
   bench schedule [--instances FILE] [--smoke]
       The makespan of both ranks on 58 classical job-shop instances, beside the optimum, and how long planning takes. Ends with
       1 when rank `makespan` is over its bars. --instances: others, in the same form; --smoke: a few, without judgement.
@@ -34,12 +39,13 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
     match args.word().as_deref() {
         Some("epic") => epic::run(args),
         Some("decisions") => decisions::run(args),
+        Some("dispatch") => dispatch::run(args),
         Some("schedule") => schedule::run(args),
         Some("view") => view::run(args),
         Some("wrapper") => wrapper::run(args),
         Some(other) => Err(UsageError(format!("there is no bench `{other}`")).into()),
         None => Err(UsageError(
-            "bench needs to know what: `epic`, `decisions`, `schedule`, `view` or `wrapper`"
+            "bench needs to know what: `epic`, `decisions`, `dispatch`, `schedule`, `view` or `wrapper`"
                 .to_owned(),
         )
         .into()),

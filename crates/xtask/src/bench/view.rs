@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mesh_bd::view::{self, Views};
-use mesh_bd::{Client, Lane, Queue, Setup, unobserved};
+use mesh_bd::{Lane, Queue, Setup};
 use mesh_core::id::TaskId;
 use mesh_testkit::readers::{Loop, Reads, read, torn_reads};
 use mesh_testkit::tracker::{Bd, TrackerRepo};
@@ -83,9 +83,9 @@ fn claims(wrapper: &Path, claims: usize, smoke: bool) -> Outcome<Vec<String>> {
         .map(|number| repo.create("task", &format!("Task {number}"), &[]))
         .collect();
     let setup = Setup::new(&bd.program, repo.root(), repo.env());
-    let client = Client::open(&setup)?;
-    let tracker = client.beads_dir().to_owned();
-    let queue = Arc::new(Queue::start(client, unobserved())?);
+    let opened = mesh_bd::open(&setup)?;
+    let tracker = opened.about().beads_dir.clone();
+    let queue = Arc::new(Queue::start(opened)?);
     let options = view::Options::new(tracker.clone(), repo.home().join("view"), u64::MAX);
     let read_slots = options.read_slots;
     let views = Views::start(options, view::on_turns_of(Arc::clone(&queue)))?;

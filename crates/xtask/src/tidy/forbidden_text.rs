@@ -63,10 +63,7 @@ fn check_code(file: &TextFile, findings: &mut Vec<Finding>) {
     if !file.is_rust() {
         return;
     }
-    let is_test_file = file.path.starts_with("tests/")
-        || file.path.ends_with("_test.rs")
-        || file.path.ends_with("tests.rs");
-    let mut in_tests = is_test_file;
+    let mut in_tests = file.path.starts_with("tests/") || file.path.ends_with("_test.rs");
     for (number, line) in file.text.lines().enumerate() {
         let code = line.trim_start();
         in_tests |= code == "#[cfg(test)]";

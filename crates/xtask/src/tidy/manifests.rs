@@ -28,9 +28,9 @@ fn is_package_manifest(path: &str) -> bool {
             && path.matches('/').count() == 2)
 }
 
-/// The tests of one module in a file of their own: that module's head says what it is about.
+/// The tests of the module `x` in the file `x_test.rs`: that module's head says what it is about.
 fn is_test_module(path: &str) -> bool {
-    path.ends_with("_test.rs") || path.ends_with("_tests.rs") || path.ends_with("/tests.rs")
+    path.ends_with("_test.rs")
 }
 
 /// Whether the first line that is not blank and not an inner attribute is a module comment.

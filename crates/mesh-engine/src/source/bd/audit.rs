@@ -1,7 +1,7 @@
 //! What goes into the tracker's audit trail of an attempt. It writes entries and decides nothing about the task.
 
 use mesh_bd::audit::{AuditEntry, text_or_reference};
-use mesh_bd::{BdError, Client, Lane};
+use mesh_bd::{BdError, Lane, Tracker};
 use mesh_core::decision::Outcome;
 use mesh_core::id::{AttemptId, SlotId};
 use mesh_core::process::Role;
@@ -25,7 +25,7 @@ impl BdSource {
         let attempt = attempt.clone();
         self.queue.submit(
             Lane::Rest,
-            move |client: &Client| client.audit(&entry, &actor),
+            move |tracker: &dyn Tracker| tracker.audit(&entry, &actor),
             move |written| {
                 if let Err(error) = written {
                     tracing::warn!(%attempt, %error, "the prompt is not in the audit");
@@ -42,16 +42,16 @@ impl BdSource {
     ) -> Vec<Result<(), BdError>> {
         let write = |(entry, may_be_there): (AuditEntry, bool)| {
             let by = actor.to_owned();
-            let write = move |client: &Client, may_be_there: bool| match may_be_there
-                .then(|| client.find_audit(&entry))
+            let write = move |tracker: &dyn Tracker, may_be_there: bool| match may_be_there
+                .then(|| tracker.find_audit(&entry))
                 .transpose()?
                 .flatten()
             {
                 Some(_) => Ok(()),
-                None => client.audit(&entry, &by).map(|_| ()),
+                None => tracker.audit(&entry, &by).map(|_| ()),
             };
-            self.queue.call(Lane::Rest, move |client| {
-                twice(|resumed| write(client, resumed || may_be_there))
+            self.queue.call(Lane::Rest, move |tracker| {
+                twice(|resumed| write(tracker, resumed || may_be_there))
             })
         };
         audit_entries(&self.context, report)

@@ -262,4 +262,5 @@ fn is_hidden(letter: char) -> bool {
 }
 
 #[cfg(test)]
+#[path = "checker_test.rs"]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mesh_bd::{BdError, Client};
+use mesh_bd::BdError;
 use mesh_proc::env::Env;
 
 use super::{Findings, TrackerFacts};
@@ -27,13 +27,14 @@ pub(super) fn look(
     let mut setup = mesh_bd::Setup::new(program, root, ours.clone());
     setup.allow_untested = allow_untested;
     setup.beads_dir = named;
-    match Client::open(&setup) {
-        Ok(client) => {
+    match mesh_bd::open(&setup) {
+        Ok(tracker) => {
+            let about = tracker.about();
             findings.tracker = Some(TrackerFacts {
                 found: true,
-                path: Some(client.beads_dir().to_path_buf()),
-                dialect: Some(client.dialect().to_string()),
-                version: Some(client.version().to_string()),
+                path: Some(about.beads_dir.clone()),
+                dialect: Some(about.dialect.to_string()),
+                version: Some(about.version.clone()),
                 supported: Some(true),
                 reason: None,
             });

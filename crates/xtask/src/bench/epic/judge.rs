@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use mesh_core::task::Task;
 use serde_json::Value;
 
-use super::{CONCURRENCY, Kill, Stage, TASKS};
+use super::{CONCURRENCY, Kill, Stage};
 use crate::Outcome;
 
 impl Stage {
@@ -13,10 +14,8 @@ impl Stage {
         let entries = self.entries()?;
         let bars = bars(&entries, &mut problems, kill);
         let peak = peak(&bars);
-        if kill == Kill::Nothing && peak != usize::from(CONCURRENCY) {
-            problems.push(format!(
-                "at most {peak} agents overlapped, not {CONCURRENCY}"
-            ));
+        if peak > usize::from(CONCURRENCY) {
+            problems.push(format!("{peak} agents overlapped, not {CONCURRENCY}"));
         }
         println!("overlap peak by the agents' own log: {peak}");
         self.judge_locks(&bars, &mut problems);
@@ -27,11 +26,10 @@ impl Stage {
     }
 
     fn judge_locks(&self, bars: &[Bar], problems: &mut Vec<String>) {
-        let group = |task: &str| {
-            TASKS
-                .iter()
-                .find(|(key, ..)| self.epic.task(key) == task)
-                .and_then(|(_, _, group)| *group)
+        let groups = |id: &str| {
+            let mut tasks = self.tasks.iter();
+            let task = tasks.find(|task| self.epic.task(task.id.as_str()) == id);
+            task.map(|task| task.locks.groups()).unwrap_or_default()
         };
         for (at, one) in bars.iter().enumerate() {
             for other in &bars[at + 1..] {
@@ -39,7 +37,7 @@ impl Stage {
                 if overlap && one.task == other.task {
                     problems.push(format!("{} ran twice at once", one.task));
                 }
-                if overlap && group(&one.task).is_some() && group(&one.task) == group(&other.task) {
+                if overlap && !groups(&one.task).is_disjoint(&groups(&other.task)) {
                     problems.push(format!(
                         "{} and {} held a lock group at once",
                         one.task, other.task
@@ -50,15 +48,15 @@ impl Stage {
     }
 
     fn judge_needs(&self, entries: &[Entry], problems: &mut Vec<String>) {
-        for (key, needs, _) in TASKS {
-            let task = self.epic.task(key);
+        for Task { id, needs, .. } in &self.tasks {
+            let task = self.epic.task(id.as_str());
             for start in entries
                 .iter()
                 .filter(|entry| entry.what == "start" && entry.task == task)
             {
                 let seen: BTreeSet<&str> = start.rest.split(',').collect();
-                for need in needs.iter().filter(|need| !seen.contains(**need)) {
-                    problems.push(format!("{key} started without the file of {need}"));
+                for need in needs.iter().filter(|need| !seen.contains(need.as_str())) {
+                    problems.push(format!("{id} started without the file of {need}"));
                 }
             }
         }
@@ -87,7 +85,7 @@ impl Stage {
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect();
-        for (key, ..) in TASKS {
+        for key in self.tasks.iter().map(|task| task.id.as_str()) {
             let of = |field: &str| {
                 lines
                     .iter()

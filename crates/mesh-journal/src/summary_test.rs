@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::Path;
 
 use mesh_core::event::Request;
@@ -285,36 +286,48 @@ fn the_state_of_a_run_says_who_must_act() {
 }
 
 /// The folder of journals that must be read for ever.
-fn fixture(name: &str) -> PathBuf {
+fn fixture(version: &str, name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fixtures/journals/v1")
+        .join("../../fixtures/journals")
+        .join(version)
         .join(name)
 }
 
-/// Journals of version 1 were written once and are never written again. If this fails, a stored form was changed.
+/// Journals of a version were written once and are never written again. If this fails, a stored form was changed.
 #[test]
-fn a_journal_of_version_1_is_read_for_ever() {
-    let crate::Contents {
-        header,
-        records,
-        tail,
-        damage,
-    } = crate::read(&fixture("small-run.jsonl")).unwrap();
-    assert_eq!((tail, damage), (crate::Tail::Clean, None));
-    let summary = summarize(&header, &records, &RunDir::at("/m"), &around(true, None)).unwrap();
-    let expected = fs_err::read(fixture("small-run.summary.json")).unwrap();
-    let expected = serde_json::from_slice(&expected).unwrap();
-    // Sentences for people may change.
-    assert_eq!(
-        without_reasons(serde_json::to_value(summary).unwrap()),
-        without_reasons(expected)
-    );
+fn a_journal_of_any_version_is_read_for_ever() {
+    for version in ["v1", "v2"] {
+        let crate::Contents {
+            header,
+            records,
+            tail,
+            damage,
+        } = crate::read(&fixture(version, "small-run.jsonl")).unwrap();
+        assert_eq!((tail, damage), (crate::Tail::Clean, None));
+        let summary = summarize(&header, &records, &RunDir::at("/m"), &around(true, None)).unwrap();
+        let expected = fs_err::read(fixture(version, "small-run.summary.json")).unwrap();
+        let expected = serde_json::from_slice(&expected).unwrap();
+        // Sentences for people may change.
+        assert_eq!(
+            without_reasons(serde_json::to_value(summary).unwrap()),
+            without_reasons(expected),
+            "{version}"
+        );
+    }
 }
 
-/// Each kind of event and decision that version 1 has, so that none is forgotten in a change.
+/// Each kind of event and decision that a version has, so that none is forgotten in a change.
 #[test]
-fn every_kind_of_version_1_is_read_for_ever() {
-    let records = crate::read(&fixture("every-kind.jsonl")).unwrap().records;
+fn every_kind_of_any_version_is_read_for_ever() {
+    for (version, events, decisions) in [("v1", 15, 22), ("v2", 19, 31)] {
+        every_kind_is_read(version, 0..events, 0..decisions);
+    }
+}
+
+fn every_kind_is_read(version: &str, events: Range<usize>, decisions: Range<usize>) {
+    let records = crate::read(&fixture(version, "every-kind.jsonl"));
+    let records = records.unwrap().records;
+    let wanted = (events, decisions);
     let events: std::collections::BTreeSet<usize> = records
         .iter()
         .map(|record| sample::event_kind(&record.event))
@@ -324,8 +337,8 @@ fn every_kind_of_version_1_is_read_for_ever() {
         .flat_map(|record| &record.decisions)
         .map(sample::decision_kind);
     let decisions: std::collections::BTreeSet<usize> = decisions.collect();
-    assert!(events.is_superset(&(0..15).collect()), "{events:?}");
-    assert!(decisions.is_superset(&(0..22).collect()), "{decisions:?}");
+    assert!(events.is_superset(&wanted.0.collect()), "{events:?}");
+    assert!(decisions.is_superset(&wanted.1.collect()), "{decisions:?}");
 }
 
 /// Writes the fixtures where none are; the ones of a version that was released are never replaced.

@@ -1,55 +1,20 @@
-//! Which kind of `bd` this is and what it can do. It judges version texts and help texts; it starts nothing.
+//! Which kind of `bd` this is, by its version. It starts nothing.
 
 use std::fmt;
 
-/// A version as `bd version --json` gives it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// Major, minor, patch.
-    pub numbers: (u32, u32, u32),
-    /// What follows a `-` (`rc.1`), empty for a release.
-    pub suffix: String,
-}
-
-impl Version {
-    /// Reads `1.3.0`, `v1.3.0` or `1.3.0-rc.1`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Version> {
-        let text = text.trim();
-        let text = text.strip_prefix('v').unwrap_or(text);
-        let (core, suffix) = match text.find(['-', '+']) {
-            Some(at) => (&text[..at], &text[at + 1..]),
-            None => (text, ""),
-        };
-        let mut parts = core.split('.');
-        let mut number = || parts.next().filter(|p| !p.is_empty())?.parse::<u32>().ok();
-        let numbers = (number()?, number()?, number()?);
-        if parts.next().is_some() {
-            return None;
-        }
-        Some(Version {
-            numbers,
-            suffix: suffix.to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (major, minor, patch) = self.numbers;
-        write!(f, "{major}.{minor}.{patch}")?;
-        if self.suffix.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "-{}", self.suffix)
-        }
-    }
+/// Major, minor and patch of `1.3.0`, `v1.3.0` or `1.3.0-rc.1`.
+fn numbers(text: &str) -> Option<(u32, u32, u32)> {
+    let text = text.strip_prefix('v').unwrap_or(text);
+    let mut parts = text.split(['-', '+']).next()?.split('.');
+    let mut number = || parts.next()?.parse::<u32>().ok();
+    let numbers = (number()?, number()?, number()?);
+    parts.next().is_none().then_some(numbers)
 }
 
 /// The kinds of `bd` whose answers differ so much that they are handled apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// 0.47.x: SQLite, a daemon, `agent` and `slot`. Recognised, not yet worked with.
+    /// 0.47.x: SQLite, a daemon, `agent` and `slot`. Recognised, and refused.
     Classic,
     /// 1.0.5 and later: embedded Dolt, edges in listings, metadata.
     Modern,
@@ -62,15 +27,6 @@ impl fmt::Display for Dialect {
             Dialect::Modern => "modern",
         })
     }
-}
-
-/// What this binary can do beyond its dialect, found by asking it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Features {
-    /// A claim is a lease that `heartbeat` renews (measured: 1.3.0 has it, 1.0.5 has not).
-    pub leases: bool,
-    /// `update` takes conditions (`--if-assignee`), so that a release cannot hit somebody else's claim.
-    pub conditional_update: bool,
 }
 
 /// A `bd` that is not worked with, and why.
@@ -139,22 +95,22 @@ impl fmt::Display for UnsupportedReason {
 ///
 /// # Errors
 /// When that version is not worked with, or only with `allow_untested`.
-pub fn judge(text: &str, allow_untested: bool) -> Result<Dialect, Unsupported> {
+pub(super) fn judge(text: &str, allow_untested: bool) -> Result<Dialect, Unsupported> {
     let refuse = |reason: UnsupportedReason| {
         if allow_untested && reason.can_be_allowed() {
             Ok(Dialect::Modern)
         } else {
             Err(Unsupported {
-                version: text.trim().to_owned(),
+                version: text.to_owned(),
                 reason,
             })
         }
     };
-    let Some(version) = Version::parse(text) else {
+    let Some(numbers) = numbers(text) else {
         return refuse(UnsupportedReason::NoVersion);
     };
-    match version.numbers {
-        (0, 47, _) => refuse(UnsupportedReason::Classic),
+    match numbers {
+        (0, 47, _) => Ok(Dialect::Classic),
         (0, 0..=46, _) => refuse(UnsupportedReason::TooOld),
         (0, 51..=62, _) => refuse(UnsupportedReason::NeedsServer),
         (1, 0, 4) => refuse(UnsupportedReason::ImportsStaleData),
@@ -169,13 +125,11 @@ mod tests {
 
     #[test]
     fn versions_are_read() {
-        assert_eq!(Version::parse("1.3.0").map(|v| v.numbers), Some((1, 3, 0)));
-        assert_eq!(
-            Version::parse("v1.3.0-rc.1").map(|v| v.to_string()),
-            Some("1.3.0-rc.1".to_owned())
-        );
+        for text in ["1.3.0", "v1.3.0", "1.3.0-rc.1", "1.3.0+5"] {
+            assert_eq!(numbers(text), Some((1, 3, 0)), "{text}");
+        }
         for bad in ["", "dev", "1.3", "1.3.0.4", "1..0", "a.b.c"] {
-            assert_eq!(Version::parse(bad), None, "{bad}");
+            assert_eq!(numbers(bad), None, "{bad}");
         }
     }
 
@@ -186,7 +140,7 @@ mod tests {
             ("1.0.5", Ok(Dialect::Modern)),
             ("1.3.0", Ok(Dialect::Modern)),
             ("2.0.0", Ok(Dialect::Modern)),
-            ("0.47.1", Err(R::Classic)),
+            ("0.47.1", Ok(Dialect::Classic)),
             ("0.46.9", Err(R::TooOld)),
             ("0.48.0", Err(R::Untested)),
             ("0.60.0", Err(R::NeedsServer)),

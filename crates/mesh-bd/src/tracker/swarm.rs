@@ -3,13 +3,9 @@
 use mesh_core::id::TaskId;
 use serde::{Deserialize, Deserializer};
 
-use crate::client::{Client, check_id};
-use crate::commands;
+use super::wire::id;
 use crate::error::{BdError, Refusal, RefusalReason};
-use crate::exec::{Call, CallOutput};
-use crate::read_back::ReadBack;
-use crate::reads::{parsed, says_not_found};
-use crate::wire;
+use crate::transport::CallOutput;
 
 /// What came of marking an epic as worked by a swarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,64 +114,8 @@ pub struct SwarmBlocked {
     pub blocked_by: Vec<TaskId>,
 }
 
-impl Client {
-    /// Marks an epic as worked by a swarm. Called with anything but an epic (or molecule), bd wraps that in a *new* epic each
-    /// time: look with [`crate::Listing::wrapper_of`] first.
-    ///
-    /// # Errors
-    /// [`BdError::NotFound`]; [`BdError::Refused`] when the epic's graph has a cycle.
-    pub fn swarm_create(&self, id: &TaskId, actor: &str) -> Result<SwarmCreated, BdError> {
-        check_id(id, "swarm create")?;
-        let look = || {
-            let listing = self.listing()?;
-            let epic = listing.wrapper_of(id).unwrap_or_else(|| id.clone());
-            Ok(match listing.swarm_of(&epic) {
-                Some(swarm) => ReadBack::Applied(SwarmCreated::Created { swarm, epic }),
-                None => ReadBack::NotApplied,
-            })
-        };
-        let read = |output: &CallOutput| read_created(output, id);
-        self.write_call(&Call::write(commands::swarm_create(id, actor)), read, look)
-    }
-
-    /// What bd thinks of an epic's structure.
-    ///
-    /// # Errors
-    /// [`BdError::NotFound`]; a graph with errors is an answer.
-    pub fn swarm_validate(&self, epic: &TaskId) -> Result<SwarmValidation, BdError> {
-        check_id(epic, "swarm validate")?;
-        // Exit 1 with the normal answer means "not swarmable".
-        self.read_with(
-            &Call::read(commands::swarm_validate(epic)),
-            |output| match wire::error_text(&output.stdout) {
-                Some(_) if says_not_found(output) => Err(BdError::NotFound {
-                    ids: vec![epic.clone()],
-                }),
-                Some(_) => Err(output.failed()),
-                None => wire::read(&output.stdout, "an analysis")
-                    .map_err(|parse_error| output.unreadable(parse_error)),
-            },
-        )
-    }
-
-    /// What bd thinks of an epic's progress.
-    ///
-    /// # Errors
-    /// [`BdError::NotFound`].
-    pub fn swarm_status(&self, epic: &TaskId) -> Result<SwarmStatus, BdError> {
-        check_id(epic, "swarm status")?;
-        self.read_with(&Call::read(commands::swarm_status(epic)), |output| {
-            if output.code != 0 && says_not_found(output) {
-                return Err(BdError::NotFound {
-                    ids: vec![epic.clone()],
-                });
-            }
-            parsed(output, |bytes| wire::read(bytes, "a status"))
-        })
-    }
-}
-
-fn read_created(output: &CallOutput, asked: &TaskId) -> Result<SwarmCreated, BdError> {
+/// What `swarm create` answered.
+pub(super) fn read_created(output: &CallOutput, asked: &TaskId) -> Result<SwarmCreated, BdError> {
     #[derive(Deserialize)]
     struct Created {
         #[serde(deserialize_with = "id")]
@@ -188,34 +128,24 @@ fn read_created(output: &CallOutput, asked: &TaskId) -> Result<SwarmCreated, BdE
         #[serde(deserialize_with = "id")]
         existing_id: TaskId,
     }
-    if let Some(error) = wire::error_text(&output.stdout) {
-        if let Ok(Exists { existing_id }) = wire::read(&output.stdout, "") {
+    if let Some(error) = output.error() {
+        if let Ok(Exists { existing_id }) = output.json_of_any_end("") {
             return Ok(SwarmCreated::Exists { swarm: existing_id });
         }
-        if says_not_found(output) {
-            return Err(BdError::NotFound {
-                ids: vec![asked.clone()],
-            });
-        }
         if error.contains("not swarmable") {
-            let reason = RefusalReason::Other("its graph has a cycle".to_owned());
             return Err(Refusal {
                 what: "make a swarm of",
                 id: asked.clone(),
-                reason,
+                reason: RefusalReason::Other("its graph has a cycle".to_owned()),
             }
             .into());
         }
     }
-    let created: Created = parsed(output, |bytes| wire::read(bytes, "the swarm's id"))?;
+    let created: Created = output.json("the swarm's id")?;
     Ok(SwarmCreated::Created {
         swarm: created.swarm_id,
         epic: created.epic_id,
     })
-}
-
-fn id<'de, D: Deserializer<'de>>(from: D) -> Result<TaskId, D::Error> {
-    TaskId::new(String::deserialize(from)?).map_err(serde::de::Error::custom)
 }
 
 fn ids<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<TaskId>, D::Error> {
