@@ -77,7 +77,8 @@ impl Source for MemorySource {
             panic!("{}", super::ON_PURPOSE);
         }
         let tracked = world.tracker.entry(attempt.task.clone()).or_default();
-        let answered = match tracked.theirs.clone() {
+        let closed = tracked.closed_by_others.then(|| "it is closed".to_owned());
+        let answered = match tracked.theirs.clone().or(closed) {
             Some(holder) => Err(ClaimRefusal::Taken(holder)),
             None => {
                 tracked.ours = true;
