@@ -10,12 +10,12 @@ use crate::event::Delivery;
 use crate::evidence::{Failure, FailureClass};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId};
-use crate::landing::LandingStage;
+use crate::landing::{Candidate, LandingStage};
 use crate::planted::{Bug, is_planted};
 use crate::slot_wait::SlotWait;
 use crate::state::{
-    Active, Admission, Finalizing, Phase, Recording, Refresh, RunEnd, Running, Stage, State,
-    Stopping, Streak,
+    Active, Admission, Finalizing, Observed, Phase, Recording, Refresh, RunEnd, Running, Stage,
+    State, Stopping, Streak,
 };
 use crate::task::{Commit, Eligibility};
 use crate::time::{Millis, Span};
@@ -192,6 +192,7 @@ impl State {
         self.peak = self.peak.max(self.active_count());
         let task = self.tasks.get_mut(at);
         task.attempts = attempt.number;
+        task.observed = Observed::default();
         let active = Active {
             attempt: attempt.number,
             slot,
@@ -504,23 +505,37 @@ impl State {
     /// Ends an attempt: slot and locks are free, its end is to be written down.
     fn end(&mut self, attempt: &AttemptId, phase: Phase, outcome: Outcome) -> Vec<Action> {
         match self.free(attempt, phase, &outcome) {
-            Some(at) => self.finalize(
-                at,
-                Finalizing {
-                    attempt: attempt.number,
-                    outcome,
-                    delivery: Delivery::Kept,
-                    withdraw: None,
-                },
-            ),
+            Some(at) => self.finalize(at, attempt.number, outcome, Delivery::Kept, None),
             None => Vec::new(),
         }
     }
 
     /// The attempt's end is to be written down, and the source may say something new after it.
-    pub(crate) fn finalize(&mut self, at: Ix, end: Finalizing) -> Vec<Action> {
-        let action = end.action(self.attempt_id(at, end.attempt));
-        self.tasks.get_mut(at).finalizing.push(end);
+    pub(crate) fn finalize(
+        &mut self,
+        at: Ix,
+        attempt: u32,
+        outcome: Outcome,
+        delivery: Delivery,
+        withdraw: Option<Candidate>,
+    ) -> Vec<Action> {
+        let task = self.tasks.get_mut(at);
+        if let Outcome::Failed(failure) | Outcome::Retried(failure) = &outcome
+            && failure.class == FailureClass::NotRecorded
+        {
+            task.not_recorded.push(attempt);
+        }
+        let end = Finalizing {
+            attempt,
+            outcome,
+            delivery,
+            withdraw,
+            observed: task.observed.clone(),
+            not_recorded: task.not_recorded.clone(),
+        };
+        task.finalizing.push(end.clone());
+        let attempt = self.attempt_id(at, attempt);
+        let action = Action::Finalize { attempt, end };
         self.unsettled += 1;
         match &mut self.refresh {
             Refresh::Idle { due } => *due = self.policy.refresh,

@@ -71,7 +71,9 @@ impl State {
                         .map(|(at, active)| (at, is_recording(active))),
                     evidence,
                 ) {
-                    self.tasks.get_mut(at).changed = evidence.changes.paths.clone().into();
+                    let task = self.tasks.get_mut(at);
+                    task.changed = evidence.changes.paths.clone().into();
+                    task.observed.evidence = Some(Arc::new(evidence.clone()));
                     self.recording_failures = 0;
                 }
             }
@@ -80,10 +82,24 @@ impl State {
                 landing,
                 integration: Integration::Candidate(candidate),
             } => self.note_candidate(attempt, *landing, candidate),
+            Event::Ended {
+                attempt, ending, ..
+            } => {
+                if let Some((at, _)) = self.current(attempt) {
+                    let observed = &mut self.tasks.get_mut(at).observed;
+                    observed.ending.get_or_insert_with(|| ending.clone());
+                }
+            }
+            Event::Proved { attempt, proof } => {
+                if let Some((at, _)) = self.current(attempt) {
+                    let observed = &mut self.tasks.get_mut(at).observed;
+                    observed
+                        .proof
+                        .get_or_insert_with(|| Arc::new(proof.clone()));
+                }
+            }
             // These only lead to decisions, which change the state.
             Event::StartFailed { .. }
-            | Event::Ended { .. }
-            | Event::Proved { .. }
             | Event::Integrated { .. }
             | Event::LandingProved { .. }
             | Event::Published { .. }

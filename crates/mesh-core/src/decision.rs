@@ -10,6 +10,7 @@ use crate::event::Delivery;
 use crate::evidence::Failure;
 use crate::id::{AttemptId, LockGroup, SlotId, TaskId};
 use crate::landing::Candidate;
+use crate::state::Finalizing;
 use crate::task::Commit;
 use crate::time::Millis;
 
@@ -321,12 +322,8 @@ pub enum Action {
     Finalize {
         /// Which.
         attempt: AttemptId,
-        /// How it ended.
-        outcome: Outcome,
-        /// What became of its result.
-        delivery: Delivery,
-        /// A candidate that did not land, to be dropped.
-        withdraw: Option<Candidate>,
+        /// How it ended, and what is known of it.
+        end: Finalizing,
     },
     /// Tell people.
     Note {

@@ -154,7 +154,10 @@ impl PendingWork {
                 command: command.clone(),
                 commit: commit.clone(),
             },
-            PendingWork::Settle { attempt, end } => end.action(attempt.clone()),
+            PendingWork::Settle { attempt, end } => Action::Finalize {
+                attempt: attempt.clone(),
+                end: end.clone(),
+            },
             PendingWork::Landing(action) => action.clone(),
             PendingWork::Refresh => Action::Refresh,
             PendingWork::Conclude => Action::Conclude,

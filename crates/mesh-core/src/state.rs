@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::decision::{AskedQuestion, HeldLocks, Outcome, SkipReason, StopCause};
 use crate::dense::CowVec;
 use crate::event::Delivery;
-use crate::evidence::Failure;
+use crate::evidence::{Ending, Evidence, Failure, ProofEnd};
 use crate::frontier::{Frontier, Rules};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
@@ -125,6 +125,10 @@ pub struct TaskState {
     pub question: Option<Arc<AskedQuestion>>,
     /// The paths that its newest recorded attempt changed.
     pub changed: Arc<[String]>,
+    /// What is known of its newest attempt.
+    pub observed: Observed,
+    /// Attempts whose workspaces hold what no commit does.
+    pub not_recorded: Vec<u32>,
     /// Somebody else closed it while its attempt was active; how that shows.
     pub closed: Option<String>,
     /// Ended attempts whose end is not yet written down.
@@ -144,6 +148,21 @@ pub struct Finalizing {
     pub delivery: Delivery,
     /// A candidate that did not land, to be dropped.
     pub withdraw: Option<Candidate>,
+    /// What is known of the attempt.
+    pub observed: Observed,
+    /// Attempts before it whose workspaces hold what no commit does.
+    pub not_recorded: Vec<u32>,
+}
+
+/// What mesh observed of an attempt. It goes with its end, so that whoever writes that down has it from the journal alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// How its agent ended.
+    pub ending: Option<Ending>,
+    /// What it left.
+    pub evidence: Option<Arc<Evidence>>,
+    /// How its proof ended.
+    pub proof: Option<Arc<ProofEnd>>,
 }
 
 /// Where a task is.
@@ -291,6 +310,8 @@ impl TaskState {
             last_failure: None,
             question: None,
             changed: Arc::default(),
+            observed: Observed::default(),
+            not_recorded: Vec::new(),
             closed: None,
             finalizing: Vec::new(),
             rebase: false,

@@ -16,7 +16,7 @@ use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::plan::Plan;
 use mesh_core::policy::Policy;
 use mesh_core::process::{ProcessId, Role, Tree};
-use mesh_core::state::{RunEnd, Stage, State};
+use mesh_core::state::{Finalizing, RunEnd, Stage, State};
 use mesh_core::time::Millis;
 use mesh_journal::layout::{MeshDir, RunDir};
 use mesh_journal::{Journal, JournalError, RunId, Timestamp};
@@ -24,7 +24,6 @@ use mesh_proc::env::Env;
 use mesh_proc::signal::OwnSignal;
 use mesh_vcs::{Backend, CommitId};
 
-use crate::actions::finalize::End;
 use crate::actions::prove::Proof;
 use crate::actions::shared::Seen;
 use crate::actions::{finalize, inspect, kept, land, probe, process, prove, start, stop};
@@ -167,7 +166,7 @@ pub struct Engine {
     /// What is pending is being gone through: a coordinator before this one may have done part of it.
     resumed: bool,
     /// Ends whose turn to be written down has not come, each with whether it may have been begun.
-    waiting_ends: Vec<(AttemptId, End, bool)>,
+    waiting_ends: Vec<(AttemptId, Finalizing, bool)>,
 }
 
 impl Engine {
@@ -441,19 +440,7 @@ impl Engine {
             } => self.spawn(action, move |context| {
                 land::publish(context, &attempt, landing, &onto, &candidate);
             }),
-            Action::Finalize {
-                attempt,
-                outcome,
-                delivery,
-                withdraw,
-            } => {
-                let end = End {
-                    outcome,
-                    delivery,
-                    withdraw,
-                };
-                self.finalize(attempt, end, self.resumed);
-            }
+            Action::Finalize { attempt, end } => self.finalize(attempt, end, self.resumed),
             Action::Note { text } => self.watch.note(&text),
             Action::Refresh => self.spawn(action, |context| {
                 let change = context.source.refresh();
@@ -504,12 +491,15 @@ impl Engine {
 
     /// Writes an attempt's end down when its turn has come: a tracker closes nothing whose needs are open, and an attempt's end comes
     /// before that of the next one of its task.
-    fn finalize(&mut self, attempt: AttemptId, end: End, resumed: bool) {
+    fn finalize(&mut self, attempt: AttemptId, end: Finalizing, resumed: bool) {
         if self.is_behind(&attempt) {
             self.waiting_ends.push((attempt, end, resumed));
             return;
         }
-        let action = end.action(attempt.clone());
+        let action = Action::Finalize {
+            attempt: attempt.clone(),
+            end: end.clone(),
+        };
         self.spawn(action, move |context| {
             finalize::finalize(context, &attempt, &end, resumed);
         });

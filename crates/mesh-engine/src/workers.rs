@@ -168,9 +168,9 @@ fn fact(action: &Action, now: Millis, problem: &str) -> Option<Event> {
             landing: *landing,
             publication: Publication::Refused { reason: detail },
         },
-        Action::Finalize { delivery, .. } => Event::Finalized {
+        Action::Finalize { end, .. } => Event::Finalized {
             attempt: attempt?,
-            delivery: delivery.clone(),
+            delivery: end.delivery.clone(),
         },
         Action::Refresh => Event::Refreshed {
             change: Err(detail),

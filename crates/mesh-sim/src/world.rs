@@ -280,9 +280,9 @@ impl World {
                 let publish = Thread::Publish(attempt.clone(), *landing, candidate.clone());
                 self.thread(delay, publish);
             }
-            Action::Finalize {
-                attempt, delivery, ..
-            } => self.thread(delay, Thread::Settle(attempt.clone(), delivery.clone())),
+            Action::Finalize { attempt, end } => {
+                self.thread(delay, Thread::Settle(attempt.clone(), end.delivery.clone()));
+            }
             Action::Refresh => self.thread(delay, Thread::Listing),
             Action::Conclude => self.thread(delay, Thread::Conclude),
             Action::Keep { .. } | Action::Note { .. } => {}

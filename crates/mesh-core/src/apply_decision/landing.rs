@@ -8,7 +8,7 @@ use crate::evidence::Failure;
 use crate::graph::Ix;
 use crate::id::AttemptId;
 use crate::landing::{Candidate, Landing, LandingStage};
-use crate::state::{Admission, Finalizing, Phase, RunEnd, State};
+use crate::state::{Admission, Phase, RunEnd, State};
 use crate::time::Millis;
 
 use super::STOP_PATIENCE;
@@ -138,15 +138,7 @@ impl State {
             self_checked: *self_checked,
         };
         self.tasks.get_mut(at).rebase = false;
-        self.finalize(
-            at,
-            Finalizing {
-                attempt: attempt.number,
-                outcome,
-                delivery: ended.clone(),
-                withdraw,
-            },
-        )
+        self.finalize(at, attempt.number, outcome, ended.clone(), withdraw)
     }
 
     /// What needs the task waits again with it; nothing of that has been started.
@@ -162,15 +154,8 @@ impl State {
         task.phase = Phase::Waiting;
         self.reindex();
         self.catch_up(&[&attempt.task]);
-        self.finalize(
-            at,
-            Finalizing {
-                attempt: attempt.number,
-                outcome: Outcome::Retried(failure.clone()),
-                delivery: Delivery::Kept,
-                withdraw,
-            },
-        )
+        let outcome = Outcome::Retried(failure.clone());
+        self.finalize(at, attempt.number, outcome, Delivery::Kept, withdraw)
     }
 
     /// A run that had ended goes on for its landings; nothing else of it is admitted by that.
@@ -211,18 +196,6 @@ impl State {
         let stage = self.landing.as_ref().map(|landing| &landing.stage);
         if stage == Some(&LandingStage::Withdrawing) && self.is_landing(attempt) {
             self.landing = None;
-        }
-    }
-}
-
-impl Finalizing {
-    /// The action that writes it down.
-    pub(crate) fn action(&self, attempt: AttemptId) -> Action {
-        Action::Finalize {
-            attempt,
-            outcome: self.outcome.clone(),
-            delivery: self.delivery.clone(),
-            withdraw: self.withdraw.clone(),
         }
     }
 }

@@ -2,87 +2,47 @@
 //!
 //! Every step may have been done by a coordinator that died before it could say so; each looks, or does the same again.
 
-use mesh_agent::evidence::EvidenceRecord;
-use mesh_core::decision::{Action, Outcome};
-use mesh_core::event::{Delivery, Event};
+use mesh_core::decision::Outcome;
+use mesh_core::event::Event;
 use mesh_core::evidence::{BlockReading, ChangedClaim, Ending};
 use mesh_core::id::AttemptId;
-use mesh_core::landing::Candidate;
 use mesh_core::process::Role;
+use mesh_core::state::Finalizing;
 use mesh_core::task::Commit;
 use mesh_journal::Timestamp;
 use mesh_journal::results::{self, ResultRecord};
 use mesh_journal::run_id::RunId;
 use mesh_vcs::Workspace;
 
-use crate::actions::{folder, inspect, kept, land, leftovers, shared};
+use crate::actions::{evidence, folder, kept, land, leftovers, shared};
 use crate::context::{RunContext, lock};
 use crate::source::AttemptReport;
 
 /// Most of the agent's last message that is kept for the audit; longer ones name the file.
 const RESPONSE_BYTES: u64 = 256 * 1024;
 
-/// How an attempt ended, and what became of its result.
-#[derive(Debug, Clone)]
-pub(crate) struct End {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What became of its result.
-    pub delivery: Delivery,
-    /// A candidate that did not land, to be dropped.
-    pub withdraw: Option<Candidate>,
-}
-
-impl End {
-    /// The action that it came from.
-    pub fn action(&self, attempt: AttemptId) -> Action {
-        Action::Finalize {
-            attempt,
-            outcome: self.outcome.clone(),
-            delivery: self.delivery.clone(),
-            withdraw: self.withdraw.clone(),
-        }
-    }
-}
-
 /// Carries out what follows. `resumed` when a coordinator before this one may have begun it.
-pub(crate) fn finalize(context: &RunContext, attempt: &AttemptId, end: &End, resumed: bool) {
-    let End {
-        outcome,
-        delivery,
-        withdraw,
-    } = end;
+pub(crate) fn finalize(context: &RunContext, attempt: &AttemptId, end: &Finalizing, resumed: bool) {
     shared::end(context, attempt);
     let path = context.run_dir.attempt(attempt).path().to_path_buf();
-    if let Outcome::Failed(failure) | Outcome::Retried(failure) = outcome {
-        inspect::note_failure(context, attempt, failure);
-    }
-    let evidence = inspect::evidence_of(context, attempt, &path);
+    evidence::write(context, attempt, end);
     let workspace = folder::load(&path).ok().flatten();
-    if let Some(candidate) = withdraw {
+    if let Some(candidate) = &end.withdraw {
         land::withdraw(context, attempt, candidate);
     }
     if let Outcome::Verified {
         commit,
         self_checked,
-    } = outcome
+    } = &end.outcome
     {
         record(context, attempt, commit, *self_checked);
         kept::add(context, attempt, commit);
         if let Some(workspace) = &workspace {
             remove(context, workspace);
         }
-        leftovers::remove_before(context, attempt);
+        leftovers::remove_before(context, attempt, &end.not_recorded);
     }
-    let report = report(
-        context,
-        attempt,
-        outcome,
-        delivery,
-        &evidence,
-        workspace.as_ref(),
-        resumed,
-    );
+    let report = report(context, attempt, end, workspace.as_ref(), resumed);
     for refused in context.source.finalize(&report) {
         context
             .notes
@@ -90,7 +50,7 @@ pub(crate) fn finalize(context: &RunContext, attempt: &AttemptId, end: &End, res
     }
     context.report(Event::Finalized {
         attempt: attempt.clone(),
-        delivery: delivery.clone(),
+        delivery: end.delivery.clone(),
     });
 }
 
@@ -148,24 +108,22 @@ fn remove(context: &RunContext, workspace: &Workspace) {
 fn report<'a>(
     context: &RunContext,
     attempt: &'a AttemptId,
-    outcome: &'a Outcome,
-    delivery: &'a Delivery,
-    evidence: &EvidenceRecord,
+    end: &'a Finalizing,
     workspace: Option<&Workspace>,
     resumed: bool,
 ) -> AttemptReport<'a> {
-    let (pr, no_change_reason) = match &evidence.block {
+    let evidence = end.observed.evidence.as_deref();
+    let (pr, no_change_reason) = match evidence.map(|evidence| &evidence.block) {
         Some(BlockReading::Read(block)) => match &block.changed {
             ChangedClaim::NoDiff(reason) => (block.pr.clone(), Some(reason.clone())),
             ChangedClaim::Paths(_) => (block.pr.clone(), None),
         },
         Some(BlockReading::Missing(_)) | None => (None, None),
     };
-    let changes = evidence.changes.as_ref();
-    let proof = evidence
-        .proof
-        .as_ref()
-        .and_then(|proof| Some((proof.choice.command()?.to_owned(), proof.end.clone()?)));
+    let changes = evidence.map(|evidence| &evidence.changes);
+    let command = evidence.and_then(|evidence| evidence.proof.command());
+    let proof_end = end.observed.proof.as_deref().cloned();
+    let proof = command.map(str::to_owned).zip(proof_end);
     let stdout = context
         .run_dir
         .attempt(attempt)
@@ -183,8 +141,8 @@ fn report<'a>(
             .details(&attempt.task)
             .map(|details| details.title)
             .unwrap_or_default(),
-        outcome,
-        delivery,
+        outcome: &end.outcome,
+        delivery: &end.delivery,
         commit: changes.map(|changes| changes.commit.clone()),
         pr,
         proof,
@@ -204,8 +162,8 @@ fn report<'a>(
             })
             .unwrap_or_default(),
         response: response.filter(|text| !text.trim().is_empty()),
-        exit_code: match evidence.ending {
-            Ending::Exited(code) => Some(code),
+        exit_code: match end.observed.ending {
+            Some(Ending::Exited(code)) => Some(code),
             _ => None,
         },
         resumed,

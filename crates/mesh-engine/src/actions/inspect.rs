@@ -1,19 +1,17 @@
-//! What an attempt left: final block, change set, scope, and the proof that will be run. All of it also goes into `evidence.json`.
+//! What an attempt left: final block, change set, scope, and the proof that will be run.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use mesh_agent::evidence::{EvidenceRecord, ProofRecord, Times, VERSION};
 use mesh_agent::proof::{self, ProofSources};
 use mesh_core::decision::HeldLocks;
 use mesh_core::event::Event;
 use mesh_core::evidence::{
-    BlockReading, ChangeSet, ChangedClaim, Ending, Evidence, Failure, FailureClass, FinalBlock,
-    Unrecorded, quoting,
+    BlockReading, ChangeSet, ChangedClaim, Evidence, Failure, FailureClass, FinalBlock, Unrecorded,
+    quoting,
 };
 use mesh_core::id::{AttemptId, LockGroup};
-use mesh_core::process::Role;
 use mesh_core::task::Commit;
 use mesh_vcs::Snapshot;
 
@@ -131,15 +129,6 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
         },
         waived: details.is_some_and(|details| details.allow_no_validation),
     });
-    let mut evidence = blank(context, attempt);
-    evidence.block = Some(block.clone());
-    evidence.changes = Some(changes.clone());
-    evidence.scope = Some(scope);
-    evidence.proof = Some(ProofRecord {
-        choice: proof.clone(),
-        end: None,
-    });
-    write(&evidence, &folder);
     Ok(Evidence {
         block,
         changes,
@@ -176,55 +165,5 @@ fn change_set(
                 why: missing.why.clone(),
             })
             .collect(),
-    }
-}
-
-/// Evidence of an attempt of which only the end is known.
-fn blank(context: &RunContext, attempt: &AttemptId) -> EvidenceRecord {
-    let report = context.executor.report(&attempt.process(Role::Agent));
-    EvidenceRecord {
-        version: VERSION,
-        run: context.run.clone(),
-        task: attempt.task.to_string(),
-        attempt: attempt.number,
-        profile: context.profile.name.clone(),
-        times: Times {
-            started_unix_ms: report.as_ref().and_then(|report| report.started_unix_ms),
-            ended_unix_ms: report.as_ref().map(|report| report.ended_unix_ms),
-            ..Times::default()
-        },
-        ending: report.map_or(Ending::NoReport, |report| report.ending),
-        block: None,
-        changes: None,
-        scope: None,
-        proof: None,
-        failure: None,
-    }
-}
-
-/// The evidence that is there, or a blank one: what an attempt that failed before it was inspected has.
-pub(crate) fn evidence_of(
-    context: &RunContext,
-    attempt: &AttemptId,
-    folder: &Path,
-) -> EvidenceRecord {
-    match EvidenceRecord::read(folder) {
-        Ok(Some(evidence)) => evidence,
-        Ok(None) | Err(_) => blank(context, attempt),
-    }
-}
-
-/// Notes why the attempt is not done.
-pub(crate) fn note_failure(context: &RunContext, attempt: &AttemptId, failure: &Failure) {
-    let folder = context.run_dir.attempt(attempt).path().to_path_buf();
-    let mut evidence = evidence_of(context, attempt, &folder);
-    evidence.failure = Some(failure.clone());
-    write(&evidence, &folder);
-}
-
-pub(crate) fn write(evidence: &EvidenceRecord, folder: &Path) {
-    // The facts are in the journal; this file is for people, and a run does not stop for it.
-    if let Err(error) = evidence.write(folder) {
-        tracing::warn!(folder = %folder.display(), %error, "the evidence was not written");
     }
 }

@@ -5,8 +5,6 @@
 
 use std::path::PathBuf;
 
-use mesh_agent::evidence::EvidenceRecord;
-use mesh_core::evidence::FailureClass;
 use mesh_core::id::AttemptId;
 use mesh_journal::layout::AttemptDir;
 use mesh_vcs::{Backend, Snapshot, Workspace};
@@ -16,7 +14,8 @@ use crate::context::RunContext;
 use crate::setup::KeepWorkspaces;
 
 /// Removes the workspaces of all attempts before `verified`, unless the run keeps them.
-pub(crate) fn remove_before(context: &RunContext, verified: &AttemptId) {
+/// Those of the attempts in `except` hold what no commit does, and stay.
+pub(crate) fn remove_before(context: &RunContext, verified: &AttemptId, except: &[u32]) {
     if context.setup.keep == KeepWorkspaces::Failed {
         return;
     }
@@ -36,9 +35,13 @@ pub(crate) fn remove_before(context: &RunContext, verified: &AttemptId) {
         if is_used || !workspace.path.is_dir() {
             continue;
         }
-        let removed = context
-            .vcs_gate
-            .pass(|| save_and_remove(context, &attempt, &dir, &workspace));
+        let removed = if except.contains(&number) {
+            Err("it holds what its commit does not".to_owned())
+        } else {
+            context
+                .vcs_gate
+                .pass(|| save_and_remove(context, &attempt, &dir, &workspace))
+        };
         if let Err(reason) = removed {
             context.notes.note(format!(
                 "the workspace of {attempt} is kept in {}: {reason}",
@@ -59,11 +62,6 @@ fn save_and_remove(
     workspace: &Workspace,
 ) -> Result<(), String> {
     let text = |error: mesh_vcs::VcsError| error.to_string();
-    let failure = EvidenceRecord::read(dir.path()).ok().flatten();
-    let failure = failure.and_then(|evidence| evidence.failure);
-    if failure.is_some_and(|failure| failure.class == FailureClass::NotRecorded) {
-        return Err("it holds what its commit does not".to_owned());
-    }
     let snapshot = context.vcs.snapshot(workspace, &[]).map_err(text)?;
     if let Some(first) = snapshot.unrecorded.first() {
         return Err(format!("{} {}", first.path.display(), first.why));

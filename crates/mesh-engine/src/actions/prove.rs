@@ -7,11 +7,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use mesh_agent::evidence::ProofRecord;
 use mesh_agent::launch::{self, AttemptFacts, CommandKind};
 use mesh_agent::profile::Limits;
 use mesh_core::event::{Event, StartFailure};
-use mesh_core::evidence::{Ending, ProofChoice, ProofEnd};
+use mesh_core::evidence::{Ending, ProofEnd};
 use mesh_core::id::AttemptId;
 use mesh_core::process::{ProcessId, Role, Tree};
 use mesh_core::task::Commit;
@@ -19,7 +18,7 @@ use mesh_core::time::Span;
 use mesh_vcs::{CommitId, NewWorkspace, VcsError, Workspace, name};
 
 use crate::actions::leftout::{self, Ran};
-use crate::actions::{folder, inspect, output, start};
+use crate::actions::{folder, output, start};
 use crate::context::RunContext;
 use crate::setup::ProofWhere;
 use crate::workers;
@@ -72,7 +71,6 @@ fn report(context: &RunContext, proof: &Proof, tree: Tree, ending: Ending, tail:
         passed_in_workspace: tree == Tree::Recorded
             && context.setup.proof_where == ProofWhere::Workspace,
     };
-    note(context, proof, tree, &end);
     context.report(Event::Proved {
         attempt: proof.attempt.clone(),
         proof: end,
@@ -310,23 +308,6 @@ fn link_target(workspace: &Path, word: &str) -> Option<String> {
     let link = workspace.join(word);
     let whole = link.parent()?.join(fs_err::read_link(&link).ok()?);
     Some(whole.strip_prefix(workspace).ok()?.display().to_string())
-}
-
-/// Puts the end of the proof into the file for people.
-fn note(context: &RunContext, proof: &Proof, tree: Tree, end: &ProofEnd) {
-    let folder = context.run_dir.attempt(&proof.attempt).path().to_path_buf();
-    let process = proof.attempt.process(Role::Proof(tree));
-    let mut evidence = inspect::evidence_of(context, &proof.attempt, &folder);
-    if let Some(report) = context.executor.report(&process) {
-        evidence.times.proof_started_unix_ms = report.started_unix_ms;
-        evidence.times.proof_ended_unix_ms = Some(report.ended_unix_ms);
-    }
-    let record = evidence.proof.get_or_insert_with(|| ProofRecord {
-        choice: ProofChoice::Named(proof.command.clone()),
-        end: None,
-    });
-    record.end = Some(end.clone());
-    inspect::write(&evidence, &folder);
 }
 
 /// A proof shows what is there; what it writes into tracked files is not part of the result.
