@@ -7,7 +7,7 @@ mod version_1;
 
 use mesh_core::evidence::{BlockReading, ChangeSet, Ending, Failure, ProofChoice, ProofEnd};
 use serde::{Deserialize, Serialize};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use thiserror::Error;
 
@@ -114,9 +114,8 @@ impl EvidenceRecord {
         let scratch = folder.join(format!(".{FILE_NAME}.new"));
         let mut text = serde_json::to_vec_pretty(self).map_err(io::Error::from)?;
         text.push(b'\n');
-        let mut file = fs_err::File::create(&scratch)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
+        // Not synced: the facts are in the journal, and an attempt's dependents would wait for the disk twice.
+        fs_err::write(&scratch, text)?;
         fs_err::rename(&scratch, &target)?;
         Ok(())
     }
