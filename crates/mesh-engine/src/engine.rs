@@ -26,7 +26,7 @@ use mesh_vcs::{Backend, CommitId};
 
 use crate::actions::finalize::End;
 use crate::actions::prove::Proof;
-use crate::actions::shared::Seen;
+use crate::actions::shared::Shared;
 use crate::actions::{finalize, inspect, kept, land, probe, process, prove, start, stop};
 use crate::clock::Clock;
 use crate::context::{Details, Recordings, RunContext, Semaphore};
@@ -191,7 +191,7 @@ impl Engine {
             .map(|commit| CommitId::new(commit.clone()))
             .collect::<Result<Vec<_>, _>>()?;
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let seen = Seen::load(parts.run_dir.path());
+        let shared = Shared::load(parts.run_dir.path());
         let context = RunContext {
             run: parts.run.to_string(),
             setup: parts.setup,
@@ -214,7 +214,7 @@ impl Engine {
             vcs_gate: Semaphore::new(cores),
             notes: parts.notes,
             recordings: Recordings::default(),
-            shared: Mutex::new(seen),
+            shared,
             kept: Mutex::default(),
         };
         Ok(Engine {
