@@ -8,6 +8,7 @@ mod kept;
 mod landing;
 mod places;
 mod rail;
+mod remembered;
 mod settings;
 mod shared;
 mod shared_log;

@@ -164,11 +164,12 @@ fn the_fake_fails_loudly_on_what_it_does_not_know() {
 /// the target moves only when jj itself says so.
 #[test]
 fn jj_misbehaves() {
-    let commands: [(&[&str], &str); 9] = [
+    let commands: [(&[&str], &str); 10] = [
         (&["--version"], "detect"),
         (&["workspace", "add", "empty"], "hub"),
         (&["workspace", "add", "mesh-rec+one+1"], "add one"),
-        (&["log", "*contained_in"], "snapshot one"),
+        (&["log", "*contained_in"], "add one"),
+        (&["log", "*visible_heads"], "snapshot one"),
         (&["new"], "snapshot one"),
         (&["diff", "--from"], "snapshot one"),
         (&["workspace", "forget", "mesh-rec+one+1"], "forget"),

@@ -16,7 +16,7 @@ use mesh_plan::details::TaskDetails;
 use mesh_proc::env::Env;
 use mesh_vcs::{Backend, CommitId, KeptResult};
 
-use crate::actions::shared::Seen;
+use crate::actions::shared::Shared;
 use crate::clock::Clock;
 use crate::executor::Executor;
 use crate::inbox::Input;
@@ -56,7 +56,7 @@ pub(crate) struct RunContext {
     /// The newest recording of each attempt that is being recorded.
     pub recordings: Recordings,
     /// What the working copies share, as it was last looked at.
-    pub shared: Mutex<Seen>,
+    pub shared: Shared,
     /// What this run has recorded as verified, needs before what stands on them.
     pub kept: Mutex<Vec<KeptResult>>,
 }

@@ -25,7 +25,7 @@ use mesh_proc::signal::OwnSignal;
 use mesh_vcs::{Backend, CommitId};
 
 use crate::actions::prove::Proof;
-use crate::actions::shared::Seen;
+use crate::actions::shared::Shared;
 use crate::actions::{finalize, inspect, kept, land, probe, process, prove, start, stop};
 use crate::clock::Clock;
 use crate::context::{Details, Recordings, RunContext, Semaphore};
@@ -190,7 +190,7 @@ impl Engine {
             .map(|commit| CommitId::new(commit.clone()))
             .collect::<Result<Vec<_>, _>>()?;
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let seen = Seen::load(parts.run_dir.path());
+        let shared = Shared::load(parts.run_dir.path());
         let context = RunContext {
             run: parts.run.to_string(),
             setup: parts.setup,
@@ -213,7 +213,7 @@ impl Engine {
             vcs_gate: Semaphore::new(cores),
             notes: parts.notes,
             recordings: Recordings::default(),
-            shared: Mutex::new(seen),
+            shared,
             kept: Mutex::default(),
         };
         Ok(Engine {

@@ -1,50 +1,21 @@
-//! Writing a small file so that a reader sees all of it or nothing, whoever dies in between.
+//! Writing a small file so that a reader sees all of it or nothing, whichever process dies in between. After a loss of power the
+//! file may be missing, empty or the old one.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-
-/// How much a file must survive.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Durability {
-    /// The death of any process: a rename is enough.
-    Process,
-    /// A loss of power: file and folder are synced as well.
-    Power,
-}
 
 /// Writes `bytes` to a temporary file beside `path` and renames it over `path`.
 ///
 /// # Errors
 /// Whatever the file system says, with the file named; `path` then still has its old content.
-pub(crate) fn write(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary_name(path);
-    let written = write_then_rename(path, &temporary, bytes, durability);
+    let written = fs_err::write(&temporary, bytes).and_then(|()| fs_err::rename(&temporary, path));
     if written.is_err() {
         // The error that matters is the first one; a leftover temporary file is overwritten by the next try.
         let _ = fs_err::remove_file(&temporary);
     }
     written
-}
-
-fn write_then_rename(
-    path: &Path,
-    temporary: &Path,
-    bytes: &[u8],
-    durability: Durability,
-) -> io::Result<()> {
-    let mut file = fs_err::File::create(temporary)?;
-    file.write_all(bytes)?;
-    if durability == Durability::Power {
-        file.sync_all()?;
-    }
-    drop(file);
-    fs_err::rename(temporary, path)?;
-    if durability == Durability::Power
-        && let Some(folder) = path.parent()
-    {
-        fs_err::File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }
 
 /// Two processes may write the same file (never the same content at odds): each uses its own temporary name.
@@ -62,8 +33,8 @@ mod tests {
     fn the_file_is_replaced_whole_and_nothing_else_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
-        write(&path, b"one", Durability::Power).unwrap();
-        write(&path, b"two", Durability::Process).unwrap();
+        write(&path, b"one").unwrap();
+        write(&path, b"two").unwrap();
         assert_eq!(fs_err::read(&path).unwrap(), b"two");
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -74,7 +45,7 @@ mod tests {
         let path = folder.path().join("taken");
         fs_err::create_dir(&path).unwrap();
         fs_err::write(path.join("inside"), b"kept").unwrap();
-        write(&path, b"new", Durability::Process).unwrap_err();
+        write(&path, b"new").unwrap_err();
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
         assert!(path.join("inside").exists());
     }

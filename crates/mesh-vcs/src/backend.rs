@@ -209,6 +209,23 @@ pub trait Repository: Send + Sync {
     /// The workspace is gone or broken, the program failed.
     fn snapshot(&self, workspace: &Workspace, claimed: &[String]) -> Result<Snapshot, VcsError>;
 
+    /// [`Repository::snapshot`], and [`Repository::keep`] of what it recorded.
+    ///
+    /// # Errors
+    /// Those of both.
+    fn record(
+        &self,
+        workspace: &Workspace,
+        claimed: &[String],
+        run: &str,
+        task: &str,
+        attempt: u32,
+    ) -> Result<Snapshot, VcsError> {
+        let snapshot = self.snapshot(workspace, claimed)?;
+        self.keep(&snapshot.commit, run, task, attempt)?;
+        Ok(snapshot)
+    }
+
     /// Those of `words` that name something which is in the workspace and not in `commit`: what a proof that names them reads from
     /// an ignored file, and nobody else has.
     ///

@@ -7,6 +7,7 @@
 //!   2.38, and `commit-tree`. A branch moves by `update-ref` with the old value, which is a compare-and-swap.
 
 pub(crate) mod guard;
+mod known;
 mod land;
 mod merge;
 pub(crate) mod parse;
@@ -28,7 +29,7 @@ use crate::model::{
 use crate::shared::SharedState;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The oldest git that will do.
@@ -53,6 +54,9 @@ pub(crate) struct Git {
     guard: OnceLock<Arc<guard::StoreGuard>>,
     /// Branches that landings moved, and where to.
     moved: Mutex<Vec<(String, CommitId)>>,
+    known: Mutex<known::Known>,
+    /// What git last said of the refs, and their files then.
+    refs: Mutex<Option<(shared::RefFiles, String)>>,
 }
 
 /// How long a worktree may stay half-made before that is what is wrong, and the pause between two looks.
@@ -100,6 +104,8 @@ impl Git {
             adding: Mutex::new(()),
             guard: OnceLock::new(),
             moved: Mutex::new(Vec::new()),
+            known: Mutex::default(),
+            refs: Mutex::default(),
         };
         git.store = git.folder_of(folder, "--git-common-dir")?;
         git.file_system = file_system(&git.store);
@@ -119,6 +125,10 @@ impl Git {
             .status
             .is_success();
         Ok(git)
+    }
+
+    fn known(&self) -> MutexGuard<'_, known::Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A folder of the repository that `rev-parse` knows.
@@ -238,6 +248,9 @@ impl Git {
     }
 
     fn is_ancestor(&self, commit: &CommitId, of: &CommitId) -> Result<bool, VcsError> {
+        if let Some(known) = self.known().ancestry.is_in(commit, of) {
+            return Ok(known);
+        }
         let command = args!["merge-base", "--is-ancestor", commit.as_str(), of.as_str()];
         let answer = self.ask_at(&self.main_root, command, Span::Short, &[])?;
         match answer.code() {
@@ -257,8 +270,14 @@ impl Git {
     }
 
     fn tree_of(&self, commit: &CommitId) -> Result<CommitId, VcsError> {
-        self.run(args!["rev-parse", "--verify", format!("{commit}^{{tree}}")])?
-            .parse(parse::one_commit)
+        if let Some(known) = self.known().tree(commit) {
+            return Ok(known);
+        }
+        let tree = self
+            .run(args!["rev-parse", "--verify", format!("{commit}^{{tree}}")])?
+            .parse(parse::one_commit)?;
+        self.known().set_tree(commit, &tree);
+        Ok(tree)
     }
 }
 
@@ -280,6 +299,19 @@ pub(crate) fn changes_between(from: &CommitId, to: &CommitId) -> Vec<OsString> {
         "--name-status",
         from.as_str(),
         to.as_str()
+    ]
+}
+
+/// When `commit`, which has one parent, was made, and the paths in which it differs from that, for [`parse::second_and_changes`].
+fn changes_and_second(commit: &CommitId) -> Vec<OsString> {
+    args![
+        "diff-tree",
+        "-r",
+        "-z",
+        "--no-renames",
+        "--name-status",
+        "--format=%ct",
+        commit.as_str()
     ]
 }
 
@@ -405,6 +437,9 @@ impl Repository for Git {
         if unique.len() < 2 {
             return Ok(unique);
         }
+        if let Some(heads) = self.known().ancestry.heads(&unique) {
+            return Ok(heads);
+        }
         let mut command = args!["merge-base", "--independent"];
         command.extend(unique.iter().map(|commit| OsString::from(commit.as_str())));
         let heads = self.run(command)?.parse(parse::commits)?;
@@ -454,7 +489,19 @@ impl Repository for Git {
     }
 
     fn snapshot(&self, workspace: &Workspace, claimed: &[String]) -> Result<Snapshot, VcsError> {
-        snapshot::snapshot(self, workspace, claimed)
+        snapshot::snapshot(self, workspace, claimed, None)
+    }
+
+    fn record(
+        &self,
+        workspace: &Workspace,
+        claimed: &[String],
+        run: &str,
+        task: &str,
+        attempt: u32,
+    ) -> Result<Snapshot, VcsError> {
+        let keep = crate::name::kept_ref(run, task, attempt);
+        snapshot::snapshot(self, workspace, claimed, Some(&keep))
     }
 
     fn not_in_commit(
@@ -491,7 +538,7 @@ impl Repository for Git {
     }
 
     fn put_back(&self, results: &[KeptResult]) -> Result<Vec<Fate>, VcsError> {
-        kept::put_back(&|command| self.ask_in_store(command), results)
+        kept::put_back(&|command| self.ask_in_store(command), &self.store, results)
     }
 
     fn forget(&self, name: &str) -> Result<(), VcsError> {

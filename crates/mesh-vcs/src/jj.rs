@@ -22,6 +22,7 @@ mod snapshot;
 mod unrecorded;
 mod workspace;
 
+use crate::ancestry::Ancestry;
 use crate::backend::{Repository, Setup};
 use crate::call::{Answer, Program, Span};
 use crate::error::VcsError;
@@ -69,8 +70,9 @@ pub(crate) struct Jj {
 /// What this coordinator has seen of commits that were recorded.
 #[derive(Default)]
 struct Known {
-    /// Commits that a result stands on.
-    below: BTreeMap<CommitId, BTreeSet<CommitId>>,
+    ancestry: Ancestry,
+    /// [`argv::BOOKMARKED`] when a workspace was made, for the first process in it.
+    bookmarked: BTreeMap<String, Vec<CommitId>>,
     /// Workspaces whose `@` is a fresh commit without a description, which jj drops by itself.
     moved_on: BTreeSet<String>,
     /// Configuration files of attempts, with the commits that they protect and what is in them.
@@ -133,17 +135,6 @@ impl Jj {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes that `result` stands on `parents`, and on all that those stand on.
-    fn set_stands_on(&self, result: &CommitId, parents: &[CommitId]) {
-        let below = &mut self.known().below;
-        let mut all: BTreeSet<CommitId> = parents.iter().cloned().collect();
-        for parent in parents {
-            all.extend(below.get(parent).into_iter().flatten().cloned());
-        }
-        all.remove(result);
-        below.insert(result.clone(), all);
     }
 
     /// Notes that the workspace's `@` was put on a result.
@@ -351,16 +342,10 @@ impl Repository for Jj {
 
     fn heads(&self, commits: &[CommitId]) -> Result<Vec<CommitId>, VcsError> {
         let unique: Vec<CommitId> = crate::model::unique(commits);
-        let unique: Vec<CommitId> = {
-            let below = &self.known().below;
-            let is_below = |commit: &CommitId| {
-                let others = unique.iter().filter(|other| *other != commit);
-                let mut known = others.filter_map(|other| below.get(other));
-                known.any(|known| known.contains(commit))
-            };
-            let heads = unique.iter().filter(|commit| !is_below(commit));
-            heads.cloned().collect()
-        };
+        if let Some(heads) = self.known().ancestry.heads(&unique) {
+            return Ok(heads);
+        }
+        let unique = self.known().ancestry.without_seen_ancestors(&unique);
         if unique.len() < 2 {
             return Ok(unique);
         }

@@ -8,7 +8,7 @@ use crate::model::CommitId;
 use crate::name::kept_ref;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A result that [`crate::Repository::keep`] holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +59,19 @@ pub(crate) fn copy(
     succeeded(ask(command)?).map(|_| ())
 }
 
-/// See [`crate::Repository::put_back`].
-pub(crate) fn put_back(ask: Ask<'_>, results: &[KeptResult]) -> Result<Vec<Fate>, VcsError> {
+/// See [`crate::Repository::put_back`]. git is asked only when a ref of `store` is not found in a file of its own: it may be packed.
+pub(crate) fn put_back(
+    ask: Ask<'_>,
+    store: &Path,
+    results: &[KeptResult],
+) -> Result<Vec<Fate>, VcsError> {
+    let is_in_file = |result: &KeptResult| {
+        let file = fs_err::read_to_string(store.join(result.name()));
+        file.is_ok_and(|text| text.trim_end() == result.commit.as_str())
+    };
+    if results.iter().all(is_in_file) {
+        return Ok(vec![Fate::Held; results.len()]);
+    }
     let list = args![
         "for-each-ref",
         "--format=%(objectname) %(refname)",

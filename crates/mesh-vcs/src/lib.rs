@@ -11,6 +11,7 @@ pub mod model;
 pub mod name;
 
 mod agent_env;
+mod ancestry;
 mod backend;
 mod call;
 mod claim;

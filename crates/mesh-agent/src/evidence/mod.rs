@@ -5,7 +5,7 @@
 
 use mesh_core::evidence::{BlockReading, ChangeSet, Ending, Failure, ProofChoice, ProofEnd};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use crate::scope::ScopeReport;
@@ -88,9 +88,8 @@ impl EvidenceRecord {
         let scratch = folder.join(format!(".{FILE_NAME}.new"));
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
-        let mut file = fs_err::File::create(&scratch)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
+        // Not synced: the facts are in the journal.
+        fs_err::write(&scratch, text)?;
         fs_err::rename(&scratch, &target)?;
         Ok(())
     }

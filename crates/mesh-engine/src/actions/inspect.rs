@@ -71,15 +71,10 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
         }) => paths.as_slice(),
         BlockReading::Read(_) | BlockReading::Missing(_) => &[],
     };
+    let task = attempt.task.as_str();
     let snapshot = context.vcs_gate.pass(|| {
-        let snapshot = context.vcs.snapshot(&workspace, claimed)?;
-        context.vcs.keep(
-            &snapshot.commit,
-            &context.run,
-            attempt.task.as_str(),
-            attempt.number,
-        )?;
-        Ok::<_, mesh_vcs::VcsError>(snapshot)
+        let vcs = &context.vcs;
+        vcs.record(&workspace, claimed, &context.run, task, attempt.number)
     });
     let snapshot = snapshot.map_err(|error| match error {
         // It was there when the agent started.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use mesh_core::event::Event;
 use mesh_core::id::{AttemptId, TaskId};
@@ -16,7 +17,7 @@ use crate::setup::SourceSetup;
 /// The last look, and the attempts that ran then. Kept in the run folder, so that a coordinator that takes the run up compares
 /// with what the one before it saw.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Seen {
+struct Seen {
     state: Option<SharedState>,
     /// The repository's configuration of mesh, which the next run would use.
     #[serde(default)]
@@ -24,13 +25,22 @@ pub(crate) struct Seen {
     running: BTreeSet<(String, u32)>,
 }
 
-impl Seen {
+/// What is shared by all that look.
+pub(crate) struct Shared {
+    seen: Mutex<Seen>,
+    /// Attempts that have ended and are not looked after yet: the next look is for all of them.
+    ended: Mutex<BTreeSet<(String, u32)>>,
+}
+
+impl Shared {
     /// What a coordinator before left, if one did.
-    pub fn load(run_folder: &Path) -> Seen {
-        fs_err::read(file(run_folder))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default()
+    pub fn load(run_folder: &Path) -> Shared {
+        let bytes = fs_err::read(file(run_folder)).ok();
+        let seen = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Shared {
+            seen: Mutex::new(seen.unwrap_or_default()),
+            ended: Mutex::default(),
+        }
     }
 }
 
@@ -40,7 +50,7 @@ fn file(run_folder: &Path) -> PathBuf {
 
 /// The attempt is about to run.
 pub(crate) fn begin(context: &RunContext, attempt: &AttemptId) {
-    let mut seen = lock(&context.shared);
+    let mut seen = lock(&context.shared.seen);
     if seen.running.is_empty() {
         // What the user did while nothing ran is nobody's concern.
         seen.state = look(context);
@@ -52,8 +62,11 @@ pub(crate) fn begin(context: &RunContext, attempt: &AttemptId) {
 
 /// The attempt has ended, with all that belongs to it: says what became different since the last look.
 pub(crate) fn end(context: &RunContext, attempt: &AttemptId) {
-    let mut seen = lock(&context.shared);
-    if !seen.running.contains(&key(attempt)) {
+    lock(&context.shared.ended).insert(key(attempt));
+    let mut seen = lock(&context.shared.seen);
+    // Whoever looked while this one waited may have looked for it too.
+    let ended = std::mem::take(&mut *lock(&context.shared.ended));
+    if !ended.iter().any(|ended| seen.running.contains(ended)) {
         return;
     }
     let now = look(context);
@@ -83,7 +96,7 @@ pub(crate) fn end(context: &RunContext, attempt: &AttemptId) {
         });
     }
     seen.state = now.or(seen.state.take());
-    seen.running.remove(&key(attempt));
+    seen.running.retain(|running| !ended.contains(running));
     save(context, &seen);
 }
 

@@ -2,7 +2,6 @@
 
 use super::report::{self, ShimRecord};
 use super::spec::ShimSpec;
-use crate::atomic::Durability;
 use crate::env::{MESH_ATTEMPT, MESH_RUN};
 use crate::tree::{self, Identity};
 use fs_err::OpenOptions;
@@ -88,7 +87,7 @@ pub fn start(
         });
     }
     let prepare = |source| StartError::Prepare { source };
-    report::write(spec_path, spec, Durability::Process).map_err(prepare)?;
+    report::write(spec_path, spec).map_err(prepare)?;
     let log = match &spec.shim_log {
         None => Stdio::null(),
         Some(path) => {

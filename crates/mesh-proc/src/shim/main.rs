@@ -4,7 +4,6 @@ use super::logs::LogWatch;
 use super::report::{self, Cause, ChildRecord, Ending, ExitReport, ShimRecord, unix_ms};
 use super::spec::{SCHEMA, Sandbox, ShimSpec};
 use super::supervise::{Stops, Supervision};
-use crate::atomic::Durability;
 use crate::env::{MESH_ATTEMPT, MESH_RUN};
 use crate::find;
 use crate::tree::{self, Identity};
@@ -96,7 +95,9 @@ fn empty_report(started_at_unix_ms: u64, ending: Ending) -> ExitReport {
 }
 
 fn write_report(spec: &ShimSpec, exit: &ExitReport) -> io::Result<()> {
-    report::write(&spec.report, exit, Durability::Power).map_err(|error| {
+    // Not synced: after a loss of power a report that was lost means the attempt is tried again, and the files that its agent wrote
+    // are synced by nobody either. Its dependents would wait for the disk (12 ms on ext4, twice for each task).
+    report::write(&spec.report, exit).map_err(|error| {
         io::Error::new(
             error.kind(),
             format!("the exit report could not be written: {error}"),
@@ -128,7 +129,7 @@ fn prepare(spec: &ShimSpec) -> Result<ShimRecord, String> {
         boot_id,
         child: None,
     };
-    report::write(&spec.record, &record, Durability::Process).map_err(|error| error.to_string())?;
+    report::write(&spec.record, &record).map_err(|error| error.to_string())?;
     Ok(record)
 }
 
@@ -183,11 +184,7 @@ fn start_child(spec: &ShimSpec, record: ShimRecord) -> Result<(u32, LogWatch, u6
         identity,
         started_at_unix_ms,
     });
-    if let Err(error) = report::write(
-        &spec.record,
-        &ShimRecord { child, ..record },
-        Durability::Process,
-    ) {
+    if let Err(error) = report::write(&spec.record, &ShimRecord { child, ..record }) {
         // The record without the child still says who we are, and that is what adopting needs.
         say(&format!("the child could not be recorded: {error}"));
     }

@@ -1,7 +1,7 @@
 //! What a shim says: who it is while it lives, and how everything ended.
 
 use super::spec::SCHEMA;
-use crate::atomic::{self, Durability};
+use crate::atomic;
 use crate::tree::Identity;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -174,14 +174,10 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ReadEr
 }
 
 /// Writes any of them.
-pub(super) fn write<T: Serialize>(
-    path: &Path,
-    value: &T,
-    durability: Durability,
-) -> io::Result<()> {
+pub(super) fn write<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     let mut bytes = serde_json::to_vec_pretty(value)?;
     bytes.push(b'\n');
-    atomic::write(path, &bytes, durability)
+    atomic::write(path, &bytes)
 }
 
 /// Now, in Unix milliseconds; 0 on a clock before 1970.
@@ -227,7 +223,7 @@ mod tests {
             },
         ] {
             let written = ExitReport { ending, ..report() };
-            write(&path, &written, Durability::Power).unwrap();
+            write(&path, &written).unwrap();
             assert_eq!(read_report(&path).unwrap(), Some(written));
         }
     }

@@ -20,6 +20,7 @@ pub(super) enum Author {
 }
 
 /// The commit that several parents are joined to, and the paths in conflict.
+#[derive(Debug, Clone)]
 pub(super) struct Join {
     pub commit: CommitId,
     pub conflicted: Vec<PathBuf>,
@@ -68,6 +69,13 @@ pub(super) fn join(git: &Git, parents: &[CommitId]) -> Result<Join, VcsError> {
 }
 
 fn newest_second(git: &Git, commits: &[CommitId]) -> Result<String, VcsError> {
+    let known: Option<Vec<u64>> = {
+        let known = git.known();
+        commits.iter().map(|commit| known.second(commit)).collect()
+    };
+    if let Some(newest) = known.and_then(|seconds| seconds.into_iter().max()) {
+        return Ok(newest.to_string());
+    }
     let mut command = args!["show", "--no-patch", "--no-show-signature", "--format=%ct"];
     command.extend(commits.iter().map(|commit| OsString::from(commit.as_str())));
     let answer = git.run(command)?;
@@ -140,7 +148,9 @@ pub(super) fn commit_tree(
         .map(|(name, value)| (*name, value.as_os_str()))
         .collect();
     let answer = git.ask_at(&git.main_root, command, Span::Short, &extra)?;
-    super::succeeded(answer)?.parse(parse::one_commit)
+    let commit = super::succeeded(answer)?.parse(parse::one_commit)?;
+    git.known().add(&commit, tree, parents);
+    Ok(commit)
 }
 
 fn author_variables(git: &Git, author: &Author) -> Result<Vec<(&'static str, OsString)>, VcsError> {

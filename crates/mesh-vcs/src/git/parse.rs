@@ -175,6 +175,21 @@ pub(crate) fn changes(bytes: &[u8]) -> Result<Vec<Changed>, String> {
     Ok(changes)
 }
 
+/// As [`changes`], behind the second at which the commit was made. What separates the two differs between versions of git, and no
+/// status begins with it.
+pub(crate) fn second_and_changes(bytes: &[u8]) -> Result<(u64, Vec<Changed>), String> {
+    let digits = bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let (second, rest) = bytes.split_at(digits);
+    let second = text(second)?;
+    let second = second.parse().map_err(|_| "it has no date".to_owned())?;
+    let between = rest.iter().take_while(|byte| [b'\0', b'\n'].contains(byte));
+    let rest = &rest[between.count()..];
+    Ok((second, changes(rest)?))
+}
+
 /// `merge-tree --write-tree -z --name-only --no-messages`.
 pub(crate) fn merged_tree(bytes: &[u8]) -> Result<MergedTree, String> {
     let mut fields = fields(bytes)?.into_iter();

@@ -1,4 +1,4 @@
-//! A snapshot of what all worktrees share. Two calls of git; the rest is read from the store's files.
+//! A snapshot of what all worktrees share. One call of git, two when refs have changed; the rest is read from the store's files.
 
 use super::guard::bytes_of;
 use super::{Git, parse, settings};
@@ -6,6 +6,7 @@ use crate::call::{Span, args};
 use crate::error::VcsError;
 use crate::name;
 use crate::shared::{KINDS, Kind, SharedState, mark};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -35,26 +36,49 @@ pub(super) fn snapshot(git: &Git, except: &[PathBuf]) -> Result<SharedState, Vcs
     Ok(state)
 }
 
+/// The files of the refs, but for those of mesh: content by name, and of the packed ones what changes with it.
+pub(super) type RefFiles = BTreeMap<PathBuf, Vec<u8>>;
+
+/// `None` where the refs are not in such files, or one went while they were looked at.
+fn ref_files(store: &Path) -> Option<RefFiles> {
+    let mut found = RefFiles::new();
+    let mut folders = vec![store.join("refs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).ok()? {
+            let path = entry.ok()?.path();
+            if path.is_dir() {
+                folders.extend(Some(path).filter(|path| *path != store.join("refs/mesh")));
+            } else {
+                found.insert(path.clone(), bytes_of(&path).ok()??);
+            }
+        }
+    }
+    let packed = store.join("packed-refs");
+    let stands = match fs_err::metadata(&packed) {
+        // Whoever writes into it changes these, whatever time they give it.
+        Ok(meta) => format!(
+            "{} {} {}.{}",
+            meta.ino(),
+            meta.size(),
+            meta.ctime(),
+            meta.ctime_nsec()
+        ),
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(_) => return None,
+    };
+    found.insert(packed, stands.into_bytes());
+    let is_in_files = !store.join("reftable").exists();
+    is_in_files.then_some(found)
+}
+
 fn refs(git: &Git, state: &mut SharedState) -> Result<(), VcsError> {
-    let command = args!["for-each-ref", "--format=%(objectname) %(refname)"];
-    // Nothing of what an agent may have configured runs here, and what it did is to be said all the same.
-    let answer = settings::ask(
-        &git.program.unguarded(),
-        &git.main_root,
-        command,
-        Span::Short,
-        &[],
-        &[],
-    )?;
-    let answer = super::succeeded(answer)?;
     let moved = git.moved.lock().unwrap_or_else(PoisonError::into_inner);
     for (branch, to) in moved.iter() {
         state.landed(branch, to.as_str());
     }
-    for line in answer.stdout_text().lines() {
-        let Some((commit, full)) = line.split_once(' ') else {
-            return Err(answer.unreadable("a line names no ref"));
-        };
+    for line in listed_refs(git)?.lines() {
+        // Each line has both: see below.
+        let (commit, full) = line.split_once(' ').unwrap_or((line, ""));
         let kinds = [
             ("refs/heads/", Kind::Branch),
             ("refs/tags/", Kind::Tag),
@@ -70,6 +94,36 @@ fn refs(git: &Git, state: &mut SharedState) -> Result<(), VcsError> {
         state.put(kind, name, commit);
     }
     Ok(())
+}
+
+/// All refs as git lists them; it is not asked again while their files are the same.
+fn listed_refs(git: &Git) -> Result<String, VcsError> {
+    let mut seen = git.refs.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = ref_files(&git.store);
+    if let (Some((files, listed)), Some(before)) = (&*seen, &before)
+        && files == before
+    {
+        return Ok(listed.clone());
+    }
+    let command = args!["for-each-ref", "--format=%(objectname) %(refname)"];
+    // Nothing of what an agent may have configured runs here, and what it did is to be said all the same.
+    let answer = settings::ask(
+        &git.program.unguarded(),
+        &git.main_root,
+        command,
+        Span::Short,
+        &[],
+        &[],
+    )?;
+    let answer = super::succeeded(answer)?;
+    let listed = answer.stdout_text();
+    if listed.lines().any(|line| !line.contains(' ')) {
+        return Err(answer.unreadable("a line names no ref"));
+    }
+    // One that changed meanwhile may be in the list or not.
+    let files = before.filter(|before| ref_files(&git.store).as_ref() == Some(before));
+    *seen = files.map(|files| (files, listed.clone()));
+    Ok(listed)
 }
 
 fn stash(store: &Path, state: &mut SharedState) -> Result<(), VcsError> {

@@ -1,11 +1,11 @@
 //! What an attempt left: committed, compared with what it stood on, and set back after a proof.
 
 use super::record::{self, Recorded};
-use super::{Git, changes_between, entries, merge, parse, worktree};
+use super::{Git, changes_and_second, changes_between, entries, merge, parse, worktree};
 use crate::call::args;
 use crate::claim;
 use crate::error::VcsError;
-use crate::model::{CommitId, Snapshot, Unrecorded, Workspace};
+use crate::model::{ChangeKind, Changed, CommitId, Snapshot, Unrecorded, Workspace};
 use crate::submodule::{self, Kept};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -22,35 +22,36 @@ const MAKING: &[&str] = &[
     "pull",
 ];
 
-/// See [`crate::Repository::snapshot`].
+/// See [`crate::Repository::snapshot`]; `keep` is the ref that is to hold the result.
 pub(super) fn snapshot(
     git: &Git,
     workspace: &Workspace,
     claimed: &[String],
+    keep: Option<&str>,
 ) -> Result<Snapshot, VcsError> {
     let administrative = open(git, workspace)?;
-    let start = merge::join(git, &workspace.parents)?;
+    let start = start_of(git, workspace, &administrative)?;
     let Recorded {
         tree,
         unmerged,
         mut unrecorded,
         kept,
     } = record::record(git, workspace, &administrative, &start.commit)?;
-    let head = head_of(git, workspace)?;
+    let head = match detached_at(&administrative) {
+        Some(head) if head == start.commit => head,
+        _ => head_of(git, workspace)?,
+    };
     let commit = if git.tree_of(&head)? == tree {
-        head
+        head.clone()
     } else {
         let message = match worktree::message_for(&administrative) {
             message if message.trim().is_empty() => format!("Work left in {}", workspace.name),
             message => message,
         };
-        let commit = merge::commit_tree(git, &tree, &[head], &message, &merge::Author::User)?;
-        detach_at(git, workspace, &commit)?;
-        commit
+        let parents = std::slice::from_ref(&head);
+        merge::commit_tree(git, &tree, parents, &message, &merge::Author::User)?
     };
-    let changed = git
-        .run(changes_between(&start.commit, &commit))?
-        .parse(parse::changes)?;
+    let changed = changes(git, &start.commit, &head, &commit)?;
     let mut conflicted: BTreeSet<PathBuf> = unmerged.into_iter().collect();
     conflicted.extend(start.conflicted);
     conflicted.retain(|path| has_markers(&workspace.path.join(path)));
@@ -60,12 +61,20 @@ pub(super) fn snapshot(
             missing_needs.push(parent.clone());
         }
     }
+    if missing_needs.is_empty() {
+        // Of the commit itself the parent is known, if it was made here.
+        let ancestry = &mut git.known().ancestry;
+        ancestry.set_stands_on(&head, &workspace.parents);
+    }
     unrecorded.extend(claim::links_into_workspace(&workspace.path, &changed));
     let open = claim::unsettled(&workspace.path, claimed, &changed, &unrecorded);
     unrecorded.extend(claims_left_out(git, workspace, &commit, &kept, open)?);
     unrecorded.sort();
+    let strays = strays(git, &administrative, &commit)?;
+    let head = (head != commit).then_some("HEAD");
+    move_refs(git, workspace, head, keep, &commit)?;
     Ok(Snapshot {
-        strays: strays(git, &administrative, &commit)?,
+        strays,
         no_change: changed.is_empty(),
         changed,
         conflicted: conflicted.into_iter().collect(),
@@ -73,6 +82,51 @@ pub(super) fn snapshot(
         unrecorded,
         commit,
     })
+}
+
+/// What the workspace was started from. What is remembered holds while `HEAD` keeps it from being collected; an agent that moved
+/// `HEAD` may have had it collected, and then it is made again.
+fn start_of(
+    git: &Git,
+    workspace: &Workspace,
+    administrative: &Path,
+) -> Result<merge::Join, VcsError> {
+    let start = git.known().start(&workspace.name);
+    match start.filter(|start| detached_at(administrative).as_ref() == Some(&start.commit)) {
+        Some(start) => Ok(start),
+        None => merge::join(git, &workspace.parents),
+    }
+}
+
+/// The commit at which `HEAD` is detached, as its file says; not where it names a branch.
+fn detached_at(administrative: &Path) -> Option<CommitId> {
+    let head = fs_err::read_to_string(administrative.join("HEAD")).ok()?;
+    CommitId::new(head.trim_end()).ok()
+}
+
+/// Paths that differ between `start` and `commit`, which is `head` or stands on it alone.
+fn changes(
+    git: &Git,
+    start: &CommitId,
+    head: &CommitId,
+    commit: &CommitId,
+) -> Result<Vec<Changed>, VcsError> {
+    if start == commit {
+        return Ok(Vec::new());
+    }
+    let changed = if head == start {
+        let answer = git.run(changes_and_second(commit))?;
+        let (second, changed) = answer.parse(parse::second_and_changes)?;
+        git.known().set_second(commit, second);
+        changed
+    } else {
+        let answer = git.run(changes_between(start, commit))?;
+        answer.parse(parse::changes)?
+    };
+    let there = changed.iter().filter(|one| one.kind != ChangeKind::Removed);
+    let files = there.map(|one| one.path.clone()).collect();
+    git.known().set_files(commit, files);
+    Ok(changed)
 }
 
 /// Claims that are neither in the commit nor in a submodule that is kept.
@@ -99,8 +153,9 @@ fn claims_left_out(
 fn not_in_tree(
     git: &Git,
     commit: &CommitId,
-    paths: Vec<PathBuf>,
+    mut paths: Vec<PathBuf>,
 ) -> Result<Vec<PathBuf>, VcsError> {
+    paths.retain(|path| !git.known().has_path(commit, path));
     if paths.is_empty() {
         return Ok(paths);
     }
@@ -179,20 +234,25 @@ fn head_of(git: &Git, workspace: &Workspace) -> Result<CommitId, VcsError> {
         })
 }
 
-/// `HEAD` itself, never the branch that an agent may have checked out.
-fn detach_at(git: &Git, workspace: &Workspace, commit: &CommitId) -> Result<(), VcsError> {
-    git.run_at(
-        &workspace.path,
-        args![
-            "update-ref",
-            "--no-deref",
-            "-m",
-            "mesh: record",
-            "HEAD",
-            commit.as_str()
-        ],
-    )
-    .map(|_| ())
+/// Puts `head` (the workspace's own, never the branch that an agent may have checked out) and the ref `keep` to `commit`, as far as
+/// they are given: both or neither.
+fn move_refs(
+    git: &Git,
+    workspace: &Workspace,
+    head: Option<&str>,
+    keep: Option<&str>,
+    commit: &CommitId,
+) -> Result<(), VcsError> {
+    let mut input = String::new();
+    for name in head.into_iter().chain(keep) {
+        input.push_str(&format!("option no-deref\nupdate {name} {commit}\n"));
+    }
+    if input.is_empty() {
+        return Ok(());
+    }
+    let command = args!["update-ref", "-m", "mesh: record", "--stdin"];
+    git.run_with_input(&workspace.path, command, input.as_bytes())
+        .map(|_| ())
 }
 
 /// Whether a file still has a conflict's first and last marker. A file that is gone, or no text, has none.
@@ -243,8 +303,10 @@ pub(super) fn discard(
     workspace: &Workspace,
     result: &CommitId,
 ) -> Result<Vec<PathBuf>, VcsError> {
-    open(git, workspace)?;
-    detach_at(git, workspace, result)?;
+    let administrative = open(git, workspace)?;
+    if detached_at(&administrative).as_ref() != Some(result) {
+        move_refs(git, workspace, Some("HEAD"), None, result)?;
+    }
     let command = args![
         "status",
         "--porcelain=v1",

@@ -190,7 +190,7 @@ pub(super) fn add(git: &Git, new: &NewWorkspace) -> Result<Workspace, VcsError> 
         name: new.name.clone(),
         path: new.path.clone(),
         parents: new.parents.clone(),
-        conflicted: start.conflicted,
+        conflicted: start.conflicted.clone(),
     };
     let made = match try_add(git, new, &start.commit) {
         // Another git process beside ours: the same race that the lock above keeps out among our own threads.
@@ -205,6 +205,7 @@ pub(super) fn add(git: &Git, new: &NewWorkspace) -> Result<Workspace, VcsError> 
         let unfinished = administrative.join("mesh-workspace.tmp");
         fs_err::write(&unfinished, serde_json::to_vec(&mark).map_err(std::io::Error::from)?)?;
         fs_err::rename(&unfinished, administrative.join(MARK))?;
+        git.known().set_start(&new.name, &start);
         Ok(workspace)
     })
     .inspect_err(|_| {
@@ -311,6 +312,7 @@ fn clean(git: &Git, name: &str, path: &Path) -> Result<(), VcsError> {
 /// See [`crate::Repository::forget`]. The administrative folder of that worktree is deleted, as `worktree remove` does it; that
 /// command itself refuses half-made ones, and deletes the files too.
 pub(super) fn forget(git: &Git, name: &str) -> Result<(), VcsError> {
+    git.known().forget_start(name);
     if let Some(administrative) = administrative_folder(git, name)? {
         fs_err::remove_dir_all(administrative)?;
     }

@@ -42,6 +42,23 @@ pub(crate) fn inspected(name: &str, parents: &[CommitId]) -> Vec<OsString> {
     log(&format!("{here} | ({parents}) | ({left})"), &template)
 }
 
+/// What is asked about the workspace `name` when it was added, for [`super::parse::added`]: the state of its working-copy commit, and
+/// the ids of [`BOOKMARKED`], which may be thousands.
+pub(crate) fn added(name: &str) -> Vec<OsString> {
+    let here = format!("{}@", quoted(name));
+    let contained_in = |revset: &str| format!("self.contained_in({})", quoted(revset));
+    let template = format!(
+        r#""{{\"commit\":" ++ json(commit_id) ++ ",\"bookmarked\":" ++ json({}) ++ ",\"here\":" ++ if({}, {} ++ "}}", "null"){STATES_END}"#,
+        contained_in(BOOKMARKED),
+        contained_in(&here),
+        STATES.trim_end_matches(STATES_END),
+    );
+    log(&format!("{here} | ({BOOKMARKED})"), &template)
+}
+
+/// Bookmarked commits, as far as no other bookmarked one stands on them.
+pub(crate) const BOOKMARKED: &str = "heads(bookmarks() ~ working_copies())";
+
 /// One changed path a line for [`super::parse::changes`]; the JSON form survives any name. A rename is one line with the new path,
 /// so the old one is asked for too.
 pub(crate) const CHANGES: &str =

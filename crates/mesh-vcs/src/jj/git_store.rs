@@ -48,7 +48,11 @@ pub(super) fn copy_result(
 
 pub(super) fn put_back(jj: &Jj, results: &[KeptResult]) -> Result<Vec<Fate>, VcsError> {
     match GitStore::of(jj) {
-        Some(store) => kept::put_back(&|command| store.ask(&store.folder, command, &[]), results),
+        Some(store) => kept::put_back(
+            &|command| store.ask(&store.folder, command, &[]),
+            &store.folder,
+            results,
+        ),
         None => Ok(vec![Fate::Held; results.len()]),
     }
 }

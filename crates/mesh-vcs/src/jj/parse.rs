@@ -31,6 +31,16 @@ pub(crate) struct Inspected {
     pub left: bool,
 }
 
+/// One commit as [`super::argv::added`] shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Added {
+    pub commit: CommitId,
+    /// It is one of [`super::argv::BOOKMARKED`].
+    pub bookmarked: bool,
+    /// Its state where it is the workspace's working-copy commit.
+    pub here: Option<CommitState>,
+}
+
 /// One operation of the operation log.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Operation {
@@ -98,6 +108,11 @@ pub(crate) fn states(bytes: &[u8]) -> Result<Vec<CommitState>, String> {
 
 /// [`super::argv::inspected`].
 pub(crate) fn inspected(bytes: &[u8]) -> Result<Vec<Inspected>, String> {
+    lines(bytes, |line| serde_json::from_str(line).ok())
+}
+
+/// [`super::argv::added`].
+pub(crate) fn added(bytes: &[u8]) -> Result<Vec<Added>, String> {
     lines(bytes, |line| serde_json::from_str(line).ok())
 }
 
@@ -275,7 +290,9 @@ mod tests {
             .into_iter()
             .filter(|call| call.step == "add clash")
             .collect();
-        let state = states(clash[0].stdout.as_bytes()).unwrap().remove(0);
+        let added = added(clash[0].stdout.as_bytes()).unwrap();
+        assert!(added.iter().any(|one| one.bookmarked && one.here.is_none()));
+        let state = added.into_iter().find_map(|one| one.here).unwrap();
         assert!(state.conflict && state.empty && state.described);
         assert_eq!(
             (state.conflicted, state.parents.len()),

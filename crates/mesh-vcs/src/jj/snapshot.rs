@@ -49,8 +49,13 @@ pub(super) fn snapshot(
         .filter(|parent| missing.iter().any(|one| one.state.commit == **parent))
         .cloned()
         .collect();
-    if missing_needs.is_empty() {
-        jj.set_stands_on(&tip.commit, &workspace.parents);
+    if missing_needs.is_empty() && !workspace.parents.contains(&tip.commit) {
+        let ancestry = &mut jj.known().ancestry;
+        if tip.parents == workspace.parents {
+            ancestry.set_parents(&tip.commit, &tip.parents);
+        } else {
+            ancestry.set_stands_on(&tip.commit, &workspace.parents);
+        }
     }
     let strays = match of(|one| one.left).is_empty() {
         true => Vec::new(),

@@ -4,7 +4,7 @@
 //! its `.jj` is half-made, and is cleaned up before the name is used again. Two adds of one name can both succeed and then share
 //! one `@`: names in the making are kept apart here, and names of attempts are never used twice.
 
-use super::{Jj, argv};
+use super::{Jj, argv, parse};
 use crate::call::Span;
 use crate::error::VcsError;
 use crate::folder;
@@ -156,9 +156,21 @@ fn try_add(jj: &Jj, hub: &Path, new: &NewWorkspace) -> Result<Workspace, VcsErro
     // Its first commit has a description, also where a workspace of this name was there before.
     jj.known().moved_on.remove(&new.name);
     // Exit code 0 is no proof: what was made is looked at.
-    let state = jj
-        .working_copy_state(&new.name)?
-        .ok_or_else(|| answer.unreadable("the workspace is not registered"))?;
+    let unregistered = || answer.unreadable("the workspace is not registered");
+    let found = match jj.on_store(argv::added(&new.name)) {
+        Err(VcsError::Failed { stderr, .. })
+            if stderr.contains("doesn't have a working-copy commit") =>
+        {
+            return Err(unregistered());
+        }
+        found => found?.parse(parse::added)?,
+    };
+    let bookmarked = found.iter().filter(|one| one.bookmarked);
+    let bookmarked = bookmarked.map(|one| one.commit.clone()).collect();
+    let state = found
+        .into_iter()
+        .find_map(|one| one.here)
+        .ok_or_else(unregistered)?;
     let made_on: BTreeSet<&CommitId> = state.parents.iter().collect();
     if made_on != new.parents.iter().collect() || !new.path.join(".jj").is_dir() {
         return Err(answer.unreadable("the workspace is not what was asked for"));
@@ -172,6 +184,7 @@ fn try_add(jj: &Jj, hub: &Path, new: &NewWorkspace) -> Result<Workspace, VcsErro
         conflicted,
     };
     write_mark(&workspace)?;
+    jj.known().bookmarked.insert(new.name.clone(), bookmarked);
     Ok(workspace)
 }
 
