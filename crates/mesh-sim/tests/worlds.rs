@@ -11,7 +11,7 @@ use mesh_core::rank::Ranking;
 use mesh_sim::rng::Rng;
 use mesh_sim::schedule::{list_schedule, work_of};
 use mesh_sim::slot_waits::Deviation;
-use mesh_sim::{epics, generate, run_seed, slot_waits, zero_overhead_makespan};
+use mesh_sim::{engine, epics, generate, run_seed, slot_waits, zero_overhead_makespan};
 use proptest::prelude::*;
 
 /// Worlds that the core once got wrong: a run reopened while it concluded, a task closed by a person and done again, a circle
@@ -29,6 +29,47 @@ fn worlds_that_were_broken_once_and_a_few_others_hold() {
                 broken.trace.join("\n")
             );
         }
+    }
+}
+
+/// What the engine once got wrong: a refused landing that left the hub, a claim that nobody knew of, a recording that was repeated
+/// beside its proof.
+const ENGINE_ONCE_BROKEN: [u64; 3] = [37, 278, 411];
+
+#[test]
+fn the_engine_holds_in_worlds_that_were_broken_once_and_in_a_few_others() {
+    for seed in ENGINE_ONCE_BROKEN.into_iter().chain(100_000..100_040) {
+        if let Err(broken) = engine::run_seed(seed) {
+            let trace = broken.trace.join("\n");
+            panic!("seed {seed}: {}\n{trace}", broken.sentence);
+        }
+    }
+}
+
+#[test]
+fn a_world_around_the_engine_sees_planted_bugs() {
+    let wanted = [
+        (Bug::LockReleasedEarly, "P3"),
+        (Bug::NeedIgnored, "P4"),
+        (Bug::AttemptNotFenced, ""),
+        (Bug::EndTrustedTwice, ""),
+        (Bug::LandingWithoutProof, "on which no proof passed"),
+        (Bug::VerifiedWithoutCommit, "P2"),
+    ];
+    for (bug, sentence) in wanted {
+        plant(Some(bug));
+        let seen = (0..1_000).find_map(|seed| {
+            let ran = std::panic::catch_unwind(|| engine::run_seed(seed));
+            match ran {
+                Ok(Ok(_)) => None,
+                Ok(Err(broken)) => Some((seed, broken.sentence)),
+                Err(_) => Some((seed, "it panicked".to_owned())),
+            }
+        });
+        plant(None);
+        let (seed, said) = seen.unwrap_or_else(|| panic!("nobody saw {bug:?}"));
+        println!("{bug:?}: seed {seed}: {said}");
+        assert!(said.contains(sentence), "{bug:?}, seed {seed}: {said}");
     }
 }
 

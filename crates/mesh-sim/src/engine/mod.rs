@@ -518,6 +518,10 @@ impl Inputs for Time {
                 }
                 Some(Due::Ends(process, launch, ending)) => {
                     if world.ends(&process, launch, ending) {
+                        let twice = world.faults.double;
+                        if world.rng.percent(twice) {
+                            let _ = self.inbox.send(Input::ProcessEnded(process.clone()));
+                        }
                         return Some(Input::ProcessEnded(process));
                     }
                 }

@@ -270,12 +270,21 @@ impl World {
             let sentence = format!("P1: {attempt} starts while the {other} lives");
             return self.breaks(sentence);
         }
-        let agents = || self.living().filter(|other| other.role == Role::Agent);
+        // A proof holds the locks of its task still; that of a landing holds none.
+        let is_landing = |role| {
+            matches!(
+                role,
+                Role::Setup(Tree::Integrated) | Role::Proof(Tree::Integrated)
+            )
+        };
+        let holders: BTreeSet<&TaskId> = self
+            .living()
+            .filter(|other| !is_landing(other.role))
+            .map(|other| &other.attempt.task)
+            .collect();
         let locks = |task: &TaskId| self.tasks.get(task).map(|task| task.locks.clone());
         let mine = locks(&attempt.task).unwrap_or_default();
-        let others: Vec<_> = agents()
-            .filter_map(|one| locks(&one.attempt.task))
-            .collect();
+        let others: Vec<_> = holders.into_iter().filter_map(locks).collect();
         let alone = self.policy.unlabelled == Unlabelled::Alone;
         if alone
             && others
