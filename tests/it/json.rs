@@ -103,6 +103,28 @@ fn the_plan_object_st_git() {
 }
 
 #[test]
+fn a_plan_is_ordered_by_the_rank_that_is_named_st_git() {
+    let fixture = ST_GIT.open().expect("git is enough");
+    // A long chain, and a task that two others need directly.
+    let jobs = [
+        job("a", &[]),
+        job("a-1", &["a"]),
+        job("a-2", &["a-1"]),
+        job("b", &[]),
+        job("b-1", &["b"]),
+        job("b-2", &["b"]),
+    ];
+    let work = fixture.plan("Ranks", &jobs);
+    for (rank, first) in [("default", "a"), ("makespan", "a"), ("seed", "b")] {
+        let plan = fixture
+            .mesh(&["plan", &work.source, "-n", "1", "--rank", rank, "--json"])
+            .exits(0)
+            .object();
+        assert_eq!(plan["order"][0], first, "{rank}: {}", plan["order"]);
+    }
+}
+
+#[test]
 fn the_plan_object_with_problems_st_git() {
     let fixture = ST_GIT.open().expect("git is enough");
     let work = fixture.plan("Chain", &[job("a", &[]), job("b", &["a"])]);

@@ -66,7 +66,7 @@ pub struct Finished {
 
 /// Where facts and decisions are recorded.
 pub trait Log: Send {
-    /// Appends one record; when this returns, it is there to stay.
+    /// Appends one record; when this returns, no death of a process takes it away.
     ///
     /// # Errors
     /// It could not be written: nothing may be done any more.
@@ -77,6 +77,12 @@ pub trait Log: Send {
         event: &Event,
         decisions: &[Decision],
     ) -> Result<(), JournalError>;
+
+    /// Makes all records durable, against a loss of power too.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    fn sync(&mut self) -> Result<(), JournalError>;
 
     /// What people should hear of the log itself.
     fn notes(&self) -> Vec<String>;
@@ -91,6 +97,10 @@ impl Log for Journal {
         decisions: &[Decision],
     ) -> Result<(), JournalError> {
         Journal::append(self, at, wall, event, decisions)
+    }
+
+    fn sync(&mut self) -> Result<(), JournalError> {
+        Journal::sync(self)
     }
 
     fn notes(&self) -> Vec<String> {
@@ -355,6 +365,11 @@ impl Engine {
         let (decisions, actions) = mesh_core::handle(&mut self.state, now, event);
         let wall = Timestamp(self.context.clock.to_unix_ms(now));
         self.log.append(now, wall, event, &decisions)?;
+        if !actions.is_empty() || self.state.run_end() == RunEnd::Concluded {
+            // Nothing is done that a loss of power makes undone. A fact that asks for nothing is durable with the next that does; until
+            // then it can be lost with the machine, and is found anew like one that nobody lived to record.
+            self.log.sync()?;
+        }
         self.watch.happened(now, event, &decisions, &self.state);
         for action in actions {
             self.perform(action);
@@ -559,6 +574,7 @@ impl Engine {
     fn take_requests(&mut self) -> Result<(), JournalError> {
         for (path, request) in control::take(&self.context.run_dir.control()) {
             self.take(&Event::Requested { request })?;
+            self.log.sync()?;
             control::done(&path);
         }
         Ok(())

@@ -208,7 +208,8 @@ impl Journal {
         self.next
     }
 
-    /// Appends one record. When this returns, it is durable and what it allows may be done.
+    /// Appends one record. When this returns, no death of a process takes it away; what it allows may be done after
+    /// [`Journal::sync`].
     ///
     /// # Errors
     /// [`JournalError::Disk`] when it could not be written; from then on [`JournalError::Broken`], because half a line may stand
@@ -233,21 +234,29 @@ impl Journal {
             // Whoever added something may have left half a line; ours must not be glued to it. Readers pass over it.
             lines.insert(0, '\n');
         }
-        let written = self
-            .file
+        self.file
             .write_all(lines.as_bytes())
-            .and_then(|()| self.file.sync_data());
-        if let Err(source) = written {
-            self.broken = true;
-            return Err(JournalError::Disk {
-                path: self.path.clone(),
-                source,
-            });
-        }
+            .map_err(|source| self.broke(source))?;
         self.next += 1;
         // Not what is found now: somebody may have cut it between the two, and the next record must notice.
         self.length = before.saturating_add(bytes_of(&lines));
         Ok(())
+    }
+
+    /// Makes all records durable, against a loss of power too.
+    ///
+    /// # Errors
+    /// Those of [`Journal::append`].
+    pub fn sync(&mut self) -> Result<(), JournalError> {
+        self.file.sync_data().map_err(|source| self.broke(source))
+    }
+
+    fn broke(&mut self, source: io::Error) -> JournalError {
+        self.broken = true;
+        JournalError::Disk {
+            path: self.path.clone(),
+            source,
+        }
     }
 
     fn length_found(&self) -> Result<u64, JournalError> {

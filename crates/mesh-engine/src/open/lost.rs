@@ -88,7 +88,8 @@ pub(super) fn close(
         record(state, Event::Finalized { attempt, delivery }, Vec::new())?;
     }
     record(state, Event::Tick, vec![Decision::Conclude])?;
-    record(state, Event::Concluded, Vec::new())
+    record(state, Event::Concluded, Vec::new())?;
+    journal.sync()
 }
 
 /// Of each task the attempts with these numbers.

@@ -456,6 +456,10 @@ impl Log for Record {
         Ok(())
     }
 
+    fn sync(&mut self) -> Result<(), JournalError> {
+        Ok(())
+    }
+
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }

@@ -41,6 +41,8 @@ struct Options {
     seconds: u64,
     rank: String,
     kill: Kill,
+    /// Where the journals are copied to.
+    journals: Option<PathBuf>,
     epics: &'static [(usize, u64)],
 }
 
@@ -76,13 +78,19 @@ fn work_epic(options: &Options, levels: usize, seed: u64) -> Outcome<bool> {
         stage.tracker.tool().version,
         tools::JJ_VERSION
     );
-    let best = stage.best_schedule(options.seconds)?;
+    // One of the orders that the epic was accepted for needs no more rounds than this.
+    let rounds = TASKS.div_ceil(CONCURRENCY.into()).max(levels) as u64;
+    let shortest = (rounds * options.seconds) as f64;
+    let best = stage.best_schedule(options.seconds)?.min(shortest);
     let before = stage.user_files()?;
     let report = match options.kill {
         Kill::Nothing => stage.run_epic()?,
         Kill::Coordinator => stage.run_with_killed_coordinator(options.seconds)?,
         Kill::Shim => stage.run_with_killed_shim(options.seconds)?,
     };
+    if let Some(folder) = &options.journals {
+        stage.copy_journal(&folder.join(format!("{levels}-levels.jsonl")))?;
+    }
     let mut problems = stage.judge(&report, options.kill)?;
     if stage.user_files()? != before {
         problems.push("the user's working copy was touched".to_owned());
@@ -131,6 +139,7 @@ fn read_options(mut args: Args) -> Outcome<Options> {
             );
         }
     };
+    let journals = args.option("--journals")?.map(PathBuf::from);
     let rank = args
         .option("--rank")?
         .unwrap_or_else(|| Rank::Makespan.as_str().to_owned());
@@ -140,6 +149,7 @@ fn read_options(mut args: Args) -> Outcome<Options> {
         seconds,
         rank,
         kill,
+        journals,
         epics: if only_one { &EPICS[..1] } else { &EPICS },
     })
 }
@@ -318,6 +328,13 @@ impl Stage {
         println!("killed the shim {shim}");
         let output = child.wait_with_output()?;
         Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    fn copy_journal(&self, to: &Path) -> Outcome<()> {
+        for journal in find_files(&self.tracker.root().join(".mesh/runs"), "journal.jsonl")? {
+            fs_err::copy(journal, to)?;
+        }
+        Ok(())
     }
 
     fn wait_for_starts(&self, child: &mut Child, count: usize, seconds: u64) -> Outcome<()> {
