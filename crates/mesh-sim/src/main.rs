@@ -96,7 +96,8 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Wanted>, Stri
 fn silence_planned_panics() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload_as_str() != Some(engine::ON_PURPOSE) {
+        let said = panic.payload().downcast_ref::<String>();
+        if said.is_none_or(|said| said != engine::ON_PURPOSE) {
             usual(panic);
         }
     }));

@@ -68,7 +68,6 @@ fn a_world_around_the_engine_sees_planted_bugs() {
         });
         plant(None);
         let (seed, said) = seen.unwrap_or_else(|| panic!("nobody saw {bug:?}"));
-        println!("{bug:?}: seed {seed}: {said}");
         assert!(said.contains(sentence), "{bug:?}, seed {seed}: {said}");
     }
 }

@@ -51,8 +51,8 @@ impl MemoryExecutor {
         };
         let dir = self.run_dir.attempt(&process.attempt).process(process.role);
         // A coordinator that finds no output says so, and the judges of it.
-        let _ = std::fs::create_dir_all(dir.path());
-        let _ = std::fs::write(dir.stdout(), text);
+        let _ = fs_err::create_dir_all(dir.path());
+        let _ = fs_err::write(dir.stdout(), text);
     }
 }
 

@@ -91,10 +91,6 @@ pub(super) struct World {
 }
 
 impl World {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one caller, and each is a part of the seed"
-    )]
     pub fn new(
         seed: u64,
         faults: Faults,
