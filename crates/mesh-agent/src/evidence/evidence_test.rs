@@ -1,6 +1,6 @@
 use super::*;
 use crate::scope::ScopeReport;
-use mesh_core::evidence::{ChangedClaim, Evidence, FailureClass, FinalBlock, ScopeBreach};
+use mesh_core::evidence::{ChangedClaim, Evidence, FailureClass, ScopeBreach};
 use mesh_core::id::LockGroup;
 use mesh_core::task::Commit;
 
