@@ -3,7 +3,7 @@
 use super::*;
 use crate::decision::Outcome;
 use crate::event::{Delivery, PlanChange};
-use crate::evidence::{BlockReading, ChangeSet, ChangedClaim, FinalBlock, ProofChoice};
+use crate::evidence::{BlockReading, ProofChoice};
 use crate::id::LockGroup;
 use crate::pending_work::PendingWork;
 use crate::plan::Plan;
@@ -35,24 +35,8 @@ pub(crate) fn attempt(text: &str) -> AttemptId {
 }
 
 pub(crate) fn evidence(commit: &str) -> Evidence {
-    Evidence {
-        block: BlockReading::Read(FinalBlock {
-            pr: None,
-            verify: None,
-            changed: ChangedClaim::Paths(vec!["f".to_owned()]),
-            blockers: None,
-        }),
-        changes: ChangeSet {
-            commit: Commit(commit.to_owned()),
-            paths: vec!["f".to_owned()],
-            conflicted: Vec::new(),
-            strays: Vec::new(),
-            missing_needs: Vec::new(),
-            breaches: Vec::new(),
-            unrecorded: Vec::new(),
-        },
-        proof: ProofChoice::Named("check".to_owned()),
-    }
+    let proof = ProofChoice::Named("check".to_owned());
+    Evidence::clean(Commit(commit.to_owned()), vec!["f".to_owned()], proof)
 }
 
 /// A run under test: every step checks that a replay of the record gives the same state.

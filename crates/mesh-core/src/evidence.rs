@@ -210,6 +210,37 @@ pub struct Evidence {
     pub proof: ProofChoice,
 }
 
+impl Evidence {
+    /// Evidence with which nothing is wrong: `commit` changes `paths`, the block claims them (or, where there are none, a reason),
+    /// and nothing lies beside.
+    #[must_use]
+    pub fn clean(commit: Commit, paths: Vec<String>, proof: ProofChoice) -> Evidence {
+        let changed = if paths.is_empty() {
+            ChangedClaim::NoDiff("already right".to_owned())
+        } else {
+            ChangedClaim::Paths(paths.clone())
+        };
+        Evidence {
+            block: BlockReading::Read(FinalBlock {
+                pr: None,
+                verify: None,
+                changed,
+                blockers: None,
+            }),
+            changes: ChangeSet {
+                commit,
+                paths,
+                conflicted: Vec::new(),
+                strays: Vec::new(),
+                missing_needs: Vec::new(),
+                breaches: Vec::new(),
+                unrecorded: Vec::new(),
+            },
+            proof,
+        }
+    }
+}
+
 /// How the proof ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -326,14 +357,6 @@ impl FailureClass {
             FailureClass::NoChange => "no-change",
             FailureClass::ClaimLost => "claim-lost",
         }
-    }
-
-    /// The inverse of [`FailureClass::as_str`].
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<FailureClass> {
-        FailureClass::ALL
-            .into_iter()
-            .find(|class| class.as_str() == word)
     }
 
     /// Whether another attempt can help. A flood, a missing proof, a wrong scope, unrecorded work and a lost claim come back the

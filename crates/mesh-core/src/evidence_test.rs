@@ -1,24 +1,8 @@
 use super::*;
 
 fn good() -> Evidence {
-    Evidence {
-        block: BlockReading::Read(FinalBlock {
-            pr: None,
-            verify: Some("make test".to_owned()),
-            changed: ChangedClaim::Paths(vec!["a".to_owned()]),
-            blockers: None,
-        }),
-        changes: ChangeSet {
-            commit: Commit("c1".to_owned()),
-            paths: vec!["a".to_owned()],
-            conflicted: Vec::new(),
-            strays: Vec::new(),
-            missing_needs: Vec::new(),
-            breaches: Vec::new(),
-            unrecorded: Vec::new(),
-        },
-        proof: ProofChoice::Named("make check".to_owned()),
-    }
+    let proof = ProofChoice::Named("make check".to_owned());
+    Evidence::clean(Commit("c1".to_owned()), vec!["a".to_owned()], proof)
 }
 
 #[track_caller]
@@ -101,13 +85,6 @@ fn each_finding_has_its_ruling() {
         group: LockGroup::new("core").unwrap(),
     };
     check(|f| f.changes.breaches = vec![breach()], "scope");
-}
-
-#[test]
-fn words_of_the_classes_go_both_ways() {
-    for class in FailureClass::ALL {
-        assert_eq!(FailureClass::from_word(class.as_str()), Some(class));
-    }
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! Data for tests: names, tasks and findings; `kinds` has one of each kind of event and decision, `run` has runs that the core
 //! itself decided.
 
-use mesh_core::evidence::{
-    BlockReading, ChangeSet, ChangedClaim, Evidence, FinalBlock, ProofChoice,
-};
+use mesh_core::evidence::{BlockReading, Evidence, ProofChoice};
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
 use mesh_core::task::{Commit, Task};
 
@@ -67,30 +65,12 @@ pub(crate) fn commit(text: &str) -> Commit {
 }
 
 pub(crate) fn evidence(result: &str, paths: &[&str], proof: ProofChoice) -> Evidence {
-    let texts: Vec<String> = paths.iter().map(ToString::to_string).collect();
-    let changed = if paths.is_empty() {
-        ChangedClaim::NoDiff("already right".to_owned())
-    } else {
-        ChangedClaim::Paths(texts.clone())
-    };
-    Evidence {
-        block: BlockReading::Read(FinalBlock {
-            pr: None,
-            verify: Some("make test".to_owned()),
-            changed,
-            blockers: None,
-        }),
-        changes: ChangeSet {
-            commit: commit(result),
-            paths: texts,
-            conflicted: Vec::new(),
-            strays: Vec::new(),
-            missing_needs: Vec::new(),
-            breaches: Vec::new(),
-            unrecorded: Vec::new(),
-        },
-        proof,
+    let paths = paths.iter().map(ToString::to_string).collect();
+    let mut evidence = Evidence::clean(commit(result), paths, proof);
+    if let BlockReading::Read(block) = &mut evidence.block {
+        block.verify = Some("make test".to_owned());
     }
+    evidence
 }
 
 /// The whole journal as bytes.

@@ -6,9 +6,7 @@ use std::collections::BinaryHeap;
 
 use mesh_core::decision::Action;
 use mesh_core::event::{Delivery, Event};
-use mesh_core::evidence::{
-    BlockReading, ChangeSet, ChangedClaim, Ending, Evidence, FinalBlock, ProofChoice, ProofEnd,
-};
+use mesh_core::evidence::{Ending, Evidence, ProofChoice, ProofEnd};
 use mesh_core::forecast;
 use mesh_core::graph::Ix;
 use mesh_core::handle;
@@ -258,24 +256,12 @@ pub fn instant_answer(action: &Action) -> Option<Event> {
 /// What an attempt leaves that did all it was asked to; its commit is named after it.
 #[must_use]
 pub fn good_findings(attempt: &AttemptId) -> Evidence {
-    Evidence {
-        block: BlockReading::Read(FinalBlock {
-            pr: None,
-            verify: None,
-            changed: ChangedClaim::Paths(vec!["file".to_owned()]),
-            blockers: None,
-        }),
-        changes: ChangeSet {
-            commit: Commit(format!("c-{attempt}")),
-            paths: vec!["file".to_owned()],
-            conflicted: Vec::new(),
-            strays: Vec::new(),
-            missing_needs: Vec::new(),
-            breaches: Vec::new(),
-            unrecorded: Vec::new(),
-        },
-        proof: ProofChoice::Named("check".to_owned()),
-    }
+    let proof = ProofChoice::Named("check".to_owned());
+    Evidence::clean(
+        Commit(format!("c-{attempt}")),
+        vec!["file".to_owned()],
+        proof,
+    )
 }
 
 #[cfg(test)]

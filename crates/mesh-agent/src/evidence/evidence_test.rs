@@ -1,29 +1,22 @@
 use super::*;
 use crate::scope::ScopeReport;
-use mesh_core::evidence::{ChangedClaim, FailureClass, FinalBlock, ScopeBreach};
+use mesh_core::evidence::{ChangedClaim, Evidence, FailureClass, ScopeBreach};
 use mesh_core::id::LockGroup;
 use mesh_core::task::Commit;
 
 fn evidence() -> EvidenceRecord {
-    let block = BlockReading::Read(FinalBlock {
-        pr: None,
-        verify: Some("make test".to_owned()),
-        changed: ChangedClaim::NoDiff("done before".to_owned()),
-        blockers: None,
-    });
     let breaches = vec![ScopeBreach {
         path: "nvim/a".to_owned(),
         group: LockGroup::new("editor").unwrap(),
     }];
-    let changes = ChangeSet {
-        unrecorded: Vec::new(),
-        commit: Commit("c1".to_owned()),
-        paths: vec!["nvim/a".to_owned()],
-        conflicted: Vec::new(),
-        strays: vec![Commit("c2".to_owned())],
-        missing_needs: Vec::new(),
-        breaches: breaches.clone(),
-    };
+    let choice = ProofChoice::SelfChecked("make test".to_owned());
+    let mut found = Evidence::clean(Commit("c1".to_owned()), vec!["nvim/a".to_owned()], choice);
+    found.changes.strays = vec![Commit("c2".to_owned())];
+    found.changes.breaches = breaches.clone();
+    if let BlockReading::Read(block) = &mut found.block {
+        block.verify = Some("make test".to_owned());
+        block.changed = ChangedClaim::NoDiff("done before".to_owned());
+    }
     let scope = ScopeReport::Checked {
         breaches,
         unmapped: vec!["b".to_owned()],
@@ -45,11 +38,11 @@ fn evidence() -> EvidenceRecord {
             ..Times::default()
         },
         ending: Some(Ending::Exited(0)),
-        block: Some(block),
-        changes: Some(changes),
+        block: Some(found.block),
+        changes: Some(found.changes),
         scope: Some(scope),
         proof: Some(ProofRecord {
-            choice: ProofChoice::SelfChecked("make test".to_owned()),
+            choice: found.proof,
             end: Some(proof_end),
         }),
         failure: Some(Failure::new(FailureClass::VerifyFailed, "1 failed")),

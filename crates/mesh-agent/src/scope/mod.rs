@@ -10,7 +10,7 @@ pub use glob::{Glob, GlobProblem};
 
 use mesh_core::evidence::ScopeBreach;
 use mesh_core::id::{IdProblem, LockGroup};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
@@ -50,7 +50,7 @@ pub enum GroupProblem {
 }
 
 /// What the comparison found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum ScopeReport {
     /// There is no map: nothing was compared.

@@ -1,6 +1,6 @@
 //! How decisions are stored.
 
-use mesh_core::decision::{SkipReason, StopCause};
+use mesh_core::decision::{Decision, SkipReason, StopCause};
 use mesh_core::event::Delivery;
 use mesh_core::evidence::Failure;
 use mesh_core::id::{AttemptId, SlotId, TaskId};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{is_false, tagged};
 
 tagged! {
-    "mesh_core::decision::Decision" {
+    Decision = "Decision" {
         Start {
             attempt: AttemptId,
             slot: SlotId,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mesh_core::event::{Delivery, PlanChange, Request, StartFailure};
+use mesh_core::event::{Delivery, Event, PlanChange, Request, StartFailure};
 use mesh_core::evidence::{Ending, Evidence, Failure, ProofEnd};
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::landing::{Integration, Publication};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::tagged;
 
 tagged! {
-    "mesh_core::event::Event" {
+    Event = "Event" {
         #[serde(rename = "begun")]
         RunStarted {
             #[serde(rename = "tasks", default = "plan::empty", with = "plan")]

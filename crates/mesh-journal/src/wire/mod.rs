@@ -81,48 +81,42 @@ pub enum WireError {
     Format(u32),
 }
 
-/// Declares the stored form of an enum of the core. It is written with its kind in `is`, beside its fields, and read with its
-/// fields below its kind, which [`set_apart`] brings about: of the first form serde cannot say where in it an error is.
+/// Declares the stored form of an enum of the core, whose kind stands in `is` beside its fields. Serde cannot say where in such a
+/// form an error is; the other form, with the fields below the kind, exists for that alone.
 macro_rules! tagged {
-    ($core:literal { $($variants:tt)* }) => {
-        #[derive(Serialize)]
-        #[serde(remote = $core, tag = "is", rename_all = "snake_case")]
-        pub(super) enum Written { $($variants)* }
+    ($core:ident = $path:literal { $($variants:tt)* }) => {
+        #[derive(Serialize, Deserialize)]
+        #[serde(remote = $path, tag = "is", rename_all = "snake_case")]
+        enum Stored { $($variants)* }
 
         #[derive(Deserialize)]
-        #[serde(remote = $core, rename_all = "snake_case")]
-        pub(super) enum Read { $($variants)* }
+        #[serde(remote = $path, rename_all = "snake_case")]
+        enum SetApart { $($variants)* }
+
+        #[derive(Serialize)]
+        pub(super) struct Written<'a>(#[serde(with = "Stored")] pub(super) &'a $core);
+
+        #[derive(Deserialize)]
+        pub(super) struct Read(#[serde(with = "Stored")] pub(super) $core);
+
+        #[derive(Deserialize)]
+        #[expect(dead_code, reason = "it is read for the error alone")]
+        pub(super) struct Explained(#[serde(with = "SetApart")] $core);
     };
 }
 use tagged;
 
-#[derive(Serialize)]
-struct RecordWritten<'a> {
+#[derive(Serialize, Deserialize)]
+#[serde(bound(deserialize = "E: Deserialize<'de>, D: Deserialize<'de>"))]
+struct RecordLine<E, D> {
+    v: u32,
     n: u64,
     at: Millis,
     wall: Timestamp,
-    #[serde(with = "event::Written")]
-    event: &'a Event,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    decisions: Vec<DecisionWritten<'a>>,
+    event: E,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    decisions: Vec<D>,
 }
-
-#[derive(Serialize)]
-struct DecisionWritten<'a>(#[serde(with = "decision::Written")] &'a Decision);
-
-#[derive(Deserialize)]
-struct RecordRead {
-    n: u64,
-    at: Millis,
-    wall: Timestamp,
-    #[serde(with = "event::Read")]
-    event: Event,
-    #[serde(default)]
-    decisions: Vec<DecisionRead>,
-}
-
-#[derive(Deserialize)]
-struct DecisionRead(#[serde(with = "decision::Read")] Decision);
 
 /// The first line of a journal, without its end of line.
 #[must_use]
@@ -147,12 +141,13 @@ pub fn encode_record(
     event: &Event,
     decisions: &[Decision],
 ) -> String {
-    to_line(&RecordWritten {
+    text_of(&RecordLine {
+        v: FORMAT,
         n: number,
         at,
         wall,
-        event,
-        decisions: decisions.iter().map(DecisionWritten).collect(),
+        event: event::Written(event),
+        decisions: decisions.iter().map(decision::Written).collect(),
     })
 }
 
@@ -161,23 +156,34 @@ pub fn encode_record(
 /// # Errors
 /// When the line is no record of a format that is known here, with the field named.
 pub fn decode_record(line: &[u8]) -> Result<Record, WireError> {
-    let mut value = json(line)?;
-    if let Some(event) = value.get_mut("event") {
-        set_apart(event, || "event".to_owned())?;
+    let read = serde_json::from_slice::<RecordLine<event::Read, decision::Read>>(line);
+    match read {
+        Ok(record) if record.v <= FORMAT => Ok(Record {
+            number: record.n,
+            at: record.at,
+            wall: record.wall,
+            event: record.event.0,
+            decisions: record.decisions.into_iter().map(|read| read.0).collect(),
+        }),
+        Ok(record) => Err(WireError::Format(record.v)),
+        Err(error) => Err(explain(line).unwrap_or_else(|| WireError::Shape(error.to_string()))),
     }
-    if let Some(Value::Array(decisions)) = value.get_mut("decisions") {
-        for (at, decision) in decisions.iter_mut().enumerate() {
-            set_apart(decision, || format!("decisions[{at}]"))?;
+}
+
+/// What keeps a line from being a record, with the field.
+fn explain(line: &[u8]) -> Option<WireError> {
+    let explained = json(line).and_then(|mut value| {
+        if let Some(event) = value.get_mut("event") {
+            set_apart(event, || "event".to_owned())?;
         }
-    }
-    let record: RecordRead = from_json(value)?;
-    Ok(Record {
-        number: record.n,
-        at: record.at,
-        wall: record.wall,
-        event: record.event,
-        decisions: record.decisions.into_iter().map(|read| read.0).collect(),
-    })
+        if let Some(Value::Array(decisions)) = value.get_mut("decisions") {
+            for (at, decision) in decisions.iter_mut().enumerate() {
+                set_apart(decision, || format!("decisions[{at}]"))?;
+            }
+        }
+        from_json::<RecordLine<event::Explained, decision::Explained>>(value)
+    });
+    explained.err()
 }
 
 /// `{"is": "claimed", "attempt": …}` as `{"claimed": {"attempt": …}}`.
@@ -208,10 +214,14 @@ struct VersionOnly {
     v: u32,
 }
 
-/// One line of JSON that says its format in `v`. Our own types have only string keys and no failing serializer, so this cannot fail.
+/// One line of JSON that says its format in `v`.
 pub(crate) fn to_line<T: Serialize>(content: &T) -> String {
-    let line = Line { v: FORMAT, content };
-    serde_json::to_string(&line).expect("types of this crate always have a JSON form")
+    text_of(&Line { v: FORMAT, content })
+}
+
+/// Our own types have only string keys and no failing serializer, so this cannot fail.
+fn text_of<T: Serialize>(line: &T) -> String {
+    serde_json::to_string(line).expect("types of this crate always have a JSON form")
 }
 
 /// The inverse of [`to_line`].

@@ -166,7 +166,13 @@ fn an_error_names_the_field() {
         &line(r#""event":{"is":"danced"}"#),
         "event: unknown variant `danced`",
     );
+    check(
+        &line(r#""event":{"is":"tick"},"event":{"is":"reopened"}"#),
+        "duplicate field `event`",
+    );
     check(r#"{"v":3,"strange":true}"#, "format 3");
+    let newer = line(r#""event":{"is":"tick"}"#).replace("\"v\":1", "\"v\":3");
+    check(&newer, "format 3");
     check(r#"{"v":1,"n":1"#, "not JSON");
 }
 
