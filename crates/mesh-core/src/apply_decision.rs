@@ -190,9 +190,14 @@ impl State {
         self.slots[place] = Some(at);
         self.slot_wait = None;
         self.peak = self.peak.max(self.active_count());
+        let needs = self.need_commits(at).into_iter();
+        let stands_on = needs
+            .map(|(need, _)| self.plan.task(need).id.clone())
+            .collect();
         let task = self.tasks.get_mut(at);
         task.attempts = attempt.number;
         task.observed = Observed::default();
+        task.stands_on = stands_on;
         let active = Active {
             attempt: attempt.number,
             slot,
@@ -288,6 +293,10 @@ impl State {
         self_checked: bool,
     ) -> Vec<Action> {
         self.note_agents_pace(attempt);
+        if let Some((at, _)) = self.current(attempt) {
+            self.verified_count += 1;
+            self.tasks.get_mut(at).verified_as = self.verified_count;
+        }
         let proof = match self.current(attempt).map(|(_, active)| &active.stage) {
             Some(Stage::Proving { command, since, .. }) => {
                 let (command, taken) = (command.clone(), now.since(*since));

@@ -3,6 +3,8 @@
 //! Integrate, prove, publish: the facts of each step come as events, so a landing can be stopped, timed, adopted and replayed like
 //! everything else.
 
+use std::collections::BTreeSet;
+
 use crate::graph::Ix;
 use crate::state::State;
 use crate::task::Commit;
@@ -146,12 +148,23 @@ impl State {
         Some((landing.stopping.map_or(at, |stop| stop.min(at)), limit))
     }
 
-    /// The first need of `at`, direct or not, that this run verified and that is not on the target.
+    /// All whose results the one at `at` was made on, directly or not.
+    pub(crate) fn stands_on(&self, at: Ix) -> BTreeSet<Ix> {
+        let mut all = BTreeSet::new();
+        let mut stack = vec![at];
+        while let Some(one) = stack.pop() {
+            let below = self.task(one).stands_on.iter();
+            let below = below.filter_map(|task| self.plan.find(task));
+            stack.extend(below.filter(|need| all.insert(*need)));
+        }
+        all
+    }
+
+    /// The first of those that this run verified and that is not on the target.
     pub(crate) fn need_not_landed(&self, at: Ix) -> Option<Ix> {
         use crate::event::Delivery;
         use crate::state::Phase;
-        let needs = self.plan.graph().all_needs(at);
-        needs.into_iter().find(|&need| {
+        self.stands_on(at).into_iter().find(|&need| {
             matches!(&self.task(need).phase,
                 Phase::Verified { delivery, .. } if !matches!(delivery, Delivery::Landed { .. }))
         })

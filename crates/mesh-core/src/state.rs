@@ -56,6 +56,8 @@ pub struct State {
     /// Verified tasks that are to be landed, in this order; the first may be under way.
     pub(crate) landings: Vec<Ix>,
     pub(crate) landing: Option<Landing>,
+    /// Results verified so far.
+    pub(crate) verified_count: u32,
     /// Landings begun so far.
     pub(crate) landing_count: u32,
 }
@@ -129,6 +131,10 @@ pub struct TaskState {
     pub observed: Observed,
     /// Attempts whose workspaces hold what no commit does.
     pub not_recorded: Vec<u32>,
+    /// Tasks whose results its newest attempt was made on. What the source says of needs may change afterwards.
+    pub stands_on: Vec<TaskId>,
+    /// How many results of the run had been verified when its own was.
+    pub verified_as: u32,
     /// Somebody else closed it while its attempt was active; how that shows.
     pub closed: Option<String>,
     /// Ended attempts whose end is not yet written down.
@@ -312,6 +318,8 @@ impl TaskState {
             changed: Arc::default(),
             observed: Observed::default(),
             not_recorded: Vec::new(),
+            stands_on: Vec::new(),
+            verified_as: 0,
             closed: None,
             finalizing: Vec::new(),
             rebase: false,
@@ -364,6 +372,7 @@ impl State {
             landings: Vec::new(),
             landing: None,
             landing_count: 0,
+            verified_count: 0,
         }
     }
 

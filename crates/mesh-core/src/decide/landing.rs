@@ -244,7 +244,7 @@ impl Decider<'_> {
                 ));
             }
             wanted[at.index()] = true;
-            for need in plan.graph().all_needs(at) {
+            for need in self.state.stands_on(at) {
                 wanted[need.index()] = true;
             }
         }
@@ -254,7 +254,10 @@ impl Decider<'_> {
                 && matches!(phase, Phase::Verified { delivery, .. }
                     if matches!(delivery, Delivery::Kept | Delivery::NotLanded { .. }))
         };
-        let order = plan.graph().order().iter().copied().filter(can_land);
+        // What a result stands on was verified before it, whatever the source says of needs by now.
+        let mut order: Vec<_> = plan.all().filter(can_land).collect();
+        order.sort_by_key(|at| self.state.task(*at).verified_as);
+        let order = order.into_iter();
         let attempts: Vec<AttemptId> = order.filter_map(|at| self.verified_attempt(at)).collect();
         if attempts.is_empty() {
             return self.refuse("there is nothing to land".to_owned());
