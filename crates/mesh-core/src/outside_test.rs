@@ -294,6 +294,32 @@ fn every_stage_has_a_limit() {
 }
 
 #[test]
+fn time_without_a_coordinator_counts_against_no_limit() {
+    let (mut run, _) = Story::begin(names(3), 3, |policy| {
+        policy.preparation_limit = Span::seconds(10);
+        policy.recording_limit = Span::seconds(20);
+        policy.proof_limit = Span::seconds(30);
+    });
+    for name in ["t2#1", "t3#1"] {
+        run.started(name);
+        run.ended(name, Ending::Exited(0));
+    }
+    let found = Event::Inspected {
+        attempt: attempt("t3#1"),
+        evidence: Ok(evidence("t3#1")),
+    };
+    assert_eq!(run.tell(found), "prove t3#1");
+    run.now = run.now.after(Span::minutes(600));
+    assert_eq!(run.tell(Event::Reopened), "");
+    assert_eq!(run.later(Span::seconds(9)), "");
+    assert_eq!(run.later(Span::seconds(1)), "stop t1#1 Overdue");
+    assert_eq!(
+        run.later(Span::seconds(10)),
+        "recording of t2#1 failed, again true"
+    );
+}
+
+#[test]
 fn an_agent_without_a_first_sign_of_life_is_ended_at_its_start_limit() {
     let (mut run, _) = Story::begin(names(1), 1, |policy| {
         policy.start_limit = Some(Span::seconds(30));

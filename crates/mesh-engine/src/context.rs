@@ -188,3 +188,26 @@ impl Drop for Place<'_> {
         self.0.changed.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_newest_recording_of_an_attempt_looks_and_is_believed() {
+        let attempt = |number| AttemptId {
+            task: TaskId::new("a").expect("an id"),
+            number,
+        };
+        let recordings = Recordings::default();
+        let first = recordings.begin(&attempt(1));
+        let other = recordings.begin(&attempt(2));
+        let second = recordings.work(&attempt(1), &first, || recordings.begin(&attempt(1)));
+        assert!(second.is_none(), "it was given up while it looked");
+        let looked = recordings.work(&attempt(1), &first, || panic!("it looks again"));
+        assert!(looked.is_none());
+        assert_eq!(recordings.work(&attempt(2), &other, || 7), Some(7));
+        recordings.end(&attempt(2));
+        assert_eq!(recordings.work(&attempt(2), &other, || 7), None);
+    }
+}
