@@ -178,13 +178,14 @@ impl Drive {
         let engine = self.coordinator(state).map_err(dead)?;
         let (change, mode) = {
             let mut world = self.hand.look();
+            let has_ended = engine.state().run_end() == RunEnd::Concluded;
             let mode = match world.rng.below(10) {
-                0 => ResumeMode::Land(Request::Land {
+                // Both are refused otherwise.
+                0 if has_ended => ResumeMode::Land(Request::Land {
                     tasks: Vec::new(),
                     onto: "main".to_owned(),
                 }),
-                // Nobody takes up a run to end it that has ended.
-                1 if engine.state().run_end() != RunEnd::Concluded => ResumeMode::End,
+                1 if !has_ended => ResumeMode::End,
                 _ => ResumeMode::GoOn {
                     trust_outside: world.rng.percent(20),
                 },
