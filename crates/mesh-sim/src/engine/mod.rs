@@ -74,6 +74,7 @@ pub fn run_seed(seed: u64) -> Result<Counts, Box<Broken>> {
     }
 }
 
+#[derive(Clone)]
 struct Drive {
     hand: Hand,
     mesh_dir: MeshDir,
@@ -256,7 +257,7 @@ impl Drive {
             workers: Box::new(Jobs(hand.clone())),
             clock: Arc::new(Clock::reading(reading, STARTED, latest)),
             inputs: Box::new(Time {
-                drive: self.people(),
+                drive: self.clone(),
                 hand: hand.clone(),
                 receiver,
                 inbox: inbox.clone(),
@@ -270,15 +271,6 @@ impl Drive {
             run_dir,
         };
         Engine::new(parts).map_err(|error| error.to_string())
-    }
-
-    fn people(&self) -> Drive {
-        Drive {
-            hand: self.hand.clone(),
-            mesh_dir: self.mesh_dir.clone(),
-            setup: self.setup.clone(),
-            plan: self.plan.clone(),
-        }
     }
 
     fn act(&self, world: &mut World, person: Person, inbox: Option<&Sender<Input>>) {
@@ -397,6 +389,7 @@ impl Drive {
             tasks: world.work.len() as u64,
             events: world.record.len() as u64,
             crashes: world.crashes,
+            phases: world.phases.clone(),
             ..Counts::default()
         };
         for (_, _, decisions) in &world.record {
@@ -483,7 +476,10 @@ impl Workers for Jobs {
 struct Ears(Hand);
 
 impl Observer for Ears {
-    fn happened(&mut self, _: Millis, _: &Event, _: &[Decision], _: &State) {}
+    fn happened(&mut self, _: Millis, _: &Event, _: &[Decision], state: &State) {
+        let words = state.plan().all().map(|at| state.state_word(at));
+        self.0.look().phases.extend(words);
+    }
 
     fn note(&mut self, text: &str) {
         if text.contains("a bug of mesh") && !text.contains(ON_PURPOSE) {

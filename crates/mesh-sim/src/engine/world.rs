@@ -88,6 +88,8 @@ pub(super) struct World {
     pub broken: Option<String>,
     pub steps: u64,
     pub crashes: u64,
+    /// Where tasks have been.
+    pub phases: BTreeSet<&'static str>,
 }
 
 impl World {
@@ -130,6 +132,7 @@ impl World {
             broken: None,
             steps: 0,
             crashes: 0,
+            phases: BTreeSet::new(),
         }
     }
 
