@@ -41,13 +41,17 @@ impl MemoryExecutor {
             Leaves::GoodWaived => "NO_DIFF:nothing to do",
             _ => "src/a.rs",
         };
+        let verify = match leaves {
+            Leaves::GoodWithoutProof => "none",
+            _ => "make check",
+        };
         let blockers = match leaves {
             Leaves::Question => "which one?",
             _ => "none",
         };
         let text = match leaves {
             Leaves::NoBlock => "done, I think\n".to_owned(),
-            _ => format!("PR: none\nVerify: none\nChanged: {changed}\nBlockers: {blockers}\n"),
+            _ => format!("PR: none\nVerify: {verify}\nChanged: {changed}\nBlockers: {blockers}\n"),
         };
         let dir = self.run_dir.attempt(&process.attempt).process(process.role);
         // A coordinator that finds no output says so, and the judges of it.

@@ -19,7 +19,12 @@ pub(super) struct MemorySource {
     pub details: Details,
 }
 
-/// A task's text; every task has a proof.
+/// Whether a task names a proof of its own; of the others the agent may name one.
+pub(super) fn names_proof(id: &TaskId) -> bool {
+    !id.as_str().ends_with('5')
+}
+
+/// A task's text.
 pub(super) fn details(id: &TaskId) -> TaskDetails {
     TaskDetails {
         id: id.clone(),
@@ -30,7 +35,10 @@ pub(super) fn details(id: &TaskId) -> TaskDetails {
         notes: String::new(),
         priority: 2,
         labels: Vec::new(),
-        proof: vec!["make check".to_owned()],
+        proof: names_proof(id)
+            .then(|| "make check".to_owned())
+            .into_iter()
+            .collect(),
         proof_from: ProofFrom::Acceptance,
         scope: Vec::new(),
         allow_no_validation: false,
