@@ -650,7 +650,7 @@ fn what_is_owed_names_needs_before_what_needs_them() {
     run.verified("b#1");
     let pending_work = run.state.pending_work();
     let place = |name: &str| {
-        let settles = |pending_work: &PendingWork| matches!(pending_work, PendingWork::Settle { attempt: one, .. } if *one == attempt(name));
+        let settles = |pending_work: &PendingWork| matches!(pending_work, PendingWork::Finalize { attempt: one, .. } if *one == attempt(name));
         pending_work.iter().position(settles).unwrap()
     };
     assert!(place("a#1") < place("b#1"));

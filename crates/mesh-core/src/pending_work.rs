@@ -23,7 +23,7 @@ pub enum PendingWork {
         looking: bool,
     },
     /// A recording that has not been reported.
-    Examine {
+    Inspect {
         /// Which.
         attempt: AttemptId,
         /// The lock groups it has held since its start.
@@ -39,7 +39,7 @@ pub enum PendingWork {
         commit: Commit,
     },
     /// An end that is not written down.
-    Settle {
+    Finalize {
         /// Which.
         attempt: AttemptId,
         /// What is to be written.
@@ -61,7 +61,7 @@ impl State {
         for &at in self.plan.graph().order() {
             let task = self.task(at);
             for end in &task.finalizing {
-                pending_work.push(PendingWork::Settle {
+                pending_work.push(PendingWork::Finalize {
                     attempt: self.attempt_id(at, end.attempt),
                     end: end.clone(),
                 });
@@ -79,7 +79,7 @@ impl State {
                     stopping: active.stopping.is_some(),
                     looking: running.looking,
                 },
-                Stage::Inspecting(Recording::Working { .. }) => PendingWork::Examine {
+                Stage::Inspecting(Recording::Working { .. }) => PendingWork::Inspect {
                     attempt,
                     locks: self.held_locks(at),
                 },
@@ -141,7 +141,7 @@ impl PendingWork {
         Some(match self {
             PendingWork::Start(order) => Action::Start(order.clone()),
             PendingWork::Running { .. } => return None,
-            PendingWork::Examine { attempt, locks } => Action::Inspect {
+            PendingWork::Inspect { attempt, locks } => Action::Inspect {
                 attempt: attempt.clone(),
                 locks: locks.clone(),
             },
@@ -154,7 +154,7 @@ impl PendingWork {
                 command: command.clone(),
                 commit: commit.clone(),
             },
-            PendingWork::Settle { attempt, end } => Action::Finalize {
+            PendingWork::Finalize { attempt, end } => Action::Finalize {
                 attempt: attempt.clone(),
                 end: end.clone(),
             },

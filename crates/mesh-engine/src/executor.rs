@@ -55,7 +55,8 @@ pub trait Executor: Send + Sync {
     /// Asks the living processes of the attempt to end: a polite signal, a grace, a kill. Their ends come as always.
     fn request_stop(&self, attempt: &AttemptId);
 
-    /// Ends the processes of the attempt that have one of these roles. Blocks until they are gone.
+    /// Ends the processes of the attempt that have one of these roles, and what is left of the attempt without an owner. Blocks until
+    /// they are gone.
     fn end(&self, attempt: &AttemptId, roles: &[Role]);
 
     /// Ends every process of the attempt and starts none for it again. Blocks until they are gone.

@@ -13,6 +13,7 @@ mod executor;
 mod inbox;
 mod notes;
 mod open;
+mod parts;
 mod prior_results;
 mod recover;
 mod run_summary;
@@ -25,7 +26,7 @@ pub use actions::folder::saved;
 pub use actions::leftovers::save_changes;
 pub use clock::{Clock, unix_ms};
 pub use context::Details;
-pub use engine::{Engine, Finished, Log, Observer, Parts, ResumeMode};
+pub use engine::Engine;
 pub use error::EngineError;
 pub use executor::{Executor, Found, Report};
 pub use inbox::{Input, Inputs};
@@ -34,6 +35,7 @@ pub use open::{
     Locks, NewRun, Resumed, World, begin, check_attempts, end, land, locked_things, read_setup,
     refuse_beside_unfinished, resume, unfinished,
 };
+pub use parts::{Finished, Log, Observer, Parts, ResumeMode};
 pub use prior_results::{apply_results, source_key};
 pub use recover::Recovered;
 pub use run_summary::{all_done, task_buckets};

@@ -137,9 +137,9 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
             }) => {
                 take_up_landing_proof(engine, attempt, *landing, &pending_work);
             }
-            PendingWork::Examine { .. }
+            PendingWork::Inspect { .. }
             | PendingWork::Landing(_)
-            | PendingWork::Settle { .. }
+            | PendingWork::Finalize { .. }
             | PendingWork::Refresh
             | PendingWork::Conclude => {
                 if let Some(action) = pending_work.action() {

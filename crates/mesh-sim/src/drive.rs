@@ -441,9 +441,9 @@ impl Drive {
                     Some(None) => Ok(()),
                 }
             }
-            PendingWork::Examine { .. }
+            PendingWork::Inspect { .. }
             | PendingWork::Landing(_)
-            | PendingWork::Settle { .. }
+            | PendingWork::Finalize { .. }
             | PendingWork::Refresh
             | PendingWork::Conclude => self.perform_owed(pending_work),
         }
