@@ -25,5 +25,5 @@ pub use tracker::swarm::{
     SwarmActive, SwarmBlocked, SwarmCreated, SwarmFront, SwarmIssue, SwarmStatus, SwarmValidation,
 };
 pub use tracker::version::{Dialect, Unsupported, UnsupportedReason};
-pub use tracker::{About, ClaimStep, Claimed, Comment, Renewal, Setup, Tracker, open};
+pub use tracker::{About, AgentState, ClaimStep, Claimed, Comment, Renewal, Setup, Tracker, open};
 pub use transport::Limits;

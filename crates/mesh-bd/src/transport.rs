@@ -85,11 +85,19 @@ impl Call {
 
     /// Adds an issue. Ids go on the command line as they are, so one that looks like a flag makes the call impossible.
     pub fn id(mut self, id: &TaskId) -> Call {
-        if id.as_str().starts_with('-') {
-            self.problem = Some(format!("{id} is no issue id"));
-        }
         self.name = format!("{} {id}", self.name);
-        self.words(&[id.as_str()])
+        self.ids(std::slice::from_ref(id))
+    }
+
+    /// Adds issues, which messages do not name.
+    pub fn ids(mut self, ids: &[TaskId]) -> Call {
+        for id in ids {
+            if id.as_str().starts_with('-') {
+                self.problem = Some(format!("{id} is no issue id"));
+            }
+            self.argv.push(id.to_string());
+        }
+        self
     }
 
     /// Adds arguments.
@@ -183,6 +191,12 @@ impl CallOutput {
         }
     }
 
+    /// Whether nothing came on stdout though something was said: how classic refuses, with exit code 0.
+    pub fn has_only_stderr(&self) -> bool {
+        let is_blank = |stream: &[u8]| stream.iter().all(u8::is_ascii_whitespace);
+        is_blank(&self.stdout) && !is_blank(&self.stderr)
+    }
+
     /// What bd said about its failure: the error object on stdout, else the first line on stderr that is no warning (1.3.0 and
     /// 1.0.5 warn on each call when `.beads` may be read by others, as in every clone), else stdout.
     pub fn error_text(&self) -> String {
@@ -241,6 +255,8 @@ pub(crate) struct Transport {
     /// The repository's root, because bd filters lists by folder if it is told so in its config.
     pub folder: PathBuf,
     pub env: Env,
+    /// Flags that stand before every command.
+    pub global: &'static [&'static str],
     pub limits: Limits,
     /// Keeps the call log, if there is one.
     pub runner: Arc<dyn Runner>,
@@ -254,6 +270,7 @@ impl Transport {
             program: "bd".into(),
             folder: "/".into(),
             env: Env::empty(),
+            global: &[],
             limits: Limits::default(),
             runner: Arc::new(runner),
         }
@@ -262,8 +279,13 @@ impl Transport {
     /// The command line of `call`, program first.
     pub fn command_line(&self, call: &Call) -> Vec<String> {
         let mut line = vec![self.program.to_string_lossy().into_owned()];
-        line.extend(call.argv.iter().cloned());
+        line.extend(self.arguments(call).map(str::to_owned));
         line
+    }
+
+    fn arguments<'a>(&self, call: &'a Call) -> impl Iterator<Item = &'a str> + use<'a> {
+        let global = self.global.iter().copied();
+        global.chain(call.argv.iter().map(String::as_str))
     }
 
     /// Makes a read and reads its answer; once more if the first try ended in a way that passes.
@@ -303,7 +325,7 @@ impl Transport {
             self.limits.read
         };
         let process = run::Command::new(&self.program)
-            .args(&call.argv)
+            .args(self.arguments(call))
             .cwd(&self.folder)
             .env(self.env.clone())
             .limits(run::Limits {

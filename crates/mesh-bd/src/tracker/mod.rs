@@ -19,9 +19,11 @@ use crate::listing::Listing;
 use crate::read_back::ReadBack;
 use crate::transport::{Call, CallOutput, Limits, Transport};
 use swarm::{SwarmCreated, SwarmStatus, SwarmValidation};
-use version::{Dialect, Unsupported, UnsupportedReason};
+use version::Dialect;
 
+mod classic;
 mod modern;
+mod pool;
 pub mod swarm;
 pub mod version;
 mod wire;
@@ -84,6 +86,7 @@ pub fn open(setup: &Setup) -> Result<Box<dyn Tracker>, BdError> {
         program: setup.program.clone(),
         folder: setup.repo_root.clone(),
         env: env(setup.beads_dir.as_deref()),
+        global: &[],
         limits: setup.limits,
         runner: Arc::clone(&setup.runner),
     };
@@ -94,29 +97,31 @@ pub fn open(setup: &Setup) -> Result<Box<dyn Tracker>, BdError> {
         })?
         .version;
     let version = version.trim();
-    match version::judge(version, setup.allow_untested)? {
-        Dialect::Classic => Err(Unsupported {
-            version: version.to_owned(),
-            reason: UnsupportedReason::Classic,
+    let dialect = version::judge(version, setup.allow_untested)?;
+    let features = match dialect {
+        Dialect::Modern => modern::Features::ask(&bd, version, setup.allow_untested)?,
+        Dialect::Classic => {
+            bd.global = classic::GLOBAL;
+            classic::ask(&bd, version)?
         }
-        .into()),
-        Dialect::Modern => {
-            let features = modern::Features::ask(&bd, version, setup.allow_untested)?;
-            let beads_dir = find(&bd)?;
-            bd.env = env(Some(&beads_dir));
-            let about = About {
-                dialect: Dialect::Modern,
-                version: version.trim_start_matches('v').to_owned(),
-                beads_dir,
-                has_leases: features.leases,
-            };
-            Ok(Box::new(modern::Modern {
-                bd,
-                about,
-                features,
-            }))
-        }
-    }
+    };
+    let beads_dir = find(&bd)?;
+    bd.env = env(Some(&beads_dir));
+    let about = About {
+        dialect,
+        version: version.trim_start_matches('v').to_owned(),
+        beads_dir,
+        has_leases: features.leases,
+    };
+    let modern = modern::Modern {
+        bd,
+        about,
+        features,
+    };
+    Ok(match dialect {
+        Dialect::Modern => Box::new(modern),
+        Dialect::Classic => Box::new(classic::Classic::new(modern)),
+    })
 }
 
 /// Where the tracker lies.
@@ -206,6 +211,37 @@ pub trait Tracker: Send + Sync {
         Ok(Claimed {
             is_leased: self.about().has_leases,
         })
+    }
+
+    /// The calls of [`Tracker::hook`], in order. None where agents have no beads.
+    fn hook_steps<'a>(&'a self, _agent: &'a str, _task: &'a TaskId) -> Vec<ClaimStep<'a>> {
+        Vec::new()
+    }
+
+    /// Shows that `agent` (an actor) works on `task`: on the bead that the agent has, or now gets. Harmless when it shows that already,
+    /// and how a call that stopped half-way goes on. What an ended run left on the agent's hook is taken off.
+    ///
+    /// # Errors
+    /// When it is unknown whether it is shown, or is not. What the steps before did stays.
+    fn hook(&self, agent: &str, task: &TaskId) -> Result<(), BdError> {
+        ClaimStep::take_all(self.hook_steps(agent, task))
+    }
+
+    /// Takes `task` off the hook of the agent that has it, and says how it went. An agent that works on another task by now is left
+    /// alone.
+    ///
+    /// # Errors
+    /// As [`Tracker::hook`].
+    fn unhook(&self, _task: &TaskId, _state: AgentState) -> Result<(), BdError> {
+        Ok(())
+    }
+
+    /// Leaves every agent of mesh idle and without a task, whoever gave it one.
+    ///
+    /// # Errors
+    /// As [`Tracker::hook`].
+    fn idle_agents(&self) -> Result<(), BdError> {
+        Ok(())
     }
 
     /// Gives an issue back: open and nobody's. Only what `actor` has in progress is touched; what is already open and
@@ -315,6 +351,18 @@ impl<'a> ClaimStep<'a> {
         }
     }
 
+    /// The step that `take`s what begins with `call`.
+    pub(crate) fn of(
+        bd: &Transport,
+        call: &Call,
+        take: impl FnOnce() -> Result<(), BdError> + 'a,
+    ) -> ClaimStep<'a> {
+        ClaimStep {
+            command_line: bd.command_line(call),
+            take: Box::new(take),
+        }
+    }
+
     /// Program and arguments of the call.
     #[must_use]
     pub fn command_line(&self) -> &[String] {
@@ -324,6 +372,32 @@ impl<'a> ClaimStep<'a> {
     /// Takes one after the other, up to the first that fails.
     fn take_all(steps: Vec<ClaimStep<'_>>) -> Result<(), BdError> {
         steps.into_iter().try_for_each(|step| (step.take)())
+    }
+}
+
+/// How it goes with an agent of the pool, in bd's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentState {
+    /// It works on a task.
+    Working,
+    /// It asked a question, or hung.
+    Stuck,
+    /// Its last task is verified.
+    Done,
+    /// It has nothing to do.
+    Idle,
+}
+
+impl AgentState {
+    /// bd's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AgentState::Working => "working",
+            AgentState::Stuck => "stuck",
+            AgentState::Done => "done",
+            AgentState::Idle => "idle",
+        }
     }
 }
 

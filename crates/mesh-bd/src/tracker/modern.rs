@@ -121,7 +121,15 @@ impl Tracker for Modern {
             reason,
         };
         let read = move |output: &CallOutput| {
-            let issue = changed(output, id, "claim")?;
+            let issue = match changed(output, id, "claim") {
+                // Classic refuses what is the actor's already.
+                Err(BdError::Refused(refusal))
+                    if refusal.reason == RefusalReason::HeldBy(actor.to_owned()) =>
+                {
+                    return Err(output.unreadable("our claim"));
+                }
+                changed => changed?,
+            };
             claimed(&issue, actor).map_err(|reason| match reason {
                 RefusalReason::HeldBy(_) => refused(reason).into(),
                 _ => output.unreadable("our claim"),
@@ -332,7 +340,7 @@ impl Tracker for Modern {
 }
 
 /// Whether `issue` is claimed by `actor`, or why it is not.
-fn claimed(issue: &Issue, actor: &str) -> Result<(), RefusalReason> {
+pub(super) fn claimed(issue: &Issue, actor: &str) -> Result<(), RefusalReason> {
     match (&issue.status, issue.assignee.as_deref()) {
         (IssueStatus::InProgress, Some(holder)) if holder == actor => Ok(()),
         (_, Some(holder)) if holder != actor => Err(RefusalReason::HeldBy(holder.to_owned())),
@@ -343,7 +351,8 @@ fn claimed(issue: &Issue, actor: &str) -> Result<(), RefusalReason> {
 
 /// The issue `id` as a write has left it, or why bd refused the write.
 fn changed(output: &CallOutput, id: &TaskId, what: &'static str) -> Result<Issue, BdError> {
-    if output.code != 0 {
+    // Classic ends well and only says on stderr why nothing was changed.
+    if output.code != 0 || output.has_only_stderr() {
         return Err(refused_by_text(output, id, what));
     }
     let issue = wire::listing(output)?.issues.remove(id);
@@ -371,6 +380,8 @@ fn refused_by_text(output: &CallOutput, id: &TaskId, what: &'static str) -> BdEr
         } else {
             RefusalReason::Other(line)
         }
+    } else if output.code == 0 {
+        return output.unreadable(id.as_str());
     } else {
         return output.failed();
     };
@@ -403,7 +414,7 @@ fn found(output: &CallOutput, id: &TaskId) -> Result<(), BdError> {
     let text = output.all_text();
     let is_missing =
         text.contains("no issue found matching") || text.contains("no issues found matching");
-    match output.code != 0 && is_missing {
+    match (output.code != 0 || output.has_only_stderr()) && is_missing {
         true => Err(not_found(id)),
         false => Ok(()),
     }

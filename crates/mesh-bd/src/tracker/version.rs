@@ -14,7 +14,7 @@ fn numbers(text: &str) -> Option<(u32, u32, u32)> {
 /// The kinds of `bd` whose answers differ so much that they are handled apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// 0.47.x: SQLite, a daemon, `agent` and `slot`. Recognised, and refused.
+    /// 0.47.x: SQLite, a daemon, `agent` and `slot`.
     Classic,
     /// 1.0.5 and later: embedded Dolt, edges in listings, metadata.
     Modern,
@@ -42,8 +42,8 @@ pub struct Unsupported {
 /// Why a version is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnsupportedReason {
-    /// 0.47.x.
-    Classic,
+    /// 0.47.x without `agent` and `slot`.
+    LacksPool,
     /// Before 0.47.
     TooOld,
     /// 1.0.4, whose automatic import puts stale data over newer.
@@ -74,10 +74,8 @@ impl UnsupportedReason {
 impl fmt::Display for UnsupportedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            UnsupportedReason::Classic => {
-                "0.47 is supported by a later version of mesh; use bd 1.0.5 or later, or a plan file as the source"
-            }
-            UnsupportedReason::TooOld => "it is too old; use bd 1.0.5 or later",
+            UnsupportedReason::LacksPool => "it lacks `agent` or `slot`; use bd 0.47.1, or 1.0.5 or later",
+            UnsupportedReason::TooOld => "it is too old; use bd 0.47.1, or 1.0.5 or later",
             UnsupportedReason::ImportsStaleData => {
                 "1.0.4 imports stale data over newer issues; use bd 1.0.5 or later"
             }
