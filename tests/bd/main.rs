@@ -4,6 +4,7 @@ mod claiming;
 mod faults;
 mod marks;
 mod opening;
+mod pool;
 mod queue;
 mod read_back;
 mod reading;

@@ -17,7 +17,10 @@ fn opens_and_knows_what_it_has(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
     let (tracker, _) = open(&repo);
     let about = About {
-        dialect: Dialect::Modern,
+        dialect: match bd.is_classic() {
+            true => Dialect::Classic,
+            false => Dialect::Modern,
+        },
         version: bd.version.clone(),
         beads_dir: repo.beads_dir().canonicalize().expect("the folder"),
         has_leases: bd.has_leases(),
@@ -91,7 +94,8 @@ fn passes_a_clean_environment(bd: &Bd) {
 fn refuses_what_it_does_not_work_with() {
     use UnsupportedReason as R;
     let cases = [
-        ("0.47.1", R::Classic),
+        ("0.46.0", R::TooOld),
+        ("0.48.0", R::Untested),
         ("1.0.4", R::ImportsStaleData),
         ("0.60.0", R::NeedsServer),
         ("1.0.2", R::Untested),
@@ -110,11 +114,7 @@ fn refuses_what_it_does_not_work_with() {
             }
             other => panic!("{version}: {other:?}"),
         }
-        assert!(
-            failure.to_string().contains("use bd")
-                || failure.to_string().contains("later version of mesh"),
-            "{failure}"
-        );
+        assert!(failure.to_string().contains("use bd"), "{failure}");
         assert_eq!(
             heard.lines(),
             ["version --json"],

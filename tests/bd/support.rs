@@ -16,11 +16,22 @@ macro_rules! on_each_bd {
     ($($name:ident),* $(,)?) => {
         mod fake_1_3_0 { $(#[test] fn $name() { super::$name(&crate::support::Bd::fake(crate::support::FAKE, "1.3.0")); })* }
         mod fake_1_0_5 { $(#[test] fn $name() { super::$name(&crate::support::Bd::fake(crate::support::FAKE, "1.0.5")); })* }
+        mod fake_0_47_1 { $(#[test] fn $name() { super::$name(&crate::support::Bd::fake(crate::support::FAKE, "0.47.1")); })* }
         mod real_1_3_0 { $(#[test] fn $name() { if let Some(bd) = crate::support::Bd::real("1.3.0") { super::$name(&bd); } })* }
         mod real_1_0_5 { $(#[test] fn $name() { if let Some(bd) = crate::support::Bd::real("1.0.5") { super::$name(&bd); } })* }
+        mod real_0_47_1 { $(#[test] fn $name() { if let Some(bd) = crate::support::Bd::real("0.47.1") { super::$name(&bd); } })* }
     };
 }
 pub(crate) use on_each_bd;
+
+/// As [`on_each_bd`], for what only the classic dialect has.
+macro_rules! on_each_classic_bd {
+    ($($name:ident),* $(,)?) => {
+        mod fake_0_47_1 { $(#[test] fn $name() { super::$name(&crate::support::Bd::fake(crate::support::FAKE, "0.47.1")); })* }
+        mod real_0_47_1 { $(#[test] fn $name() { if let Some(bd) = crate::support::Bd::real("0.47.1") { super::$name(&bd); } })* }
+    };
+}
+pub(crate) use on_each_classic_bd;
 
 /// One call that was made.
 #[derive(Debug, Clone)]

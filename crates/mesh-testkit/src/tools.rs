@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 /// The `bd` versions that the suites run on.
-pub const BD_VERSIONS: &[&str] = &["1.3.0", "1.0.5"];
+pub const BD_VERSIONS: &[&str] = &["1.3.0", "1.0.5", "0.47.1"];
 /// The `jj` version that the suites run on.
 pub const JJ_VERSION: &str = "0.45.1";
 

@@ -15,6 +15,9 @@ use tempfile::TempDir;
 
 use crate::tools;
 
+/// When imported issues were made.
+const MADE_AT: &str = "2026-01-01T00:00:00Z";
+
 /// Counts up when what is in a template changes, so that an old one is not used.
 const TEMPLATE: &str = "template-1";
 
@@ -75,14 +78,14 @@ impl Bd {
         )
     }
 
-    /// Whether it is of the older dialect, whose database must not be older than its JSONL file: a plain copy makes it so.
+    /// Whether it is of the older dialect, which has no graphs, no metadata and no leases, but beads for agents.
     pub fn is_classic(&self) -> bool {
         self.version.starts_with("0.")
     }
 
     /// Whether claims are leases (from 1.3 on).
     pub fn has_leases(&self) -> bool {
-        !self.version.starts_with("1.0.")
+        !self.is_classic() && !self.version.starts_with("1.0.")
     }
 }
 
@@ -184,7 +187,7 @@ impl TrackerRepo {
             bd: bd.clone(),
         };
         fs_err::create_dir_all(repo.home()).expect("a home");
-        if bd.is_real && !bd.is_classic() {
+        if bd.is_real {
             copy_tree(&template(bd), &repo.root());
         } else {
             initialise(bd, &repo.root(), &repo.env());
@@ -249,19 +252,13 @@ impl TrackerRepo {
     /// # Panics
     /// When bd refuses.
     pub fn create(&self, kind: &str, title: &str, more: &[&str]) -> String {
-        let args = [
-            &[
-                "create",
-                "--json",
-                "--type",
-                kind,
-                "--title",
-                title,
-                "--no-inherit-labels",
-            ],
-            more,
-        ]
-        .concat();
+        // Classic inherits none, and knows no flag for it.
+        let own_labels: &[&str] = match self.bd.is_classic() {
+            true => &[],
+            false => &["--no-inherit-labels"],
+        };
+        let create = ["create", "--json", "--type", kind, "--title", title];
+        let args = [&create, own_labels, more].concat();
         let made = self.bd_json(&args);
         made["id"]
             .as_str()
@@ -282,6 +279,65 @@ impl TrackerRepo {
     /// # Panics
     /// When bd refuses.
     pub fn epic_with(&self, title: &str, tasks: &[NewTask]) -> NewEpic {
+        match self.bd.is_classic() {
+            true => self.epic_by_import(title, tasks),
+            false => self.epic_by_graph(title, tasks),
+        }
+    }
+
+    /// Classic makes many issues in one call only by importing them. It keeps no metadata.
+    fn epic_by_import(&self, title: &str, tasks: &[NewTask]) -> NewEpic {
+        let listed = self.bd_json(&["list", "--all", "--json", "--limit", "0"]);
+        let epic = format!("t-e{}", listed.as_array().map_or(0, Vec::len));
+        let id = |key: &str| {
+            let at = tasks.iter().position(|task| task.key == key);
+            let at = at.unwrap_or_else(|| panic!("no task {key} in {tasks:?}"));
+            format!("{epic}.{}", at + 1)
+        };
+        let edge = |from: &str, to: &str, kind: &str| json!({ "issue_id": from, "depends_on_id": to, "type": kind, "created_at": MADE_AT, "created_by": "probe" });
+        let mut lines = vec![
+            json!({
+                "id": epic, "title": title, "issue_type": "epic", "status": "open", "priority": 1,
+                "created_at": MADE_AT, "updated_at": MADE_AT,
+            })
+            .to_string(),
+        ];
+        for task in tasks {
+            let own = id(&task.key);
+            let needs = task
+                .needs
+                .iter()
+                .map(|need| edge(&own, &id(need), "blocks"));
+            let edges: Vec<Value> = [edge(&own, &epic, "parent-child")]
+                .into_iter()
+                .chain(needs)
+                .collect();
+            let title = if task.title.is_empty() {
+                &task.key
+            } else {
+                &task.title
+            };
+            let line = json!({
+                "id": own, "title": title, "issue_type": "task", "status": "open", "priority": task.priority,
+                "description": task.description, "labels": task.labels, "dependencies": edges,
+                "created_at": MADE_AT, "updated_at": MADE_AT,
+            });
+            lines.push(line.to_string());
+        }
+        let file = self.dir.path().join("import.jsonl");
+        fs_err::write(&file, lines.join("\n") + "\n").expect("the file to import");
+        let output = self.bd(&["import", "-i", &file.display().to_string()]);
+        assert!(output.status.is_success(), "{}: {output:?}", self.bd.name());
+        NewEpic {
+            tasks: tasks
+                .iter()
+                .map(|task| (task.key.clone(), id(&task.key)))
+                .collect(),
+            id: epic,
+        }
+    }
+
+    fn epic_by_graph(&self, title: &str, tasks: &[NewTask]) -> NewEpic {
         let mut nodes =
             vec![json!({ "key": "the epic", "title": title, "type": "epic", "priority": 1 })];
         let mut edges = Vec::new();
@@ -408,6 +464,11 @@ fn initialise(bd: &Bd, root: &Path, env: &Env) {
         init.extend(["--skip-agents", "--skip-hooks"]);
     }
     must(&program, &init, root, env);
+    if bd.is_real && bd.is_classic() {
+        // Its own files are committed, as a team does.
+        git(&["add", "."]);
+        git(&["commit", "--quiet", "--message", "bd init"]);
+    }
     if !bd.is_real {
         // The real one commits its own files.
         fs_err::write(
@@ -451,7 +512,17 @@ fn copy_tree(from: &Path, to: &Path) {
         if entry.file_type().expect("a file type").is_dir() {
             copy_tree(&entry.path(), &target);
         } else {
-            fs_err::copy(entry.path(), target).expect("a copied file");
+            fs_err::copy(entry.path(), &target).expect("a copied file");
+            // Classic compares the times of its files.
+            let time = entry
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .expect("a time");
+            let file = fs_err::File::options()
+                .write(true)
+                .open(&target)
+                .expect("the copy");
+            file.file().set_modified(time).expect("the copy's time");
         }
     }
 }
