@@ -333,7 +333,7 @@ fn read_tracker(
     let listing = tracker.listing()?;
     let target = resolve_target(&args.sources, &listing.issues)
         .map_err(|problem| CommandError::new(Kind::PlanInvalid, problem.to_string()))?;
-    let loaded = epic::load(&target, &listing.issues, &is_held_by_mesh);
+    let loaded = epic::load(&target, &listing.issues, &is_held_by_mesh(tracker.about()));
     let ids = match &target {
         Target::Members { ids, .. } => ids.iter().map(ToString::to_string).collect(),
         Target::Epic(_) | Target::Wrap { .. } => args.ids.clone(),

@@ -109,7 +109,8 @@ pub(super) fn read_source(
                 ids => Target::Members { epic, ids },
             };
             let listing = tracker.listing()?;
-            let loaded = mesh_plan::epic::load(&target, &listing.issues, &is_held_by_mesh);
+            let ours = is_held_by_mesh(tracker.about());
+            let loaded = mesh_plan::epic::load(&target, &listing.issues, &ours);
             (loaded, Some((tracker, target)))
         }
     };

@@ -5,9 +5,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use mesh_bd::view::{MESH_VIEW, Views};
-use mesh_bd::{BdError, Lane, Queue, RefusalReason, Renewal, Tracker};
+use mesh_bd::{About, AgentState, BdError, Dialect, Lane, Queue, RefusalReason, Renewal, Tracker};
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, Event, PlanChange};
+use mesh_core::evidence::FailureClass;
 use mesh_core::filename::safe_file_name;
 use mesh_core::id::{AttemptId, SlotId, TaskId};
 use mesh_core::issue::{Issue, IssueStatus};
@@ -98,16 +99,34 @@ pub fn claim_metadata(run: &str, attempt: &AttemptId) -> Vec<(String, String)> {
     ]
 }
 
-/// Whether an issue is held by a mesh: one of its actors has it, under a run.
-#[must_use]
-pub fn is_held_by_mesh(issue: &Issue) -> bool {
-    let actor = issue
-        .assignee
-        .as_deref()
-        .is_some_and(|name| name.starts_with("agent:mesh-"));
-    actor
-        && issue.status == IssueStatus::InProgress
-        && issue.metadata.iter().any(|(key, _)| key == METADATA_RUN)
+/// Whether an issue of this tracker is held by a mesh: one of its actors has it, under a run. The classic dialect has no place for the
+/// run.
+pub fn is_held_by_mesh(tracker: &About) -> impl Fn(&Issue) -> bool + use<> {
+    let notes_run = tracker.dialect == Dialect::Modern;
+    move |issue| {
+        let actor = issue
+            .assignee
+            .as_deref()
+            .is_some_and(|name| name.starts_with("agent:mesh-"));
+        let under_run = || issue.metadata.iter().any(|(key, _)| key == METADATA_RUN);
+        actor && issue.status == IssueStatus::InProgress && (!notes_run || under_run())
+    }
+}
+
+/// What the bead of an agent says after an attempt that ended like this.
+fn agent_state(outcome: &Outcome) -> AgentState {
+    match outcome {
+        Outcome::Verified { .. } => AgentState::Done,
+        Outcome::Question(_) => AgentState::Stuck,
+        Outcome::Retried(failure) | Outcome::Failed(failure)
+            if failure.class == FailureClass::Hung =>
+        {
+            AgentState::Stuck
+        }
+        Outcome::Retried(_) | Outcome::Failed(_) | Outcome::Interrupted | Outcome::Skipped(_) => {
+            AgentState::Idle
+        }
+    }
 }
 
 impl BdSource {
@@ -359,6 +378,17 @@ impl Source for BdSource {
     }
 
     fn prompt_written(&self, attempt: &AttemptId, slot: SlotId, text: String) {
+        let (task, agent) = (attempt.task.clone(), actor_of(slot));
+        let shown = attempt.clone();
+        self.queue.submit(
+            Lane::Rest,
+            move |tracker: &dyn Tracker| twice(|_| tracker.hook(&agent, &task)),
+            move |hooked| {
+                if let Err(error) = hooked {
+                    tracing::warn!(attempt = %shown, %error, "the agent's bead does not show its task");
+                }
+            },
+        );
         self.audit_prompt(attempt, slot, text);
     }
 
@@ -399,6 +429,12 @@ impl Source for BdSource {
         for written in self.audit_attempt(report, &actor) {
             note("the audit entry was not written", written);
         }
+        let (id, state) = (task.clone(), agent_state(report.outcome));
+        let unhook = move |tracker: &dyn Tracker| twice(|_| tracker.unhook(&id, state));
+        note(
+            "its agent's bead was not changed",
+            self.queue.call(Lane::Rest, unhook),
+        );
         refused
     }
 
@@ -465,6 +501,12 @@ impl Source for BdSource {
                     refused.push(format!("{task}: the claim was not given back: {error}"));
                 }
             }
+        }
+        let idle = |tracker: &dyn Tracker| twice(|_| tracker.idle_agents());
+        if let Err(error) = self.queue.call(Lane::Rest, idle) {
+            refused.push(format!(
+                "the agents' beads do not show that they are idle: {error}"
+            ));
         }
         if let Err(error) = self.epic_comment(run_summary) {
             refused.push(format!(

@@ -276,7 +276,15 @@ fn commands(
             let metadata = mesh_engine::claim_metadata(scope.run.as_str(), &attempt);
             let actor = mesh_engine::actor_of(slot);
             let steps = tracker.claim_steps(&task.id, &actor, &metadata);
-            lines.extend(steps.iter().map(|step| shown(step.command_line())));
+            let mut steps: Vec<String> = steps
+                .iter()
+                .map(|step| shown(step.command_line()))
+                .collect();
+            let hook = tracker.hook_steps(&actor, &task.id);
+            steps.extend(hook.iter().map(|step| shown(step.command_line())));
+            // The bead of an agent is looked for and made once.
+            steps.retain(|step| !lines.contains(step));
+            lines.extend(steps);
         }
         let parents = scope
             .base

@@ -116,7 +116,8 @@ fn check_claimable(read: &RunState, mut tasks: Vec<TaskId>) -> Result<(), Comman
     setup.allow_untested = *allow_untested;
     let tracker = mesh_bd::open(&setup)?;
     let listing = tracker.listing()?;
-    let problem = |task: &TaskId| Some((task.clone(), unclaimable(listing.get(task))?));
+    let ours = is_held_by_mesh(tracker.about());
+    let problem = |task: &TaskId| Some((task.clone(), unclaimable(listing.get(task), &ours)?));
     let problems: Vec<(TaskId, String)> = tasks.iter().filter_map(problem).collect();
     if problems.is_empty() {
         return Ok(());
@@ -137,12 +138,12 @@ fn check_claimable(read: &RunState, mut tasks: Vec<TaskId>) -> Result<(), Comman
 }
 
 /// Why nobody can claim it.
-fn unclaimable(issue: Option<&Issue>) -> Option<String> {
+fn unclaimable(issue: Option<&Issue>, is_ours: &dyn Fn(&Issue) -> bool) -> Option<String> {
     let Some(issue) = issue else {
         return Some("is no longer in the tracker".to_owned());
     };
     match (&issue.status, &issue.assignee) {
-        _ if is_held_by_mesh(issue) => None,
+        _ if is_ours(issue) => None,
         (IssueStatus::Open, None) => None,
         (IssueStatus::Closed, _) | (_, None) => Some(format!("is {}", issue.status.as_str())),
         (_, Some(holder)) => Some(format!("is held by {holder}")),
