@@ -21,6 +21,7 @@ pub use audit::AuditEntry;
 pub use error::{BdError, Refusal, RefusalReason};
 pub use listing::Listing;
 pub use queue::{Lane, Queue};
+pub use tracker::molecule::{FormulaUse, Molecule};
 pub use tracker::swarm::{
     SwarmActive, SwarmBlocked, SwarmCreated, SwarmFront, SwarmIssue, SwarmStatus, SwarmValidation,
 };

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_core::id::TaskId;
-use mesh_core::issue::{EdgeKind, Issue, IssueKind};
+use mesh_core::issue::{Edge, EdgeKind, Issue, IssueKind, IssueStatus};
+
+use crate::tracker::molecule::Molecule;
 
 /// All issues of a tracker as one call showed them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,6 +62,64 @@ impl Listing {
             .values()
             .find(is_swarm)
             .map(|issue| issue.id.clone())
+    }
+
+    /// Whether the issue `id` is there and not closed.
+    #[must_use]
+    pub fn is_open(&self, id: &TaskId) -> bool {
+        self.get(id)
+            .is_some_and(|issue| issue.status != IssueStatus::Closed)
+    }
+
+    /// The children of `id` by edge.
+    pub fn children_of<'a>(&'a self, id: &'a TaskId) -> impl Iterator<Item = &'a Issue> {
+        self.issues.values().filter(move |issue| {
+            let is_parent = |edge: &Edge| edge.kind == EdgeKind::Parent && edge.to == *id;
+            issue.id != *id && issue.edges.iter().any(is_parent)
+        })
+    }
+
+    /// What is open of the molecule `root`: first what lies deepest, last the root itself.
+    #[must_use]
+    pub fn open_below(&self, root: &TaskId) -> Vec<TaskId> {
+        let mut all = vec![root.clone()];
+        let mut next = 0;
+        while let Some(above) = all.get(next).cloned() {
+            let below = self.children_of(&above).map(|issue| issue.id.clone());
+            let new: Vec<TaskId> = below.filter(|id| !all.contains(id)).collect();
+            all.extend(new);
+            next += 1;
+        }
+        all.retain(|id| self.is_open(id));
+        all.reverse();
+        all
+    }
+
+    /// The molecule one of whose steps has exactly this title. The titles of its steps begin with their names and a colon.
+    #[must_use]
+    pub fn molecule_with(&self, title: &str) -> Option<Molecule> {
+        let step = self.issues.values().find(|issue| issue.title == title)?;
+        let root = self.parents_of(&step.id).into_iter().next()?;
+        let mut steps = BTreeMap::new();
+        for issue in self.children_of(&root) {
+            let Some((name, _)) = issue.title.split_once(':') else {
+                continue;
+            };
+            for edge in issue
+                .edges
+                .iter()
+                .filter(|edge| edge.kind == EdgeKind::Gates)
+            {
+                let is_gate = |gate: &Issue| matches!(&gate.kind, IssueKind::Bookkeeping(word) if word == "gate");
+                if self.get(&edge.to).is_some_and(is_gate) {
+                    steps.insert(format!("gate-{name}"), edge.to.clone());
+                }
+            }
+            if !matches!(issue.kind, IssueKind::Bookkeeping(_)) {
+                steps.insert(name.to_owned(), issue.id.clone());
+            }
+        }
+        Some(Molecule { root, steps })
     }
 
     /// The epic that `swarm create` put around the single bead `id`, if it did.

@@ -2,6 +2,7 @@
 //!
 //! It knows no command and judges no answer: both belong to the dialects in [`crate::tracker`]. It must never repeat a write.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,8 @@ pub(crate) struct Call {
     /// The command and its issue, without the texts: what a message may name.
     name: String,
     argv: Vec<String>,
+    stdin: Option<String>,
+    variables: Vec<(&'static str, OsString)>,
     writes: bool,
     /// Why it cannot be made.
     problem: Option<String>,
@@ -68,6 +71,8 @@ impl Call {
         let call = Call {
             name: command.join(" "),
             argv: Vec::new(),
+            stdin: None,
+            variables: Vec::new(),
             writes: false,
             problem: None,
         };
@@ -110,6 +115,18 @@ impl Call {
     /// Adds the wish for JSON.
     pub fn json(self) -> Call {
         self.words(&["--json"])
+    }
+
+    /// Gives it `text` to read.
+    pub fn stdin(mut self, text: String) -> Call {
+        self.stdin = Some(text);
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub fn variable(mut self, name: &'static str, value: &OsStr) -> Call {
+        self.variables.push((name, value.to_owned()));
+        self
     }
 
     /// As it is, unless `problem` makes it impossible.
@@ -324,10 +341,18 @@ impl Transport {
         } else {
             self.limits.read
         };
-        let process = run::Command::new(&self.program)
+        let mut env = self.env.clone();
+        for (name, value) in &call.variables {
+            env.insert(*name, value);
+        }
+        let mut process = run::Command::new(&self.program);
+        if let Some(text) = &call.stdin {
+            process = process.stdin_bytes(text.as_bytes());
+        }
+        let process = process
             .args(self.arguments(call))
             .cwd(&self.folder)
-            .env(self.env.clone())
+            .env(env)
             .limits(run::Limits {
                 timeout: limit,
                 grace: GRACE,

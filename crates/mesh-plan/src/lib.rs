@@ -10,6 +10,7 @@ pub mod details;
 pub mod diagnostic;
 pub mod diff;
 pub mod epic;
+pub mod formula;
 pub mod prompt;
 pub mod source_snapshot;
 pub mod st;

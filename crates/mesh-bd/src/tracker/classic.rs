@@ -8,6 +8,7 @@
 //! * The agents of the pool have beads, see [`super::pool`].
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mesh_core::id::TaskId;
@@ -15,6 +16,7 @@ use mesh_core::issue::{Issue, IssueStatus};
 use mesh_proc::run::Runner;
 
 use super::modern::{Features, Modern, claimed};
+use super::molecule::{self, FormulaUse, Molecule};
 use super::pool::Pool;
 use super::swarm::{SwarmCreated, SwarmStatus, SwarmValidation};
 use super::version::{Unsupported, UnsupportedReason};
@@ -192,5 +194,26 @@ impl Tracker for Classic {
 
     fn swarm_status(&self, epic: &TaskId) -> Result<SwarmStatus, BdError> {
         self.calls.swarm_status(epic)
+    }
+
+    /// A child costs some milliseconds.
+    fn most_children_to_check(&self) -> usize {
+        1000
+    }
+
+    fn cook(&self, file: &Path) -> Result<(), BdError> {
+        self.calls.cook(file)
+    }
+
+    fn pour(&self, what: &FormulaUse, actor: &str) -> Result<Molecule, BdError> {
+        molecule::spawn(&self.calls.bd, what, None, actor, || self.listing())
+    }
+
+    fn bond(&self, what: &FormulaUse, onto: &TaskId, actor: &str) -> Result<Molecule, BdError> {
+        molecule::spawn(&self.calls.bd, what, Some(onto), actor, || self.listing())
+    }
+
+    fn close_own(&self, ids: &[TaskId], actor: &str, reason: &str) -> Result<(), BdError> {
+        molecule::close_together(&self.calls.bd, ids, actor, reason, || self.listing())
     }
 }

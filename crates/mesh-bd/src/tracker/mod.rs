@@ -18,11 +18,13 @@ use crate::error::{BdError, Refusal};
 use crate::listing::Listing;
 use crate::read_back::ReadBack;
 use crate::transport::{Call, CallOutput, Limits, Transport};
+use molecule::{FormulaUse, Molecule};
 use swarm::{SwarmCreated, SwarmStatus, SwarmValidation};
 use version::Dialect;
 
 mod classic;
 mod modern;
+pub mod molecule;
 mod pool;
 pub mod swarm;
 pub mod version;
@@ -329,6 +331,35 @@ pub trait Tracker: Send + Sync {
     /// # Errors
     /// As [`Tracker::listing`].
     fn swarm_status(&self, epic: &TaskId) -> Result<SwarmStatus, BdError>;
+
+    /// How many children an epic may have at most for [`Tracker::swarm_validate`] and [`Tracker::swarm_status`] to answer in a few
+    /// seconds.
+    fn most_children_to_check(&self) -> usize;
+
+    /// Asks bd whether it can make a molecule of the formula in `file`, which is absolute. Nothing is written.
+    ///
+    /// # Errors
+    /// [`BdError::Failed`] with bd's reason when it cannot.
+    fn cook(&self, file: &Path) -> Result<(), BdError>;
+
+    /// Makes a molecule.
+    ///
+    /// # Errors
+    /// When the formula is not found or lacks a value.
+    fn pour(&self, what: &FormulaUse, actor: &str) -> Result<Molecule, BdError>;
+
+    /// Makes a molecule that bd may forget, as a part of the molecule `onto`, which must be one that was poured here.
+    ///
+    /// # Errors
+    /// As [`Tracker::pour`].
+    fn bond(&self, what: &FormulaUse, onto: &TaskId, actor: &str) -> Result<Molecule, BdError>;
+
+    /// Closes issues that mesh itself has made, gates among them, in this order; those that are closed already stay so. Who has
+    /// them and what blocks them is not looked at.
+    ///
+    /// # Errors
+    /// One of them is not there, or it is unknown whether they were closed. Some of them may be.
+    fn close_own(&self, ids: &[TaskId], actor: &str, reason: &str) -> Result<(), BdError>;
 }
 
 /// One call of a claim. It is a value, so that what a plan prints and what a run does are the same.

@@ -4,6 +4,7 @@
 //! Every call that answers in JSON asks for it, lists are never cut short, and every write names its actor. A text that comes from
 //! outside is either the value of a flag, which bd takes whole even if it begins with a hyphen, or stands behind `--`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use mesh_core::id::TaskId;
@@ -11,6 +12,7 @@ use mesh_core::issue::{Issue, IssueStatus};
 use mesh_proc::run::Runner;
 use serde::Deserialize;
 
+use super::molecule::{self, FormulaUse, Molecule};
 use super::swarm::{SwarmCreated, SwarmStatus, SwarmValidation, read_created};
 use super::version::{Unsupported, UnsupportedReason};
 use super::wire::{self, WireComment};
@@ -336,6 +338,28 @@ impl Tracker for Modern {
             found(output, epic)?;
             output.json("a status")
         })
+    }
+
+    /// Each child is some opening of the database (validate and status of 24 and 200 children, measured with other work on the
+    /// machine: 1.4 and 1.9 s, 11 and 18 s on 1.3.0; 3 and 4 s, 30 and 42 s on 1.0.5).
+    fn most_children_to_check(&self) -> usize {
+        30
+    }
+
+    fn cook(&self, file: &Path) -> Result<(), BdError> {
+        molecule::cook(&self.bd, file)
+    }
+
+    fn pour(&self, what: &FormulaUse, actor: &str) -> Result<Molecule, BdError> {
+        molecule::spawn(&self.bd, what, None, actor, || self.listing())
+    }
+
+    fn bond(&self, what: &FormulaUse, onto: &TaskId, actor: &str) -> Result<Molecule, BdError> {
+        molecule::spawn(&self.bd, what, Some(onto), actor, || self.listing())
+    }
+
+    fn close_own(&self, ids: &[TaskId], actor: &str, reason: &str) -> Result<(), BdError> {
+        molecule::close_in_batch(&self.bd, ids, actor, reason, || self.listing())
     }
 }
 

@@ -5,19 +5,25 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use mesh_core::issue::{EdgeKind, IssueKind};
-use mesh_proc::run::{Command, Output, RunError, Status};
+use mesh_proc::run::{Command, Output, RunError, Status, Stdin};
 use serde_json::{Value, json};
 
 use super::*;
 
-const RECORDED: [(&str, &str); 2] = [
+const RECORDED: [(&str, [&str; 2]); 2] = [
     (
         "1.3.0",
-        include_str!("../../../../fixtures/bd/1.3.0-more.jsonl"),
+        [
+            include_str!("../../../../fixtures/bd/1.3.0-more.jsonl"),
+            include_str!("../../../../fixtures/bd/1.3.0-molecule.jsonl"),
+        ],
     ),
     (
         "1.0.5",
-        include_str!("../../../../fixtures/bd/1.0.5-more.jsonl"),
+        [
+            include_str!("../../../../fixtures/bd/1.0.5-more.jsonl"),
+            include_str!("../../../../fixtures/bd/1.0.5-molecule.jsonl"),
+        ],
     ),
 ];
 
@@ -42,6 +48,9 @@ impl Runner for Replay {
             self.version,
             step["step"]
         );
+        if let Some(text) = step["stdin"].as_str() {
+            assert_eq!(command.stdin, Stdin::Bytes(text.into()));
+        }
         let bytes = |stream: &str| step[stream].as_str().expect("a text").into();
         Ok(Output {
             status: Status::Exited(step["rc"].as_i64().expect("a code") as i32),
@@ -62,9 +71,10 @@ struct Recorded {
 
 impl Recorded {
     fn both() -> impl Iterator<Item = Recorded> {
-        RECORDED.into_iter().map(|(version, recording)| {
-            let steps = recording
-                .lines()
+        RECORDED.into_iter().map(|(version, recordings)| {
+            let steps = recordings
+                .into_iter()
+                .flat_map(str::lines)
                 .map(|line| serde_json::from_str(line).expect("a step"));
             let expected = Steps::default();
             let runner = Replay {
@@ -399,5 +409,160 @@ fn swarms() {
             matches!(&no_epic, Err(BdError::Failed { text, .. }) if text.contains("is not an epic")),
             "{no_epic:?}"
         );
+    }
+}
+
+/// The ids that a recorded call made, by the names in the formula.
+fn made(bd: &Recorded, step: &str) -> Value {
+    let answer: Value = serde_json::from_str(bd.step(step)["stdout"].as_str().expect("a text"))
+        .expect("the answer");
+    answer["id_mapping"].clone()
+}
+
+/// The use of a formula with the values that the recorded call has.
+fn formula_use(bd: &Recorded, step: &str, formula: &'static str, found_by: &str) -> FormulaUse {
+    let argv = bd.step(step)["argv"].clone();
+    let words: Vec<&str> = argv
+        .as_array()
+        .expect("arguments")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let values = words.windows(2).filter(|pair| pair[0] == "--var");
+    let values = values.filter_map(|pair| pair[1].split_once('='));
+    FormulaUse {
+        formula,
+        folder: "/formulas".into(),
+        variables: values.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        found_by: found_by.to_owned(),
+    }
+}
+
+/// A recorded step that says nothing and ends well.
+fn silent(bd: &Recorded, step: &str) -> Value {
+    let mut step = bd.step(step);
+    step["stdout"] = "".into();
+    step
+}
+
+#[test]
+fn molecules() {
+    for mut bd in Recorded::both() {
+        let ids = made(&bd, "pour");
+        let id = |name: &str| {
+            let text = ids[format!("mol-mesh-run{name}")].as_str().expect("an id");
+            TaskId::new(text).expect("an id")
+        };
+        let target = bd.step("create-epic")["stdout"].clone();
+        let target: Value = serde_json::from_str(target.as_str().expect("a text")).expect("JSON");
+        let target = target["id"].as_str().expect("an id");
+        let title = format!("validate-target: {target} (run 20260101-000000-abcd)");
+        let run = formula_use(&bd, "pour", "mol-mesh-run", &title);
+        let poured = bd
+            .check(&["pour"], |bd| bd.pour(&run, "mesh"))
+            .expect("it was poured");
+        assert_eq!(poured.root, id(""));
+        let names: Vec<&str> = poured.steps.keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "closeout",
+                "gate-resolve-target",
+                "gate-validate-target",
+                "resolve-target",
+                "run-waves",
+                "validate-target"
+            ]
+        );
+        assert_eq!(poured.steps["run-waves"], id(".run-waves"));
+
+        // An answer that says nothing: the molecule is found by its title.
+        let whole = bd.steps.clone();
+        let at = whole
+            .iter()
+            .position(|step| step["step"] == "pour")
+            .expect("it is recorded");
+        bd.steps[at] = silent(&bd, "pour");
+        let found = bd.check(&["pour", "list-poured"], |bd| bd.pour(&run, "mesh"));
+        assert_eq!(found, Ok(poured.clone()));
+        bd.steps = whole;
+
+        let first = [
+            ".gate-resolve-target",
+            ".gate-validate-target",
+            ".resolve-target",
+            ".validate-target",
+        ]
+        .map(id);
+        let reason = "run 20260101-000000-abcd has begun";
+        assert_eq!(
+            bd.check(&["begin"], |bd| bd.close_own(&first, "mesh", reason)),
+            Ok(())
+        );
+
+        let arm = formula_use(&bd, "bond", "mol-mesh-arm", "none");
+        let bonded = bd
+            .check(&["bond"], |bd| bd.bond(&arm, &poured.root, "mesh"))
+            .expect("it was bonded");
+        let arms = made(&bd, "bond");
+        assert_eq!(arms["mol-mesh-arm"], bonded.root.as_str());
+        assert_eq!(arms["mol-mesh-arm.arm"], bonded.steps["arm"].as_str());
+        let listing = bd
+            .check(&["list-bonded"], |bd| bd.listing())
+            .expect("a listing");
+        let open = listing.open_below(&poured.root);
+        assert_eq!(open.first(), Some(&bonded.steps["arm"]), "{open:?}");
+        assert_eq!(open.last(), Some(&poured.root), "{open:?}");
+        assert_eq!(open.len(), 5, "{open:?}");
+
+        let last = [".run-waves", ".closeout", ""].map(id);
+        let reason = "run 20260101-000000-abcd has ended: done";
+        for step in ["end", "end-again"] {
+            assert_eq!(
+                bd.check(&[step], |bd| bd.close_own(&last, "mesh", reason)),
+                Ok(())
+            );
+        }
+        let listing = bd
+            .check(&["list-ended"], |bd| bd.listing())
+            .expect("a listing");
+        assert_eq!(listing.open_below(&poured.root), []);
+        let strange = [id(".run-waves"), TaskId::new("t-none").expect("an id")];
+        let refused = bd.check(&["end-missing", "list-bonded"], |bd| {
+            bd.close_own(&strange, "mesh", "x")
+        });
+        assert!(
+            matches!(&refused, Err(BdError::Failed { text, .. }) if text.contains("t-none")),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
+fn formulas_are_cooked() {
+    for bd in Recorded::both() {
+        let cook = |step: &str| {
+            let file = bd.step(step)["argv"][1]
+                .as_str()
+                .expect("a file")
+                .to_owned();
+            // The recording's place is no path of this machine, so it is not absolute.
+            let mut step = bd.step(step);
+            let file = file.replace("$WORK", "/work");
+            step["argv"][1] = file.clone().into();
+            *bd.expected.lock().expect("no panic") = [step].into();
+            bd.tracker.cook(Path::new(&file))
+        };
+        assert_eq!(cook("cook-run"), Ok(()));
+        for (step, words) in [
+            ("cook-broken", "title is required"),
+            ("cook-missing", "no such file"),
+        ] {
+            let said = cook(step);
+            assert!(
+                matches!(&said, Err(BdError::Failed { text, .. }) if text.contains(words)),
+                "{said:?}"
+            );
+        }
     }
 }
