@@ -8,5 +8,6 @@ mod pool;
 mod queue;
 mod read_back;
 mod reading;
+mod settling;
 mod shape;
 mod support;

@@ -1,6 +1,8 @@
 //! Comments and audit entries.
 
-use mesh_bd::audit::{MAX_INLINE_BYTES, text_or_reference};
+use std::collections::BTreeSet;
+
+use mesh_bd::audit::{MAX_INLINE_BYTES, text_or_reference, trail_bytes};
 use mesh_bd::{AuditEntry, BdError};
 use mesh_testkit::tracker::Bd;
 
@@ -10,6 +12,7 @@ on_each_bd!(
     comments_come_back_as_they_were_written,
     a_comment_is_written_once,
     audit_entries_land_in_the_trail,
+    an_entry_like_another_is_told_apart_and_can_be_labelled,
     long_texts_fit_on_the_command_line,
 );
 
@@ -110,7 +113,7 @@ fn audit_entries_land_in_the_trail(bd: &Bd) {
     ];
     let mut ids = Vec::new();
     for entry in &entries {
-        assert_eq!(tracker.find_audit(entry), Ok(None));
+        assert_eq!(tracker.find_audit(entry, 0, &BTreeSet::new()), Ok(None));
         ids.push(
             tracker
                 .audit(entry, "mesh")
@@ -120,7 +123,7 @@ fn audit_entries_land_in_the_trail(bd: &Bd) {
     assert_eq!(heard.lines().len(), entries.len(), "one call each");
     for (entry, written) in entries.iter().zip(&ids) {
         assert_eq!(
-            tracker.find_audit(entry).as_ref(),
+            tracker.find_audit(entry, 0, &BTreeSet::new()).as_ref(),
             Ok(&Some(written.clone())),
             "{entry:?}"
         );
@@ -155,6 +158,45 @@ fn audit_entries_land_in_the_trail(bd: &Bd) {
     assert_eq!(line(&ids[2])["exit_code"], 0);
 }
 
+fn an_entry_like_another_is_told_apart_and_can_be_labelled(bd: &Bd) {
+    let repo = TrackerRepo::new(bd);
+    let task = id(&repo.create("task", "work", &[]));
+    let (tracker, heard) = open(&repo);
+    let entry = AuditEntry::LlmResponse {
+        issue: task,
+        model: "m".into(),
+        response: "same".into(),
+    };
+    let first = tracker.audit(&entry, "mesh").expect("an entry");
+    let after = trail_bytes(&repo.beads_dir());
+    let none = BTreeSet::new();
+    assert_eq!(tracker.find_audit(&entry, after, &none), Ok(None));
+    let known = BTreeSet::from([first.clone()]);
+    assert_eq!(tracker.find_audit(&entry, 0, &known), Ok(None));
+    let second = tracker.audit(&entry, "mesh").expect("an entry");
+    assert_eq!(
+        tracker.find_audit(&entry, after, &none),
+        Ok(Some(second.clone()))
+    );
+    assert_eq!(
+        tracker.find_audit(&entry, 0, &known),
+        Ok(Some(second.clone()))
+    );
+    assert_eq!(
+        tracker.find_audit(&entry, u64::MAX, &none),
+        Ok(Some(first)),
+        "a trail that was cut is read from its beginning"
+    );
+
+    let find = || tracker.find_audit_label(&second, "needs_review", 0);
+    assert_eq!(find(), Ok(None));
+    let label = tracker
+        .audit_label(&second, "needs_review", "-odd \"answer\"", "mesh")
+        .expect("a label");
+    assert_eq!(find(), Ok(Some(label)));
+    assert_eq!(heard.lines().len(), 3, "one call each: {:?}", heard.lines());
+}
+
 fn long_texts_fit_on_the_command_line(bd: &Bd) {
     let repo = TrackerRepo::new(bd);
     let task = id(&repo.create("task", "work", &[]));
@@ -169,7 +211,7 @@ fn long_texts_fit_on_the_command_line(bd: &Bd) {
     tracker.audit(&fits, "mesh").expect("96 KiB");
     assert!(
         tracker
-            .find_audit(&fits)
+            .find_audit(&fits, 0, &BTreeSet::new())
             .expect("a readable trail")
             .is_some()
     );

@@ -32,7 +32,6 @@ const NOT_IMITATED: &[&str] = &[
     "comment",
     "audit-record-nokind",
     "audit-stdin",
-    "audit-label",
     "type-agent",
     "types",
     "config-types",

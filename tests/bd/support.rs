@@ -61,7 +61,7 @@ impl Heard {
     /// Makes the calls of `tracker` from now on.
     pub fn listen(tracker: &mut dyn Tracker) -> Heard {
         let heard = Heard::default();
-        tracker.run_by(Arc::new(heard.clone()));
+        *tracker.runner() = Arc::new(heard.clone());
         heard
     }
 }

@@ -1,10 +1,14 @@
-//! Entries of bd's audit trail, the look for them, and the rule for long texts. It writes no file: bd appends, the caller stores
-//! long texts.
+//! Entries of bd's audit trail, the look for them, and the rule for long texts. It writes no file but the [`book`] of a run: bd
+//! appends to the trail, the caller stores long texts.
 
+pub mod book;
+
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use mesh_core::id::TaskId;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -14,8 +18,12 @@ use crate::error::BdError;
 /// leaves room for what a shell or wrapper adds (measured: bd 1.0.5 and 1.3.0 take it).
 pub const MAX_INLINE_BYTES: usize = 96 * 1024;
 
+/// The label of entries that a person should look at, after the skill's contract.
+pub const NEEDS_REVIEW: &str = "needs_review";
+
 /// One entry to append.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AuditEntry {
     /// An agent was given a prompt.
     LlmPrompt {
@@ -109,21 +117,51 @@ impl AuditEntry {
     }
 }
 
-fn trail(beads_dir: &Path) -> PathBuf {
+/// The trail of the tracker whose folder is `beads_dir`.
+#[must_use]
+pub fn trail(beads_dir: &Path) -> PathBuf {
     beads_dir.join("interactions.jsonl")
 }
 
 /// How long the trail is; one that cannot be looked at has no bytes yet.
-pub(crate) fn trail_bytes(beads_dir: &Path) -> u64 {
+#[must_use]
+pub fn trail_bytes(beads_dir: &Path) -> u64 {
     fs_err::metadata(trail(beads_dir)).map_or(0, |meta| meta.len())
 }
 
-/// bd's id of the first entry at `offset` or behind it that says what `entry` says.
+/// bd's id of the first entry at `offset` or behind it that says what `entry` says, those `known` as others apart. A trail that is
+/// shorter than that is another one, and read from its beginning.
 pub(crate) fn find(
     beads_dir: &Path,
     entry: &AuditEntry,
     offset: u64,
+    known: &BTreeSet<String>,
 ) -> Result<Option<String>, BdError> {
+    find_line(beads_dir, offset, |line| {
+        let id = line["id"].as_str().filter(|id| !known.contains(*id))?;
+        entry.is(line).then(|| id.to_owned())
+    })
+}
+
+/// bd's id of the first label `label` on the entry `parent`, at `offset` or behind it.
+pub(crate) fn find_label(
+    beads_dir: &Path,
+    (parent, label): (&str, &str),
+    offset: u64,
+) -> Result<Option<String>, BdError> {
+    find_line(beads_dir, offset, |line| {
+        let is_it =
+            line["kind"] == "label" && line["parent_id"] == parent && line["label"] == label;
+        let id = line["id"].as_str().filter(|_| is_it)?;
+        Some(id.to_owned())
+    })
+}
+
+fn find_line<T>(
+    beads_dir: &Path,
+    offset: u64,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<Option<T>, BdError> {
     let failed = |cause: std::io::Error| BdError::File {
         text: cause.to_string(),
     };
@@ -132,14 +170,16 @@ pub(crate) fn find(
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(failed(cause)),
     };
-    file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+    let bytes = file.metadata().map_err(failed)?.len();
+    let from = if offset <= bytes { offset } else { 0 };
+    file.seek(SeekFrom::Start(from)).map_err(failed)?;
     for line in BufReader::new(file).split(b'\n') {
         // A line that another program is about to finish is not ours.
         let Ok(line) = serde_json::from_slice::<Value>(&line.map_err(failed)?) else {
             continue;
         };
-        if let Some(id) = line["id"].as_str().filter(|_| entry.is(&line)) {
-            return Ok(Some(id.to_owned()));
+        if let Some(found) = read(&line) {
+            return Ok(Some(found));
         }
     }
     Ok(None)

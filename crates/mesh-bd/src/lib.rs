@@ -14,6 +14,7 @@ mod error;
 mod listing;
 mod queue;
 mod read_back;
+mod settle;
 mod tracker;
 mod transport;
 
@@ -21,6 +22,7 @@ pub use audit::AuditEntry;
 pub use error::{BdError, Refusal, RefusalReason};
 pub use listing::Listing;
 pub use queue::{Lane, Queue};
+pub use settle::{NewComment, Settled, Settlement, twice};
 pub use tracker::molecule::{FormulaUse, Molecule};
 pub use tracker::swarm::{
     SwarmActive, SwarmBlocked, SwarmCreated, SwarmFront, SwarmIssue, SwarmStatus, SwarmValidation,

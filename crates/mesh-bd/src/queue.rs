@@ -1,6 +1,9 @@
-//! One call at a time. A thread owns the tracker and works four lanes: claims first, because an agent's start waits for them; then
+//! One call at a time. A thread owns the tracker and works its lanes: claims first, because an agent's start waits for them; then
 //! snapshots, which are short and rare and for which agents wait in the midst of their work; then the rest in order; then renewals,
-//! which may be late by minutes.
+//! which may be late by minutes; then the audit, for which nobody waits.
+//!
+//! Claims and snapshots go first between the calls of a request, too, so that none waits for more than the one call that runs. What
+//! comes to the same kind of request while it waits joins it: listings, and ends of attempts.
 //!
 //! It must never let one request's panic stop the others, and it never drops a request without a word: each reply is called
 //! exactly once, with [`BdError::QueueClosed`] if the request's turn did not come.
@@ -8,10 +11,14 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
+
+use mesh_proc::run::{Command, Output, RunError, Runner};
 
 use crate::error::BdError;
 use crate::listing::Listing;
+use crate::settle::{Settled, Settlement};
 use crate::tracker::Tracker;
 
 /// Which requests go before which. Within a lane the first come is the first served.
@@ -25,18 +32,25 @@ pub enum Lane {
     Rest,
     /// Renewals of leases.
     Renewal,
+    /// Entries of the audit.
+    Audit,
 }
 
-const LANES: usize = 4;
+const LANES: usize = 5;
+
+/// The lanes for which somebody's start or work waits.
+const URGENT: [Lane; 2] = [Lane::Claim, Lane::Snapshot];
 
 /// How often a waiting listing may move behind newer requests before it keeps its place.
 const MOST_MOVES: u8 = 3;
 
 type Work = Box<dyn FnOnce(Option<&dyn Tracker>) + Send>;
 type ListingReply = Box<dyn FnOnce(Result<Arc<Listing>, BdError>) + Send>;
+type SettledReply = Box<dyn FnOnce(Settled) + Send>;
 
 enum Job {
     Work(Work),
+    Settle(Vec<(Settlement, SettledReply)>),
     Listing {
         replies: Vec<ListingReply>,
         moves: u8,
@@ -52,6 +66,8 @@ struct State {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
+    /// What runs is urgent itself, so that nothing goes before it.
+    is_urgent: AtomicBool,
     /// Signalled when there is something to do, or nothing more to come.
     to_worker: Condvar,
 }
@@ -60,6 +76,51 @@ impl Shared {
     /// A panic while the lock is held cannot leave the lanes half changed, so a poisoned lock is as good as another.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_urgent(&self) -> Option<Job> {
+        let mut state = self.lock();
+        URGENT
+            .iter()
+            .find_map(|lane| state.lanes[*lane as usize].pop_front())
+    }
+
+    /// The listings that wait now.
+    fn take_listings(&self) -> Vec<ListingReply> {
+        let mut state = self.lock();
+        let lane = &mut state.lanes[Lane::Rest as usize];
+        let (listings, others) = std::mem::take(lane)
+            .into_iter()
+            .partition(|job| matches!(job, Job::Listing { .. }));
+        *lane = others;
+        let replies = |job| match job {
+            Job::Listing { replies, .. } => replies,
+            Job::Work(_) | Job::Settle(_) => Vec::new(),
+        };
+        let listings: VecDeque<Job> = listings;
+        listings.into_iter().flat_map(replies).collect()
+    }
+}
+
+/// Makes the calls of a tracker, and lets urgent requests go before each.
+struct UrgentFirst {
+    runner: Arc<dyn Runner>,
+    shared: Weak<Shared>,
+    tracker: OnceLock<Weak<dyn Tracker>>,
+}
+
+impl Runner for UrgentFirst {
+    fn run(&self, command: &Command) -> Result<Output, RunError> {
+        let tracker = self.tracker.get().and_then(Weak::upgrade);
+        if let (Some(tracker), Some(shared)) = (tracker, self.shared.upgrade())
+            && !shared.is_urgent.swap(true, Ordering::Relaxed)
+        {
+            while let Some(job) = shared.next_urgent() {
+                run(job, Some(&*tracker), &shared);
+            }
+            shared.is_urgent.store(false, Ordering::Relaxed);
+        }
+        self.runner.run(command)
     }
 }
 
@@ -73,8 +134,17 @@ impl Queue {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(tracker: Box<dyn Tracker>) -> Result<Queue, BdError> {
+    pub fn start(mut tracker: Box<dyn Tracker>) -> Result<Queue, BdError> {
         let shared = Arc::new(Shared::default());
+        let urgent_first = Arc::new(UrgentFirst {
+            runner: Arc::clone(tracker.runner()),
+            shared: Arc::downgrade(&shared),
+            tracker: OnceLock::new(),
+        });
+        *tracker.runner() = Arc::clone(&urgent_first) as Arc<dyn Runner>;
+        let tracker: Arc<dyn Tracker> = Arc::from(tracker);
+        // Only just made, so nothing is in it.
+        let _ = urgent_first.tracker.set(Arc::downgrade(&tracker));
         let for_worker = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("bd".to_owned())
@@ -133,7 +203,7 @@ impl Queue {
                 }
             }
             // Only listings are movable, so there was none.
-            Some(Job::Work(_)) | None => Job::Listing {
+            Some(Job::Work(_) | Job::Settle(_)) | None => Job::Listing {
                 replies: vec![reply],
                 moves: 0,
             },
@@ -141,6 +211,42 @@ impl Queue {
         lane.push_back(job);
         drop(state);
         self.shared.to_worker.notify_one();
+    }
+
+    /// Queues an attempt's end to be written down; ends that wait go together. `reply` as in [`Queue::submit`].
+    pub fn submit_settlement<R>(&self, end: Settlement, reply: R)
+    where
+        R: FnOnce(Settled) + Send + 'static,
+    {
+        let reply: SettledReply = Box::new(reply);
+        let mut state = self.shared.lock();
+        if state.closed {
+            drop(state);
+            return reply(Settled::failed(&BdError::QueueClosed));
+        }
+        let lane = &mut state.lanes[Lane::Rest as usize];
+        let waiting = lane.iter_mut().find_map(|job| match job {
+            Job::Settle(ends) => Some(ends),
+            Job::Work(_) | Job::Listing { .. } => None,
+        });
+        match waiting {
+            Some(ends) => ends.push((end, reply)),
+            None => lane.push_back(Job::Settle(vec![(end, reply)])),
+        }
+        drop(state);
+        self.shared.to_worker.notify_one();
+    }
+
+    /// Writes an attempt's end down and waits for what came of it. Never call it from a reply.
+    #[must_use]
+    pub fn settle(&self, end: Settlement) -> Settled {
+        let (sender, receiver) = mpsc::channel();
+        self.submit_settlement(end, move |settled| {
+            // The receiver waits below; it is gone only if its thread is.
+            let _ = sender.send(settled);
+        });
+        let closed = |_| Settled::failed(&BdError::QueueClosed);
+        receiver.recv().unwrap_or_else(closed)
     }
 
     /// Queues `work` and waits for its answer. Never call it from a reply: it would wait for itself.
@@ -168,7 +274,8 @@ impl Queue {
             state.lanes.iter_mut().flat_map(std::mem::take).collect()
         };
         self.shared.to_worker.notify_one();
-        jobs.into_iter().for_each(|job| run(job, None));
+        jobs.into_iter()
+            .for_each(|job| run(job, None, &self.shared));
     }
 }
 
@@ -182,11 +289,12 @@ impl Drop for Queue {
 /// The thread's life: the first job of the first lane that has one, until the queue is closed and empty.
 fn work(shared: &Shared, tracker: &dyn Tracker) {
     loop {
-        let job = {
+        let (lane, job) = {
             let mut state = shared.lock();
             loop {
-                match state.lanes.iter_mut().find_map(VecDeque::pop_front) {
-                    Some(job) => break job,
+                let mut lanes = state.lanes.iter_mut().enumerate();
+                match lanes.find_map(|(lane, jobs)| Some((lane, next(jobs)?))) {
+                    Some(next) => break next,
                     None if state.closed => return,
                     None => {
                         state = shared
@@ -197,12 +305,24 @@ fn work(shared: &Shared, tracker: &dyn Tracker) {
                 }
             }
         };
-        run(job, Some(tracker));
+        let is_urgent = URGENT.iter().any(|urgent| *urgent as usize == lane);
+        shared.is_urgent.store(is_urgent, Ordering::Relaxed);
+        run(job, Some(tracker), shared);
     }
 }
 
+/// The next job of a lane: the first, but ends that need a listing before a listing, which they serve.
+fn next(jobs: &mut VecDeque<Job>) -> Option<Job> {
+    let lists = |job: &Job| matches!(job, Job::Settle(ends) if ends.len() > 1);
+    let first = match jobs.front()? {
+        Job::Listing { .. } => jobs.iter().position(lists).unwrap_or(0),
+        Job::Work(_) | Job::Settle(_) => 0,
+    };
+    jobs.remove(first)
+}
+
 /// Runs a job and its replies, each on its own: a reply that panics takes no other with it.
-fn run(job: Job, tracker: Option<&dyn Tracker>) {
+fn run(job: Job, tracker: Option<&dyn Tracker>, shared: &Shared) {
     match job {
         Job::Work(work) => report_panic(catch_unwind(AssertUnwindSafe(|| work(tracker)))),
         Job::Listing { replies, .. } => {
@@ -210,11 +330,56 @@ fn run(job: Job, tracker: Option<&dyn Tracker>) {
                 None => Err(BdError::QueueClosed),
                 Some(tracker) => caught(|| tracker.listing()).map(Arc::new),
             };
-            for reply in replies {
-                let answer = answer.clone();
-                report_panic(catch_unwind(AssertUnwindSafe(|| reply(answer))));
+            reply_with_listing(replies, &answer);
+        }
+        Job::Settle(waiting) => {
+            let (ends, replies): (Vec<Settlement>, Vec<SettledReply>) = waiting.into_iter().unzip();
+            let settled = match tracker {
+                None => Err(BdError::QueueClosed),
+                Some(tracker) => settle(tracker, &ends, shared),
+            };
+            let count = ends.len();
+            let settled = settled.unwrap_or_else(|error| vec![Settled::failed(&error); count]);
+            for (reply, settled) in replies.into_iter().zip(settled) {
+                report_panic(catch_unwind(AssertUnwindSafe(|| reply(settled))));
             }
         }
+    }
+}
+
+/// Settles, and serves the listings that waited if one was read for it: nothing else is new in one of their own.
+fn settle(
+    tracker: &dyn Tracker,
+    ends: &[Settlement],
+    shared: &Shared,
+) -> Result<Vec<Settled>, BdError> {
+    let waiting = shared.take_listings();
+    let (settled, listing) = match caught(|| Ok(tracker.settle(ends))) {
+        Ok(answer) => answer,
+        Err(error) => {
+            put_back(shared, waiting);
+            return Err(error);
+        }
+    };
+    match listing {
+        Some(listing) => reply_with_listing(waiting, &Ok(Arc::new(listing))),
+        None => put_back(shared, waiting),
+    }
+    Ok(settled)
+}
+
+fn put_back(shared: &Shared, replies: Vec<ListingReply>) {
+    if !replies.is_empty() {
+        let moves = MOST_MOVES;
+        let job = Job::Listing { replies, moves };
+        shared.lock().lanes[Lane::Rest as usize].push_back(job);
+    }
+}
+
+fn reply_with_listing(replies: Vec<ListingReply>, answer: &Result<Arc<Listing>, BdError>) {
+    for reply in replies {
+        let answer = answer.clone();
+        report_panic(catch_unwind(AssertUnwindSafe(|| reply(answer))));
     }
 }
 

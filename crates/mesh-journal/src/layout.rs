@@ -292,6 +292,12 @@ impl RunDir {
         self.path.join("notes")
     }
 
+    /// What of the run is to be in the tracker's audit, and what of it is there.
+    #[must_use]
+    pub fn audit_book(&self) -> PathBuf {
+        self.path.join("audit.jsonl")
+    }
+
     /// The report for people.
     #[must_use]
     pub fn report_md(&self) -> PathBuf {

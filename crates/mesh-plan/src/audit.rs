@@ -2,7 +2,7 @@
 //! `input`, `output`, and `error` on failure.
 
 use mesh_core::evidence::{Failure, ProofEnd};
-use mesh_core::id::AttemptId;
+use mesh_core::id::{AttemptId, TaskId};
 use serde_json::{Value, json};
 
 /// `{"ok":true,"input":…,"output":…}`.
@@ -66,6 +66,35 @@ pub fn attempt(audit: &AttemptAudit<'_>) -> String {
     }
 }
 
+/// A wave, for its entry `mesh.wave`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaveAudit<'a> {
+    /// The run.
+    pub run: &'a str,
+    /// Which wave of it, from 1.
+    pub number: u32,
+    /// Its tasks.
+    pub members: &'a [TaskId],
+    /// Those that were verified.
+    pub verified: &'a [TaskId],
+    /// Those that were not.
+    pub failed: &'a [TaskId],
+}
+
+/// The payload of a wave.
+#[must_use]
+pub fn wave(audit: &WaveAudit<'_>) -> String {
+    let ids = |ids: &[TaskId]| ids.iter().map(TaskId::to_string).collect::<Vec<_>>();
+    let mut input = json!({ "run": audit.run, "wave": audit.number, "tasks": ids(audit.members) });
+    let verified = ids(audit.verified);
+    if audit.failed.is_empty() {
+        return payload_ok(input, json!({ "verified": verified }));
+    }
+    input["seen"] = json!({ "verified": verified, "failed": ids(audit.failed) });
+    let error = format!("not verified: {}", ids(audit.failed).join(", "));
+    payload_failed(&error, input)
+}
+
 /// The first paths, as many as an entry has room for: the tracker gets it in one argument.
 fn listed(paths: &[String]) -> &[String] {
     const MOST_BYTES: usize = 32 * 1024;
@@ -82,7 +111,34 @@ fn listed(paths: &[String]) -> &[String] {
 mod tests {
     use super::*;
     use mesh_core::evidence::{Ending, FailureClass};
-    use mesh_core::id::TaskId;
+
+    #[test]
+    fn a_wave_has_the_shape_of_the_contract() {
+        let id = |text: &str| TaskId::new(text).expect("a plain id");
+        let members = [id("t-1"), id("t-2")];
+        let read = |text: String| serde_json::from_str::<Value>(&text).expect("it is JSON");
+        let mut audit = WaveAudit {
+            run: "r1",
+            number: 3,
+            members: &members,
+            verified: &members,
+            failed: &[],
+        };
+        assert_eq!(
+            read(wave(&audit)),
+            json!({
+                "ok": true,
+                "input": { "run": "r1", "wave": 3, "tasks": ["t-1", "t-2"] },
+                "output": { "verified": ["t-1", "t-2"] },
+            })
+        );
+        (audit.verified, audit.failed) = (&members[..1], &members[1..]);
+        let failed = read(wave(&audit));
+        assert_eq!(failed["ok"], false);
+        assert_eq!(failed["error"], "not verified: t-2");
+        assert_eq!(failed["output"], Value::Null);
+        assert_eq!(failed["input"]["seen"]["verified"], json!(["t-1"]));
+    }
 
     #[test]
     fn an_attempt_has_the_shape_of_the_contract() {

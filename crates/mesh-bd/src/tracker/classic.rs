@@ -73,8 +73,8 @@ impl Tracker for Classic {
         self.calls.about()
     }
 
-    fn run_by(&mut self, runner: Arc<dyn Runner>) {
-        self.calls.run_by(runner);
+    fn runner(&mut self) -> &mut Arc<dyn Runner> {
+        self.calls.runner()
     }
 
     /// One `list`, and as many `show` as it takes for the edges of what has any and for the hooks of the pool.
@@ -182,6 +182,16 @@ impl Tracker for Classic {
 
     fn audit(&self, entry: &AuditEntry, actor: &str) -> Result<String, BdError> {
         self.calls.audit(entry, actor)
+    }
+
+    fn audit_label(
+        &self,
+        entry_id: &str,
+        label: &str,
+        reason: &str,
+        actor: &str,
+    ) -> Result<String, BdError> {
+        self.calls.audit_label(entry_id, label, reason, actor)
     }
 
     fn swarm_create(&self, id: &TaskId, actor: &str) -> Result<SwarmCreated, BdError> {

@@ -3,6 +3,7 @@
 //!
 //! A dialect must never take an exit code for an answer, and never call what deletes (`delete`, `mol burn`, `mol squash`).
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,12 +18,14 @@ use crate::environment;
 use crate::error::{BdError, Refusal};
 use crate::listing::Listing;
 use crate::read_back::ReadBack;
+use crate::settle::{self, Settled, Settlement};
 use crate::transport::{Call, CallOutput, Limits, Transport};
 use molecule::{FormulaUse, Molecule};
 use swarm::{SwarmCreated, SwarmStatus, SwarmValidation};
 use version::Dialect;
 
 mod classic;
+mod joined;
 mod modern;
 pub mod molecule;
 mod pool;
@@ -115,11 +118,7 @@ pub fn open(setup: &Setup) -> Result<Box<dyn Tracker>, BdError> {
         beads_dir,
         has_leases: features.leases,
     };
-    let modern = modern::Modern {
-        bd,
-        about,
-        features,
-    };
+    let modern = modern::Modern::new(bd, about, features);
     Ok(match dialect {
         Dialect::Modern => Box::new(modern),
         Dialect::Classic => Box::new(classic::Classic::new(modern)),
@@ -168,8 +167,8 @@ pub trait Tracker: Send + Sync {
     /// What it is.
     fn about(&self) -> &About;
 
-    /// Lets `runner` make every call from now on.
-    fn run_by(&mut self, runner: Arc<dyn Runner>);
+    /// What makes every call; to be replaced by what makes them from now on.
+    fn runner(&mut self) -> &mut Arc<dyn Runner>;
 
     /// Every issue with its edges: closed ones, gates and bookkeeping too.
     ///
@@ -298,19 +297,56 @@ pub trait Tracker: Send + Sync {
         }
     }
 
+    /// Writes down what is to be known of issues at attempts' ends, in as few calls as this bd allows. A comment is there once, also
+    /// after a doubtful end. The listing, if one had to be read for it, shows the issues as they were before.
+    fn settle(&self, ends: &[Settlement]) -> (Vec<Settled>, Option<Listing>) {
+        let settled = ends.iter().map(|end| settle::alone(self, end));
+        (settled.collect(), None)
+    }
+
     /// Appends an audit entry and returns bd's id of it. Long texts go through [`audit::text_or_reference`] first.
     ///
     /// # Errors
     /// When it is unknown whether it was written.
     fn audit(&self, entry: &AuditEntry, actor: &str) -> Result<String, BdError>;
 
-    /// bd's id of the first audit entry that says what `entry` says, if it was ever recorded. Reads the trail's file; bd has
-    /// no command for that.
+    /// Puts a label on an audit entry, and returns bd's id of that.
+    ///
+    /// # Errors
+    /// When it is unknown whether it was written. bd does not look whether there is such an entry.
+    fn audit_label(
+        &self,
+        entry_id: &str,
+        label: &str,
+        reason: &str,
+        actor: &str,
+    ) -> Result<String, BdError>;
+
+    /// bd's id of an audit entry that says what `entry` says, if one was recorded at the byte `after` of the trail or behind it and is
+    /// none of `known`. Reads the trail's file; bd has no command for that.
     ///
     /// # Errors
     /// When the file cannot be read; that it does not exist yet is none.
-    fn find_audit(&self, entry: &AuditEntry) -> Result<Option<String>, BdError> {
-        audit::find(&self.about().beads_dir, entry, 0)
+    fn find_audit(
+        &self,
+        entry: &AuditEntry,
+        after: u64,
+        known: &BTreeSet<String>,
+    ) -> Result<Option<String>, BdError> {
+        audit::find(&self.about().beads_dir, entry, after, known)
+    }
+
+    /// bd's id of a label, as [`Tracker::find_audit`].
+    ///
+    /// # Errors
+    /// As [`Tracker::find_audit`].
+    fn find_audit_label(
+        &self,
+        entry_id: &str,
+        label: &str,
+        after: u64,
+    ) -> Result<Option<String>, BdError> {
+        audit::find_label(&self.about().beads_dir, (entry_id, label), after)
     }
 
     /// Marks an epic as worked by a swarm. Called with anything but an epic (or molecule), bd wraps that in a *new* epic each

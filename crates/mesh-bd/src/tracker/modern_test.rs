@@ -82,19 +82,17 @@ impl Recorded {
                 expected: Arc::clone(&expected),
             };
             let is_new = version == "1.3.0";
-            let tracker = Modern {
-                bd: Transport::answered_by(runner),
-                about: About {
-                    dialect: crate::Dialect::Modern,
-                    version: version.to_owned(),
-                    beads_dir: "/no/such/.beads".into(),
-                    has_leases: is_new,
-                },
-                features: Features {
-                    leases: is_new,
-                    guarded: is_new,
-                },
+            let about = About {
+                dialect: crate::Dialect::Modern,
+                version: version.to_owned(),
+                beads_dir: "/no/such/.beads".into(),
+                has_leases: is_new,
             };
+            let features = Features {
+                leases: is_new,
+                guarded: is_new,
+            };
+            let tracker = Modern::new(Transport::answered_by(runner), about, features);
             Recorded {
                 version,
                 steps: steps.collect(),

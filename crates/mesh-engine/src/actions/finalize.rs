@@ -113,6 +113,10 @@ fn report<'a>(
     resumed: bool,
 ) -> AttemptReport<'a> {
     let evidence = end.observed.evidence.as_deref();
+    let odd_answer = match evidence.map(|evidence| &evidence.block) {
+        Some(BlockReading::Missing(what)) => Some(what.clone()),
+        Some(BlockReading::Read(_)) | None => None,
+    };
     let (pr, no_change_reason) = match evidence.map(|evidence| &evidence.block) {
         Some(BlockReading::Read(block)) => match &block.changed {
             ChangedClaim::NoDiff(reason) => (block.pr.clone(), Some(reason.clone())),
@@ -161,6 +165,7 @@ fn report<'a>(
                     .collect()
             })
             .unwrap_or_default(),
+        odd_answer,
         response: response.filter(|text| !text.trim().is_empty()),
         exit_code: match end.observed.ending {
             Some(Ending::Exited(code)) => Some(code),

@@ -47,7 +47,7 @@ pub(super) fn open_source(
                 "dialect": about.dialect.to_string(),
                 "version": about.version,
             });
-            tracker.run_by(logged(log));
+            *tracker.runner() = logged(log);
             let queue = Arc::new(Queue::start(tracker)?);
             let views = match context.setup.view {
                 TrackerView::Live => None,

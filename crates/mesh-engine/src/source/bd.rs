@@ -5,7 +5,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use mesh_bd::view::{MESH_VIEW, Views};
-use mesh_bd::{About, AgentState, BdError, Dialect, Lane, Queue, RefusalReason, Renewal, Tracker};
+use mesh_bd::{
+    About, AgentState, BdError, Dialect, Lane, NewComment, Queue, RefusalReason, Renewal,
+    Settlement, Tracker, twice,
+};
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, Event, PlanChange};
 use mesh_core::evidence::FailureClass;
@@ -22,12 +25,14 @@ use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
 use mesh_proc::env::Env;
 
 use super::renewals::Renewals;
-use super::{AttemptReport, ClaimRefusal, FinalReport, Source, baseline};
+use super::{AttemptReport, ClaimRefusal, FinalReport, Source, WaveReport, baseline};
 use crate::context::{Details, lock};
 use crate::inbox::Input;
 use crate::setup::{ClosePolicy, RunSetup, SourceSetup};
 
-mod audit;
+pub mod audit;
+
+use audit::RunAudit;
 
 /// The coordinator's own actor.
 pub const ACTOR: &str = "mesh";
@@ -61,18 +66,7 @@ pub(crate) struct BdSource {
     renewals: OnceLock<Renewals>,
     /// Copies for the agents, until the run's end.
     views: Mutex<Option<Views>>,
-}
-
-/// A write that the tracker did not take for a moment is made once more, on the same turn of the queue; `write` hears whether it is
-/// the second time. What comes then stands.
-fn twice<T>(mut write: impl FnMut(bool) -> Result<T, BdError>) -> Result<T, BdError> {
-    match write(false) {
-        Err(error) if error.is_transient() => {
-            tracing::warn!(%error, "a write is made once more");
-            write(true)
-        }
-        answer => answer,
-    }
+    audit: Arc<RunAudit>,
 }
 
 /// The name of an attempt's view.
@@ -151,7 +145,9 @@ impl BdSource {
             .filter(is_closed)
             .map(|details| details.id.clone())
             .collect();
+        let audit = RunAudit::start(Arc::clone(&queue), &context);
         Arc::new_cyclic(|this| BdSource {
+            audit,
             this: Weak::clone(this),
             context,
             queue,
@@ -176,7 +172,7 @@ impl BdSource {
         policy && (self.context.setup.trust_agent_verify || !self_checked)
     }
 
-    fn comment(&self, report: &AttemptReport<'_>, actor: &str) -> Result<(), BdError> {
+    fn comment(&self, report: &AttemptReport<'_>) -> NewComment {
         let stopped = |outcome: &Outcome| match outcome {
             Outcome::Skipped(reason) => reason.to_string(),
             _ => "the run was stopped".to_owned(),
@@ -226,47 +222,38 @@ impl BdSource {
                 marker_of_attempt(&self.context.run, report.attempt)
             ),
         };
-        let (id, by) = (report.attempt.task.clone(), actor.to_owned());
-        let marker = marker_of_attempt(&self.context.run, report.attempt);
-        let may_be_there = report.resumed;
-        let write = move |tracker: &dyn Tracker, may_be_there: bool| {
-            // Only after a doubtful end, one's own or a predecessor's, has to be looked whether it is there.
-            if may_be_there {
-                tracker.comment_once(&id, &by, &text, &marker)
-            } else {
-                tracker.comment(&id, &by, &text)
-            }
-        };
-        self.queue
-            .call(Lane::Rest, move |tracker| {
-                twice(|resumed| write(tracker, resumed || may_be_there))
-            })
-            .map(|_| ())
+        NewComment {
+            text,
+            marker: marker_of_attempt(&self.context.run, report.attempt),
+            may_be_there: report.resumed,
+        }
     }
 
-    fn epic_comment(&self, run_summary: &FinalReport) -> Result<(), BdError> {
+    /// Writes the swarm status on the epic, once for each `what` of the run.
+    fn epic_comment(&self, status: &SwarmStatus<'_>) -> Result<(), BdError> {
+        let marker = marker_of_run(&self.context.run, status.what);
+        let text =
+            comment::swarm_status(status).unwrap_or_else(|error| format!("{error}\n{marker}"));
+        let id = self.target.id().clone();
+        let write = move |tracker: &dyn Tracker| {
+            twice(|_| tracker.comment_once(&id, ACTOR, &text, &marker)).map(|_| ())
+        };
+        self.queue.call(Lane::Rest, write)
+    }
+
+    fn last_comment(&self, run_summary: &FinalReport) -> Result<(), BdError> {
         let mut notes = Vec::new();
         if run_summary.all_done && !self.context.setup.close_epic {
             notes.push("all children are done: the epic is eligible to be closed".to_owned());
         }
-        let status = SwarmStatus {
+        self.epic_comment(&SwarmStatus {
             run: &self.context.run,
             what: "end",
             task_buckets: &run_summary.task_buckets,
             next_wave: &run_summary.task_buckets.ready,
             verify: None,
             notes: &notes,
-        };
-        let Ok(text) = comment::swarm_status(&status) else {
-            return Ok(());
-        };
-        let marker = marker_of_run(&self.context.run, "end");
-        let id = self.target.id().clone();
-        self.queue
-            .call(Lane::Rest, move |tracker| {
-                tracker.comment_once(&id, ACTOR, &text, &marker)
-            })
-            .map(|_| ())
+        })
     }
 
     fn close_epic(&self) -> Result<(), BdError> {
@@ -389,7 +376,28 @@ impl Source for BdSource {
                 }
             },
         );
-        self.audit_prompt(attempt, slot, text);
+        let actor = self.holder(&attempt.task).unwrap_or_else(|| actor_of(slot));
+        self.audit_prompt(attempt, &actor, &text);
+    }
+
+    fn wave_ended(&self, report: &WaveReport) -> Vec<String> {
+        self.audit_wave(report);
+        let what = format!("wave-{}", report.number);
+        let written = self.epic_comment(&SwarmStatus {
+            run: &self.context.run,
+            what: &what,
+            task_buckets: &report.task_buckets,
+            next_wave: &report.next,
+            verify: None,
+            notes: &[],
+        });
+        let refused = |error| {
+            format!(
+                "{}: the comment on {what} was not written: {error}",
+                self.target.id()
+            )
+        };
+        written.err().map(refused).into_iter().collect()
     }
 
     fn finalize(&self, report: &AttemptReport<'_>) -> Vec<String> {
@@ -398,37 +406,31 @@ impl Source for BdSource {
         }
         let task = &report.attempt.task;
         let actor = self.holder(task).unwrap_or_else(|| ACTOR.to_owned());
+        let is_skipped = matches!(report.outcome, Outcome::Skipped(_));
+        let close = self.may_close(report);
+        let settled = self.queue.settle(Settlement {
+            id: task.clone(),
+            actor: actor.clone(),
+            comment: (!is_skipped).then(|| self.comment(report)),
+            close: close.then(|| close_reason(&self.context.run, report)),
+        });
         let mut refused = Vec::new();
         let mut note = |what: &str, result: Result<(), BdError>| {
             if let Err(error) = result {
                 refused.push(format!("{task}: {what}: {error}"));
             }
         };
-        if !matches!(report.outcome, Outcome::Skipped(_)) {
-            note("the comment was not written", self.comment(report, &actor));
+        if close && settled.close.is_ok() {
+            lock(&self.closed).insert(task.clone());
         }
-        if self.may_close(report) {
-            let reason = close_reason(&self.context.run, report);
-            let (id, by) = (task.clone(), actor.clone());
-            let close = move |tracker: &dyn Tracker| tracker.close(&id, &by, &reason);
-            let closed = self
-                .queue
-                .call(Lane::Rest, move |tracker| twice(|_| close(tracker)));
-            if closed.is_ok() {
-                lock(&self.closed).insert(task.clone());
-            }
-            note("it was not closed", closed);
-        }
-        if matches!(
-            report.outcome,
-            Outcome::Verified { .. } | Outcome::Skipped(_)
-        ) && let Some(renewals) = self.renewals.get()
+        note("the comment was not written", settled.comment);
+        note("it was not closed", settled.close);
+        if let (Outcome::Verified { .. } | Outcome::Skipped(_), Some(renewals)) =
+            (report.outcome, self.renewals.get())
         {
             renewals.drop_lease(task);
         }
-        for written in self.audit_attempt(report, &actor) {
-            note("the audit entry was not written", written);
-        }
+        self.audit_attempt(report, &actor);
         let (id, state) = (task.clone(), agent_state(report.outcome));
         let unhook = move |tracker: &dyn Tracker| twice(|_| tracker.unhook(&id, state));
         note(
@@ -508,12 +510,13 @@ impl Source for BdSource {
                 "the agents' beads do not show that they are idle: {error}"
             ));
         }
-        if let Err(error) = self.epic_comment(run_summary) {
+        if let Err(error) = self.last_comment(run_summary) {
             refused.push(format!(
                 "{}: the last comment was not written: {error}",
                 self.target.id()
             ));
         }
+        refused.extend(self.audit.finish());
         if run_summary.all_done
             && self.context.setup.close_epic
             && let Err(error) = self.close_epic()

@@ -36,6 +36,11 @@ pub trait Source: Send + Sync {
     /// Writes an attempt's end down. Blocks until the source has it, or has refused it for good; what it refused is returned.
     fn finalize(&self, report: &AttemptReport<'_>) -> Vec<String>;
 
+    /// Writes a wave's end down. What could not be written is returned.
+    fn wave_ended(&self, _report: &WaveReport) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Reads the source again and says what is different.
     ///
     /// # Errors
@@ -89,12 +94,32 @@ pub struct AttemptReport<'a> {
     pub base: Vec<String>,
     /// What the agent said last, for the audit.
     pub response: Option<String>,
+    /// What is odd about that, if anything is: a person should look at it.
+    pub odd_answer: Option<String>,
     /// The exit code of the agent, if it had one.
     pub exit_code: Option<i32>,
     /// A coordinator that died may have written part of it.
     pub resumed: bool,
     /// The prompt, when a coordinator that died may not have handed it over.
     pub prompt: Option<String>,
+}
+
+/// What is written down when a wave has ended.
+pub struct WaveReport {
+    /// Which of the run, from 1.
+    pub number: u32,
+    /// Its tasks.
+    pub members: Vec<TaskId>,
+    /// Those that were verified.
+    pub verified: Vec<TaskId>,
+    /// Those that ended in another way.
+    pub failed: Vec<TaskId>,
+    /// Where every task of the run stands.
+    pub task_buckets: TaskBuckets,
+    /// What would run next.
+    pub next: Vec<TaskId>,
+    /// A coordinator that died may have written part of it.
+    pub resumed: bool,
 }
 
 /// What is known when the run ends.

@@ -1,0 +1,94 @@
+//! What is written down of an issue when an attempt at it has ended: a comment and, if the result is to close it, the close.
+//!
+//! [`Tracker::settle`] takes several at once, because they come at once: bd pays for each process, and for each commit of its database.
+//! Here is the way that every dialect has: one call after the other. No write is repeated blindly.
+
+use mesh_core::id::TaskId;
+
+use crate::error::BdError;
+use crate::tracker::Tracker;
+
+/// What is to be written down of one issue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The issue.
+    pub id: TaskId,
+    /// In whose name.
+    pub actor: String,
+    /// The comment, if there is to be one.
+    pub comment: Option<NewComment>,
+    /// Why it is closed, if it is to be closed.
+    pub close: Option<String>,
+}
+
+/// A comment that is to be there once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewComment {
+    /// What it says, the marker's line included.
+    pub text: String,
+    /// The line by which it is known.
+    pub marker: String,
+    /// Somebody may have written it already, so that it has to be looked for first.
+    pub may_be_there: bool,
+}
+
+/// What came of a [`Settlement`]. What was not asked for is well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Of the comment.
+    pub comment: Result<(), BdError>,
+    /// Of the close.
+    pub close: Result<(), BdError>,
+}
+
+impl Settled {
+    /// Nothing was done, for one reason.
+    pub(crate) fn failed(error: &BdError) -> Settled {
+        Settled {
+            comment: Err(error.clone()),
+            close: Err(error.clone()),
+        }
+    }
+}
+
+/// Writes one down by itself.
+pub(crate) fn alone<T: Tracker + ?Sized>(tracker: &T, end: &Settlement) -> Settled {
+    Settled {
+        comment: comment(tracker, end),
+        close: close(tracker, end),
+    }
+}
+
+pub(crate) fn comment<T: Tracker + ?Sized>(tracker: &T, end: &Settlement) -> Result<(), BdError> {
+    let Some(new) = &end.comment else {
+        return Ok(());
+    };
+    // Only after a doubtful end, one's own or a predecessor's, has to be looked whether it is there.
+    let write = |again: bool| match again || new.may_be_there {
+        true => tracker.comment_once(&end.id, &end.actor, &new.text, &new.marker),
+        false => tracker.comment(&end.id, &end.actor, &new.text),
+    };
+    twice(write).map(|_| ())
+}
+
+pub(crate) fn close<T: Tracker + ?Sized>(tracker: &T, end: &Settlement) -> Result<(), BdError> {
+    match &end.close {
+        None => Ok(()),
+        Some(reason) => twice(|_| tracker.close(&end.id, &end.actor, reason)),
+    }
+}
+
+/// A write that the tracker did not take for a moment is made once more, on the same turn of the queue; `write` hears whether it is
+/// the second time. What comes then stands.
+///
+/// # Errors
+/// Those of the last time.
+pub fn twice<T>(mut write: impl FnMut(bool) -> Result<T, BdError>) -> Result<T, BdError> {
+    match write(false) {
+        Err(error) if error.is_transient() => {
+            tracing::warn!(%error, "a write is made once more");
+            write(true)
+        }
+        answer => answer,
+    }
+}
