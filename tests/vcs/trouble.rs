@@ -164,12 +164,10 @@ fn the_fake_fails_loudly_on_what_it_does_not_know() {
 /// the target moves only when jj itself says so.
 #[test]
 fn jj_misbehaves() {
-    let commands: [(&[&str], &str); 10] = [
+    let commands: [(&[&str], &str); 8] = [
         (&["--version"], "detect"),
         (&["workspace", "add", "empty"], "hub"),
         (&["workspace", "add", "mesh-rec+one+1"], "add one"),
-        (&["log", "*contained_in"], "add one"),
-        (&["log", "*visible_heads"], "snapshot one"),
         (&["new"], "snapshot one"),
         (&["diff", "--from"], "snapshot one"),
         (&["workspace", "forget", "mesh-rec+one+1"], "forget"),
@@ -199,7 +197,7 @@ fn misbehave(words: &[&str], step: &str, act: &str) {
         .find(|line| line.starts_with(&format!("{step}:")))
         .unwrap_or_else(|| panic!("{at}: {:?}", walk.said));
     // An empty or odd answer of a command whose stdout nobody reads is none of our business, if what it does is done.
-    let reads_nothing = ["new", "forget", "integrate"]
+    let reads_nothing = ["forget", "integrate"]
         .iter()
         .any(|word| words.contains(word));
     let quiet = act == "nothing" && words.contains(&"diff");
@@ -208,6 +206,10 @@ fn misbehave(words: &[&str], step: &str, act: &str) {
         "flood" => "Flooded",
         "crash" | "fail" => "Failed",
         _ if reads_nothing || quiet => "Ok(",
+        // jj is asked for what it did not tell of its own accord; that it was not asked in the recorded walk shows.
+        _ if words.contains(&"new") || words.contains(&"mesh-rec+one+1") => {
+            "no answer was recorded"
+        }
         _ => "Unreadable",
     };
     let gone = act != "hang" && line.contains("WorkspaceGone");

@@ -38,6 +38,7 @@ mod stored;
 pub mod task;
 pub mod text;
 pub mod time;
+pub mod upcoming;
 pub mod why;
 
 pub use apply_decision::STOP_PATIENCE;

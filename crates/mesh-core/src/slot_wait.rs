@@ -101,7 +101,7 @@ impl State {
     }
 
     /// What the frontier starts when `ending` have ended well.
-    fn starts_after(&self, ending: &[Ix]) -> Vec<Ix> {
+    pub(crate) fn starts_after(&self, ending: &[Ix]) -> Vec<Ix> {
         let rules = self.rules();
         let mut frontier = self.frontier.clone();
         for &at in ending {

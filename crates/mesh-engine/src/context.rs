@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use mesh_agent::launch;
 use mesh_agent::profile::Profile;
@@ -16,6 +16,8 @@ use mesh_plan::details::TaskDetails;
 use mesh_proc::env::Env;
 use mesh_vcs::{Backend, CommitId, KeptResult};
 
+use crate::actions::inspect::RecordedFiles;
+use crate::actions::prepare::Prepared;
 use crate::actions::shared::Shared;
 use crate::clock::Clock;
 use crate::executor::Executor;
@@ -57,6 +59,10 @@ pub(crate) struct RunContext {
     pub recordings: Recordings,
     /// What the working copies share, as it was last looked at.
     pub shared: Shared,
+    /// What was seen of the files of attempts when they were recorded. Of others the proof's end finds out what it changed.
+    pub recorded_files: Mutex<BTreeMap<AttemptId, RecordedFiles>>,
+    /// Workspaces of attempts that may start next.
+    pub prepared: Prepared,
     /// What this run has recorded as verified, needs before what stands on them.
     pub kept: Mutex<Vec<KeptResult>>,
 }
@@ -95,6 +101,15 @@ impl RunContext {
 /// A lock whose data stays good whatever a panicking holder did: only whole values are put in.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`lock`], unless somebody holds it.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// Recordings, of which the newest of an attempt counts. One that was given up may hang and come to life again, and must neither
@@ -147,16 +162,25 @@ impl Recordings {
     }
 }
 
-/// A counting semaphore.
+/// A counting semaphore with two lanes.
 pub(crate) struct Semaphore {
-    free: Mutex<usize>,
+    places: Mutex<Places>,
     changed: Condvar,
+}
+
+struct Places {
+    free: usize,
+    /// How many wait in the lane that goes first.
+    waiting: usize,
 }
 
 impl Semaphore {
     pub fn new(places: usize) -> Semaphore {
         Semaphore {
-            free: Mutex::new(places.max(1)),
+            places: Mutex::new(Places {
+                free: places.max(1),
+                waiting: 0,
+            }),
             changed: Condvar::new(),
         }
     }
@@ -167,15 +191,30 @@ impl Semaphore {
         work()
     }
 
+    /// As [`Semaphore::pass`], behind all that wait there.
+    pub fn pass_behind<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _place = self.enter_when(|places| places.free > 0 && places.waiting == 0);
+        work()
+    }
+
     fn enter(&self) -> Place<'_> {
-        let mut free = lock(&self.free);
-        while *free == 0 {
-            free = self
+        lock(&self.places).waiting += 1;
+        let place = self.enter_when(|places| places.free > 0);
+        lock(&self.places).waiting -= 1;
+        // The lane behind may have been waiting for this one.
+        self.changed.notify_all();
+        place
+    }
+
+    fn enter_when(&self, may_enter: impl Fn(&Places) -> bool) -> Place<'_> {
+        let mut places = lock(&self.places);
+        while !may_enter(&places) {
+            places = self
                 .changed
-                .wait(free)
+                .wait(places)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        *free -= 1;
+        places.free -= 1;
         Place(self)
     }
 }
@@ -184,8 +223,8 @@ struct Place<'a>(&'a Semaphore);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        *lock(&self.0.free) += 1;
-        self.0.changed.notify_one();
+        lock(&self.0.places).free += 1;
+        self.0.changed.notify_all();
     }
 }
 

@@ -18,6 +18,7 @@ use mesh_journal::{JournalError, Timestamp};
 use mesh_proc::signal::OwnSignal;
 use mesh_vcs::CommitId;
 
+use crate::actions::prepare::{self, Prepared};
 use crate::actions::prove::Proof;
 use crate::actions::shared::Shared;
 use crate::actions::{finalize, inspect, kept, land, probe, process, prove, start, stop};
@@ -91,6 +92,8 @@ impl Engine {
             notes: parts.notes,
             recordings: Recordings::default(),
             shared,
+            recorded_files: Mutex::default(),
+            prepared: Prepared::default(),
             kept: Mutex::default(),
         };
         Ok(Engine {
@@ -241,6 +244,10 @@ impl Engine {
         for action in actions {
             self.perform(action);
         }
+        // Once an attempt executes there is time; once one is recorded its dependents know what they will stand on.
+        if let Event::Started { .. } | Event::Inspected { .. } = event {
+            prepare::prepare(&self.context, &self.state);
+        }
         if let Event::Finalized { .. } = event {
             for (attempt, end, resumed) in std::mem::take(&mut self.waiting_ends) {
                 self.finalize(attempt, end, resumed);
@@ -336,6 +343,7 @@ impl Engine {
             Action::Conclude => {
                 let run_summary = run_summary::final_report(&self.state);
                 self.spawn(action, move |context| {
+                    prepare::remove_all(context);
                     for changed in kept::check(context) {
                         context.notes.note(changed);
                     }

@@ -13,7 +13,7 @@ use mesh_journal::JournalError;
 use mesh_proc::orphans::{self, Marked, Search};
 
 use crate::actions::prove::Proof;
-use crate::actions::{kept, land, process, prove};
+use crate::actions::{kept, land, prepare, process, prove};
 use crate::engine::Engine;
 use crate::executor::Found;
 
@@ -89,6 +89,7 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
     let mut recovered = Recovered::default();
     let context = Arc::clone(&engine.context);
     load_results(engine);
+    prepare::remove_leftovers(&context, &engine.state);
     for pending_work in engine.state.pending_work() {
         match &pending_work {
             PendingWork::Start(order) => {

@@ -260,7 +260,19 @@ fn add(
         parents: parents.to_vec(),
         message: format!("{task}: work"),
     };
-    let added = backend.add_workspace(&new);
+    let added = match parents {
+        // As one that is prepared before its needs are recorded.
+        [first, _, ..] => {
+            let draft = NewWorkspace {
+                parents: vec![first.clone()],
+                message: String::new(),
+                ..new.clone()
+            };
+            let draft = backend.add_workspace(&draft);
+            draft.and_then(|draft| backend.move_workspace(&draft, &new))
+        }
+        _ => backend.add_workspace(&new),
+    };
     said.note(&step, added)
 }
 

@@ -188,6 +188,17 @@ pub trait Repository: Send + Sync {
     /// the hub is not open (jj), the program failed.
     fn add_workspace(&self, new: &NewWorkspace) -> Result<Workspace, VcsError>;
 
+    /// Makes of a workspace in which nobody has worked, and that was made without a message, what `new` says, at the same place: on
+    /// other parents, with a message.
+    ///
+    /// # Errors
+    /// As [`Repository::add_workspace`]. The workspace is of no use then, and to be discarded.
+    fn move_workspace(
+        &self,
+        workspace: &Workspace,
+        new: &NewWorkspace,
+    ) -> Result<Workspace, VcsError>;
+
     /// The variables that every process of an attempt in `workspace` gets, so that it cannot rewrite `immutable` (base and needs)
     /// nor wander into the main repository, has an identity where the user has none, signs nothing and is asked nothing. `folder`
     /// is the attempt's own, outside the workspace; configuration files are written there.

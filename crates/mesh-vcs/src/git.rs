@@ -469,6 +469,14 @@ impl Repository for Git {
         worktree::add(self, new)
     }
 
+    fn move_workspace(
+        &self,
+        workspace: &Workspace,
+        new: &NewWorkspace,
+    ) -> Result<Workspace, VcsError> {
+        worktree::move_to(self, workspace, new)
+    }
+
     fn agent_environment(
         &self,
         workspace: &Workspace,

@@ -71,10 +71,15 @@ pub(crate) struct Jj {
 #[derive(Default)]
 struct Known {
     ancestry: Ancestry,
-    /// [`argv::BOOKMARKED`] when a workspace was made, for the first process in it.
-    bookmarked: BTreeMap<String, Vec<CommitId>>,
-    /// Workspaces whose `@` is a fresh commit without a description, which jj drops by itself.
-    moved_on: BTreeSet<String>,
+    /// Where bookmarks were when they were last looked at.
+    bookmarks: BTreeSet<shared::Bookmark>,
+    /// [`argv::BOOKMARKED`], and where bookmarks were then.
+    bookmarked: Option<(BTreeSet<shared::Bookmark>, Vec<CommitId>)>,
+    /// Workspaces whose `@` is a fresh commit without a description, which jj drops by itself, with what it was put on where that
+    /// is to go too.
+    moved_on: BTreeMap<String, Option<CommitState>>,
+    /// The first commit of each workspace: its tree joins those of what the workspace stands on.
+    starts: BTreeMap<String, CommitId>,
     /// Configuration files of attempts, with the commits that they protect and what is in them.
     configs: BTreeMap<PathBuf, (Vec<CommitId>, String)>,
 }
@@ -137,9 +142,18 @@ impl Jj {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the workspace's `@` was put on a result.
-    fn set_moved_on(&self, name: &str) {
-        self.known().moved_on.insert(name.to_owned());
+    /// [`argv::BOOKMARKED`]; asked again when bookmarks were seen to be elsewhere.
+    fn bookmarked(&self) -> Result<Vec<CommitId>, VcsError> {
+        let now = self.known().bookmarks.clone();
+        if let Some((then, commits)) = &self.known().bookmarked
+            && *then == now
+            && !now.is_empty()
+        {
+            return Ok(commits.clone());
+        }
+        let commits = self.commits(argv::BOOKMARKED)?;
+        self.known().bookmarked = Some((now, commits.clone()));
+        Ok(commits)
     }
 
     fn hub(&self) -> Result<PathBuf, VcsError> {
@@ -383,6 +397,14 @@ impl Repository for Jj {
 
     fn add_workspace(&self, new: &NewWorkspace) -> Result<Workspace, VcsError> {
         workspace::add(self, new)
+    }
+
+    fn move_workspace(
+        &self,
+        workspace: &Workspace,
+        new: &NewWorkspace,
+    ) -> Result<Workspace, VcsError> {
+        workspace::move_to(self, workspace, new)
     }
 
     fn agent_environment(

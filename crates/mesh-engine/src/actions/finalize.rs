@@ -23,6 +23,7 @@ const RESPONSE_BYTES: u64 = 256 * 1024;
 
 /// Carries out what follows. `resumed` when a coordinator before this one may have begun it.
 pub(crate) fn finalize(context: &RunContext, attempt: &AttemptId, end: &Finalizing, resumed: bool) {
+    lock(&context.recorded_files).remove(attempt);
     shared::end(context, attempt);
     let path = context.run_dir.attempt(attempt).path().to_path_buf();
     evidence::write(context, attempt, end);
@@ -91,7 +92,7 @@ fn record(context: &RunContext, attempt: &AttemptId, commit: &Commit, self_check
 }
 
 fn remove(context: &RunContext, workspace: &Workspace) {
-    let removed = context.vcs_gate.pass(|| {
+    let removed = context.vcs_gate.pass_behind(|| {
         context
             .vcs
             .forget(&workspace.name)

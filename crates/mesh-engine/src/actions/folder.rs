@@ -67,6 +67,12 @@ pub(crate) fn new_workspace(
     })
 }
 
+/// Whether it is settled where the attempt's workspace is to be: it may have been made.
+pub(crate) fn is_chosen(context: &RunContext, attempt: &AttemptId) -> bool {
+    let folder = context.run_dir.attempt(attempt).path().to_path_buf();
+    folder.join(FOLDER_FILE).exists()
+}
+
 /// What is kept of an attempt's workspace.
 #[derive(Serialize, Deserialize)]
 struct Remembered {

@@ -13,11 +13,22 @@ use mesh_core::evidence::{
 };
 use mesh_core::id::{AttemptId, LockGroup};
 use mesh_core::task::Commit;
-use mesh_vcs::Snapshot;
+use mesh_vcs::{ChangeKind, Snapshot};
 
 use crate::actions::leftout::{self, Ran};
+use crate::actions::manifest::Manifest;
 use crate::actions::{folder, output, shared};
-use crate::context::{Recording, RunContext};
+use crate::context::{Recording, RunContext, lock};
+
+/// What was seen of an attempt's files when they were recorded.
+pub(crate) struct RecordedFiles {
+    /// All that lies in the workspace, unless it was too much to look at.
+    pub manifest: Option<Manifest>,
+    /// Whether the agent left files that no commit holds.
+    pub leftovers: bool,
+    /// Changed files that the commit holds.
+    pub held: BTreeSet<PathBuf>,
+}
 
 /// Records what the attempt left. Its process tree is dead.
 pub(crate) fn inspect(
@@ -72,6 +83,7 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
         BlockReading::Read(_) | BlockReading::Missing(_) => &[],
     };
     let task = attempt.task.as_str();
+    let manifest = Manifest::of(&workspace.path);
     let snapshot = context.vcs_gate.pass(|| {
         let vcs = &context.vcs;
         vcs.record(&workspace, claimed, &context.run, task, attempt.number)
@@ -84,11 +96,13 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
         ),
         error => failed("its changes", &error),
     })?;
+    let mut leftovers = false;
     if let Some(ran) = Ran::of(context, attempt) {
         let changed = snapshot.changed.iter().map(|changed| &changed.path);
         let unrecorded = snapshot.unrecorded.iter().map(|missing| &missing.path);
         let known = changed.chain(unrecorded).map(PathBuf::as_path).collect();
         let files = leftout::files(context, &workspace, &snapshot.commit, &known, ran);
+        leftovers = !files.is_empty();
         if let Some(change) = leftout::sentence(&files) {
             context.report(Event::Noticed {
                 attempts: vec![attempt.clone()],
@@ -96,6 +110,14 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
             });
         }
     }
+    let held = snapshot.changed.iter();
+    let held = held.filter(|changed| changed.kind != ChangeKind::Removed);
+    let recorded = RecordedFiles {
+        manifest,
+        leftovers,
+        held: held.map(|changed| changed.path.clone()).collect(),
+    };
+    lock(&context.recorded_files).insert(attempt.clone(), recorded);
     let paths: Vec<String> = snapshot
         .changed
         .iter()

@@ -22,7 +22,7 @@ pub(crate) fn add(context: &RunContext, attempt: &AttemptId, commit: &Commit) {
     }
     let copied = context
         .vcs_gate
-        .pass(|| context.vcs.copy_result(&result, &workspace.parents));
+        .pass_behind(|| context.vcs.copy_result(&result, &workspace.parents));
     if let Err(error) = copied {
         tracing::warn!(%attempt, %error, "its result has no copy outside of the repository");
     }

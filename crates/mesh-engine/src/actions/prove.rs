@@ -17,9 +17,11 @@ use mesh_core::task::Commit;
 use mesh_core::time::Span;
 use mesh_vcs::{CommitId, NewWorkspace, VcsError, Workspace, name};
 
+use crate::actions::inspect::RecordedFiles;
 use crate::actions::leftout::{self, Ran};
+use crate::actions::manifest::Manifest;
 use crate::actions::{folder, output, start};
-use crate::context::RunContext;
+use crate::context::{RunContext, lock};
 use crate::setup::ProofWhere;
 use crate::workers;
 
@@ -249,10 +251,14 @@ fn ended(context: &RunContext, proof: &Proof, tree: Tree) {
     let ending = context.executor.ending(&process);
     let tail = output::of_command(context, &process);
     if tree == Tree::Workspace {
+        let recorded = lock(&context.recorded_files).remove(&proof.attempt);
+        let recorded = recorded.filter(|recorded| is_unchanged(context, proof, recorded));
         // Before anything is set back: what the agent left is there yet.
-        let may_need_more =
-            ending == Ending::Exited(0) && may_need_unrecorded_files(context, proof);
-        discard_changes(context, proof);
+        let may_need_more = ending == Ending::Exited(0)
+            && may_need_unrecorded_files(context, proof, recorded.as_ref());
+        if recorded.is_none() {
+            discard_changes(context, proof);
+        }
         if may_need_more {
             return start_in(context, proof, Tree::Recorded);
         }
@@ -260,8 +266,23 @@ fn ended(context: &RunContext, proof: &Proof, tree: Tree) {
     report(context, proof, tree, ending, tail);
 }
 
-/// Whether there is a file in the workspace and not in the recorded commit that the agent wrote or the command names.
-fn may_need_unrecorded_files(context: &RunContext, proof: &Proof) -> bool {
+/// Whether all is in the workspace as it was when it was recorded, so that version control need not be asked.
+fn is_unchanged(context: &RunContext, proof: &Proof, recorded: &RecordedFiles) -> bool {
+    let folder = context.run_dir.attempt(&proof.attempt).path().to_path_buf();
+    let now = folder::load(&folder)
+        .ok()
+        .flatten()
+        .and_then(|workspace| Manifest::of(&workspace.path));
+    now.is_some() && now == recorded.manifest
+}
+
+/// Whether there is a file in the workspace and not in the recorded commit that the agent wrote or the command names. `recorded` is
+/// what was seen of the files, if they are unchanged since.
+fn may_need_unrecorded_files(
+    context: &RunContext,
+    proof: &Proof,
+    recorded: Option<&RecordedFiles>,
+) -> bool {
     let is_between = |c: char| c.is_whitespace() || "\"'`;|&()<>=$".contains(c);
     let is_tools = |word: &str| {
         word.trim_start_matches("./")
@@ -274,9 +295,13 @@ fn may_need_unrecorded_files(context: &RunContext, proof: &Proof) -> bool {
     else {
         return false;
     };
-    if let Some(ran) = Ran::of(context, &proof.attempt)
-        && !leftout::files(context, &workspace, &commit, &BTreeSet::new(), ran).is_empty()
-    {
+    let leftovers = match recorded {
+        Some(recorded) => recorded.leftovers,
+        None => Ran::of(context, &proof.attempt).is_some_and(|ran| {
+            !leftout::files(context, &workspace, &commit, &BTreeSet::new(), ran).is_empty()
+        }),
+    };
+    if leftovers {
         return true;
     }
     let mut words: Vec<String> = proof
@@ -290,6 +315,9 @@ fn may_need_unrecorded_files(context: &RunContext, proof: &Proof) -> bool {
         .filter_map(|word| link_target(&workspace.path, word))
         .collect();
     words.extend(targets);
+    if let Some(recorded) = recorded {
+        words.retain(|word| !recorded.held.contains(Path::new(word)));
+    }
     match context
         .vcs_gate
         .pass(|| context.vcs.not_in_commit(&workspace, &commit, &words))

@@ -11,7 +11,7 @@ use mesh_vcs::SharedState;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::kept;
-use crate::context::{RunContext, lock};
+use crate::context::{RunContext, lock, try_lock};
 use crate::setup::SourceSetup;
 
 /// The last look, and the attempts that ran then. Kept in the run folder, so that a coordinator that takes the run up compares
@@ -28,6 +28,8 @@ struct Seen {
 /// What is shared by all that look.
 pub(crate) struct Shared {
     seen: Mutex<Seen>,
+    /// Attempts that have begun while somebody looked.
+    begun: Mutex<BTreeSet<(String, u32)>>,
     /// Attempts that have ended and are not looked after yet: the next look is for all of them.
     ended: Mutex<BTreeSet<(String, u32)>>,
 }
@@ -39,6 +41,7 @@ impl Shared {
         let seen = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Shared {
             seen: Mutex::new(seen.unwrap_or_default()),
+            begun: Mutex::default(),
             ended: Mutex::default(),
         }
     }
@@ -50,20 +53,30 @@ fn file(run_folder: &Path) -> PathBuf {
 
 /// The attempt is about to run.
 pub(crate) fn begin(context: &RunContext, attempt: &AttemptId) {
-    let mut seen = lock(&context.shared.seen);
+    lock(&context.shared.begun).insert(key(attempt));
+    // Whoever is looking this moment takes it in, and nothing waits for that look.
+    let Some(mut seen) = try_lock(&context.shared.seen) else {
+        return;
+    };
     if seen.running.is_empty() {
         // What the user did while nothing ran is nobody's concern.
         seen.state = look(context);
         seen.config = config(context);
     }
-    seen.running.insert(key(attempt));
+    take_in(context, &mut seen);
     save(context, &seen);
+}
+
+fn take_in(context: &RunContext, seen: &mut Seen) {
+    let mut begun = lock(&context.shared.begun);
+    seen.running.append(&mut begun);
 }
 
 /// The attempt has ended, with all that belongs to it: says what became different since the last look.
 pub(crate) fn end(context: &RunContext, attempt: &AttemptId) {
     lock(&context.shared.ended).insert(key(attempt));
     let mut seen = lock(&context.shared.seen);
+    take_in(context, &mut seen);
     // Whoever looked while this one waited may have looked for it too.
     let ended = std::mem::take(&mut *lock(&context.shared.ended));
     if !ended.iter().any(|ended| seen.running.contains(ended)) {
@@ -97,6 +110,7 @@ pub(crate) fn end(context: &RunContext, attempt: &AttemptId) {
     }
     seen.state = now.or(seen.state.take());
     seen.running.retain(|running| !ended.contains(running));
+    take_in(context, &mut seen);
     save(context, &seen);
 }
 

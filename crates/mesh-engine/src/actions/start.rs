@@ -11,9 +11,9 @@ use mesh_core::evidence::{Ending, Failure, FailureClass, quoting};
 use mesh_core::id::AttemptId;
 use mesh_core::process::{ProcessId, Role, Tree};
 use mesh_core::time::Span;
-use mesh_vcs::{CommitId, Kind, Workspace};
+use mesh_vcs::{Kind, Workspace};
 
-use crate::actions::{folder, output, prompt, shared};
+use crate::actions::{folder, output, prepare, prompt, shared};
 use crate::context::{RunContext, lock};
 use crate::setup::BaseConflict;
 use crate::source::ClaimRefusal;
@@ -100,33 +100,8 @@ fn make_workspace(
         folder::save(&folder, &workspace, &order.needs).map_err(could_not)?;
         return Ok((folder, workspace));
     }
-    let mut parents = context.base.clone();
-    for need in &order.needs {
-        parents.push(CommitId::new(need.commit.0.clone()).map_err(could_not)?);
-    }
-    if let Some(onto) = &order.onto {
-        parents.push(context.vcs.target(onto).map_err(could_not)?);
-    }
-    let title = context
-        .details(&order.attempt.task)
-        .map(|details| details.title)
-        .unwrap_or_default();
-    let workspace = context.vcs_gate.pass(|| {
-        // Without needs there is nothing to reduce, and no call to make.
-        let parents = if order.needs.is_empty() && order.onto.is_none() {
-            parents
-        } else {
-            context.vcs.heads(&parents)?
-        };
-        let new = folder::new_workspace(context, &order.attempt, parents, &title)?;
-        // A coordinator that died may have made it already; nobody has worked in it, and half-made ones are not worth a look.
-        if new.path.symlink_metadata().is_ok()
-            && let Some(half) = context.vcs.workspace(&new.name)?
-        {
-            context.vcs.discard(&half)?;
-        }
-        context.vcs.add_workspace(&new)
-    });
+    let onto = order.onto.as_deref();
+    let workspace = prepare::workspace(context, &order.attempt, &order.needs, onto);
     let workspace = workspace.map_err(could_not)?;
     if context.setup.base_conflict == BaseConflict::Fail && !workspace.conflicted.is_empty() {
         discard(context, &workspace);

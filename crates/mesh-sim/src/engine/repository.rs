@@ -238,6 +238,19 @@ impl Repository for MemoryRepository {
         Ok(workspace)
     }
 
+    fn move_workspace(
+        &self,
+        workspace: &Workspace,
+        new: &NewWorkspace,
+    ) -> Result<Workspace, VcsError> {
+        let mut world = self.call()?;
+        must_be_quiet(&mut world, &workspace.path, "moved");
+        let known = world.store.workspaces.get_mut(&workspace.name);
+        let known = known.ok_or_else(|| failed("there is no such workspace"))?;
+        known.parents.clone_from(&new.parents);
+        Ok(known.clone())
+    }
+
     fn agent_environment(
         &self,
         _: &Workspace,

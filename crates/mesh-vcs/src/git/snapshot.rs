@@ -37,7 +37,7 @@ pub(super) fn snapshot(
         mut unrecorded,
         kept,
     } = record::record(git, workspace, &administrative, &start.commit)?;
-    let head = match detached_at(&administrative) {
+    let head = match worktree::detached_at(&administrative) {
         Some(head) if head == start.commit => head,
         _ => head_of(git, workspace)?,
     };
@@ -92,16 +92,12 @@ fn start_of(
     administrative: &Path,
 ) -> Result<merge::Join, VcsError> {
     let start = git.known().start(&workspace.name);
-    match start.filter(|start| detached_at(administrative).as_ref() == Some(&start.commit)) {
+    match start
+        .filter(|start| worktree::detached_at(administrative).as_ref() == Some(&start.commit))
+    {
         Some(start) => Ok(start),
         None => merge::join(git, &workspace.parents),
     }
-}
-
-/// The commit at which `HEAD` is detached, as its file says; not where it names a branch.
-fn detached_at(administrative: &Path) -> Option<CommitId> {
-    let head = fs_err::read_to_string(administrative.join("HEAD")).ok()?;
-    CommitId::new(head.trim_end()).ok()
 }
 
 /// Paths that differ between `start` and `commit`, which is `head` or stands on it alone.
@@ -304,7 +300,7 @@ pub(super) fn discard(
     result: &CommitId,
 ) -> Result<Vec<PathBuf>, VcsError> {
     let administrative = open(git, workspace)?;
-    if detached_at(&administrative).as_ref() != Some(result) {
+    if worktree::detached_at(&administrative).as_ref() != Some(result) {
         move_refs(git, workspace, Some("HEAD"), None, result)?;
     }
     let command = args![

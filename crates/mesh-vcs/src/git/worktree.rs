@@ -186,12 +186,6 @@ pub(super) fn add(git: &Git, new: &NewWorkspace) -> Result<Workspace, VcsError> 
     let start = merge::join(git, &new.parents)?;
     let _one_at_a_time = git.adding.lock().unwrap_or_else(PoisonError::into_inner);
     clear_way(git, new)?;
-    let workspace = Workspace {
-        name: new.name.clone(),
-        path: new.path.clone(),
-        parents: new.parents.clone(),
-        conflicted: start.conflicted.clone(),
-    };
     let made = match try_add(git, new, &start.commit) {
         // Another git process beside ours: the same race that the lock above keeps out among our own threads.
         Err(error) if super::is_worktree_race(&error) => {
@@ -200,19 +194,65 @@ pub(super) fn add(git: &Git, new: &NewWorkspace) -> Result<Workspace, VcsError> 
         }
         made => made,
     };
-    made.and_then(|administrative| {
-        let mark = Mark { workspace: workspace.clone(), message: new.message.clone(), main_root: Some(git.main_root.clone()) };
-        let unfinished = administrative.join("mesh-workspace.tmp");
-        fs_err::write(&unfinished, serde_json::to_vec(&mark).map_err(std::io::Error::from)?)?;
-        fs_err::rename(&unfinished, administrative.join(MARK))?;
-        git.known().set_start(&new.name, &start);
-        Ok(workspace)
-    })
+    made.and_then(|administrative| complete(git, new, &start, &administrative))
     .inspect_err(|_| {
         if let Err(error) = clean(git, &new.name, &new.path) {
             tracing::warn!(name = %new.name, %error, "a half-made worktree could not be cleaned up; the next add of it tries again");
         }
     })
+}
+
+/// See [`crate::Repository::move_workspace`].
+pub(super) fn move_to(
+    git: &Git,
+    workspace: &Workspace,
+    new: &NewWorkspace,
+) -> Result<Workspace, VcsError> {
+    let start = merge::join(git, &new.parents)?;
+    let administrative =
+        administrative_folder(git, &new.name)?.ok_or_else(|| VcsError::WorkspaceGone {
+            name: new.name.clone(),
+            reason: "git does not list it".to_owned(),
+        })?;
+    if detached_at(&administrative).as_ref() != Some(&start.commit) {
+        git.run_on_files(
+            &workspace.path,
+            args!["reset", "--hard", "--quiet", start.commit.as_str()],
+        )?;
+    }
+    complete(git, new, &start, &administrative)
+}
+
+/// Marks a worktree as complete.
+fn complete(
+    git: &Git,
+    new: &NewWorkspace,
+    start: &merge::Join,
+    administrative: &Path,
+) -> Result<Workspace, VcsError> {
+    let workspace = Workspace {
+        name: new.name.clone(),
+        path: new.path.clone(),
+        parents: new.parents.clone(),
+        conflicted: start.conflicted.clone(),
+    };
+    let mark = Mark {
+        workspace: workspace.clone(),
+        message: new.message.clone(),
+        main_root: Some(git.main_root.clone()),
+    };
+    let unfinished = administrative.join("mesh-workspace.tmp");
+    let bytes = serde_json::to_vec(&mark).map_err(std::io::Error::from)?;
+    fs_err::write(&unfinished, bytes)?;
+    fs_err::rename(&unfinished, administrative.join(MARK))?;
+    git.known().set_start(&new.name, start);
+    Ok(workspace)
+}
+
+/// The commit at which `HEAD` is detached, as its file says; not where it names a branch.
+pub(super) fn detached_at(administrative: &Path) -> Option<CommitId> {
+    let head = fs_err::read_to_string(administrative.join("HEAD")).ok()?;
+    CommitId::new(head.trim_end()).ok()
 }
 
 fn try_add(git: &Git, new: &NewWorkspace, start: &CommitId) -> Result<PathBuf, VcsError> {

@@ -19,41 +19,78 @@ pub(crate) const STATES: &str = concat!(
     r#" ++ ",\"conflicted\":" ++ json(conflicted_files.map(|f| f.path())) ++ "}\n""#,
 );
 
-/// All that is asked about the workspace `name` on `parents` in one call, for [`super::parse::inspected`]: its working-copy commit,
-/// the parents (which of them are not below it, which are the heads of those that are), and visible heads that are neither below
-/// those nor anybody's working-copy commit.
-pub(crate) fn inspected(name: &str, parents: &[CommitId]) -> Vec<OsString> {
-    let here = format!("{}@", quoted(name));
+/// What stands before each commit of which a command tells in the form of [`told`].
+pub(crate) const TOLD: &str = "mesh-commit: ";
+
+/// `--config` options with which a command that moves a working copy tells more of the commits it names on stderr, the new
+/// working-copy commit and its parents, for [`super::parse::told`]. Saves the call that would ask for it. `more` are further fields,
+/// each a template that gives JSON.
+fn told(more: &[(&str, String)]) -> Vec<OsString> {
+    let mut template = format!("{} ++ {}", quoted(TOLD), states_without_end());
+    let here = ("here", format!("json({})", contained_in("@")));
+    for (field, value) in [here].iter().chain(more) {
+        template.push_str(&format!(r#" ++ ",\"{field}\":" ++ {value}"#));
+    }
+    template.push_str(r#" ++ "}""#);
+    args![
+        "--config",
+        format!("templates.commit_summary={}", quoted(&template))
+    ]
+}
+
+fn states_without_end() -> &'static str {
+    STATES.trim_end_matches(STATES_END)
+}
+
+fn contained_in(revset: &str) -> String {
+    format!("self.contained_in({})", quoted(revset))
+}
+
+/// Visible heads that are neither below `parents` or `here` nor anybody's working-copy commit.
+fn left(here: &str, parents: &str) -> String {
+    format!("visible_heads() ~ ::({parents}|{here}) ~ working_copies()")
+}
+
+/// Records the files of the workspace that it runs in and puts a fresh `@` on the result, so that nothing later rewrites that: on
+/// `@`, or below it where `@` itself is such a fresh one. Tells of the result which of `parents` it stands on, and whether there
+/// are visible heads beside it.
+pub(crate) fn record(parents: &[CommitId]) -> Vec<OsString> {
+    let stands_on: Vec<String> = parents
+        .iter()
+        .map(|parent| format!("json({})", contained_in(&format!("{parent}::"))))
+        .collect();
+    let stands_on = format!(r#""[" ++ {} ++ "]""#, stands_on.join(r#" ++ "," ++ "#));
+    // All commits stand on the root: that one is below any head, and below none where there is none.
+    let left = format!("(root() & ::({}))::", left("@", &any_of(parents)));
+    let mut args = told(&[
+        ("stands_on", stands_on),
+        ("left", format!("json({})", contained_in(&left))),
+    ]);
+    args.extend(args![
+        "new",
+        r#"coalesce(@ ~ (empty() & description(exact:"") ~ merges()), @-)"#
+    ]);
+    args
+}
+
+/// What is asked about a result on `parents`, for [`super::parse::inspected`]: the parents (which of them are not below it, which are
+/// the heads of those that are), and visible heads that are neither below those nor anybody's working-copy commit.
+pub(crate) fn inspected(result: &CommitId, parents: &[CommitId]) -> Vec<OsString> {
     let parents = any_of(parents);
-    let left = format!("visible_heads() ~ ::({parents}|{here}) ~ working_copies()");
-    let mut template = STATES.trim_end_matches(STATES_END).to_owned();
+    let left = left(result.as_str(), &parents);
+    let mut template = states_without_end().to_owned();
     for (flag, revset) in [
-        ("here", here.clone()),
-        ("missing", format!("({parents}) ~ ::{here}")),
-        ("head", format!("heads(({parents}) & ::{here})")),
+        ("missing", format!("({parents}) ~ ::{result}")),
+        ("head", format!("heads(({parents}) & ::{result})")),
         ("left", left.clone()),
     ] {
         template.push_str(&format!(
-            r#" ++ ",\"{flag}\":" ++ json(self.contained_in({}))"#,
-            quoted(&revset)
+            r#" ++ ",\"{flag}\":" ++ json({})"#,
+            contained_in(&revset)
         ));
     }
     template.push_str(STATES_END);
-    log(&format!("{here} | ({parents}) | ({left})"), &template)
-}
-
-/// What is asked about the workspace `name` when it was added, for [`super::parse::added`]: the state of its working-copy commit, and
-/// the ids of [`BOOKMARKED`], which may be thousands.
-pub(crate) fn added(name: &str) -> Vec<OsString> {
-    let here = format!("{}@", quoted(name));
-    let contained_in = |revset: &str| format!("self.contained_in({})", quoted(revset));
-    let template = format!(
-        r#""{{\"commit\":" ++ json(commit_id) ++ ",\"bookmarked\":" ++ json({}) ++ ",\"here\":" ++ if({}, {} ++ "}}", "null"){STATES_END}"#,
-        contained_in(BOOKMARKED),
-        contained_in(&here),
-        STATES.trim_end_matches(STATES_END),
-    );
-    log(&format!("{here} | ({BOOKMARKED})"), &template)
+    log(&format!("({parents}) | ({left})"), &template)
 }
 
 /// Bookmarked commits, as far as no other bookmarked one stands on them.
@@ -167,14 +204,15 @@ pub(crate) fn add_workspace(
     message: &str,
     path: &Path,
 ) -> Vec<OsString> {
-    let mut args = args![
+    let mut args = told(&[]);
+    args.extend(args![
         "workspace",
         "add",
         "--name",
         name,
         "--sparse-patterns",
         "full"
-    ];
+    ]);
     for parent in parents {
         args.extend(args!["-r", parent.as_str()]);
     }
@@ -182,6 +220,15 @@ pub(crate) fn add_workspace(
         args.push(format!("--message={message}").into());
     }
     args.push(path.into());
+    args
+}
+
+/// Puts the workspace that it runs in onto other parents; its `@` goes, if that is empty and without a description.
+pub(crate) fn move_to(parents: &[CommitId], message: &str) -> Vec<OsString> {
+    let mut args = told(&[]);
+    args.push("new".into());
+    args.extend(parents.iter().map(|parent| parent.as_str().into()));
+    args.push(format!("--message={message}").into());
     args
 }
 
@@ -195,11 +242,6 @@ pub(crate) fn workspace_list() -> Vec<OsString> {
 
 pub(crate) fn snapshot() -> Vec<OsString> {
     args!["util", "snapshot"]
-}
-
-/// A fresh `@` on `commit`, so that the commit is not the one that later snapshots rewrite.
-pub(crate) fn new_on(commit: &CommitId) -> Vec<OsString> {
-    args!["new", commit.as_str()]
 }
 
 pub(crate) fn restore_from(commit: &CommitId) -> Vec<OsString> {

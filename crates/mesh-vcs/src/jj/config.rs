@@ -209,11 +209,7 @@ fn write_config(
 ) -> Result<(), VcsError> {
     // Bookmarked commits too: without a remote, nothing else keeps an agent from rewriting the trunk below everybody.
     let mut protected = immutable.to_vec();
-    let seen = jj.known().bookmarked.remove(&workspace.name);
-    protected.extend(match seen {
-        Some(seen) => seen,
-        None => jj.commits(argv::BOOKMARKED)?,
-    });
+    protected.extend(jj.bookmarked()?);
     let revset = immutable_revset(&users.immutable, &crate::model::unique(&protected));
     if let Some(folder) = file.parent() {
         fs_err::create_dir_all(folder)?;

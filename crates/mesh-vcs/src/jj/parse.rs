@@ -21,24 +21,27 @@ pub(crate) struct CommitState {
 pub(crate) struct Inspected {
     #[serde(flatten)]
     pub state: CommitState,
-    /// It is the workspace's working-copy commit.
-    pub here: bool,
-    /// The workspace was made on it, and does not stand on it any more.
+    /// The workspace was made on it, and the result does not stand on it.
     pub missing: bool,
-    /// A head of what of the parents the workspace still stands on.
+    /// A head of what of the parents the result stands on.
     pub head: bool,
     /// A visible head beside all that.
     pub left: bool,
 }
 
-/// One commit as [`super::argv::added`] shows it.
+/// One commit as a command tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Added {
-    pub commit: CommitId,
-    /// It is one of [`super::argv::BOOKMARKED`].
-    pub bookmarked: bool,
-    /// Its state where it is the workspace's working-copy commit.
-    pub here: Option<CommitState>,
+pub(crate) struct Told {
+    #[serde(flatten)]
+    pub state: CommitState,
+    /// It is the workspace's working-copy commit.
+    pub here: bool,
+    /// Whether it stands on each of the commits that [`super::argv::record`] was given.
+    #[serde(default)]
+    pub stands_on: Vec<bool>,
+    /// Whether there are visible heads beside it.
+    #[serde(default)]
+    pub left: bool,
 }
 
 /// One operation of the operation log.
@@ -111,9 +114,14 @@ pub(crate) fn inspected(bytes: &[u8]) -> Result<Vec<Inspected>, String> {
     lines(bytes, |line| serde_json::from_str(line).ok())
 }
 
-/// [`super::argv::added`].
-pub(crate) fn added(bytes: &[u8]) -> Result<Vec<Added>, String> {
-    lines(bytes, |line| serde_json::from_str(line).ok())
+/// The commits of which a command tells on its stderr. Lines that are not in the form that was asked for are left out.
+pub(crate) fn told(stderr: &str) -> Vec<Told> {
+    let marked = stderr
+        .lines()
+        .filter_map(|line| line.split_once(super::argv::TOLD));
+    marked
+        .filter_map(|(_, commit)| serde_json::from_str(commit).ok())
+        .collect()
 }
 
 /// [`super::argv::DESCRIPTION`] of one commit.
@@ -286,13 +294,13 @@ mod tests {
 
     #[test]
     fn a_conflicted_merge_shows_its_paths() {
-        let clash: Vec<_> = recorded("mesh-rec+clash+1\"@")
+        let clash: Vec<_> = recorded("workspace add")
             .into_iter()
             .filter(|call| call.step == "add clash")
             .collect();
-        let added = added(clash[0].stdout.as_bytes()).unwrap();
-        assert!(added.iter().any(|one| one.bookmarked && one.here.is_none()));
-        let state = added.into_iter().find_map(|one| one.here).unwrap();
+        let told = told(&clash[0].stderr);
+        assert!(told.iter().any(|one| !one.here));
+        let state = told.into_iter().find(|one| one.here).unwrap().state;
         assert!(state.conflict && state.empty && state.described);
         assert_eq!(
             (state.conflicted, state.parents.len()),

@@ -5,9 +5,14 @@
 use super::{Jj, argv, parse};
 use crate::call::Span;
 use crate::error::VcsError;
+use crate::model::CommitId;
 use crate::name;
 use crate::shared::{Kind, SharedState, mark};
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
+
+/// A bookmark, where it points, and whether that is a working-copy commit.
+pub(super) type Bookmark = (String, CommitId, bool);
 
 /// See [`crate::Repository::shared_state`].
 pub(super) fn snapshot(jj: &Jj) -> Result<SharedState, VcsError> {
@@ -30,9 +35,15 @@ pub(super) fn snapshot(jj: &Jj) -> Result<SharedState, VcsError> {
     for (bookmark, to) in moved.iter() {
         state.landed(bookmark, to.as_str());
     }
+    let mut bookmarks = BTreeSet::new();
     for one in named {
         let commit = one.commit.as_str();
         for bookmark in one.bookmarks {
+            bookmarks.insert((
+                bookmark.clone(),
+                one.commit.clone(),
+                !one.workspaces.is_empty(),
+            ));
             state.add(Kind::Branch, bookmark, commit);
         }
         for tag in one.tags {
@@ -49,6 +60,7 @@ pub(super) fn snapshot(jj: &Jj) -> Result<SharedState, VcsError> {
             state.put(Kind::Worktree, workspace, one.change.clone());
         }
     }
+    jj.known().bookmarks = bookmarks;
     if let Some(guard) = jj.guard.get() {
         for (name, value) in guard.settings_now()? {
             state.put(Kind::Setting, name, mark(value.as_bytes()));

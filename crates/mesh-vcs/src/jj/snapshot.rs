@@ -26,22 +26,20 @@ pub(super) fn snapshot(
     workspace: &Workspace,
     claimed: &[String],
 ) -> Result<Snapshot, VcsError> {
-    let inspect = argv::inspected(&workspace.name, &workspace.parents);
-    let answer = on_recorded_files(jj, workspace, inspect)?;
-    let found = answer.parse(super::parse::inspected)?;
-    let at = found.iter().find(|one| one.here);
-    let at =
-        at.ok_or_else(|| answer.unreadable("the workspace's own commit is not in it".to_owned()))?;
-    let tip = find_tip(jj, workspace, at.state.clone())?;
-    if tip.commit == at.state.commit {
-        jj.on_files(&workspace.path, argv::new_on(&tip.commit))?;
-        jj.set_moved_on(&workspace.name);
-    }
-    // Empty commits on top of the tip have the same ancestors but for themselves, so what was said of `@` holds for the tip.
+    let answer = on_recorded_files(jj, workspace, argv::record(&workspace.parents))?;
+    let (at, found) = result(jj, workspace, &answer)?;
+    let tip = find_tip(jj, workspace, at.clone())?;
+    // jj drops an empty commit without a description by itself; one with a description is dropped with the workspace.
+    let below = (tip.commit != at.commit).then_some(at);
+    jj.known().moved_on.insert(workspace.name.clone(), below);
+    // Empty commits on top of the tip have the same ancestors but for themselves, so what was said of them holds for the tip.
     let of = |wanted: fn(&Inspected) -> bool| -> Vec<&Inspected> {
-        found.iter().filter(|one| wanted(one)).collect()
+        found.iter().flatten().filter(|one| wanted(one)).collect()
     };
-    let changed = changes(jj, workspace, &tip, &of(|one| one.head))?;
+    let changed = match &found {
+        Some(_) => changes(jj, workspace, &tip, &of(|one| one.head))?,
+        None => changes_on_all(jj, workspace, &tip)?,
+    };
     let missing = of(|one| one.missing);
     let missing_needs: Vec<CommitId> = workspace
         .parents
@@ -73,6 +71,35 @@ pub(super) fn snapshot(
         missing_needs,
         unrecorded,
     })
+}
+
+/// What the workspace's fresh `@` stands on, and, unless it stands on all that the workspace was made on and nothing was left beside
+/// it, what there is to know of that.
+fn result(
+    jj: &Jj,
+    workspace: &Workspace,
+    answer: &Answer,
+) -> Result<(CommitState, Option<Vec<Inspected>>), VcsError> {
+    let mut told = super::parse::told(&answer.stderr());
+    told.retain(|one| !one.here);
+    let state = match told.as_slice() {
+        [one] if !one.left && one.stands_on.len() == workspace.parents.len() => {
+            if one.stands_on.iter().all(|stands| *stands) {
+                return Ok((one.state.clone(), None));
+            }
+            one.state.clone()
+        }
+        [one] => one.state.clone(),
+        _ => {
+            let mut below = jj.states(&format!("{}@-", argv::quoted(&workspace.name)))?;
+            match (below.pop(), below.is_empty()) {
+                (Some(state), true) => state,
+                _ => return Err(answer.unreadable("its result is not one commit".to_owned())),
+            }
+        }
+    };
+    let found = jj.on_store(argv::inspected(&state.commit, &workspace.parents))?;
+    Ok((state, Some(found.parse(super::parse::inspected)?)))
 }
 
 /// Runs `command`, which names the workspace's working-copy commit, when disk and that commit have been brought together, whatever
@@ -138,7 +165,33 @@ fn find_tip(jj: &Jj, workspace: &Workspace, at: CommitState) -> Result<CommitSta
     Ok(tip)
 }
 
-/// Paths that differ between the merged parents and `tip`; `below` are the heads of those that it stands on.
+/// Paths that differ between the merged parents and `tip`, which stands on all of them.
+fn changes_on_all(
+    jj: &Jj,
+    workspace: &Workspace,
+    tip: &CommitState,
+) -> Result<Vec<Changed>, VcsError> {
+    if workspace.parents.contains(&tip.commit) {
+        return Ok(Vec::new());
+    }
+    let start = match workspace.parents.as_slice() {
+        // Of a conflict git has a tree of its own kind.
+        _ if !workspace.conflicted.is_empty() => None,
+        [parent] => Some(parent.clone()),
+        _ => jj.known().starts.get(&workspace.name).cloned(),
+    };
+    if let Some(start) = start.filter(|_| !tip.conflict)
+        && let Ok(Some(changed)) = git_store::changes(jj, &start, &tip.commit)
+    {
+        return Ok(changed);
+    }
+    match workspace.parents.as_slice() {
+        [parent] => diff(jj, argv::diff(parent.as_str(), tip.commit.as_str())),
+        several => diff_of_range(jj, several, &tip.commit),
+    }
+}
+
+/// Paths that differ between those of the workspace's parents that `tip` stands on, of which `below` are the heads, and `tip`.
 fn changes(
     jj: &Jj,
     workspace: &Workspace,
@@ -148,7 +201,6 @@ fn changes(
     if workspace.parents.contains(&tip.commit) {
         return Ok(Vec::new());
     }
-    let parents = argv::any_of(&workspace.parents);
     match below {
         // Nothing of what it stood on is left: compared with the first of it, and reported as missing.
         [] => diff(
@@ -169,18 +221,22 @@ fn changes(
             jj,
             argv::diff(one.state.commit.as_str(), tip.commit.as_str()),
         ),
-        several => match diff(
-            jj,
-            argv::diff_range(&format!("({parents})..{}", tip.commit)),
-        ) {
-            // jj refuses a range whose commits do not all stand on the same parents, as after a merge made by the agent.
-            Err(VcsError::Failed { stderr, .. }) if stderr.contains("gaps") => {
-                let below: Vec<CommitId> =
-                    several.iter().map(|one| one.state.commit.clone()).collect();
-                diff_with_merge(jj, &below, &tip.commit)
-            }
-            result => result,
-        },
+        several => {
+            let below: Vec<CommitId> = several.iter().map(|one| one.state.commit.clone()).collect();
+            diff_of_range(jj, &below, &tip.commit)
+        }
+    }
+}
+
+/// Paths that differ between several parents together and `tip`.
+fn diff_of_range(jj: &Jj, parents: &[CommitId], tip: &CommitId) -> Result<Vec<Changed>, VcsError> {
+    let range = format!("({})..{tip}", argv::any_of(parents));
+    match diff(jj, argv::diff_range(&range)) {
+        // jj refuses a range whose commits do not all stand on the same parents, as after a merge made by the agent.
+        Err(VcsError::Failed { stderr, .. }) if stderr.contains("gaps") => {
+            diff_with_merge(jj, parents, tip)
+        }
+        result => result,
     }
 }
 

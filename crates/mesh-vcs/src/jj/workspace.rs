@@ -5,7 +5,7 @@
 //! one `@`: names in the making are kept apart here, and names of attempts are never used twice.
 
 use super::{Jj, argv, parse};
-use crate::call::Span;
+use crate::call::{Answer, Span};
 use crate::error::VcsError;
 use crate::folder;
 use crate::model::{CommitId, Listed, NewWorkspace, Workspace};
@@ -153,24 +153,29 @@ fn try_add(jj: &Jj, hub: &Path, new: &NewWorkspace) -> Result<Workspace, VcsErro
         }
         return Err(answer.failure());
     }
-    // Its first commit has a description, also where a workspace of this name was there before.
-    jj.known().moved_on.remove(&new.name);
-    // Exit code 0 is no proof: what was made is looked at.
-    let unregistered = || answer.unreadable("the workspace is not registered");
-    let found = match jj.on_store(argv::added(&new.name)) {
-        Err(VcsError::Failed { stderr, .. })
-            if stderr.contains("doesn't have a working-copy commit") =>
-        {
-            return Err(unregistered());
-        }
-        found => found?.parse(parse::added)?,
+    made(jj, new, &answer)
+}
+
+/// See [`crate::Repository::move_workspace`].
+pub(super) fn move_to(
+    jj: &Jj,
+    workspace: &Workspace,
+    new: &NewWorkspace,
+) -> Result<Workspace, VcsError> {
+    let command = argv::move_to(&new.parents, &new.message);
+    let answer = jj.on_files(&workspace.path, command)?;
+    made(jj, new, &answer)
+}
+
+/// Exit code 0 is no proof: what was made is looked at, and marked as complete.
+fn made(jj: &Jj, new: &NewWorkspace, answer: &Answer) -> Result<Workspace, VcsError> {
+    let told = parse::told(&answer.stderr()).into_iter();
+    let state = match told.filter(|one| one.here).map(|one| one.state).next() {
+        Some(state) => state,
+        None => jj
+            .working_copy_state(&new.name)?
+            .ok_or_else(|| answer.unreadable("the workspace is not registered"))?,
     };
-    let bookmarked = found.iter().filter(|one| one.bookmarked);
-    let bookmarked = bookmarked.map(|one| one.commit.clone()).collect();
-    let state = found
-        .into_iter()
-        .find_map(|one| one.here)
-        .ok_or_else(unregistered)?;
     let made_on: BTreeSet<&CommitId> = state.parents.iter().collect();
     if made_on != new.parents.iter().collect() || !new.path.join(".jj").is_dir() {
         return Err(answer.unreadable("the workspace is not what was asked for"));
@@ -184,7 +189,12 @@ fn try_add(jj: &Jj, hub: &Path, new: &NewWorkspace) -> Result<Workspace, VcsErro
         conflicted,
     };
     write_mark(&workspace)?;
-    jj.known().bookmarked.insert(new.name.clone(), bookmarked);
+    let mut known = jj.known();
+    match new.message.is_empty() {
+        true => known.moved_on.insert(new.name.clone(), None),
+        false => known.moved_on.remove(&new.name),
+    };
+    known.starts.insert(new.name.clone(), state.commit);
     Ok(workspace)
 }
 
@@ -223,10 +233,12 @@ enum Untouched {
 /// if nothing stands on it.
 fn forget_with(jj: &Jj, name: &str, untouched: Untouched) -> Result<(), VcsError> {
     // jj drops an empty commit without a description by itself.
-    let state = match jj.known().moved_on.remove(name) {
-        true => None,
-        false => jj.working_copy_state(name)?,
+    let moved_on = jj.known().moved_on.remove(name);
+    let state = match moved_on {
+        Some(below) => below,
+        None => jj.working_copy_state(name)?,
     };
+    jj.known().starts.remove(name);
     jj.on_store(argv::forget(name))?;
     let goes = |parents: usize| untouched == Untouched::Any || parents == 1;
     let Some(state) =

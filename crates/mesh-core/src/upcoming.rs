@@ -1,0 +1,79 @@
+//! What starts next if all that is under way ends well, so that it can be prepared meanwhile. A guess: nothing is decided by it, and
+//! what starts in the end is another question.
+
+use std::collections::BTreeSet;
+
+use crate::decision::NeedCommit;
+use crate::graph::Ix;
+use crate::id::AttemptId;
+use crate::state::{Admission, Phase, Stage, State};
+use crate::task::Commit;
+
+/// An attempt that may start next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upcoming {
+    /// Which.
+    pub attempt: AttemptId,
+    /// What it would stand on; nothing while a result of it is not recorded yet.
+    pub needs: Option<Vec<NeedCommit>>,
+}
+
+impl State {
+    /// The attempts that start when all active ones end well, first those that start first. Without those that go on in a workspace
+    /// of their own or stand on more than their needs.
+    #[must_use]
+    pub fn upcoming(&self) -> Vec<Upcoming> {
+        if *self.admission() != Admission::Open {
+            return Vec::new();
+        }
+        let is_to_stay = |at: &Ix| {
+            let active = self.task(*at).active();
+            active.is_some_and(|active| active.stopping.is_none())
+        };
+        let ending: Vec<Ix> = self.active().filter(is_to_stay).collect();
+        let starts = self.starts_after(&ending).into_iter();
+        let plain = starts.filter(|at| {
+            let task = self.task(*at);
+            task.question.is_none() && !(task.rebase && self.policy.land.is_some())
+        });
+        plain
+            .map(|at| Upcoming {
+                attempt: self.attempt_id(at, self.task(at).attempts + 1),
+                needs: self.recorded_needs(at),
+            })
+            .collect()
+    }
+
+    /// As [`State::need_commits`], with what is recorded and not proved yet.
+    fn recorded_needs(&self, at: Ix) -> Option<Vec<NeedCommit>> {
+        let mut found: Vec<(Ix, Commit)> = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut stack: Vec<Ix> = self.plan.graph().needs(at).to_vec();
+        while let Some(need) = stack.pop() {
+            if !seen.insert(need) {
+                continue;
+            }
+            match &self.task(need).phase {
+                Phase::Verified { commit, .. }
+                | Phase::Satisfied {
+                    commit: Some(commit),
+                } => found.push((need, commit.clone())),
+                Phase::Active(active) => match &active.stage {
+                    Stage::Proving { commit, .. } => found.push((need, commit.clone())),
+                    _ => return None,
+                },
+                _ => stack.extend_from_slice(self.plan.graph().needs(need)),
+            }
+        }
+        found.sort_by_key(|(need, _)| *need);
+        let name = |(need, commit)| NeedCommit {
+            task: self.plan.task(need).id.clone(),
+            commit,
+        };
+        Some(found.into_iter().map(name).collect())
+    }
+}
+
+#[cfg(test)]
+#[path = "upcoming_test.rs"]
+mod tests;

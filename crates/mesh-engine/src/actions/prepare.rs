@@ -1,0 +1,258 @@
+//! Workspaces of attempts that may start next, made while what they wait for is at work. A cache: no record tells of them, what a
+//! coordinator leaves behind the next one removes, and an attempt whose workspace is not here makes it itself.
+//!
+//! A workspace is first made on the run's base, and moved onto the results of the attempt's needs once these are recorded, while
+//! their proofs run.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::{Arc, Mutex};
+
+use mesh_core::decision::NeedCommit;
+use mesh_core::id::AttemptId;
+use mesh_core::state::State;
+use mesh_core::upcoming::Upcoming;
+use mesh_vcs::{CommitId, NewWorkspace, VcsError, Workspace};
+
+use crate::actions::{folder, prove};
+use crate::context::{RunContext, lock};
+use crate::workers;
+
+/// Prepared workspaces, by the attempt they are for.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    workspaces: Mutex<BTreeMap<AttemptId, Place>>,
+}
+
+/// The place of one workspace.
+#[derive(Clone)]
+struct Place {
+    /// What the workspace is to stand on, as far as it is known.
+    needs: Option<Vec<NeedCommit>>,
+    /// Held while the workspace is worked on.
+    made: Arc<Mutex<Option<Made>>>,
+}
+
+struct Made {
+    workspace: Workspace,
+    /// It stands on the base, and has no description yet.
+    is_draft: bool,
+}
+
+/// Sees to it that what may start next finds a workspace.
+pub(crate) fn prepare(context: &Arc<RunContext>, state: &State) {
+    let most = usize::from(state.policy().concurrency) * 2;
+    for Upcoming { attempt, needs } in state.upcoming() {
+        {
+            let mut workspaces = lock(&context.prepared.workspaces);
+            let room = workspaces.len() < most;
+            match workspaces.entry(attempt.clone()) {
+                Entry::Occupied(place) if place.get().needs == needs => continue,
+                Entry::Occupied(mut place) => place.get_mut().needs = needs,
+                Entry::Vacant(_) if !room => continue,
+                Entry::Vacant(place) => {
+                    place.insert(Place {
+                        needs,
+                        made: Arc::default(),
+                    });
+                }
+            }
+        }
+        let (ours, theirs) = (Arc::clone(context), Arc::clone(context));
+        let (same, id) = (attempt.clone(), attempt);
+        workers::spawn(
+            &*context.workers,
+            move || work(&ours, &same),
+            move |problem| {
+                tracing::error!(attempt = %id, problem, "a worker that prepared a workspace panicked");
+                lock(&theirs.prepared.workspaces).remove(&id);
+            },
+        );
+    }
+}
+
+fn work(context: &RunContext, attempt: &AttemptId) {
+    let place = |context: &RunContext| lock(&context.prepared.workspaces).get(attempt).cloned();
+    let Some(first) = place(context) else {
+        return;
+    };
+    let mut made = lock(&first.made);
+    // What is wanted may be another one since, or nothing because the attempt has begun.
+    let Some(wanted) = place(context).filter(|now| Arc::ptr_eq(&now.made, &first.made)) else {
+        return;
+    };
+    let worked = context
+        .vcs_gate
+        .pass_behind(|| match (made.take(), &wanted.needs) {
+            (None, None) => draft(context, attempt).map(Some),
+            (None, Some(needs)) => {
+                let new = wanted_workspace(context, attempt, needs)?;
+                let workspace = add(context, &new)?;
+                Ok(Some(Made {
+                    workspace,
+                    is_draft: false,
+                }))
+            }
+            (Some(made), Some(needs)) => {
+                let new = wanted_workspace(context, attempt, needs)?;
+                finish(context, made, &new).map(|workspace| {
+                    Some(Made {
+                        workspace,
+                        is_draft: false,
+                    })
+                })
+            }
+            (made, None) => Ok(made),
+        });
+    match worked {
+        Ok(workspace) => *made = workspace,
+        Err(error) => {
+            tracing::warn!(%attempt, %error, "its workspace could not be prepared; it is made when the attempt starts");
+            lock(&context.prepared.workspaces).remove(attempt);
+        }
+    }
+}
+
+/// A workspace on the run's base, without a description.
+fn draft(context: &RunContext, attempt: &AttemptId) -> Result<Made, VcsError> {
+    let parents = context.vcs.heads(&context.base)?;
+    let mut new = folder::new_workspace(context, attempt, parents, "")?;
+    new.message = String::new();
+    Ok(Made {
+        workspace: add(context, &new)?,
+        is_draft: true,
+    })
+}
+
+/// What the attempt's workspace is to be on these needs.
+fn wanted_workspace(
+    context: &RunContext,
+    attempt: &AttemptId,
+    needs: &[NeedCommit],
+) -> Result<NewWorkspace, VcsError> {
+    let parents = parents(context, needs)?;
+    wanted(context, attempt, parents)
+}
+
+/// What the attempt's workspace is to be on `parents`.
+fn wanted(
+    context: &RunContext,
+    attempt: &AttemptId,
+    parents: Vec<CommitId>,
+) -> Result<NewWorkspace, VcsError> {
+    let title = context
+        .details(&attempt.task)
+        .map(|details| details.title)
+        .unwrap_or_default();
+    Ok(folder::new_workspace(context, attempt, parents, &title)?)
+}
+
+/// The base and what is needed, without what others of them stand on.
+fn parents(context: &RunContext, needs: &[NeedCommit]) -> Result<Vec<CommitId>, VcsError> {
+    let mut parents = context.base.clone();
+    for need in needs {
+        parents.push(CommitId::new(need.commit.0.clone())?);
+    }
+    match needs {
+        // There is nothing to reduce, and no call to make.
+        [] => Ok(parents),
+        _ => context.vcs.heads(&parents),
+    }
+}
+
+/// The attempt starts: its workspace, on its needs and `onto`. The prepared one if there is one that can be used.
+pub(crate) fn workspace(
+    context: &RunContext,
+    attempt: &AttemptId,
+    needs: &[NeedCommit],
+    onto: Option<&str>,
+) -> Result<Workspace, VcsError> {
+    let place = lock(&context.prepared.workspaces).remove(attempt);
+    let made = place.and_then(|place| lock(&place.made).take());
+    context.vcs_gate.pass(|| {
+        let mut parents = parents(context, needs)?;
+        if let Some(onto) = onto {
+            parents.push(context.vcs.target(onto)?);
+            parents = context.vcs.heads(&parents)?;
+        }
+        let new = wanted(context, attempt, parents)?;
+        match made {
+            Some(made) => finish(context, made, &new),
+            None => add(context, &new),
+        }
+    })
+}
+
+/// Makes of a prepared workspace the one that is wanted.
+fn finish(context: &RunContext, made: Made, new: &NewWorkspace) -> Result<Workspace, VcsError> {
+    let Made {
+        workspace,
+        is_draft,
+    } = made;
+    if !is_draft && workspace.parents == new.parents {
+        return Ok(workspace);
+    }
+    if is_draft {
+        match context.vcs.move_workspace(&workspace, new) {
+            Ok(workspace) => return Ok(workspace),
+            Err(error) => {
+                tracing::warn!(name = new.name, %error, "a prepared workspace could not be moved; it is made anew");
+            }
+        }
+    }
+    context.vcs.discard(&workspace)?;
+    context.vcs.add_workspace(new)
+}
+
+fn add(context: &RunContext, new: &NewWorkspace) -> Result<Workspace, VcsError> {
+    // A coordinator that died may have made it already; nobody has worked in it, and half-made ones are not worth a look.
+    if new.path.symlink_metadata().is_ok()
+        && let Some(half) = context.vcs.workspace(&new.name)?
+    {
+        context.vcs.discard(&half)?;
+    }
+    context.vcs.add_workspace(new)
+}
+
+/// Removes what was prepared and is not used: nothing starts any more.
+pub(crate) fn remove_all(context: &RunContext) {
+    let places = std::mem::take(&mut *lock(&context.prepared.workspaces));
+    for place in places.into_values() {
+        let Some(made) = lock(&place.made).take() else {
+            continue;
+        };
+        let workspace = made.workspace;
+        if let Err(error) = context.vcs_gate.pass(|| context.vcs.discard(&workspace)) {
+            context.notes.note(format!(
+                "the unused workspace {} was not removed: {error}",
+                workspace.path.display()
+            ));
+        }
+    }
+}
+
+/// Removes what a coordinator before this one prepared, or had begun to make, for attempts that have not begun.
+pub(crate) fn remove_leftovers(context: &RunContext, state: &State) {
+    for at in state.plan().all() {
+        if state.task(at).active().is_some() {
+            continue;
+        }
+        let attempt = AttemptId {
+            task: state.plan().task(at).id.clone(),
+            number: state.task(at).attempts + 1,
+        };
+        if !folder::is_chosen(context, &attempt) {
+            continue;
+        }
+        let removed = folder::new_workspace(context, &attempt, context.base.clone(), "")
+            .map_err(VcsError::from)
+            .and_then(|new| {
+                context
+                    .vcs_gate
+                    .pass(|| prove::discard_if_there(context, &new))
+            });
+        if let Err(error) = removed {
+            tracing::warn!(%attempt, %error, "a workspace that was prepared for it was not removed");
+        }
+    }
+}
