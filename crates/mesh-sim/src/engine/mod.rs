@@ -336,6 +336,13 @@ impl Drive {
             if tracked.ours && tracked.closed.is_none() {
                 return Err(format!("the run has ended, and holds {id}"));
             }
+            let next =
+                mesh_vcs::name::workspace_name(RUN, id.as_str(), state.task(at).attempts + 1);
+            if world.store.workspaces().any(|(one, _)| one.name == next) {
+                return Err(format!(
+                    "{next} was prepared and never used, and it is there"
+                ));
+            }
             let Phase::Verified {
                 attempt, commit, ..
             } = &state.task(at).phase
