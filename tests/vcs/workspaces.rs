@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 on_both!(
     two_needs_are_both_there,
     a_conflict_between_needs_is_reported_and_not_an_error,
+    a_prepared_workspace_is_moved_onto_needs,
     three_needs_join,
     heads_and_ancestry,
     an_unknown_parent_leaves_nothing_behind,
@@ -68,6 +69,56 @@ fn a_conflict_between_needs_is_reported_and_not_an_error(world: &World) {
         "first\nfrom a\nfrom b\n"
     );
     assert!(!resolved.no_change && resolved.missing_needs.is_empty());
+}
+
+/// As one that is made while the needs are at work.
+fn a_prepared_workspace_is_moved_onto_needs(world: &World) {
+    let base = world.base();
+    let before = world.heads_of_people();
+    let draft = |task: &str| {
+        let mut new = world.new_workspace(task, 1, &base);
+        let message = std::mem::take(&mut new.message);
+        let made = world.backend.add_workspace(&new).unwrap();
+        new.message = message;
+        (made, new)
+    };
+    let (made, mut new) = draft("c");
+    let (unused, _) = draft("unused");
+    let a = world.finished(
+        "a",
+        &base,
+        &[("shared.txt", "first\nfrom a\n"), ("a", "a\n")],
+    );
+    let b = world.finished("b", &base, &[("shared.txt", "first\nfrom b\n")]);
+    let d = world.finished("d", std::slice::from_ref(&a), &[("d", "d\n")]);
+    new.parents = vec![b.clone(), d.clone()];
+    let workspace = world.backend.move_workspace(&made, &new).unwrap();
+    assert_eq!(workspace.conflicted, [Path::new("shared.txt")]);
+    assert_eq!(
+        (read(&workspace, "a"), read(&workspace, "d")),
+        ("a\n".into(), "d\n".into())
+    );
+    assert_eq!(
+        world.backend.workspace(&new.name).unwrap().as_ref(),
+        Some(&workspace)
+    );
+    fs_err::write(workspace.path.join("shared.txt"), "first\nfrom a\nfrom b\n").unwrap();
+    let snapshot = world.backend.snapshot(&workspace, &[]).unwrap();
+    assert!(snapshot.missing_needs.is_empty() && snapshot.strays.is_empty());
+    let changed: Vec<&Path> = snapshot
+        .changed
+        .iter()
+        .map(|one| one.path.as_path())
+        .collect();
+    assert_eq!(changed, [Path::new("shared.txt")]);
+    world.end(&workspace, &snapshot, "c");
+    world.backend.discard(&unused).unwrap();
+    let mut expected = before;
+    expected.extend([b, d, snapshot.commit].map(|commit| commit.to_string()));
+    assert!(
+        world.heads_of_people().is_subset(&expected),
+        "a commit of a prepared workspace is left"
+    );
 }
 
 fn three_needs_join(world: &World) {

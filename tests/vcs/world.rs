@@ -7,7 +7,7 @@ use mesh_vcs::{
     Backend, Candidate, CommitId, Integration, Landing, NewWorkspace, Publication, Setup, Snapshot,
     Tools, VcsError, Workspace,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -244,6 +244,17 @@ impl World {
 
     pub fn user(&self, script: &str) -> String {
         sh(&self.repo, &self.env, script)
+    }
+
+    /// The visible heads, but for working-copy commits (jj). git shows none but those of branches.
+    pub fn heads_of_people(&self) -> BTreeSet<String> {
+        if !self.is_jj {
+            return BTreeSet::new();
+        }
+        let heads = self.user(
+            "jj --ignore-working-copy log --no-graph -r 'visible_heads() ~ working_copies()' -T 'commit_id ++ \"\\n\"'",
+        );
+        heads.lines().map(str::to_owned).collect()
     }
 
     /// Where a bookmark or branch points, as its program tells.
