@@ -39,18 +39,18 @@ pub fn apply(state: &mut State, now: Millis, event: &Event, decisions: &[Decisio
 pub fn handle(state: &mut State, now: Millis, event: &Event) -> (Vec<Decision>, Vec<Action>) {
     let waiting = state.slot_wait.map(|wait| wait.until);
     state.apply_event(now, event);
-    let mut desk = Decider {
+    let mut decider = Decider {
         state,
         now,
         waiting,
         decisions: Vec::new(),
         actions: Vec::new(),
     };
-    desk.answer(event);
-    desk.land_next();
-    desk.start_what_may_start();
-    desk.refresh_and_conclude();
-    (desk.decisions, desk.actions)
+    decider.answer(event);
+    decider.land_next();
+    decider.start_what_may_start();
+    decider.refresh_and_conclude();
+    (decider.decisions, decider.actions)
 }
 
 /// Where decisions are made: each is carried out at once and noted.

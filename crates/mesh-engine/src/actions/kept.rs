@@ -55,7 +55,7 @@ pub(crate) fn check(context: &RunContext) -> Vec<String> {
     if kept.is_empty() {
         return Vec::new();
     }
-    match context.vcs_gate.pass(|| context.vcs.put_back(&kept)) {
+    match context.vcs_gate.pass_behind(|| context.vcs.put_back(&kept)) {
         Ok(fates) => kept
             .iter()
             .zip(fates)

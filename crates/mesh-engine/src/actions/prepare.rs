@@ -81,31 +81,24 @@ fn work(context: &RunContext, attempt: &AttemptId) {
     let Some(wanted) = place(context).filter(|now| Arc::ptr_eq(&now.made, &first.made)) else {
         return;
     };
-    let worked = context
-        .vcs_gate
-        .pass_behind(|| match (made.take(), &wanted.needs) {
-            (None, None) => draft(context, attempt).map(Some),
-            (None, Some(needs)) => {
-                let new = wanted_workspace(context, attempt, needs)?;
-                let workspace = add(context, &new)?;
-                Ok(Some(Made {
-                    workspace,
-                    is_draft: false,
-                }))
-            }
-            (Some(made), Some(needs)) => {
-                let new = wanted_workspace(context, attempt, needs)?;
-                finish(context, made, &new).map(|workspace| {
-                    Some(Made {
-                        workspace,
-                        is_draft: false,
-                    })
-                })
-            }
-            (made, None) => Ok(made),
-        });
+    let worked = match &wanted.needs {
+        Some(needs) => context.vcs_gate.pass(|| {
+            let new = wanted_workspace(context, attempt, needs)?;
+            let workspace = match made.take() {
+                Some(made) => finish(context, made, &new)?,
+                None => add(context, &new)?,
+            };
+            Ok(Made {
+                workspace,
+                is_draft: false,
+            })
+        }),
+        None if made.is_some() => return,
+        // There is time: what others wait for goes first.
+        None => context.vcs_gate.pass_behind(|| draft(context, attempt)),
+    };
     match worked {
-        Ok(workspace) => *made = workspace,
+        Ok(workspace) => *made = Some(workspace),
         Err(error) => {
             tracing::warn!(%attempt, %error, "its workspace could not be prepared; it is made when the attempt starts");
             lock(&context.prepared.workspaces).remove(attempt);

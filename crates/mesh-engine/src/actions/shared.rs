@@ -60,7 +60,7 @@ pub(crate) fn begin(context: &RunContext, attempt: &AttemptId) {
     };
     if seen.running.is_empty() {
         // What the user did while nothing ran is nobody's concern.
-        seen.state = look(context);
+        seen.state = context.vcs_gate.pass(|| look(context));
         seen.config = config(context);
     }
     take_in(context, &mut seen);
@@ -82,7 +82,7 @@ pub(crate) fn end(context: &RunContext, attempt: &AttemptId) {
     if !ended.iter().any(|ended| seen.running.contains(ended)) {
         return;
     }
-    let now = look(context);
+    let now = context.vcs_gate.pass_behind(|| look(context));
     let mut changes = match (&now, &seen.state) {
         (Some(now), Some(before)) => now.changes_since(before),
         _ => Vec::new(),
@@ -133,8 +133,8 @@ fn look(context: &RunContext) -> Option<SharedState> {
         SourceSetup::St { path, .. } => path.clone(),
     });
     context
-        .vcs_gate
-        .pass(|| context.vcs.shared_state(&except))
+        .vcs
+        .shared_state(&except)
         .inspect_err(
             |error| tracing::warn!(%error, "what the working copies share could not be looked at"),
         )
