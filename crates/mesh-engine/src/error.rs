@@ -46,7 +46,7 @@ pub enum EngineError {
     },
     /// The journal does not know of what was begun.
     #[error(
-        "the journal of run {run} knows nothing of {attempts}, so records are missing from it; going on could do resumed what is done: \
+        "the journal of run {run} knows nothing of {attempts}, so records are missing from it; going on could do again what is done: \
          `mesh stop` ends what lives of it, then a new `mesh run` goes on from what is verified"
     )]
     LostRecords {

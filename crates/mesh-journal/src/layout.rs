@@ -286,6 +286,14 @@ impl RunDir {
         }
     }
 
+    /// Where the workspace of an attempt that has not begun was prepared. The attempt's own folder is made when it begins.
+    #[must_use]
+    pub fn prepared(&self, attempt: &AttemptId) -> PathBuf {
+        let task = safe_file_name(attempt.task.as_str());
+        let file = format!("{task}+{}", attempt.number);
+        self.path.join("prepared").join(file)
+    }
+
     /// What there is to say beside the verdicts, a line each.
     #[must_use]
     pub fn notes(&self) -> PathBuf {

@@ -24,16 +24,47 @@ pub(crate) fn of(context: &RunContext, attempt: &AttemptId) -> std::io::Result<P
 
 /// What the attempt's workspace is to be: a folder named after the task, with the run's id where an earlier run left one there.
 /// The choice is kept before anything is made, so that a start that is made anew meets, and clears away, what the first one left.
+/// One that was made when the workspace was prepared holds.
 pub(crate) fn new_workspace(
     context: &RunContext,
     attempt: &AttemptId,
     parents: Vec<CommitId>,
     title: &str,
 ) -> std::io::Result<NewWorkspace> {
+    let note = of(context, attempt)?.join(FOLDER_FILE);
+    let prepared = context.run_dir.prepared(attempt);
+    if !note.exists() && prepared.exists() {
+        fs_err::rename(&prepared, &note)?;
+    }
+    described(context, attempt, parents, title, &note)
+}
+
+/// As [`new_workspace`], of an attempt that may never begin and has no folder of its own yet: an attempt's folder tells that it was
+/// started.
+pub(crate) fn prepared_workspace(
+    context: &RunContext,
+    attempt: &AttemptId,
+    parents: Vec<CommitId>,
+    title: &str,
+) -> std::io::Result<NewWorkspace> {
+    let note = context.run_dir.prepared(attempt);
+    if let Some(folder) = note.parent() {
+        fs_err::create_dir_all(folder)?;
+    }
+    described(context, attempt, parents, title, &note)
+}
+
+/// `note` keeps which folder was chosen.
+fn described(
+    context: &RunContext,
+    attempt: &AttemptId,
+    parents: Vec<CommitId>,
+    title: &str,
+    note: &Path,
+) -> std::io::Result<NewWorkspace> {
     let task = attempt.task.as_str();
     let name = name::workspace_name(&context.run, task, attempt.number);
-    let note = of(context, attempt)?.join(FOLDER_FILE);
-    let folder = match fs_err::read_to_string(&note) {
+    let folder = match fs_err::read_to_string(note) {
         Ok(folder) => folder,
         Err(_) => {
             let plain = name::workspace_folder(task, attempt.number);
@@ -48,7 +79,7 @@ pub(crate) fn new_workspace(
             } else {
                 plain
             };
-            fs_err::write(&note, &folder)?;
+            fs_err::write(note, &folder)?;
             folder
         }
     };
@@ -65,12 +96,6 @@ pub(crate) fn new_workspace(
         parents,
         message,
     })
-}
-
-/// Whether it is settled where the attempt's workspace is to be: it may have been made.
-pub(crate) fn is_chosen(context: &RunContext, attempt: &AttemptId) -> bool {
-    let folder = context.run_dir.attempt(attempt).path().to_path_buf();
-    folder.join(FOLDER_FILE).exists()
 }
 
 /// What is kept of an attempt's workspace.

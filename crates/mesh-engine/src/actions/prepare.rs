@@ -83,7 +83,7 @@ fn work(context: &RunContext, attempt: &AttemptId) {
     };
     let worked = match &wanted.needs {
         Some(needs) => context.vcs_gate.pass(|| {
-            let new = wanted_workspace(context, attempt, needs)?;
+            let new = described(context, attempt, needs)?;
             let workspace = match made.take() {
                 Some(made) => finish(context, made, &new)?,
                 None => add(context, &new)?,
@@ -109,7 +109,7 @@ fn work(context: &RunContext, attempt: &AttemptId) {
 /// A workspace on the run's base, without a description.
 fn draft(context: &RunContext, attempt: &AttemptId) -> Result<Made, VcsError> {
     let parents = context.vcs.heads(&context.base)?;
-    let mut new = folder::new_workspace(context, attempt, parents, "")?;
+    let mut new = folder::prepared_workspace(context, attempt, parents, "")?;
     new.message = String::new();
     Ok(Made {
         workspace: add(context, &new)?,
@@ -118,26 +118,19 @@ fn draft(context: &RunContext, attempt: &AttemptId) -> Result<Made, VcsError> {
 }
 
 /// What the attempt's workspace is to be on these needs.
-fn wanted_workspace(
+fn described(
     context: &RunContext,
     attempt: &AttemptId,
     needs: &[NeedCommit],
 ) -> Result<NewWorkspace, VcsError> {
-    let parents = parents(context, needs)?;
-    wanted(context, attempt, parents)
+    let (parents, title) = (parents(context, needs)?, title(context, attempt));
+    let new = folder::prepared_workspace(context, attempt, parents, &title)?;
+    Ok(new)
 }
 
-/// What the attempt's workspace is to be on `parents`.
-fn wanted(
-    context: &RunContext,
-    attempt: &AttemptId,
-    parents: Vec<CommitId>,
-) -> Result<NewWorkspace, VcsError> {
-    let title = context
-        .details(&attempt.task)
-        .map(|details| details.title)
-        .unwrap_or_default();
-    Ok(folder::new_workspace(context, attempt, parents, &title)?)
+fn title(context: &RunContext, attempt: &AttemptId) -> String {
+    let details = context.details(&attempt.task);
+    details.map(|details| details.title).unwrap_or_default()
 }
 
 /// The base and what is needed, without what others of them stand on.
@@ -168,7 +161,7 @@ pub(crate) fn workspace(
             parents.push(context.vcs.target(onto)?);
             parents = context.vcs.heads(&parents)?;
         }
-        let new = wanted(context, attempt, parents)?;
+        let new = folder::new_workspace(context, attempt, parents, &title(context, attempt))?;
         match made {
             Some(made) => finish(context, made, &new),
             None => add(context, &new),
@@ -210,16 +203,17 @@ fn add(context: &RunContext, new: &NewWorkspace) -> Result<Workspace, VcsError> 
 /// Removes what was prepared and is not used: nothing starts any more.
 pub(crate) fn remove_all(context: &RunContext) {
     let places = std::mem::take(&mut *lock(&context.prepared.workspaces));
-    for place in places.into_values() {
+    for (attempt, place) in places {
         let Some(made) = lock(&place.made).take() else {
             continue;
         };
         let workspace = made.workspace;
-        if let Err(error) = context.vcs_gate.pass(|| context.vcs.discard(&workspace)) {
-            context.notes.note(format!(
+        match context.vcs_gate.pass(|| context.vcs.discard(&workspace)) {
+            Ok(()) => forget(context, &attempt),
+            Err(error) => context.notes.note(format!(
                 "the unused workspace {} was not removed: {error}",
                 workspace.path.display()
-            ));
+            )),
         }
     }
 }
@@ -234,18 +228,28 @@ pub(crate) fn remove_leftovers(context: &RunContext, state: &State) {
             task: state.plan().task(at).id.clone(),
             number: state.task(at).attempts + 1,
         };
-        if !folder::is_chosen(context, &attempt) {
+        if !context.run_dir.prepared(&attempt).exists() {
             continue;
         }
-        let removed = folder::new_workspace(context, &attempt, context.base.clone(), "")
+        let removed = folder::prepared_workspace(context, &attempt, context.base.clone(), "")
             .map_err(VcsError::from)
             .and_then(|new| {
                 context
                     .vcs_gate
                     .pass(|| prove::discard_if_there(context, &new))
             });
-        if let Err(error) = removed {
-            tracing::warn!(%attempt, %error, "a workspace that was prepared for it was not removed");
+        match removed {
+            Ok(()) => forget(context, &attempt),
+            Err(error) => {
+                tracing::warn!(%attempt, %error, "a workspace that was prepared for it was not removed");
+            }
         }
+    }
+}
+
+/// Nothing is there any more of what was prepared for it.
+fn forget(context: &RunContext, attempt: &AttemptId) {
+    if let Err(error) = fs_err::remove_file(context.run_dir.prepared(attempt)) {
+        tracing::debug!(%attempt, %error, "where its workspace was prepared stays noted");
     }
 }
