@@ -1,5 +1,6 @@
 //! `mesh plan`: what would run, in which order, with which commands. Writes nothing but what the tracker's own reads write.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use mesh_agent::profile::Profile;
@@ -128,6 +129,10 @@ fn object(
     runs.iter().for_each(|at| in_a_wave[at.index()] = true);
     let mut order = ranking.runnable(plan);
     order.retain(|at| in_a_wave[at.index()]);
+    let mut ranks = vec![0; plan.tasks().len()];
+    for (place, at) in order.iter().enumerate() {
+        ranks[at.index()] = place + 1;
+    }
     let minutes: Vec<u64> = plan.all().map(|at| plan.open_minutes(at)).collect();
     let bound = bounds(plan, scope.policy.concurrency, &minutes);
     let id = |at: &Ix| plan.task(*at).id.to_string();
@@ -149,10 +154,7 @@ fn object(
             estimate_minutes: plan.estimate(at).0,
             critical_path_minutes: ranking.path_minutes(at),
             unlocks: ranking.unlocks(at),
-            rank: order
-                .iter()
-                .position(|other| *other == at)
-                .map_or(0, |place| place + 1),
+            rank: ranks[at.index()],
         }
     };
     Ok(PlanObject {
@@ -263,6 +265,7 @@ fn commands(
         .clone()
         .or_else(|| scope.config.verify.clone());
     let mut lines = Vec::new();
+    let mut shown_steps = BTreeSet::new();
     for (at, &task) in runs.iter().enumerate() {
         let task = scope.plan.task(task);
         let slot = SlotId(
@@ -283,7 +286,7 @@ fn commands(
             let hook = tracker.hook_steps(&actor, &task.id);
             steps.extend(hook.iter().map(|step| shown(step.command_line())));
             // The bead of an agent is looked for and made once.
-            steps.retain(|step| !lines.contains(step));
+            steps.retain(|step| shown_steps.insert(step.clone()));
             lines.extend(steps);
         }
         let parents = scope
@@ -344,10 +347,15 @@ fn text(scope: &Scope, agent: Option<&Profile>, object: &PlanObject) -> Vec<Stri
         .max()
         .unwrap_or(0)
         .min(40);
+    let by_id: BTreeMap<&str, &TaskObject> = object
+        .tasks
+        .iter()
+        .map(|task| (task.id.as_str(), task))
+        .collect();
     for (at, wave) in object.waves.iter().enumerate() {
         lines.push(format!("wave {}", at + 1));
         for id in wave {
-            let Some(task) = object.tasks.iter().find(|task| task.id == *id) else {
+            let Some(task) = by_id.get(id.as_str()) else {
                 continue;
             };
             let mut facts = vec![
