@@ -1,7 +1,7 @@
 //! Stopping a child, with and without patience.
 
 use crate::support::{Attempt, is_alive, sleeper, until};
-use mesh_proc::shim::{Cause, Ending};
+use mesh_proc::shim::{Cause, ChildEnd};
 use mesh_proc::tree::{self, Sent};
 use rustix::process::Signal;
 use serde_json::json;
@@ -20,7 +20,7 @@ fn a_child_is_asked_first_and_so_is_everything_it_started() {
     let report = attempt.report();
     assert_eq!(
         (report.ending, report.cause),
-        (Ending::Signaled { signal: 15 }, Cause::Stopped)
+        (ChildEnd::Signaled { signal: 15 }, Cause::Stopped)
     );
     assert_eq!(report.killed, [], "both went when they were asked");
     assert!(!is_alive(child) && !is_alive(grandchild));
@@ -37,7 +37,7 @@ fn a_child_that_tidies_up_has_time_for_it() {
     let report = attempt.report();
     assert_eq!(
         (report.ending, report.cause),
-        (Ending::Exited { code: 7 }, Cause::Stopped)
+        (ChildEnd::Exited { code: 7 }, Cause::Stopped)
     );
     assert_eq!(attempt.text("stdout"), "tidy\n");
 }
@@ -57,7 +57,7 @@ fn who_does_not_listen_is_killed_after_the_grace() {
     let report = attempt.report();
     assert_eq!(
         (report.ending, report.cause),
-        (Ending::Signaled { signal: 9 }, Cause::Stopped)
+        (ChildEnd::Signaled { signal: 9 }, Cause::Stopped)
     );
     assert_eq!(
         report
@@ -87,7 +87,7 @@ fn a_request_to_kill_waits_for_no_grace_and_cuts_one_short() {
         let report = attempt.report();
         assert_eq!(
             (report.ending, report.cause),
-            (Ending::Signaled { signal: 9 }, Cause::Stopped)
+            (ChildEnd::Signaled { signal: 9 }, Cause::Stopped)
         );
         assert_eq!(attempt.path("asked").exists(), is_asked_first);
     }
@@ -134,6 +134,6 @@ fn a_hang_up_is_nothing_to_the_shim_and_the_child_does_not_inherit_that() {
     let report = attempt.report();
     assert_eq!(
         (report.ending, report.cause),
-        (Ending::Exited { code: 0 }, Cause::Ended)
+        (ChildEnd::Exited { code: 0 }, Cause::Ended)
     );
 }

@@ -1,7 +1,7 @@
 //! Output and time: the limits that hold without a coordinator.
 
 use crate::support::{Attempt, is_alive, sleeper, until};
-use mesh_proc::shim::{Cause, Ending};
+use mesh_proc::shim::{Cause, ChildEnd};
 use serde_json::json;
 
 #[test]
@@ -13,7 +13,7 @@ fn a_flood_is_ended_while_it_runs() {
     let report = attempt.run();
     assert_eq!(
         (report.ending, report.cause),
-        (Ending::Signaled { signal: 9 }, Cause::Flood)
+        (ChildEnd::Signaled { signal: 9 }, Cause::Flood)
     );
     assert!(report.stdout_bytes > 1 << 20);
     assert!(!is_alive(attempt.pid("pid")));
@@ -49,7 +49,7 @@ fn output_up_to_the_limit_is_no_flood() {
     let report = attempt.run();
     assert_eq!(
         (report.ending, report.cause),
-        (Ending::Exited { code: 0 }, Cause::Ended)
+        (ChildEnd::Exited { code: 0 }, Cause::Ended)
     );
 }
 
@@ -65,7 +65,7 @@ fn the_hard_limit_holds_without_a_coordinator() {
     let report = attempt.report();
     assert_eq!(
         (report.ending, report.cause),
-        (Ending::Signaled { signal: 15 }, Cause::HardLimit)
+        (ChildEnd::Signaled { signal: 15 }, Cause::HardLimit)
     );
     assert_eq!(report.killed, [], "all went when they were asked");
 }
@@ -78,7 +78,7 @@ fn after_the_hard_limit_and_the_grace_nobody_is_asked_any_more() {
     let report = attempt.run();
     assert_eq!(
         (report.ending, report.cause),
-        (Ending::Signaled { signal: 9 }, Cause::HardLimit)
+        (ChildEnd::Signaled { signal: 9 }, Cause::HardLimit)
     );
 }
 

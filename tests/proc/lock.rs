@@ -2,7 +2,7 @@
 
 use crate::support::{Attempt, sleeper, until};
 use mesh_proc::env::Env;
-use mesh_proc::shim::{self, Cause, Ending, LockError, ShimHandle};
+use mesh_proc::shim::{self, Cause, ChildEnd, LockError, ShimHandle};
 use mesh_proc::tree::Identity;
 use serde_json::json;
 
@@ -29,7 +29,7 @@ fn the_lock_is_held_until_the_shim_ends_although_the_starter_dies_at_once() {
         );
         is_reported
     });
-    assert_eq!(attempt.report().ending, Ending::Exited { code: 2 });
+    assert_eq!(attempt.report().ending, ChildEnd::Exited { code: 2 });
     assert!(!shim::is_locked(&attempt.lock_path()));
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Attempt, MESH, is_alive, unique_run};
 use mesh_proc::env::Env;
-use mesh_proc::shim::{self, Cause, Ending, Launcher, StartError};
+use mesh_proc::shim::{self, Cause, ChildEnd, Launcher, StartError};
 use mesh_proc::tree;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ fn a_child_ends_by_itself_and_everything_about_it_is_told() {
     let mut attempt =
         Attempt::of_steps(json!([{"print": "out"}, {"print_err": "error"}, {"exit": 3}]));
     let report = attempt.run();
-    assert_eq!(report.ending, Ending::Exited { code: 3 });
+    assert_eq!(report.ending, ChildEnd::Exited { code: 3 });
     assert_eq!(report.cause, Cause::Ended);
     assert_eq!((report.killed.len(), report.killed_more), (0, 0));
     assert_eq!((report.stdout_bytes, report.stderr_bytes), (4, 6));
@@ -36,7 +36,7 @@ fn a_signal_is_not_an_exit_code() {
     let report = Attempt::of_steps(json!([{"kill_self": 9}])).run();
     assert_eq!(
         (report.ending, report.cause),
-        (Ending::Signaled { signal: 9 }, Cause::Ended)
+        (ChildEnd::Signaled { signal: 9 }, Cause::Ended)
     );
 }
 
@@ -46,7 +46,7 @@ fn the_child_gets_exactly_the_environment_of_the_spec_and_the_markers() {
     attempt.spec.env = Env::empty()
         .set("ONLY", "this")
         .set("MESH_ATTEMPT", "not this");
-    assert_eq!(attempt.run().ending, Ending::Exited { code: 0 });
+    assert_eq!(attempt.run().ending, ChildEnd::Exited { code: 0 });
     let text = attempt.text("env");
     let lines: BTreeSet<&str> = text.lines().collect();
     let run = format!("MESH_RUN={}", attempt.spec.run);
@@ -62,7 +62,7 @@ fn a_child_steps_back_behind_the_coordinator() {
     let ours = Command::new("nice").output().expect("nice runs");
     let ours = nice(&String::from_utf8_lossy(&ours.stdout));
     let mut attempt = Attempt::of_shell("nice >\"$DIR/nice\"");
-    assert_eq!(attempt.run().ending, Ending::Exited { code: 0 });
+    assert_eq!(attempt.run().ending, ChildEnd::Exited { code: 0 });
     let most = 19;
     assert_eq!(
         nice(&attempt.text("nice")),
@@ -89,7 +89,7 @@ fn the_prompt_is_what_the_child_reads_and_logs_are_appended_to() {
 fn a_child_without_stdin_reads_nothing_and_never_the_lock() {
     let mut attempt =
         Attempt::of_shell("cat >\"$DIR/read\"; readlink /proc/self/fd/* >\"$DIR/fds\"; exit 0");
-    assert_eq!(attempt.run().ending, Ending::Exited { code: 0 });
+    assert_eq!(attempt.run().ending, ChildEnd::Exited { code: 0 });
     assert_eq!(attempt.text("read"), "");
     assert!(
         !attempt.text("fds").contains("lock"),
@@ -121,7 +121,7 @@ fn what_could_not_start_is_a_report_with_the_reason() {
         change(&mut attempt);
         let report = attempt.run();
         match &report.ending {
-            Ending::CouldNotStart { reason: said } => assert!(said.contains(reason), "{said}"),
+            ChildEnd::CouldNotStart { reason: said } => assert!(said.contains(reason), "{said}"),
             other => panic!("{other:?} instead of: {reason}"),
         }
         assert_eq!(report.child_started_at_unix_ms, None);
@@ -274,7 +274,7 @@ fn whoever_reads_while_the_report_is_written_sees_all_or_nothing() {
                 break report;
             }
         };
-        assert_eq!(report.ending, Ending::Exited { code: 0 });
+        assert_eq!(report.ending, ChildEnd::Exited { code: 0 });
         assert!(live.wait(crate::support::LONG));
     }
 }
@@ -306,5 +306,5 @@ fn a_shim_within_a_marked_tree_carries_the_outer_markers_and_its_child_the_inner
         Some(attempt.spec.run.as_bytes())
     );
     fs_err::write(attempt.path("go"), "").unwrap();
-    assert_eq!(attempt.report().ending, Ending::Exited { code: 0 });
+    assert_eq!(attempt.report().ending, ChildEnd::Exited { code: 0 });
 }

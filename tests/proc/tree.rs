@@ -1,7 +1,7 @@
 //! What a child leaves behind when it ends.
 
 use crate::support::{Attempt, is_alive, sleeper, until};
-use mesh_proc::shim::{Cause, Ending};
+use mesh_proc::shim::{Cause, ChildEnd};
 use mesh_proc::tree;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ fn leaves(grandchild: Value) {
     assert!(!is_alive(left), "{left} lives on after the report");
     assert_eq!(
         (report.ending, report.cause),
-        (Ending::Exited { code: 5 }, Cause::Ended)
+        (ChildEnd::Exited { code: 5 }, Cause::Ended)
     );
     let killed: Vec<u32> = report.killed.iter().map(|killed| killed.pid).collect();
     assert!(killed.contains(&left), "{left} is not among {killed:?}");
@@ -65,7 +65,7 @@ fn a_tree_that_goes_on_forking_is_ended() {
     let text = "echo 'sleep 0.01; setsid sh \"$0\" & exit' >\"$DIR/chain\"; setsid sh \"$DIR/chain\" & exit 0";
     let mut attempt = Attempt::of_shell(text);
     let report = attempt.run();
-    assert_eq!(report.ending, Ending::Exited { code: 0 });
+    assert_eq!(report.ending, ChildEnd::Exited { code: 0 });
     let run = attempt.spec.run.as_str();
     let search = mesh_proc::orphans::Search::new(run, mesh_proc::orphans::Marked::Any);
     assert_eq!(mesh_proc::orphans::find(&search), []);

@@ -61,7 +61,7 @@ fn dropping_the_watcher_ends_nobody() {
     fs_err::write(attempt.path("go"), "").unwrap();
     assert_eq!(
         attempt.report().ending,
-        mesh_proc::shim::Ending::Exited { code: 6 }
+        mesh_proc::shim::ChildEnd::Exited { code: 6 }
     );
 }
 

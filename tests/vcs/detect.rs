@@ -3,7 +3,7 @@
 use crate::on_both;
 use crate::world::{RUN, World};
 use mesh_proc::run::{Command, Direct, Observed, Output, RunError};
-use mesh_vcs::{Backend, Kind, Setup, Tools, VcsError};
+use mesh_vcs::{Backend, Kind, RepositorySetup, Tools, VcsError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -83,7 +83,7 @@ fn the_base_is_below_the_users_own_commit_or_what_is_named(world: &World) {
 }
 
 fn the_program_is_missing(world: &World) {
-    let setup = Setup::new(Tools::default(), world.env.clone());
+    let setup = RepositorySetup::new(Tools::default(), world.env.clone());
     let Err(VcsError::ToolMissing { tool, .. }) = Backend::detect(&world.repo, &setup) else {
         panic!("it was found")
     };
@@ -95,7 +95,7 @@ fn a_workspaces_folder_of_ones_own(world: &World) {
         ("../other", world.dir.join("other/repo")),
         ("/abs/../abs2", "/abs2/repo".into()),
     ] {
-        let setup = Setup {
+        let setup = RepositorySetup {
             workspaces_root: Some(asked.into()),
             ..world.setup()
         };

@@ -3,7 +3,7 @@
 use crate::on_both;
 use crate::world::{RUN, World, sh};
 use mesh_vcs::name::{workspace_folder, workspace_name};
-use mesh_vcs::{Backend, CommitId, NewWorkspace, Setup, VcsError};
+use mesh_vcs::{Backend, CommitId, NewWorkspace, RepositorySetup, VcsError};
 use std::path::{Path, PathBuf};
 
 const COMMIT: &str = "git -c user.name=U -c user.email=u@example.org commit -q --allow-empty -m";
@@ -268,7 +268,7 @@ fn commits_that_git_made_are_in_the_base_or_missed(world: &World) {
 
 fn a_folder_for_workspaces_that_cannot_be_made(world: &World) {
     fs_err::write(world.dir.join("file"), "").unwrap();
-    let setup = Setup {
+    let setup = RepositorySetup {
         workspaces_root: Some("../file".into()),
         ..world.setup()
     };

@@ -5,7 +5,7 @@ use crate::world::World;
 use mesh_proc::run::Direct;
 use mesh_testkit::record_jj::{self, Call, Walk};
 use mesh_testkit::tools;
-use mesh_vcs::{Backend, CallLimits, NewWorkspace, Setup, Tools, VcsError};
+use mesh_vcs::{Backend, CallLimits, NewWorkspace, RepositorySetup, Tools, VcsError};
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -269,7 +269,7 @@ fn an_old_jj_is_refused_with_the_way_out() {
         let env = mesh_proc::env::Env::empty().set("PATH", "/usr/bin:/bin");
         let found = Backend::detect(
             temp.path(),
-            &Setup::new(
+            &RepositorySetup::new(
                 Tools {
                     jj: Some(jj),
                     git: None,

@@ -4,8 +4,8 @@ use mesh_proc::env::Env;
 use mesh_testkit::tools;
 use mesh_vcs::name::{workspace_folder, workspace_name};
 use mesh_vcs::{
-    Backend, Candidate, CommitId, Integration, Landing, NewWorkspace, Publication, Setup, Snapshot,
-    Tools, VcsError, Workspace,
+    Backend, Candidate, CommitId, Integration, Landing, NewWorkspace, Publication, RepositorySetup,
+    Snapshot, Tools, VcsError, Workspace,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -131,8 +131,8 @@ impl World {
                 ),
             );
         }
-        let backend =
-            Backend::detect(&repo, &Setup::new(tools.clone(), env.clone())).expect("a repository");
+        let backend = Backend::detect(&repo, &RepositorySetup::new(tools.clone(), env.clone()))
+            .expect("a repository");
         backend.open_hub(RUN).expect("a hub");
         World {
             _temp: temp,
@@ -145,8 +145,8 @@ impl World {
         }
     }
 
-    pub fn setup(&self) -> Setup {
-        Setup::new(self.tools.clone(), self.env.clone())
+    pub fn setup(&self) -> RepositorySetup {
+        RepositorySetup::new(self.tools.clone(), self.env.clone())
     }
 
     /// Another backend over the same repository, as a later process would have it.

@@ -5,7 +5,7 @@ use mesh_core::graph::Ix;
 use mesh_core::state::{Phase, State};
 use mesh_core::task::Eligibility;
 use mesh_core::time::Millis;
-use mesh_plan::comment::{Delivery, TaskBuckets};
+use mesh_plan::comment::{TaskBuckets, WorkLocation};
 
 use crate::source::FinalReport;
 
@@ -43,9 +43,11 @@ pub fn task_buckets(state: &State, now: Millis) -> TaskBuckets {
         match &state.task(at).phase {
             Phase::Verified { commit, .. } => task_buckets
                 .completed
-                .push((id, Delivery::Commit(commit.clone()))),
+                .push((id, WorkLocation::Commit(commit.clone()))),
             Phase::Satisfied { commit } => {
-                let delivery = commit.clone().map_or(Delivery::Nothing, Delivery::Commit);
+                let delivery = commit
+                    .clone()
+                    .map_or(WorkLocation::Nothing, WorkLocation::Commit);
                 task_buckets.completed.push((id, delivery));
             }
             Phase::Active(active) => task_buckets.active.push((id, active.slot)),

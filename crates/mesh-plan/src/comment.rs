@@ -158,7 +158,7 @@ pub fn bead(comment: &BeadComment<'_>) -> Result<String, RenderError> {
 
 /// Where a verified task's work is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivery {
+pub enum WorkLocation {
     /// A pull request.
     Pr(String),
     /// A recorded commit.
@@ -167,12 +167,12 @@ pub enum Delivery {
     Nothing,
 }
 
-impl std::fmt::Display for Delivery {
+impl std::fmt::Display for WorkLocation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Delivery::Pr(link) => f.write_str(link),
-            Delivery::Commit(commit) => write!(f, "commit {commit}"),
-            Delivery::Nothing => f.write_str("no PR"),
+            WorkLocation::Pr(link) => f.write_str(link),
+            WorkLocation::Commit(commit) => write!(f, "commit {commit}"),
+            WorkLocation::Nothing => f.write_str("no PR"),
         }
     }
 }
@@ -187,7 +187,7 @@ pub struct TaskBuckets {
     /// Cannot start or will not, and why.
     pub blocked: Vec<(TaskId, String)>,
     /// Verified.
-    pub completed: Vec<(TaskId, Delivery)>,
+    pub completed: Vec<(TaskId, WorkLocation)>,
 }
 
 /// The swarm status on the epic.

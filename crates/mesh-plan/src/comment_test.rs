@@ -122,11 +122,11 @@ fn task_buckets() -> TaskBuckets {
         active: vec![(id("t-2"), SlotId(1))],
         blocked: vec![(id("t-3"), "needs\nt-2".to_owned())],
         completed: vec![
-            (id("t-1"), Delivery::Commit(Commit("0a1b".to_owned()))),
-            (id("t-0"), Delivery::Nothing),
+            (id("t-1"), WorkLocation::Commit(Commit("0a1b".to_owned()))),
+            (id("t-0"), WorkLocation::Nothing),
             (
                 id("t-6"),
-                Delivery::Pr("https://example.com/pr/9".to_owned()),
+                WorkLocation::Pr("https://example.com/pr/9".to_owned()),
             ),
         ],
     }

@@ -7,8 +7,8 @@
 use mesh_proc::env::Env;
 use mesh_proc::run::{Command, Direct, Output, RunError, Runner, Status};
 use mesh_vcs::{
-    Backend, CallLimits, CommitId, Integration, Landing, NewWorkspace, Setup, Tools, Workspace,
-    name,
+    Backend, CallLimits, CommitId, Integration, Landing, NewWorkspace, RepositorySetup, Tools,
+    Workspace, name,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -177,10 +177,10 @@ pub fn walk(walk: &Walk<'_>) -> Vec<String> {
     let env = Env::empty().set("HOME", &home).set("PATH", "/usr/bin:/bin");
     let repo = walk.work.join("repo");
     make_repository(walk, &env, &repo);
-    let setup = Setup {
+    let setup = RepositorySetup {
         limits: walk.limits,
         runner: Arc::clone(&walk.runner),
-        ..Setup::new(
+        ..RepositorySetup::new(
             Tools {
                 jj: Some(walk.jj.to_path_buf()),
                 git: None,

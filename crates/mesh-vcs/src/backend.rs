@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 /// All that a backend needs to know of the world.
 #[derive(Clone)]
-pub struct Setup {
+pub struct RepositorySetup {
     /// The programs that were found.
     pub tools: Tools,
     /// The environment to choose from. Only a keep list of it gets through, `MESH_*` (the markers of a run) among it.
@@ -36,11 +36,11 @@ pub struct Setup {
     pub workspaces_root: Option<PathBuf>,
 }
 
-impl Setup {
+impl RepositorySetup {
     /// With the usual limits, without a call log, with the usual folder.
     #[must_use]
-    pub fn new(tools: Tools, env: Env) -> Setup {
-        Setup {
+    pub fn new(tools: Tools, env: Env) -> RepositorySetup {
+        RepositorySetup {
             tools,
             env,
             limits: CallLimits::default(),
@@ -74,7 +74,7 @@ impl Backend {
     ///
     /// # Errors
     /// No repository, its program missing or too old (jj 0.41, git 2.38), a bare repository.
-    pub fn detect(start: &Path, setup: &Setup) -> Result<Backend, VcsError> {
+    pub fn detect(start: &Path, setup: &RepositorySetup) -> Result<Backend, VcsError> {
         let start = fs_err::canonicalize(start)?;
         for folder in start.ancestors() {
             if folder.join(".jj").is_dir() {

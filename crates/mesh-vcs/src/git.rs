@@ -18,7 +18,7 @@ mod snapshot;
 mod worktree;
 
 use crate::agent_env;
-use crate::backend::{Repository, Setup};
+use crate::backend::{Repository, RepositorySetup};
 use crate::call::{Answer, Program, Span, args};
 use crate::error::VcsError;
 use crate::kept::{self, Fate, KeptResult};
@@ -71,7 +71,7 @@ fn is_worktree_race(error: &VcsError) -> bool {
 
 impl Git {
     /// Opens the repository whose worktree is at `folder` (it has `.git`).
-    pub(crate) fn open(folder: &Path, setup: &Setup) -> Result<Git, VcsError> {
+    pub(crate) fn open(folder: &Path, setup: &RepositorySetup) -> Result<Git, VcsError> {
         let path = setup
             .tools
             .git

@@ -23,7 +23,7 @@ mod unrecorded;
 mod workspace;
 
 use crate::ancestry::Ancestry;
-use crate::backend::{Repository, Setup};
+use crate::backend::{Repository, RepositorySetup};
 use crate::call::{Answer, Program, Span};
 use crate::error::VcsError;
 use crate::kept::{Fate, KeptResult};
@@ -86,7 +86,7 @@ struct Known {
 
 impl Jj {
     /// Opens the repository whose workspace is at `folder` (it has `.jj`).
-    pub(crate) fn open(folder: &Path, setup: &Setup) -> Result<Jj, VcsError> {
+    pub(crate) fn open(folder: &Path, setup: &RepositorySetup) -> Result<Jj, VcsError> {
         let repo = find_repo(folder)?;
         let main_root = match repo.parent().and_then(Path::parent) {
             Some(root) => root.to_path_buf(),

@@ -22,7 +22,7 @@ mod kept;
 mod shared;
 mod submodule;
 
-pub use backend::{Backend, Repository, Setup};
+pub use backend::{Backend, Repository, RepositorySetup};
 pub use call::CallLimits;
 pub use error::VcsError;
 pub use kept::{Fate, KeptResult};

@@ -25,7 +25,7 @@ use mesh_vcs::Backend;
 
 use crate::config::{self, Config};
 use crate::error::{CommandError, Kind};
-use crate::tools::{self, Found};
+use crate::tools::{self, FoundPrograms};
 use crate::ui::shell::Shell;
 
 /// What may be said about a run before it begins; the same for `plan` and `run`.
@@ -87,7 +87,7 @@ pub(crate) struct Scope {
     pub root: PathBuf,
     pub vcs: Backend,
     pub config: Config,
-    pub tools: Found,
+    pub tools: FoundPrograms,
     pub ours: Env,
     pub loaded: SourceSnapshot,
     pub plan: Plan,
@@ -102,7 +102,7 @@ pub(crate) struct Scope {
 /// Opens the repository and its configuration.
 pub(crate) fn open_repository(
     folder: &Path,
-) -> Result<(Backend, Config, Found, Env), CommandError> {
+) -> Result<(Backend, Config, FoundPrograms, Env), CommandError> {
     let ours: Env = std::env::vars_os().collect();
     let variable = |name: &str| std::env::var_os(name);
     let first = tools::locate(&config::ToolPaths::default(), &variable);
@@ -122,7 +122,7 @@ pub(crate) fn open_repository(
 
 fn detect(
     folder: &Path,
-    found: &Found,
+    found: &FoundPrograms,
     workspaces_root: Option<&Path>,
     ours: &Env,
 ) -> Result<Backend, CommandError> {
@@ -130,7 +130,7 @@ fn detect(
         jj: found.jj.clone(),
         git: found.git.clone(),
     };
-    let mut setup = mesh_vcs::Setup::new(tools, ours.clone());
+    let mut setup = mesh_vcs::RepositorySetup::new(tools, ours.clone());
     setup.workspaces_root = workspaces_root.map(Path::to_path_buf);
     Ok(Backend::detect(folder, &setup)?)
 }
@@ -308,7 +308,7 @@ fn read_tracker(
     args: &ScopeArgs,
     root: &Path,
     config: &Config,
-    tools: &Found,
+    tools: &FoundPrograms,
     ours: &Env,
     run: &RunId,
 ) -> Result<Read, CommandError> {

@@ -20,7 +20,7 @@ const TEST_ENDING: &str = "-dup";
 
 /// Programs as they were found; absolute paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct FoundPrograms {
     /// The tracker.
     pub bd: Option<PathBuf>,
     /// Version control.
@@ -41,7 +41,7 @@ fn find(program: &OsStr, path: Option<&OsStr>) -> Search {
 }
 
 /// All programs, each with the reason when there is none.
-pub(crate) struct Searched {
+pub(crate) struct SearchedPrograms {
     pub bd: Search,
     pub jj: Search,
     pub git: Search,
@@ -51,9 +51,12 @@ pub(crate) struct Searched {
 
 /// Looks for all programs: where `MESH_BD`, `MESH_JJ`, `MESH_GIT`, `MESH_BD_RO` and `MESH_JJ_RAIL` say, else where the
 /// configuration says, else on `PATH`, and the wrappers beside our own executable.
-pub(crate) fn locate(config: &ToolPaths, variable: &dyn Fn(&str) -> Option<OsString>) -> Found {
+pub(crate) fn locate(
+    config: &ToolPaths,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> FoundPrograms {
     let searched = search(config, variable);
-    Found {
+    FoundPrograms {
         bd: searched.bd.ok(),
         jj: searched.jj.ok(),
         git: searched.git.ok(),
@@ -85,7 +88,10 @@ pub(crate) fn not_found_as_named(
 }
 
 /// As [`locate`], with the reasons.
-pub(crate) fn search(config: &ToolPaths, variable: &dyn Fn(&str) -> Option<OsString>) -> Searched {
+pub(crate) fn search(
+    config: &ToolPaths,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> SearchedPrograms {
     let path = variable("PATH");
     let named = |name: &str, configured: &Option<PathBuf>| {
         variable(name)
@@ -115,7 +121,7 @@ pub(crate) fn search(config: &ToolPaths, variable: &dyn Fn(&str) -> Option<OsStr
         }
     };
     let git = named("MESH_GIT", &config.git).unwrap_or_else(|| "git".into());
-    Searched {
+    SearchedPrograms {
         bd: wrapped("bd", named("MESH_BD", &config.bd), &bd_ro),
         jj: wrapped("jj", named("MESH_JJ", &config.jj), &jj_rail),
         git: find(&git, path.as_deref()),
@@ -182,7 +188,7 @@ mod tests {
         path.to_path_buf()
     }
 
-    fn locate_with(config: &ToolPaths, variables: &[(&str, &OsStr)]) -> Found {
+    fn locate_with(config: &ToolPaths, variables: &[(&str, &OsStr)]) -> FoundPrograms {
         let owned: Vec<(String, OsString)> = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))

@@ -318,12 +318,12 @@ fn remove_all(files: &[std::path::PathBuf]) -> std::io::Result<()> {
 
 fn ending(report: shim::ExitReport) -> Ending {
     match (report.cause, report.ending) {
-        (_, shim::Ending::CouldNotStart { reason }) => Ending::CouldNotStart(reason),
+        (_, shim::ChildEnd::CouldNotStart { reason }) => Ending::CouldNotStart(reason),
         (Cause::HardLimit, _) => Ending::HardLimit,
         (Cause::Flood, _) => Ending::Flood,
         (Cause::Stopped, _) => Ending::Stopped,
-        (Cause::Ended, shim::Ending::Exited { code }) => Ending::Exited(code),
-        (Cause::Ended, shim::Ending::Signaled { signal }) => Ending::Signaled(signal),
+        (Cause::Ended, shim::ChildEnd::Exited { code }) => Ending::Exited(code),
+        (Cause::Ended, shim::ChildEnd::Signaled { signal }) => Ending::Signaled(signal),
     }
 }
 

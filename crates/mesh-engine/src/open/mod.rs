@@ -419,7 +419,7 @@ fn open_vcs(
         jj: setup.programs.jj.clone(),
         git: setup.programs.git.clone(),
     };
-    let mut vcs = mesh_vcs::Setup::new(tools, ours.clone().set(MESH_RUN, run.as_str()));
+    let mut vcs = mesh_vcs::RepositorySetup::new(tools, ours.clone().set(MESH_RUN, run.as_str()));
     vcs.workspaces_root.clone_from(&setup.workspaces_root);
     if let Some(log) = log {
         vcs.runner = logged(&log);

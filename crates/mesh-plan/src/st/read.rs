@@ -24,12 +24,12 @@ pub(super) fn extend(plan: &mut StPlan, bytes: &[u8]) {
         let (line, length) = end.map_or((rest, rest.len()), |end| (&rest[..end], end + 1));
         let number = plan.lines.saturating_add(1);
         match read_line(plan, number, line, end.is_none()) {
-            Outcome::Taken => {
+            LineRead::Taken => {
                 plan.lines = number;
                 plan.sound_bytes = plan.sound_bytes.saturating_add(length as u64);
                 plan.needs_newline = end.is_none();
             }
-            Outcome::Torn => {
+            LineRead::Torn => {
                 let message = "the last line is cut off and is left out";
                 plan.torn = Some(Diagnostic::warning(message).at(Some(Place {
                     line: number,
@@ -41,22 +41,22 @@ pub(super) fn extend(plan: &mut StPlan, bytes: &[u8]) {
     }
 }
 
-enum Outcome {
+enum LineRead {
     Taken,
     Torn,
 }
 
-fn read_line(plan: &mut StPlan, number: u32, bytes: &[u8], last: bool) -> Outcome {
+fn read_line(plan: &mut StPlan, number: u32, bytes: &[u8], last: bool) -> LineRead {
     let mut problems = std::mem::take(&mut plan.problems);
     let outcome = match std::str::from_utf8(bytes) {
-        Err(_) if last => Outcome::Torn,
+        Err(_) if last => LineRead::Torn,
         Err(problem) => {
             let line = Line { number, text: "" };
             let place = line.column(problem.valid_up_to() + 1);
             problems.push(Diagnostic::error("the line is not UTF-8").at(Some(place)));
-            Outcome::Taken
+            LineRead::Taken
         }
-        Ok(text) if text.trim().is_empty() => Outcome::Taken,
+        Ok(text) if text.trim().is_empty() => LineRead::Taken,
         Ok(text) => {
             let line = Line { number, text };
             match serde_json::from_str::<&RawValue>(text) {
@@ -69,16 +69,16 @@ fn read_line(plan: &mut StPlan, number: u32, bytes: &[u8], last: bool) -> Outcom
                         },
                         value,
                     );
-                    Outcome::Taken
+                    LineRead::Taken
                 }
-                Err(problem) if last && problem.is_eof() => Outcome::Torn,
+                Err(problem) if last && problem.is_eof() => LineRead::Torn,
                 Err(problem) => {
                     let place = line.column(problem.column().max(1));
                     problems.push(
                         Diagnostic::error(format!("the line is not JSON: {}", cause(&problem)))
                             .at(Some(place)),
                     );
-                    Outcome::Taken
+                    LineRead::Taken
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The shim itself, from its first line to its exit report.
 
 use super::logs::LogWatch;
-use super::report::{self, Cause, ChildRecord, Ending, ExitReport, ShimRecord, unix_ms};
+use super::report::{self, Cause, ChildEnd, ChildRecord, ExitReport, ShimRecord, unix_ms};
 use super::spec::{SCHEMA, Sandbox, ShimSpec};
 use super::supervise::{Stops, Supervision};
 use crate::env::{MESH_ATTEMPT, MESH_RUN};
@@ -52,7 +52,7 @@ fn supervise(spec_path: &Path) -> io::Result<()> {
             child_started_at_unix_ms,
         ),
         Err(reason) => {
-            let ending = Ending::CouldNotStart { reason };
+            let ending = ChildEnd::CouldNotStart { reason };
             return write_report(&spec, &empty_report(started_at_unix_ms, ending));
         }
     };
@@ -79,7 +79,7 @@ fn supervise(spec_path: &Path) -> io::Result<()> {
     )
 }
 
-fn empty_report(started_at_unix_ms: u64, ending: Ending) -> ExitReport {
+fn empty_report(started_at_unix_ms: u64, ending: ChildEnd) -> ExitReport {
     ExitReport {
         schema: SCHEMA,
         started_at_unix_ms,

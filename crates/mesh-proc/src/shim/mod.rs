@@ -21,7 +21,8 @@ pub use handle::{Launcher, ShimHandle, StartError, start};
 pub use lock::{LockError, is_locked, lock_attempt};
 pub use main::{NICENESS, main};
 pub use report::{
-    Cause, ChildRecord, Ending, ExitReport, Killed, ReadError, ShimRecord, read_record, read_report,
+    Cause, ChildEnd, ChildRecord, ExitReport, Killed, ReadError, ShimRecord, read_record,
+    read_report,
 };
 pub use spec::{Sandbox, ShimSpec};
 

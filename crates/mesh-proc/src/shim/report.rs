@@ -34,7 +34,7 @@ pub struct ShimRecord {
 /// How the child ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "snake_case")]
-pub enum Ending {
+pub enum ChildEnd {
     /// It returned a code.
     Exited {
         /// The code, 0 to 255.
@@ -87,7 +87,7 @@ pub struct ExitReport {
     /// When the last process of the tree was gone, in Unix milliseconds.
     pub ended_at_unix_ms: u64,
     /// How the child ended.
-    pub ending: Ending,
+    pub ending: ChildEnd,
     /// Why it ended.
     pub cause: Cause,
     /// What had to be killed beside the child, at most [`ExitReport::LONGEST_LIST`].
@@ -198,7 +198,7 @@ mod tests {
             started_at_unix_ms: 1,
             child_started_at_unix_ms: Some(2),
             ended_at_unix_ms: 3,
-            ending: Ending::Exited { code: 7 },
+            ending: ChildEnd::Exited { code: 7 },
             cause: Cause::Ended,
             killed: vec![Killed {
                 pid: 9,
@@ -216,9 +216,9 @@ mod tests {
         let path = folder.path().join("exit.json");
         assert_eq!(read_report(&path).unwrap(), None);
         for ending in [
-            Ending::Exited { code: 7 },
-            Ending::Signaled { signal: 9 },
-            Ending::CouldNotStart {
+            ChildEnd::Exited { code: 7 },
+            ChildEnd::Signaled { signal: 9 },
+            ChildEnd::CouldNotStart {
                 reason: "no such program".into(),
             },
         ] {

@@ -3,7 +3,7 @@
 
 use super::logs::LogWatch;
 use super::main::{hard_deadline, say};
-use super::report::{Cause, Ending, Killed};
+use super::report::{Cause, ChildEnd, Killed};
 use super::spec::ShimSpec;
 use super::sweep::Sweep;
 use crate::poll;
@@ -159,14 +159,14 @@ impl<'a> Supervision<'a> {
     }
 
     /// How the child ended.
-    pub(super) fn ending(&self) -> Ending {
+    pub(super) fn ending(&self) -> ChildEnd {
         let code = self.child_status.and_then(WaitStatus::exit_status);
         let signal = self.child_status.and_then(WaitStatus::terminating_signal);
         match (code, signal) {
-            (Some(code), _) => Ending::Exited { code },
-            (None, Some(signal)) => Ending::Signaled { signal },
+            (Some(code), _) => ChildEnd::Exited { code },
+            (None, Some(signal)) => ChildEnd::Signaled { signal },
             // Cannot be: every child has been reaped, and only an end is reaped. Not a success, whatever it was.
-            (None, None) => Ending::Signaled { signal: 0 },
+            (None, None) => ChildEnd::Signaled { signal: 0 },
         }
     }
 

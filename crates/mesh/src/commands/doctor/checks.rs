@@ -8,7 +8,7 @@ use mesh_journal::locks;
 use mesh_proc::env::Env;
 use mesh_proc::run;
 use mesh_proc::tree::{Identity, open_same};
-use mesh_vcs::{Backend, Setup, Tools};
+use mesh_vcs::{Backend, RepositorySetup, Tools};
 
 use super::{
     FileFacts, Findings, LockFacts, ProgramFacts, RepositoryFacts, SystemFacts, ValueFacts, tracker,
@@ -18,7 +18,7 @@ use crate::config::{self, ToolPaths};
 use crate::error::{CommandError, Kind};
 use crate::run_setup;
 use crate::scope::ScopeArgs;
-use crate::tools::{self, Search, Searched};
+use crate::tools::{self, Search, SearchedPrograms};
 
 /// What a person may wait for a program to say its version.
 const VERSION_PATIENCE: Duration = Duration::from_secs(20);
@@ -66,7 +66,7 @@ pub(super) fn at_everything(folder: &Path, findings: &mut Findings) {
 
 fn detect(
     folder: &Path,
-    searched: &Searched,
+    searched: &SearchedPrograms,
     workspaces_root: Option<PathBuf>,
     ours: &Env,
 ) -> Result<Backend, mesh_vcs::VcsError> {
@@ -74,7 +74,7 @@ fn detect(
         jj: searched.jj.as_ref().ok().cloned(),
         git: searched.git.as_ref().ok().cloned(),
     };
-    let mut setup = Setup::new(tools, ours.clone());
+    let mut setup = RepositorySetup::new(tools, ours.clone());
     setup.workspaces_root = workspaces_root;
     Backend::detect(folder, &setup)
 }
@@ -109,7 +109,7 @@ fn config_facts(
         .collect();
 }
 
-fn programs(searched: &Searched, ours: &Env, findings: &mut Findings) {
+fn programs(searched: &SearchedPrograms, ours: &Env, findings: &mut Findings) {
     let all: [(&'static str, &Search, Option<&str>); 5] = [
         ("jj", &searched.jj, Some("--version")),
         ("git", &searched.git, Some("--version")),

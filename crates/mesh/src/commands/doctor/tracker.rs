@@ -7,12 +7,12 @@ use mesh_proc::env::Env;
 
 use super::{Findings, TrackerFacts};
 use crate::error::{CommandError, Kind};
-use crate::tools::Searched;
+use crate::tools::SearchedPrograms;
 
 /// Looks for the tracker of the repository at `root`.
 pub(super) fn look(
     root: &Path,
-    searched: &Searched,
+    searched: &SearchedPrograms,
     ours: &Env,
     allow_untested: bool,
     findings: &mut Findings,
