@@ -1,6 +1,6 @@
 //! One call at a time. A thread owns the tracker and works its lanes: claims first, because an agent's start waits for them; then
 //! snapshots, which are short and rare and for which agents wait in the midst of their work; then the rest in order; then renewals,
-//! which may be late by minutes; then the audit, for which nobody waits.
+//! which may be late by minutes; then bookkeeping and the audit, for which nobody waits.
 //!
 //! Claims and snapshots go first between the calls of a request, too, so that none waits for more than the one call that runs. What
 //! comes to the same kind of request while it waits joins it: listings, and ends of attempts.
@@ -32,11 +32,13 @@ pub enum Lane {
     Rest,
     /// Renewals of leases.
     Renewal,
+    /// What mesh keeps in the tracker beside the beads.
+    Background,
     /// Entries of the audit.
     Audit,
 }
 
-const LANES: usize = 5;
+const LANES: usize = 6;
 
 /// The lanes for which somebody's start or work waits.
 const URGENT: [Lane; 2] = [Lane::Claim, Lane::Snapshot];

@@ -32,8 +32,8 @@ pub use executor::{Executor, Found, Report};
 pub use inbox::{Input, Inputs};
 pub use notes::Notes;
 pub use open::{
-    Locks, NewRun, Resumed, World, begin, check_attempts, end, land, locked_things, read_setup,
-    refuse_beside_unfinished, resume, unfinished,
+    Locks, NewRun, OpenTracker, Resumed, World, begin, check_attempts, end, land, locked_things,
+    read_setup, refuse_beside_unfinished, resume, unfinished,
 };
 pub use parts::{Finished, Log, Observer, Parts, ResumeMode};
 pub use prior_results::{apply_results, source_key};

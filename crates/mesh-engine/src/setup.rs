@@ -62,6 +62,12 @@ pub struct RunSetup {
     pub close_epic: bool,
     /// What goes into the tracker's audit.
     pub audit: AuditLevel,
+    /// Whether the run has a molecule in the tracker.
+    #[serde(default)]
+    pub molecule: bool,
+    /// Whether each attempt has one in it.
+    #[serde(default)]
+    pub arms: bool,
     /// What agents read of the tracker.
     #[serde(default)]
     pub view: TrackerView,

@@ -239,6 +239,11 @@ impl RunDir {
         self.path.join("view")
     }
 
+    /// Where the tracker looks for the formulas of the run, in `.beads/formulas` of it.
+    pub fn formulas(&self) -> PathBuf {
+        self.path.join("formulas")
+    }
+
     /// All timelines of all tasks.
     #[must_use]
     pub fn attempts(&self) -> PathBuf {

@@ -111,6 +111,8 @@ impl Scope {
                 Some(_) => AuditLevel::None,
                 None => config.audit_level,
             },
+            molecule: config.tracker.molecule,
+            arms: config.tracker.arms,
             view: config.tracker.view,
         }
     }

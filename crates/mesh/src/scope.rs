@@ -4,16 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mesh_agent::launch;
 use mesh_agent::profile::Profile;
-use mesh_bd::Tracker;
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::Plan;
 use mesh_core::policy::{Policy, Rank};
 use mesh_core::task::{Eligibility, Task};
 use mesh_core::text::counted;
-use mesh_engine::{SourceSetup, apply_results, is_held_by_mesh, source_key};
+use mesh_engine::{OpenTracker, SourceSetup, apply_results, is_held_by_mesh, source_key};
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, results};
 use mesh_plan::diagnostic::Diagnostic;
@@ -93,7 +93,7 @@ pub(crate) struct Scope {
     pub plan: Plan,
     pub policy: Policy,
     pub source: SourceSetup,
-    pub tracker: Option<(Box<dyn Tracker>, Target)>,
+    pub tracker: Option<OpenTracker>,
     pub base: Vec<String>,
     /// Set when somebody said how many; a run asks, a plan goes on with one.
     pub concurrency_given: bool,
@@ -298,11 +298,7 @@ fn plan_file(args: &ScopeArgs, folder: &Path) -> Result<PathBuf, CommandError> {
         .map_err(|error| CommandError::new(Kind::PlanInvalid, error.to_string()))
 }
 
-type Read = (
-    SourceSnapshot,
-    SourceSetup,
-    Option<(Box<dyn Tracker>, Target)>,
-);
+type Read = (SourceSnapshot, SourceSetup, Option<OpenTracker>);
 
 fn read_tracker(
     args: &ScopeArgs,
@@ -345,7 +341,13 @@ fn read_tracker(
         version: tracker.about().version.clone(),
         allow_untested,
     };
-    Ok((loaded, source, Some((tracker, target))))
+    let listing = Arc::new(listing);
+    let opened = OpenTracker {
+        tracker,
+        target,
+        listing,
+    };
+    Ok((loaded, source, Some(opened)))
 }
 
 fn task_ids(words: &[String], flag: &str) -> Result<Vec<TaskId>, CommandError> {
@@ -381,7 +383,8 @@ fn policy(args: &ScopeArgs, config: &Config, refresh: bool) -> Result<Policy, Co
 impl Scope {
     /// Refuses a plan in which no two tasks can ever run side by side; judged on all members, done ones included.
     pub fn check_parallelism(&self, allow_serial: bool) -> Result<(), CommandError> {
-        let wrapped = matches!(self.tracker, Some((_, Target::Wrap { .. })));
+        let wrapped =
+            matches!(&self.tracker, Some(open) if matches!(open.target, Target::Wrap { .. }));
         let counted = self.members();
         let members = counted.iter().filter(|&&counts| counts).count();
         if members == 0 {

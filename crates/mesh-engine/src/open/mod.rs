@@ -30,7 +30,7 @@ use mesh_vcs::{Backend, Kind, Tools};
 use calls::{logged, open_call_log};
 pub use exclusive::{Locks, locked_things, refuse_beside_unfinished, unfinished};
 pub use lost::check_attempts;
-use source::{Tracker, difference, open_source, read_source};
+use source::{difference, open_source, read_source};
 
 use crate::clock::{Clock, unix_ms};
 use crate::context::Details;
@@ -74,7 +74,17 @@ pub struct NewRun {
     /// The listing it was made of.
     pub loaded: SourceSnapshot,
     /// The tracker, for the source `bd`.
-    pub tracker: Option<(Box<dyn mesh_bd::Tracker>, Target)>,
+    pub tracker: Option<OpenTracker>,
+}
+
+/// A tracker that was opened and read.
+pub struct OpenTracker {
+    /// It.
+    pub tracker: Box<dyn mesh_bd::Tracker>,
+    /// What is worked of it.
+    pub target: Target,
+    /// What it showed.
+    pub listing: Arc<mesh_bd::Listing>,
 }
 
 /// A run that is taken up.
@@ -120,7 +130,8 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
         clock,
         &new.loaded,
     );
-    let (source, tracker) = wiring.open_source(new.loaded, new.tracker, &log)?;
+    let (source, tracker) =
+        wiring.open_source(new.loaded, new.tracker, new.policy.concurrency, &log)?;
     let header = Header {
         run: new.run.clone(),
         started_unix_ms: started,
@@ -252,7 +263,7 @@ fn take_up(
     let change = difference(&state, &loaded, &marked);
     let clock = Arc::new(Clock::new(contents.header.started_unix_ms, latest));
     let wiring = Wiring::new(run, setup, mesh_dir, run_dir, clock, &loaded);
-    let (source, _) = wiring.open_source(loaded, tracker, &log)?;
+    let (source, _) = wiring.open_source(loaded, tracker, state.policy().concurrency, &log)?;
     if let (Some(target), None) = (&target_of_before, &state.policy().land) {
         world.watch.note(&format!(
             "a version of mesh began this run that landed results by itself; `mesh land --onto {target}` does it at its end"
@@ -307,6 +318,7 @@ struct Wiring {
     run_dir: RunDir,
     clock: Arc<Clock>,
     details: Details,
+    notes: Arc<Notes>,
     inbox: Sender<Input>,
     receiver: Receiver<Input>,
 }
@@ -321,7 +333,9 @@ impl Wiring {
         loaded: &SourceSnapshot,
     ) -> Wiring {
         let (inbox, receiver) = channel();
+        let notes = Arc::new(Notes::new(inbox.clone(), run_dir.notes()));
         Wiring {
+            notes,
             run,
             setup,
             mesh_dir,
@@ -336,7 +350,8 @@ impl Wiring {
     fn open_source(
         &self,
         loaded: SourceSnapshot,
-        tracker: Tracker,
+        tracker: Option<OpenTracker>,
+        concurrency: u16,
         log: &Arc<CallLog>,
     ) -> Result<(Arc<dyn Source>, Option<serde_json::Value>), EngineError> {
         let context = SourceContext {
@@ -346,6 +361,8 @@ impl Wiring {
             model: self.setup.agent.profile()?.model,
             details: Arc::clone(&self.details),
             inbox: self.inbox.clone(),
+            notes: Arc::clone(&self.notes),
+            concurrency,
         };
         open_source(context, loaded, tracker, log)
     }
@@ -362,7 +379,7 @@ impl Wiring {
         let path = world.ours.get("PATH").map(ToOwned::to_owned);
         let agent = &self.setup.agent;
         let agent_program = agent.locate(&profile, &self.setup.repository, path.as_deref())?;
-        let notes = Arc::new(Notes::new(self.inbox.clone(), self.run_dir.notes()));
+        let notes = self.notes;
         let executor = LocalExecutor::new(
             self.run.to_string(),
             self.run_dir.clone(),

@@ -19,6 +19,7 @@ use mesh_plan::st::ItemStatus;
 use mesh_proc::env::Env;
 use mesh_vcs::Backend;
 
+use super::OpenTracker;
 use super::calls::logged;
 use crate::error::EngineError;
 use crate::prior_results;
@@ -27,12 +28,10 @@ use crate::source::Source;
 use crate::source::bd::{BdSource, SourceContext, is_held_by_mesh};
 use crate::source::st::{self, StSource};
 
-pub(super) type Tracker = Option<(Box<dyn mesh_bd::Tracker>, Target)>;
-
 pub(super) fn open_source(
     context: SourceContext,
     loaded: SourceSnapshot,
-    tracker: Tracker,
+    tracker: Option<OpenTracker>,
     log: &Arc<CallLog>,
 ) -> Result<(Arc<dyn Source>, Option<serde_json::Value>), EngineError> {
     match (&context.setup.source, tracker) {
@@ -41,7 +40,12 @@ pub(super) fn open_source(
             let source = StSource::new(path, ids, loaded, context.run, context.details);
             Ok((Arc::new(source), None))
         }
-        (SourceSetup::Bd { .. }, Some((mut tracker, target))) => {
+        (SourceSetup::Bd { .. }, Some(opened)) => {
+            let OpenTracker {
+                mut tracker,
+                target,
+                listing,
+            } = opened;
             let about = tracker.about().clone();
             let facts = serde_json::json!({
                 "dialect": about.dialect.to_string(),
@@ -58,7 +62,7 @@ pub(super) fn open_source(
                     Some(Views::start(options, take).map_err(EngineError::folder)?)
                 }
             };
-            let source = BdSource::new(queue, target, loaded, views, context);
+            let source = BdSource::new(queue, target, &listing, loaded, views, context);
             Ok((source, Some(facts)))
         }
         (SourceSetup::Bd { epic, .. }, None) => Err(EngineError::NoTracker { epic: epic.clone() }),
@@ -78,7 +82,7 @@ pub(super) fn read_source(
     ours: &Env,
     mesh_dir: &MeshDir,
     vcs: &Backend,
-) -> Result<(SourceSnapshot, Tracker), EngineError> {
+) -> Result<(SourceSnapshot, Option<OpenTracker>), EngineError> {
     let (mut loaded, tracker) = match &setup.source {
         SourceSetup::St { path, ids } => (
             st::load(path, &task_ids(ids)).map_err(|problem| EngineError::Source { problem })?,
@@ -111,7 +115,14 @@ pub(super) fn read_source(
             let listing = tracker.listing()?;
             let ours = is_held_by_mesh(tracker.about());
             let loaded = mesh_plan::epic::load(&target, &listing.issues, &ours);
-            (loaded, Some((tracker, target)))
+            {
+                let opened = OpenTracker {
+                    tracker,
+                    target,
+                    listing: Arc::new(listing),
+                };
+                (loaded, Some(opened))
+            }
         }
     };
     let known = results::read(&mesh_dir.results())?;

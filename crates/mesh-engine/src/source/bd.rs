@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use mesh_bd::view::{MESH_VIEW, Views};
 use mesh_bd::{
-    About, AgentState, BdError, Dialect, Lane, NewComment, Queue, RefusalReason, Renewal,
+    About, AgentState, BdError, Dialect, Lane, Listing, NewComment, Queue, RefusalReason, Renewal,
     Settlement, Tracker, twice,
 };
 use mesh_core::decision::{Outcome, StartOrder};
@@ -28,11 +28,15 @@ use super::renewals::Renewals;
 use super::{AttemptReport, ClaimRefusal, FinalReport, Source, WaveReport, baseline};
 use crate::context::{Details, lock};
 use crate::inbox::Input;
+use crate::notes::Notes;
 use crate::setup::{ClosePolicy, RunSetup, SourceSetup};
 
 pub mod audit;
+mod bookkeeping;
+mod swarm_check;
 
 use audit::RunAudit;
+use bookkeeping::Bookkeeping;
 
 /// The coordinator's own actor.
 pub const ACTOR: &str = "mesh";
@@ -50,6 +54,9 @@ pub(crate) struct SourceContext {
     /// The texts of the tasks, which a refresh brings up to date.
     pub details: Details,
     pub inbox: Sender<Input>,
+    pub notes: Arc<Notes>,
+    /// How many agents may run at once.
+    pub concurrency: u16,
 }
 
 /// The tracker in use.
@@ -64,6 +71,8 @@ pub(crate) struct BdSource {
     /// Tasks that mesh has closed, and those that were closed before.
     closed: Mutex<BTreeSet<TaskId>>,
     renewals: OnceLock<Renewals>,
+    /// What mesh keeps in the tracker beside the beads.
+    bookkeeping: Arc<Bookkeeping>,
     /// Copies for the agents, until the run's end.
     views: Mutex<Option<Views>>,
     audit: Arc<RunAudit>,
@@ -127,6 +136,7 @@ impl BdSource {
     pub fn new(
         queue: Arc<Queue>,
         target: Target,
+        listing: &Arc<Listing>,
         loaded: SourceSnapshot,
         views: Option<Views>,
         context: SourceContext,
@@ -146,6 +156,7 @@ impl BdSource {
             .map(|details| details.id.clone())
             .collect();
         let audit = RunAudit::start(Arc::clone(&queue), &context);
+        let bookkeeping = Bookkeeping::new(&context, &queue, &target, listing);
         Arc::new_cyclic(|this| BdSource {
             audit,
             this: Weak::clone(this),
@@ -156,6 +167,7 @@ impl BdSource {
             holders: Mutex::new(holders),
             closed: Mutex::new(closed),
             renewals: OnceLock::new(),
+            bookkeeping,
             views: Mutex::new(views),
         })
     }
@@ -348,6 +360,8 @@ impl Source for BdSource {
                 let _ = answer.send(refusal.map_or(Ok(()), Err));
             },
         );
+        // After the claim, so that it goes before.
+        self.bookkeeping.begin();
         receiver
     }
 
@@ -376,6 +390,7 @@ impl Source for BdSource {
                 }
             },
         );
+        self.bookkeeping.bond_arm(attempt);
         let actor = self.holder(&attempt.task).unwrap_or_else(|| actor_of(slot));
         self.audit_prompt(attempt, &actor, &text);
     }
@@ -404,6 +419,7 @@ impl Source for BdSource {
         if let Some(views) = &*lock(&self.views) {
             views.close(&view_of(report.attempt));
         }
+        self.bookkeeping.close_arm(report.attempt);
         let task = &report.attempt.task;
         let actor = self.holder(task).unwrap_or_else(|| ACTOR.to_owned());
         let is_skipped = matches!(report.outcome, Outcome::Skipped(_));
@@ -526,6 +542,8 @@ impl Source for BdSource {
                 self.target.id()
             ));
         }
+        let closed = lock(&self.closed).clone();
+        refused.extend(self.bookkeeping.end(run_summary.all_done, closed));
         refused
     }
 

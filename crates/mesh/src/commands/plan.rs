@@ -14,6 +14,7 @@ use mesh_core::state::State;
 use mesh_core::task::{Eligibility, Task};
 use mesh_core::text::{counted, one_line};
 use mesh_core::time::Millis;
+use mesh_engine::OpenTracker;
 use mesh_journal::{RunId, Timestamp};
 use mesh_plan::diagnostic::Diagnostic;
 use mesh_vcs::{CommitId, NewWorkspace, name};
@@ -271,7 +272,7 @@ fn commands(
         let slot = SlotId(
             u16::try_from(at % usize::from(scope.policy.concurrency.max(1)) + 1).unwrap_or(1),
         );
-        if let Some((tracker, _)) = &scope.tracker {
+        if let Some(OpenTracker { tracker, .. }) = &scope.tracker {
             let attempt = AttemptId {
                 task: task.id.clone(),
                 number: 1,

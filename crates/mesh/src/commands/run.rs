@@ -5,7 +5,7 @@ use std::path::Path;
 use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line};
 use mesh_core::time::Span;
-use mesh_engine::{EngineError, NewRun, World};
+use mesh_engine::{EngineError, NewRun, OpenTracker, World};
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, Timestamp};
 use mesh_plan::epic::Target;
@@ -212,10 +212,15 @@ fn confirm(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<(), CommandE
 
 /// A single bead without an epic is wrapped into one, once; the run then works that epic.
 fn wrap_single_bead(scope: Scope, args: &Args, folder: &Path) -> Result<Scope, CommandError> {
-    let Some((client, Target::Wrap { bead })) = &scope.tracker else {
+    let Some(OpenTracker {
+        tracker,
+        target: Target::Wrap { bead },
+        ..
+    }) = &scope.tracker
+    else {
         return Ok(scope);
     };
-    client.swarm_create(bead, mesh_engine::ACTOR)?;
+    tracker.swarm_create(bead, mesh_engine::ACTOR)?;
     let bead = bead.to_string();
     let concurrency = scope.policy.concurrency;
     let again = ScopeArgs {

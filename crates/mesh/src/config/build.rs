@@ -71,6 +71,8 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
             close_epic: flag(layers, &["tracker", "close_epic"])?,
             trust_agent_verify: flag(layers, &["tracker", "trust_agent_verify"])?,
             allow_untested: flag(layers, &["tracker", "allow_untested"])?,
+            molecule: flag(layers, &["tracker", "molecule"])?,
+            arms: flag(layers, &["tracker", "arms"])?,
             view: match text(layers, &["tracker", "view"]).as_deref() {
                 Some("live") => TrackerView::Live,
                 _ => TrackerView::Copy {

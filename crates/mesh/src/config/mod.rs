@@ -109,6 +109,10 @@ pub struct TrackerConfig {
     pub trust_agent_verify: bool,
     /// Whether versions of bd that nobody has tried are accepted.
     pub allow_untested: bool,
+    /// Whether a run has a molecule in the tracker.
+    pub molecule: bool,
+    /// Whether each attempt has one in it.
+    pub arms: bool,
     /// What agents read.
     pub view: TrackerView,
 }

@@ -95,6 +95,8 @@ pub(super) const KEYS: &[Key] = &[
     key(&["tracker", "close_epic"], Kind::Flag),
     key(&["tracker", "trust_agent_verify"], Kind::Flag),
     key(&["tracker", "allow_untested"], Kind::Flag),
+    key(&["tracker", "molecule"], Kind::Flag),
+    key(&["tracker", "arms"], Kind::Flag),
     key(&["tracker", "view"], Kind::Choice(&["copy", "live"])),
     key(&["tracker", "view_limit"], Kind::Bytes),
     with_variable(&["tools", "bd"], Kind::Text, "MESH_BD"),
