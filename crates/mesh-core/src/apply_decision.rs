@@ -9,7 +9,7 @@ use crate::decision::{Action, AskedQuestion, Decision, Outcome, SkipReason, Stop
 use crate::event::Delivery;
 use crate::evidence::{Failure, FailureClass};
 use crate::graph::Ix;
-use crate::id::{AttemptId, SlotId};
+use crate::id::{AttemptId, SlotId, TaskId};
 use crate::landing::{Candidate, LandingStage};
 use crate::planted::{Bug, is_planted};
 use crate::slot_wait::SlotWait;
@@ -19,6 +19,7 @@ use crate::state::{
 };
 use crate::task::{Commit, Eligibility};
 use crate::time::{Millis, Span};
+use crate::wave::Wave;
 
 /// How long an attempt may take to end after it was told to, before it is killed. The shim's own grace is shorter.
 pub const STOP_PATIENCE: Span = Span::seconds(60);
@@ -41,6 +42,22 @@ impl State {
                 };
                 self.slot_wait = self.plan.find(task).map(wait);
                 Vec::new()
+            }
+            Decision::AnnounceWave { wave, tasks } => {
+                self.wave = self.wave_of(*wave, tasks, false);
+                Vec::new()
+            }
+            Decision::ConfirmWave { wave, tasks } => {
+                self.wave = self.wave_of(*wave, tasks, true);
+                self.waves_confirmed = *wave;
+                Vec::new()
+            }
+            Decision::EndWave { wave, next } => {
+                let end = self.wave_end(*wave, next);
+                self.wave = None;
+                self.wave_ends.push(end.clone());
+                self.unsettled += 1;
+                vec![Action::FinalizeWave(end)]
             }
             Decision::Probe { attempt } => {
                 let is_current = self.change_running(attempt, |running| running.looking = true);
@@ -176,6 +193,16 @@ impl State {
                 Vec::new()
             }
         }
+    }
+
+    fn wave_of(&self, number: u32, tasks: &[TaskId], is_confirmed: bool) -> Option<Wave> {
+        let tasks = tasks.iter().filter_map(|task| self.plan.find(task));
+        let wave = Wave {
+            number,
+            tasks: tasks.collect(),
+            is_confirmed,
+        };
+        (!wave.tasks.is_empty()).then_some(wave)
     }
 
     fn start(&mut self, now: Millis, attempt: &AttemptId, slot: SlotId) -> Vec<Action> {

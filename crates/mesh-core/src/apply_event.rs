@@ -46,6 +46,12 @@ impl State {
                 });
             }
             Event::Finalized { attempt, delivery } => self.settled(attempt, delivery),
+            Event::WaveFinalized { wave } => {
+                let before = self.wave_ends.len();
+                self.wave_ends.retain(|end| end.wave != *wave);
+                // A second report changes nothing.
+                self.unsettled -= u32::from(self.wave_ends.len() < before);
+            }
             Event::ClaimLost { task, .. } => {
                 if let Some(at) = self.plan.find(task) {
                     self.tasks.get_mut(at).claimed = false;
@@ -167,6 +173,8 @@ impl State {
         if self.ending == RunEnd::Concluded {
             self.ending = RunEnd::Open;
         }
+        // Whoever takes the run up has to be asked again.
+        self.wave = self.wave.take().filter(|wave| wave.is_confirmed);
         self.failures_in_row = 0;
         self.last_failed = None;
         self.recording_failures = 0;

@@ -2,6 +2,7 @@
 //! knows what was decided first.
 
 mod landing;
+mod wave;
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ use crate::evidence::{
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
 use crate::planted::{Bug, is_planted};
+use crate::policy::Dispatch;
 use crate::slot_wait::SlotWait;
 use crate::state::{Admission, Phase, Recording, Refresh, RunEnd, Stage, State};
 use crate::time::Millis;
@@ -122,6 +124,7 @@ impl Decider<'_> {
             | Event::Reopened
             | Event::Claimed { .. }
             | Event::Finalized { .. }
+            | Event::WaveFinalized { .. }
             | Event::Noticed { .. } => {}
         }
     }
@@ -568,6 +571,7 @@ impl Decider<'_> {
             Request::Skip { task } => self.on_skip_request(task),
             Request::Land { tasks, onto } => self.on_land_request(tasks, onto),
             Request::TrustOutside => self.take(Decision::TrustOutside),
+            Request::Pick { wave, tasks } => self.on_pick(*wave, tasks),
             Request::Retry {
                 task,
                 with_dependents,
@@ -669,6 +673,9 @@ impl Decider<'_> {
     }
 
     fn start_what_may_start(&mut self) {
+        if self.state.policy().dispatch == Dispatch::Waves {
+            return self.go_on_with_waves();
+        }
         if self.state.run_end() != RunEnd::Open || *self.state.admission() != Admission::Open {
             return;
         }
@@ -681,10 +688,14 @@ impl Decider<'_> {
                 Ok(at) => at,
                 Err(wait) => return self.keep_slot(wait),
             };
-            let attempt = self.state.attempt_id(at, self.state.task(at).attempts + 1);
-            self.take(Decision::Start { attempt, slot });
+            self.start(at, slot);
             self.reserve_for_the_patient();
         }
+    }
+
+    fn start(&mut self, at: Ix, slot: SlotId) {
+        let attempt = self.state.attempt_id(at, self.state.task(at).attempts + 1);
+        self.take(Decision::Start { attempt, slot });
     }
 
     fn keep_slot(&mut self, wait: SlotWait) {
@@ -710,10 +721,17 @@ impl Decider<'_> {
     /// The best ready task whose locks are free, and the lowest free slot.
     fn next_start(&self) -> Option<(Ix, SlotId)> {
         let state = &*self.state;
-        let free = state.slots.iter().position(Option::is_none)?;
-        let slot = SlotId(u16::try_from(free + 1).ok()?);
+        let slot = self.free_slot()?;
         let at = state.frontier.next(state.rules(), state.width())?;
         Some((at, slot))
+    }
+
+    /// The lowest free slot, when one more may run.
+    fn free_slot(&self) -> Option<SlotId> {
+        let state = &*self.state;
+        let free = state.slots.iter().position(Option::is_none)?;
+        let slot = SlotId(u16::try_from(free + 1).ok()?);
+        (state.active_count() < state.width()).then_some(slot)
     }
 
     fn reserve_for_the_patient(&mut self) {
@@ -740,7 +758,9 @@ impl Decider<'_> {
         let begun = !state.plan().tasks().is_empty();
         let active = state.active().any(|at| !state.is_parked(at));
         let landing = state.has_landings();
-        if begun && !refreshing && !pausing && !active && !landing && state.unsettled == 0 {
+        let asks = *state.admission() == Admission::Open && state.unconfirmed_wave().is_some();
+        let work = refreshing || pausing || active || landing || asks;
+        if begun && !work && state.unsettled == 0 {
             self.take(Decision::Conclude);
         }
     }

@@ -133,11 +133,19 @@ impl Story {
     }
 }
 
+fn names(tasks: &[TaskId]) -> String {
+    let names: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
+    names.join(" ")
+}
+
 fn say(decision: &Decision) -> String {
     match decision {
         Decision::Start { attempt, slot } => format!("start {attempt} on {slot}"),
         Decision::Reserve { task } => format!("reserve for {task}"),
         Decision::KeepSlot { task, until } => format!("slot for {task} until {}", until.0),
+        Decision::AnnounceWave { wave, tasks } => format!("announce {wave}: {}", names(tasks)),
+        Decision::ConfirmWave { wave, tasks } => format!("confirm {wave}: {}", names(tasks)),
+        Decision::EndWave { wave, next } => format!("end {wave}, next: {}", names(next)),
         Decision::Probe { attempt } => format!("look {attempt}"),
         Decision::SoftLimitExceeded { attempt } => format!("slow {attempt}"),
         Decision::Stop { attempt, cause } => format!("stop {attempt} {cause:?}"),

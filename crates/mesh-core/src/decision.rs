@@ -13,6 +13,7 @@ use crate::landing::Candidate;
 use crate::state::Finalizing;
 use crate::task::Commit;
 use crate::time::Millis;
+use crate::wave::WaveEnd;
 
 /// One choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,27 @@ pub enum Decision {
         task: TaskId,
         /// Until when at the latest.
         until: Millis,
+    },
+    /// A wave is recommended, in place of another one that was and is not confirmed. Without tasks: none is any more.
+    AnnounceWave {
+        /// Its number, from 1.
+        wave: u32,
+        /// What is recommended, best first.
+        tasks: Vec<TaskId>,
+    },
+    /// The wave that was announced is to run.
+    ConfirmWave {
+        /// Its number.
+        wave: u32,
+        /// Its tasks: those that were recommended, or those that a person picked.
+        tasks: Vec<TaskId>,
+    },
+    /// All tasks of the wave have ended.
+    EndWave {
+        /// Its number.
+        wave: u32,
+        /// What is recommended to follow it.
+        next: Vec<TaskId>,
     },
     /// Probe for a sign of life.
     Probe {
@@ -325,6 +347,8 @@ pub enum Action {
         /// How it ended, and what is known of it.
         end: Finalizing,
     },
+    /// Do what follows a wave's end.
+    FinalizeWave(WaveEnd),
     /// Tell people.
     Note {
         /// What.

@@ -104,6 +104,11 @@ pub enum Event {
         /// What became of its result.
         delivery: Delivery,
     },
+    /// All that follows a wave's end is done or has been given up with a note.
+    WaveFinalized {
+        /// Which.
+        wave: u32,
+    },
     /// The tracker gave the task to somebody else while it ran.
     ClaimLost {
         /// Which task.
@@ -210,6 +215,13 @@ pub enum Request {
     },
     /// Take the tasks that somebody else closed as done, those of before and those to come.
     TrustOutside,
+    /// Confirm the wave that is announced, with these tasks.
+    Pick {
+        /// Its number: a word on one wave does not count for another.
+        wave: u32,
+        /// Its tasks, those that are recommended or others; they start in this order.
+        tasks: Vec<TaskId>,
+    },
 }
 
 /// How a source differs from the plan in use.

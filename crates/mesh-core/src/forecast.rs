@@ -2,8 +2,9 @@
 
 use crate::frontier::{Frontier, Rules};
 use crate::graph::Ix;
+use crate::id::TaskId;
 use crate::plan::Plan;
-use crate::policy::Policy;
+use crate::policy::{Dispatch, Policy};
 use crate::rank::Ranking;
 use crate::schedule_sim::{Direction, ScheduleSim};
 use crate::task::Eligibility;
@@ -93,9 +94,12 @@ pub fn waves(plan: &Plan, policy: &Policy) -> Vec<Vec<Ix>> {
                 _ => {}
             }
         }
-        let mut wave = Vec::new();
-        while let Some(at) = frontier.start_next(rules, policy.concurrency) {
-            wave.push(at);
+        let picked = waves.is_empty() && policy.dispatch == Dispatch::Waves;
+        let picks = if picked { policy.picks.as_slice() } else { &[] };
+        let wave = pick(&frontier, rules, picks)
+            .unwrap_or_else(|| frontier.clone().fill(rules, policy.concurrency));
+        for at in &wave {
+            frontier.start(rules, *at);
         }
         if wave.is_empty() {
             return waves;
@@ -106,6 +110,19 @@ pub fn waves(plan: &Plan, policy: &Policy) -> Vec<Vec<Ix>> {
         }
         waves.push(wave);
     }
+}
+
+/// The tasks that a person picks for a wave, when they make one.
+fn pick(frontier: &Frontier, rules: Rules<'_>, picks: &[TaskId]) -> Option<Vec<Ix>> {
+    let mut frontier = frontier.clone();
+    let take = |id: &TaskId| {
+        let at = rules.plan.find(id)?;
+        let ready = frontier.is_ready(rules.order, at) && frontier.block(rules, at).is_none();
+        ready.then(|| frontier.start(rules, at))?;
+        Some(at)
+    };
+    let wave: Vec<Ix> = picks.iter().map(take).collect::<Option<_>>()?;
+    (!wave.is_empty() && wave.len() <= usize::from(rules.policy.concurrency)).then_some(wave)
 }
 
 #[cfg(test)]

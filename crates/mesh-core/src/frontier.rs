@@ -80,6 +80,10 @@ impl Frontier {
         self.ready.is_empty()
     }
 
+    pub(crate) fn is_ready(&self, order: &Order, at: Ix) -> bool {
+        self.ready.contains(order.place(at))
+    }
+
     /// Says whether a task is ready. One that is not has no passes and no reservation.
     pub(crate) fn set_ready(&mut self, order: &Order, at: Ix, ready: bool) {
         self.ready.set(order.place(at), ready);
@@ -159,7 +163,7 @@ impl Frontier {
 
     /// Whether the locks of a ready task could be reserved for it.
     pub(crate) fn can_reserve(&self, rules: Rules<'_>, at: Ix) -> bool {
-        self.ready.contains(rules.order.place(at)) && self.locks.can_reserve(at, rules.claim(at))
+        self.is_ready(rules.order, at) && self.locks.can_reserve(at, rules.claim(at))
     }
 }
 

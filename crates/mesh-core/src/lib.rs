@@ -39,6 +39,7 @@ pub mod task;
 pub mod text;
 pub mod time;
 pub mod upcoming;
+pub mod wave;
 pub mod why;
 
 pub use apply_decision::STOP_PATIENCE;

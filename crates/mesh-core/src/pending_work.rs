@@ -7,6 +7,7 @@ use crate::decision::{Action, HeldLocks, NeedCommit, StartOrder};
 use crate::id::AttemptId;
 use crate::state::{Finalizing, Phase, Recording, Refresh, RunEnd, Stage, State};
 use crate::task::Commit;
+use crate::wave::WaveEnd;
 
 /// What the state says is under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub enum PendingWork {
         /// What is to be written.
         end: Finalizing,
     },
+    /// A wave's end that is not written down.
+    FinalizeWave(WaveEnd),
     /// A step of a landing that has not been reported.
     Landing(Action),
     /// The source is being read.
@@ -92,6 +95,8 @@ impl State {
                 },
             });
         }
+        let ends = self.wave_ends.iter().cloned();
+        pending_work.extend(ends.map(PendingWork::FinalizeWave));
         pending_work.extend(self.landing_action().map(PendingWork::Landing));
         if matches!(self.refresh, Refresh::Asked { .. }) {
             pending_work.push(PendingWork::Refresh);
@@ -158,6 +163,7 @@ impl PendingWork {
                 attempt: attempt.clone(),
                 end: end.clone(),
             },
+            PendingWork::FinalizeWave(end) => Action::FinalizeWave(end.clone()),
             PendingWork::Landing(action) => action.clone(),
             PendingWork::Refresh => Action::Refresh,
             PendingWork::Conclude => Action::Conclude,

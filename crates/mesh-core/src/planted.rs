@@ -15,6 +15,8 @@ pub enum Bug {
     LandingWithoutProof,
     /// What is taken as verified is not the commit that was recorded.
     VerifiedWithoutCommit,
+    /// A wave counts as over while tasks of it run.
+    BarrierCrossed,
 }
 
 #[cfg(feature = "planted")]

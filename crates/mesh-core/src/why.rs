@@ -56,6 +56,10 @@ pub enum Why {
         /// For how much longer at most.
         rest: Span,
     },
+    /// Its wave is recommended and waits for a person's word.
+    WaveUnconfirmed(u32),
+    /// It is in no wave yet; the next one has this number.
+    NextWave(u32),
     /// The run is paused.
     Paused(String),
     /// The run was stopped, or has ended.
@@ -179,6 +183,11 @@ impl State {
     }
 
     fn why_held(&self, now: Millis, at: Ix) -> Why {
+        match &self.wave {
+            Some(wave) if !wave.tasks.contains(&at) => return Why::NextWave(wave.number + 1),
+            Some(wave) if !wave.is_confirmed => return Why::WaveUnconfirmed(wave.number),
+            Some(_) | None => {}
+        }
         let name = |at: Ix| self.plan.task(at).id.clone();
         let group = |group: u32| self.plan.groups()[group as usize].clone();
         match self.lock_block(at) {
@@ -290,6 +299,11 @@ impl fmt::Display for Why {
                 f,
                 "is held: a slot is free and waits up to {rest} for {better}, which is about to become ready"
             ),
+            Why::WaveUnconfirmed(wave) => write!(
+                f,
+                "is held: wave {wave} waits to be confirmed; `mesh pick` confirms it"
+            ),
+            Why::NextWave(wave) => write!(f, "is held: it waits for wave {wave}"),
             Why::Paused(cause) => write!(
                 f,
                 "is held: the run is paused until `mesh resume`, because several times in a row {cause}"

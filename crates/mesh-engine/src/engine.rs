@@ -330,6 +330,16 @@ impl Engine {
                 land::publish(context, &attempt, landing, &onto, &candidate);
             }),
             Action::Finalize { attempt, end } => self.finalize(attempt, end, self.resumed),
+            Action::FinalizeWave(end) => {
+                let report = run_summary::wave_report(&self.state, end, self.resumed);
+                self.spawn(action, move |context| {
+                    for refused in context.source.wave_ended(&report) {
+                        context.notes.note(refused);
+                    }
+                    let wave = report.number;
+                    context.report(Event::WaveFinalized { wave });
+                });
+            }
             Action::Note { text } => self.watch.note(&text),
             Action::Refresh => self.spawn(action, |context| {
                 let change = context.source.refresh();

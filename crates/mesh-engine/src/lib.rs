@@ -38,12 +38,12 @@ pub use open::{
 pub use parts::{Finished, Log, Observer, Parts, ResumeMode};
 pub use prior_results::{apply_results, source_key};
 pub use recover::Recovered;
-pub use run_summary::{all_done, task_buckets};
+pub use run_summary::{all_done, task_buckets, wave_status};
 pub use setup::{
     AgentSetup, AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, Programs, ProofWhere,
     RunSetup, SourceSetup, TrackerView,
 };
 pub use source::bd::{ACTOR, actor_of, claim_metadata, is_held_by_mesh};
-pub use source::{AttemptReport, ClaimRefusal, FinalReport, Source};
+pub use source::{AttemptReport, ClaimRefusal, FinalReport, Source, WaveReport};
 pub use submodules::{empty_submodules_note, submodules};
 pub use workers::Workers;

@@ -141,6 +141,7 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
             PendingWork::Inspect { .. }
             | PendingWork::Landing(_)
             | PendingWork::Finalize { .. }
+            | PendingWork::FinalizeWave(_)
             | PendingWork::Refresh
             | PendingWork::Conclude => {
                 if let Some(action) = pending_work.action() {

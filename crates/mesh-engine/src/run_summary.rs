@@ -1,13 +1,17 @@
 //! What is said of a run as a whole, read off its state.
 
-use mesh_core::decision::SkipReason;
+use mesh_core::decision::{Decision, SkipReason};
+use mesh_core::evidence::BlockReading;
 use mesh_core::graph::Ix;
+use mesh_core::id::TaskId;
 use mesh_core::state::{Phase, State};
 use mesh_core::task::Eligibility;
 use mesh_core::time::Millis;
-use mesh_plan::comment::{TaskBuckets, WorkLocation};
+use mesh_core::wave::{WaveEnd, WaveTask};
+use mesh_core::why::Why;
+use mesh_plan::comment::{self, TaskBuckets, WaveStatus, WorkLocation};
 
-use crate::source::FinalReport;
+use crate::source::{FinalReport, WaveReport};
 
 /// Whether everything that was to be done is done: nothing failed, waits or was left out.
 #[must_use]
@@ -41,9 +45,11 @@ pub fn task_buckets(state: &State, now: Millis) -> TaskBuckets {
         }
         let id = task.id.clone();
         match &state.task(at).phase {
-            Phase::Verified { commit, .. } => task_buckets
-                .completed
-                .push((id, WorkLocation::Commit(commit.clone()))),
+            Phase::Verified { commit, .. } => {
+                let location = pull_request(state, at)
+                    .map_or_else(|| WorkLocation::Commit(commit.clone()), WorkLocation::Pr);
+                task_buckets.completed.push((id, location));
+            }
             Phase::Satisfied { commit } => {
                 let delivery = commit
                     .clone()
@@ -55,12 +61,77 @@ pub fn task_buckets(state: &State, now: Millis) -> TaskBuckets {
                 .blocked
                 .push((id, "left out by a person".to_owned())),
             _ if state.is_ready(at) => task_buckets.ready.push(id),
-            _ => task_buckets
-                .blocked
-                .push((id, state.why(now, at).to_string())),
+            _ => {
+                let reason = match state.why(now, at) {
+                    Why::Needs(needs) => {
+                        let needs: Vec<&str> = needs.iter().map(|(id, _)| id.as_str()).collect();
+                        needs.join(" and ")
+                    }
+                    why => why.to_string(),
+                };
+                task_buckets.blocked.push((id, reason));
+            }
         }
     }
     task_buckets
+}
+
+/// The pull request that the agent of the task's last attempt names.
+fn pull_request(state: &State, at: Ix) -> Option<String> {
+    match &state.task(at).observed.evidence.as_ref()?.block {
+        BlockReading::Read(block) => block.pr.clone(),
+        _ => None,
+    }
+}
+
+/// The announcement of a wave, when `decisions`, which led to `state`, have one. The tasks stand there as they stood before any
+/// of the wave started.
+#[must_use]
+pub fn wave_status(state: &State, now: Millis, decisions: &[Decision]) -> Option<String> {
+    let announced = decisions.iter().find_map(|decision| match decision {
+        Decision::AnnounceWave { tasks, .. } if !tasks.is_empty() => Some(tasks),
+        _ => None,
+    })?;
+    let started = |id: &TaskId| {
+        decisions.iter().any(
+            |decision| matches!(decision, Decision::Start { attempt, .. } if attempt.task == *id),
+        )
+    };
+    let mut task_buckets = task_buckets(state, now);
+    task_buckets.active.retain(|(id, _)| !started(id));
+    let tasks = state.plan().all();
+    let ready = |at: &Ix| state.is_ready(*at) || started(&state.plan().task(*at).id);
+    task_buckets.ready = tasks
+        .filter(ready)
+        .map(|at| state.plan().task(at).id.clone())
+        .collect();
+    let status = WaveStatus {
+        task_buckets: &task_buckets,
+        recommended: announced,
+        cap: state.width(),
+        rank: state.policy().rank,
+        marker: None,
+    };
+    // The template is ours and tested.
+    comment::wave_status(&status).ok()
+}
+
+/// What a source is told at a wave's end. What follows it may have started by now; it was not when the wave ended.
+pub(crate) fn wave_report(state: &State, end: WaveEnd, resumed: bool) -> WaveReport {
+    let mut task_buckets = task_buckets(state, Millis(0));
+    let follows = |id: &TaskId| end.next.contains(id);
+    task_buckets.active.retain(|(id, _)| !follows(id));
+    let (verified, failed) = end.tasks.iter().partition(|one| one.is_done);
+    let ids = |tasks: Vec<&WaveTask>| tasks.into_iter().map(|one| one.task.clone()).collect();
+    WaveReport {
+        number: end.wave,
+        members: ids(end.tasks.iter().collect()),
+        verified: ids(verified),
+        failed: ids(failed),
+        task_buckets,
+        next: end.next,
+        resumed,
+    }
 }
 
 /// What a source is told at the end of a run.

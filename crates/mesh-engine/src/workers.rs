@@ -126,7 +126,7 @@ fn attempt_of(action: &Action) -> Option<&AttemptId> {
         | Action::ProveLanding { attempt, .. }
         | Action::Publish { attempt, .. }
         | Action::Finalize { attempt, .. } => Some(attempt),
-        Action::Note { .. } | Action::Refresh | Action::Conclude => None,
+        Action::FinalizeWave(_) | Action::Note { .. } | Action::Refresh | Action::Conclude => None,
     }
 }
 
@@ -172,6 +172,7 @@ fn fact(action: &Action, now: Millis, problem: &str) -> Option<Event> {
             attempt: attempt?,
             delivery: end.delivery.clone(),
         },
+        Action::FinalizeWave(end) => Event::WaveFinalized { wave: end.wave },
         Action::Refresh => Event::Refreshed {
             change: Err(detail),
         },

@@ -64,11 +64,25 @@ pub struct Summary {
     pub lower_bound_seconds: Option<f64>,
     /// The tracker.
     pub tracker: TrackerFacts,
+    /// The wave that waits to be confirmed, or runs; absent when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wave: Option<WaveSummary>,
     /// All tasks, in the plan's order.
     pub tasks: Vec<TaskSummary>,
     /// What is wrong with the journal; absent when nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<DamageSummary>,
+}
+
+/// A wave of a run that works in waves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaveSummary {
+    /// From 1.
+    pub number: u32,
+    /// Its tasks start; otherwise it waits to be confirmed, and these are what is recommended.
+    pub confirmed: bool,
+    /// Its tasks, in the order in which they start.
+    pub tasks: Vec<String>,
 }
 
 /// A journal that somebody wrote into, or cut.
@@ -256,6 +270,15 @@ pub fn summarize(
             calls: around.tracker_calls.calls,
             failures: around.tracker_calls.failures,
         },
+        wave: state.wave().map(|wave| WaveSummary {
+            number: wave.number,
+            confirmed: wave.is_confirmed,
+            tasks: wave
+                .tasks
+                .iter()
+                .map(|at| state.plan().task(*at).id.to_string())
+                .collect(),
+        }),
         tasks: tasks.collect(),
         damage: around.damage.map(|damage| DamageSummary {
             line: damage.line,

@@ -17,7 +17,7 @@ use crate::faults::{self, Faults};
 use crate::generate;
 use crate::judge::{Judge, Step};
 use crate::rng::Rng;
-use crate::world::{Happening, Next, Role, World, ended_event, landing_proved};
+use crate::world::{Happening, Next, Person, Role, World, ended_event, landing_proved};
 
 /// Most steps of one world; one that needs more runs in circles.
 const STEP_LIMIT: u64 = 60_000;
@@ -82,6 +82,14 @@ pub struct Counts {
     pub not_landed: u64,
     /// Results that could not be landed and whose tasks were done again.
     pub given_back: u64,
+    /// Waves that ran.
+    pub waves: u64,
+    /// Waves that a person confirmed.
+    pub confirmed: u64,
+    /// Words on waves that were refused.
+    pub refused_picks: u64,
+    /// Waves that were gone on with after their coordinator had ended or died.
+    pub waves_resumed: u64,
     /// How often each failure class was decided on.
     pub classes: BTreeMap<&'static str, u64>,
     /// Where tasks have been, by the word for it.
@@ -111,6 +119,10 @@ impl Counts {
         self.landed += other.landed;
         self.not_landed += other.not_landed;
         self.given_back += other.given_back;
+        self.waves += other.waves;
+        self.confirmed += other.confirmed;
+        self.refused_picks += other.refused_picks;
+        self.waves_resumed += other.waves_resumed;
         for (class, count) in &other.classes {
             *self.classes.entry(class).or_default() += count;
         }
@@ -153,14 +165,48 @@ impl Counts {
         }
     }
 
+    /// Counts what became of waves in a record.
+    pub fn note_waves<'a>(&mut self, record: impl Iterator<Item = (&'a Event, &'a [Decision])>) {
+        let mut runs = false;
+        for (event, decisions) in record {
+            let is_word = matches!(
+                event,
+                Event::Requested {
+                    request: Request::Pick { .. }
+                }
+            );
+            self.waves_resumed += u64::from(runs && *event == Event::Reopened);
+            for decision in decisions {
+                match decision {
+                    Decision::ConfirmWave { .. } => {
+                        runs = true;
+                        self.waves += 1;
+                        self.confirmed += u64::from(is_word);
+                    }
+                    Decision::EndWave { .. } => runs = false,
+                    Decision::Refuse { .. } if is_word => self.refused_picks += 1,
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// Failure classes and phases that never came about: what never happened was not tried.
     #[must_use]
     pub fn not_reached(&self) -> Vec<&'static str> {
         let classes = FailureClass::ALL.into_iter().map(FailureClass::as_str);
         let classes = classes.filter(|class| !self.classes.contains_key(class));
         let phases = PHASES.into_iter();
+        let of_waves = [
+            ("a wave", self.waves),
+            ("a wave that a person confirms", self.confirmed),
+            ("a refused pick", self.refused_picks),
+            ("a wave that is taken up again", self.waves_resumed),
+        ];
+        let of_waves = of_waves.into_iter().filter(|(_, count)| *count == 0);
         classes
             .chain(phases.filter(|phase| !self.phases.contains(phase)))
+            .chain(of_waves.map(|(what, _)| what))
             .collect()
     }
 }
@@ -184,7 +230,12 @@ pub fn run_seed(seed: u64) -> Result<Counts, Box<Broken>> {
     let mut drive = Drive::new(seed);
     let begun = drive.begin();
     match begun.and_then(|()| drive.run()) {
-        Ok(()) => Ok(drive.counts),
+        Ok(()) => {
+            let record = drive.record.iter();
+            let record = record.map(|(_, event, decisions)| (event, decisions.as_slice()));
+            drive.counts.note_waves(record);
+            Ok(drive.counts)
+        }
         Err(sentence) => Err(Box::new(Broken {
             seed,
             sentence,
@@ -204,6 +255,10 @@ struct Drive {
     policy: Policy,
     dying: bool,
     reopens_left: u32,
+    /// Whoever is asked about waves.
+    asked: Rng,
+    /// Their word is on its way.
+    word_due: bool,
 }
 
 impl Drive {
@@ -226,6 +281,8 @@ impl Drive {
             ..Counts::default()
         };
         Drive {
+            asked: rng.fork(0xa5_4ed),
+            word_due: false,
             state: State::new(),
             record: Vec::new(),
             world,
@@ -298,6 +355,15 @@ impl Drive {
     /// Tells the core a fact, checks that a replay would give the same, and carries out what follows.
     fn tell(&mut self, event: Event) -> Result<(), String> {
         let now = Millis(self.world.now);
+        let is_word = |event: &Event| {
+            matches!(
+                event,
+                Event::Requested {
+                    request: Request::Pick { .. }
+                }
+            )
+        };
+        self.word_due &= !is_word(&event);
         let mut replayed = self.state.clone();
         let tried = decide(&self.state, now, &event);
         let (decisions, actions) = handle(&mut self.state, now, &event);
@@ -328,7 +394,20 @@ impl Drive {
             return self.die();
         }
         actions.iter().for_each(|action| self.world.perform(action));
+        self.ask();
         Ok(())
+    }
+
+    /// A person hears of the wave that waits to be confirmed.
+    fn ask(&mut self) {
+        if !self.word_due
+            && let Some(request) = faults::word_on_wave(&mut self.asked, &self.state)
+        {
+            self.word_due = true;
+            let delay = self.asked.between(100, 1_800_000);
+            let word = Happening::Person(Person::Asks(request));
+            self.world.after(delay, word);
+        }
     }
 
     fn count(&mut self, event: &Event, decisions: &[Decision]) {
@@ -444,6 +523,7 @@ impl Drive {
             PendingWork::Inspect { .. }
             | PendingWork::Landing(_)
             | PendingWork::Finalize { .. }
+            | PendingWork::FinalizeWave(_)
             | PendingWork::Refresh
             | PendingWork::Conclude => self.perform_owed(pending_work),
         }

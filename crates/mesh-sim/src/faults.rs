@@ -1,6 +1,8 @@
 //! Which faults a seeded world has, and what its people do.
 
 use mesh_core::event::Request;
+use mesh_core::graph::Ix;
+use mesh_core::state::State;
 use mesh_core::task::{Eligibility, Task};
 
 use crate::generate::task_id;
@@ -86,6 +88,28 @@ pub fn people(
         acts.push((at + rng.between(1_000, 3_600_000), Person::Machine(true)));
     }
     acts
+}
+
+/// What a person says of the wave that waits to be confirmed: mostly yes, at times other tasks, which may be a bad pick.
+#[must_use]
+pub fn word_on_wave(rng: &mut Rng, state: &State) -> Option<Request> {
+    let wave = state.unconfirmed_wave()?;
+    let mut tasks: Vec<Ix> = match rng.below(10) {
+        0..=4 => wave.tasks.clone(),
+        5 | 6 => wave.tasks.iter().rev().copied().collect(),
+        7 | 8 => state.ready().collect(),
+        _ => state.plan().all().collect(),
+    };
+    if rng.percent(40) {
+        rng.shuffle(&mut tasks);
+        tasks.truncate(1 + rng.index(usize::from(state.width()) + 1));
+    }
+    let tasks = tasks
+        .iter()
+        .map(|at| state.plan().task(*at).id.clone())
+        .collect();
+    let wave = wave.number + u32::from(rng.percent(5));
+    Some(Request::Pick { wave, tasks })
 }
 
 fn act(rng: &mut Rng, new: &mut usize, groups: u64) -> Person {

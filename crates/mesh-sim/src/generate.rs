@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::Plan;
-use mesh_core::policy::{Policy, Rank, Unlabelled};
+use mesh_core::policy::{Dispatch, Policy, Rank, Unlabelled};
 use mesh_core::task::{Commit, Eligibility, Locks, Task};
 use mesh_core::time::Span;
 
@@ -220,8 +220,16 @@ pub fn unsettle(rng: &mut Rng, made: &mut Tasks) {
 /// Draws the rules of a run.
 #[must_use]
 pub fn policy(rng: &mut Rng) -> Policy {
+    // Drawn apart: the worlds of before stay what they were.
+    let mut of_waves = rng.fork(0x3a7f);
     let concurrency = u16::try_from(rng.between(1, 12)).unwrap_or(1);
     Policy {
+        dispatch: if of_waves.percent(25) {
+            Dispatch::Waves
+        } else {
+            Dispatch::Frontier
+        },
+        ask_waves: of_waves.percent(70),
         rank: *rng.pick(&Rank::ALL),
         picks: if rng.percent(10) {
             vec![task_id(rng.index(20))]

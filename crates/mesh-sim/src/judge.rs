@@ -17,8 +17,10 @@ use crate::world::World;
 
 mod landing;
 mod start;
+mod waves;
 
 use start::longest_slot_wait;
+use waves::Waves;
 
 /// Longest that the end of everything may take after `stop now`: a start under way that is slow, then patience, then a kill.
 const STOP_ALL_MS: u64 = 250_000;
@@ -78,6 +80,7 @@ pub struct Judge {
     looked_at: usize,
     /// When the slot that is free while others may start has to be taken at the latest.
     slot_free_until: Option<u64>,
+    waves: Waves,
 }
 
 /// One step, as the judges see it.
@@ -124,6 +127,7 @@ impl Judge {
             reserved: BTreeMap::new(),
             looked_at: 0,
             slot_free_until: None,
+            waves: Waves::default(),
             policy,
         }
     }
@@ -185,6 +189,7 @@ impl Judge {
         match step.event {
             Event::Reopened => {
                 (self.closed, self.stop_now_at) = (false, None);
+                self.forget_unconfirmed();
                 self.last_start_failure = None;
                 self.epochs += 1;
             }
@@ -395,6 +400,10 @@ impl Judge {
             Decision::SetConcurrency { to } if *to == 0 || *to > self.policy.concurrency => {
                 Err(format!("width {to}"))
             }
+            Decision::AnnounceWave { .. }
+            | Decision::ConfirmWave { .. }
+            | Decision::EndWave { .. }
+            | Decision::Refuse { .. } => self.note_wave(step, decision),
             other => self.note_landing(step, other),
         }
     }
@@ -480,8 +489,10 @@ impl Judge {
     }
 
     fn note_action(&mut self, action: &Action) -> Result<(), String> {
-        let Action::Finalize { attempt, .. } = action else {
-            return Ok(());
+        let attempt = match action {
+            Action::Finalize { attempt, .. } => attempt,
+            Action::FinalizeWave(end) => return self.write_wave(end.wave),
+            _ => return Ok(()),
         };
         if !self.ended.contains(attempt) {
             return Err(format!("{attempt} is settled and has not ended"));
@@ -610,31 +621,10 @@ impl Judge {
             return Ok(());
         }
         for task in step.world.seen.values() {
-            let runnable = task.eligibility == Eligibility::Open
-                && task.outside.is_empty()
-                && self.account(&task.id) == Account::Waiting
-                && task
-                    .needs
-                    .iter()
-                    .all(|need| self.is_done(step.world, need, 0));
-            let Some((at, (known, core))) = state
-                .plan()
-                .find(&task.id)
-                .zip(state.find(&task.id))
-                .filter(|_| runnable)
-            else {
+            let at = self.may_start(step, task);
+            let Some(at) = at.filter(|_| self.has_its_turn(&task.id)) else {
                 continue;
             };
-            let pausing = matches!(core.phase, Phase::Pausing { until } if until.0 + 1 > step.world.now || *step.event != Event::Tick);
-            // A container in a cycle is never done, whatever its children are.
-            let is_faulty = |task: &Task| matches!(task.eligibility, Eligibility::Faulty { .. });
-            let faulty = is_faulty(known)
-                || state
-                    .plan()
-                    .graph()
-                    .all_needs(at)
-                    .into_iter()
-                    .any(|need| is_faulty(state.plan().task(need)));
             let kept = match state.lock_block(at) {
                 Some(LockBlock::Reserved { .. }) => true,
                 Some(LockBlock::Alone { by }) => state.task(by).active().is_none(),
@@ -649,7 +639,7 @@ impl Judge {
                     &task.locks,
                 )
                 .is_ok();
-            if free && !pausing && !faulty && !kept {
+            if free && !kept {
                 let why = state.why(mesh_core::time::Millis(step.world.now), at);
                 let Why::SlotKept { better, .. } = &why else {
                     return Err(format!(
@@ -703,6 +693,7 @@ impl Judge {
         {
             return Err(format!("the end of {attempt} was never written down"));
         }
+        self.waves_are_written(world)?;
         if let Some((id, _)) = world.tracker.iter().find(|(_, tracked)| tracked.ours) {
             return Err(format!("the run has ended and still claims {id}"));
         }

@@ -178,7 +178,8 @@ fn summary(wanted: &Wanted, counts: &Counts, world: Worlds) -> String {
         "{}: {} seeds, {} tasks, {} events: nothing to object to\n\
          {} attempts, {} accepted, {} killed, {} redos, {} reservations, {} slots kept, {} pauses\n\
          {} coordinators killed, {} runs reopened, {} listings with a difference\n\
-         {} results landed, {} not landed, {} given back\n",
+         {} results landed, {} not landed, {} given back\n\
+         {} waves, {} confirmed by a person, {} picks refused, {} taken up again\n",
         world.word(),
         counts.seeds,
         counts.tasks,
@@ -196,6 +197,10 @@ fn summary(wanted: &Wanted, counts: &Counts, world: Worlds) -> String {
         counts.landed,
         counts.not_landed,
         counts.given_back,
+        counts.waves,
+        counts.confirmed,
+        counts.refused_picks,
+        counts.waves_resumed,
     );
     let classes: Vec<String> = counts
         .classes
@@ -205,7 +210,8 @@ fn summary(wanted: &Wanted, counts: &Counts, world: Worlds) -> String {
     text.push_str(&format!("failures: {}\n", classes.join(", ")));
     let missing = counts.not_reached();
     text.push_str(&if missing.is_empty() {
-        "every failure class and every phase of a task was reached\n".to_owned()
+        "every failure class, every phase of a task and all that can become of a wave was reached\n"
+            .to_owned()
     } else {
         format!("never reached, so not tried: {}\n", missing.join(", "))
     });

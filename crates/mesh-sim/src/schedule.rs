@@ -237,6 +237,7 @@ pub fn instant_answer(action: &Action) -> Option<Event> {
             attempt: attempt.clone(),
             delivery: Delivery::Kept,
         },
+        Action::FinalizeWave(end) => Event::WaveFinalized { wave: end.wave },
         Action::Conclude => Event::Concluded,
         Action::Refresh => Event::Refreshed {
             change: Ok(mesh_core::event::PlanChange::default()),

@@ -79,6 +79,8 @@ pub enum Thread {
     Launch(StartOrder),
     /// The end of an attempt is being written down; a candidate of it is dropped.
     Settle(AttemptId, Delivery),
+    /// The end of a wave is being written down.
+    SettleWave(u32),
     /// A result is being joined with the target.
     Integrate(AttemptId, u32),
     /// The target is being moved.
@@ -155,6 +157,8 @@ pub struct World {
     pub(crate) attempts: BTreeMap<AttemptId, Real>,
     /// How often an end was really written down.
     pub(crate) settled: BTreeMap<AttemptId, u32>,
+    /// How often a wave's end was really written down.
+    pub(crate) settled_waves: BTreeMap<u32, u32>,
     /// Requests that wait for a coordinator.
     pub(crate) requests: Vec<Request>,
     pub(crate) unlabelled: Unlabelled,
@@ -197,6 +201,7 @@ impl World {
             tracker: BTreeMap::new(),
             attempts: BTreeMap::new(),
             settled: BTreeMap::new(),
+            settled_waves: BTreeMap::new(),
             requests: Vec::new(),
             unlabelled: policy.unlabelled,
             capacity: policy.capacity.clone(),
@@ -283,6 +288,7 @@ impl World {
             Action::Finalize { attempt, end } => {
                 self.thread(delay, Thread::Settle(attempt.clone(), end.delivery.clone()));
             }
+            Action::FinalizeWave(end) => self.thread(delay, Thread::SettleWave(end.wave)),
             Action::Refresh => self.thread(delay, Thread::Listing),
             Action::Conclude => self.thread(delay, Thread::Conclude),
             Action::Keep { .. } | Action::Note { .. } => {}
@@ -324,6 +330,11 @@ impl World {
             Thread::Settle(attempt, delivery) => {
                 self.settle(&attempt);
                 self.report(0, Event::Finalized { attempt, delivery });
+                Next::Nothing
+            }
+            Thread::SettleWave(wave) => {
+                *self.settled_waves.entry(wave).or_default() += 1;
+                self.report(0, Event::WaveFinalized { wave });
                 Next::Nothing
             }
             Thread::Integrate(..) | Thread::Publish(..) => {
@@ -671,6 +682,7 @@ impl World {
             match thread {
                 Thread::Launch(order) => self.launch(&order, false),
                 Thread::Settle(attempt, _) => self.settle(&attempt),
+                Thread::SettleWave(wave) => *self.settled_waves.entry(wave).or_default() += 1,
                 Thread::Integrate(..) | Thread::Publish(..) => {
                     let _nobody_hears = self.landing_step(&thread);
                 }

@@ -55,6 +55,7 @@ fn a_world_around_the_engine_sees_planted_bugs() {
         (Bug::EndTrustedTwice, ""),
         (Bug::LandingWithoutProof, "on which no proof passed"),
         (Bug::VerifiedWithoutCommit, "P2"),
+        (Bug::BarrierCrossed, "barrier"),
     ];
     for (bug, sentence) in wanted {
         plant(Some(bug));
@@ -82,6 +83,7 @@ fn planted_bugs_are_seen() {
         (Bug::EndTrustedTwice, ""),
         (Bug::LandingWithoutProof, "a landing without its proof"),
         (Bug::VerifiedWithoutCommit, "P2"),
+        (Bug::BarrierCrossed, "barrier"),
     ];
     for (bug, sentence) in wanted {
         plant(Some(bug));

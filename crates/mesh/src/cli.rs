@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Land(commands::land::Args),
     /// Leave a task out.
     Skip(commands::skip::Args),
+    /// Confirm the wave that is announced, or say which tasks it has.
+    Pick(commands::pick::Args),
     /// List the workspaces that were kept.
     Workspaces(commands::workspaces::Args),
     /// Remove workspaces that were kept.
@@ -74,6 +76,7 @@ impl Command {
             | Command::Stop(_)
             | Command::Retry(_)
             | Command::Skip(_)
+            | Command::Pick(_)
             | Command::Clean(_)
             | Command::DemoAgent(_) => false,
         }

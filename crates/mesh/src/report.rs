@@ -220,6 +220,7 @@ pub(crate) fn nothing(scope: &Scope) -> serde_json::Value {
 pub(crate) fn status_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
     let mut lines = vec![headline(summary)];
     lines.extend(damage_line(summary));
+    lines.extend(wave_line(summary));
     let width = summary
         .tasks
         .iter()
@@ -239,6 +240,18 @@ pub(crate) fn status_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
         lines.extend(log_line(run_dir));
     }
     lines
+}
+
+/// The wave that runs or waits to be confirmed.
+fn wave_line(summary: &Summary) -> Option<String> {
+    let wave = summary.wave.as_ref()?;
+    let state = if wave.confirmed {
+        "runs"
+    } else {
+        "waits to be confirmed: `mesh pick` accepts it, `mesh pick IDS` runs others"
+    };
+    let (number, tasks) = (wave.number, wave.tasks.join(", "));
+    Some(format!("wave {number} ({tasks}) {state}"))
 }
 
 /// That the journal is not what it was, and whether what is shown is all there was.

@@ -8,11 +8,15 @@ use std::sync::Arc;
 
 use mesh_agent::launch;
 use mesh_agent::profile::Profile;
+use mesh_core::decision::Decision;
+use mesh_core::event::Event;
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::Plan;
-use mesh_core::policy::{Policy, Rank};
+use mesh_core::policy::{Dispatch, Policy, Rank};
+use mesh_core::state::State;
 use mesh_core::task::{Eligibility, Task};
 use mesh_core::text::counted;
+use mesh_core::time::Millis;
 use mesh_engine::{OpenTracker, SourceSetup, apply_results, is_held_by_mesh, source_key};
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, results};
@@ -43,7 +47,10 @@ pub(crate) struct ScopeArgs {
     /// How ready tasks are ordered: `default`, `makespan` or `seed`.
     #[arg(long, value_name = "RANK", value_parser = Rank::WORDS)]
     pub rank: Option<String>,
-    /// Tasks that go before all others, in this order.
+    /// When tasks start: `frontier`, each as soon as it may, or `waves`, in batches that are announced, confirmed and awaited.
+    #[arg(long, value_name = "DISPATCH", value_parser = Dispatch::WORDS)]
+    pub dispatch: Option<String>,
+    /// Tasks that go before all others, in this order; with --dispatch waves, the first wave.
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub pick: Vec<String>,
     /// Only these tasks and all they need.
@@ -366,6 +373,11 @@ fn policy(args: &ScopeArgs, config: &Config, refresh: bool) -> Result<Policy, Co
             .as_deref()
             .and_then(Rank::from_word)
             .unwrap_or(config.rank),
+        dispatch: args
+            .dispatch
+            .as_deref()
+            .and_then(Dispatch::from_word)
+            .unwrap_or(config.dispatch),
         picks: task_ids(&args.pick, "--pick")?,
         capacity: config.locks.capacity.clone(),
         lock_patience: config.locks.patience,
@@ -381,6 +393,22 @@ fn policy(args: &ScopeArgs, config: &Config, refresh: bool) -> Result<Policy, Co
 }
 
 impl Scope {
+    /// What keeps the tasks that were picked from being the first wave.
+    pub fn pick_problem(&self) -> Option<String> {
+        if self.policy.picks.is_empty() || self.policy.dispatch != Dispatch::Waves {
+            return None;
+        }
+        let begun = Event::RunStarted {
+            plan: self.plan.clone(),
+            policy: self.policy.clone(),
+        };
+        let decisions = mesh_core::decide(&State::new(), Millis(0), &begun);
+        decisions.into_iter().find_map(|decision| match decision {
+            Decision::Refuse { reason } => Some(reason),
+            _ => None,
+        })
+    }
+
     /// Refuses a plan in which no two tasks can ever run side by side; judged on all members, done ones included.
     pub fn check_parallelism(&self, allow_serial: bool) -> Result<(), CommandError> {
         let wrapped =

@@ -72,6 +72,7 @@ pub(crate) fn every_event() -> Vec<Event> {
             attempts: vec![one(), attempt("t", 2)],
             changes: vec!["branch spare moved from a to b".to_owned()],
         },
+        Event::WaveFinalized { wave: 2 },
         Event::Concluded,
     ];
     events.extend(events_with_variants());
@@ -193,6 +194,10 @@ fn events_with_variants() -> Vec<Event> {
             onto: "main".to_owned(),
         },
         Request::TrustOutside,
+        Request::Pick {
+            wave: 2,
+            tasks: vec![id("t"), id("u")],
+        },
     ];
     events.extend(requests.map(|request| Event::Requested { request }));
     events
@@ -259,6 +264,8 @@ fn begun() -> Event {
         proof_limit: Span::minutes(3),
         quick_limit: Span::seconds(4),
         slot_wait_percent: 7,
+        dispatch: mesh_core::policy::Dispatch::Waves,
+        ask_waves: true,
         trust_outside: true,
         land: Some("main".to_owned()),
         refresh: true,
@@ -308,6 +315,7 @@ pub(crate) fn event_kind(event: &Event) -> usize {
         Event::Integrated { .. } => 16,
         Event::LandingProved { .. } => 17,
         Event::Published { .. } => 18,
+        Event::WaveFinalized { .. } => 19,
     }
 }
 
@@ -323,6 +331,22 @@ pub(crate) fn every_decision() -> Vec<Decision> {
         Decision::KeepSlot {
             task: id("t"),
             until: Millis(7),
+        },
+        Decision::AnnounceWave {
+            wave: 2,
+            tasks: vec![id("t"), id("u")],
+        },
+        Decision::AnnounceWave {
+            wave: 2,
+            tasks: Vec::new(),
+        },
+        Decision::ConfirmWave {
+            wave: 2,
+            tasks: vec![id("u")],
+        },
+        Decision::EndWave {
+            wave: 2,
+            next: vec![id("t")],
         },
         Decision::Probe { attempt: one() },
         Decision::SoftLimitExceeded { attempt: one() },
@@ -461,5 +485,8 @@ pub(crate) fn decision_kind(decision: &Decision) -> usize {
         Decision::GiveBack { .. } => 29,
         Decision::QueueLandings { .. } => 30,
         Decision::KeepSlot { .. } => 31,
+        Decision::AnnounceWave { .. } => 32,
+        Decision::ConfirmWave { .. } => 33,
+        Decision::EndWave { .. } => 34,
     }
 }

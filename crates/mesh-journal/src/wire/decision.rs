@@ -24,6 +24,20 @@ tagged! {
             #[serde(rename = "until_ms")]
             until: Millis,
         },
+        AnnounceWave {
+            wave: u32,
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            tasks: Vec<TaskId>,
+        },
+        ConfirmWave {
+            wave: u32,
+            tasks: Vec<TaskId>,
+        },
+        EndWave {
+            wave: u32,
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            next: Vec<TaskId>,
+        },
         #[serde(rename = "look")]
         Probe {
             attempt: AttemptId,

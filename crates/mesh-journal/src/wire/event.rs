@@ -77,6 +77,9 @@ tagged! {
             #[serde(default)]
             delivery: Delivery,
         },
+        WaveFinalized {
+            wave: u32,
+        },
         ClaimLost {
             task: TaskId,
             #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::Plan;
-use mesh_core::policy::{Policy, Rank, Unlabelled};
+use mesh_core::policy::{Dispatch, Policy, Rank, Unlabelled};
 use mesh_core::task::{Eligibility, Task};
 use mesh_core::time::Span;
 use proptest::collection::{btree_set, vec};
@@ -27,7 +27,7 @@ fn every_kind_of_event_comes_back() {
         assert_eq!(round_trip(&event, &[]).event, event);
         kinds.insert(sample::event_kind(&event));
     }
-    assert_eq!(kinds, (0..19).collect());
+    assert_eq!(kinds, (0..20).collect());
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn every_kind_of_decision_comes_back() {
     let decisions = sample::every_decision();
     assert_eq!(round_trip(&Event::Tick, &decisions).decisions, decisions);
     let kinds: BTreeSet<usize> = decisions.iter().map(sample::decision_kind).collect();
-    assert_eq!(kinds, (0..32).collect());
+    assert_eq!(kinds, (0..35).collect());
 }
 
 #[test]
@@ -214,6 +214,8 @@ prop_compose! {
         Policy {
             concurrency,
             rank,
+            dispatch: if flags.1 { Dispatch::Waves } else { Dispatch::Frontier },
+            ask_waves: flags.2,
             picks,
             capacity: (0..counts.0 % 3)
                 .map(|number| (LockGroup::new(format!("g{number}")).unwrap(), number + 2))
@@ -393,6 +395,7 @@ mod texts {
                 | Event::Tick
                 | Event::Refreshed { .. }
                 | Event::Requested { .. }
+                | Event::WaveFinalized { .. }
                 | Event::Concluded => {}
             }
         }

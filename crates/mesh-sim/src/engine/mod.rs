@@ -7,6 +7,7 @@
 mod executor;
 mod repository;
 mod source;
+mod waves;
 mod world;
 
 use std::collections::BTreeMap;
@@ -376,6 +377,7 @@ impl Drive {
                 ));
             }
         }
+        waves::judge_end(&world)?;
         let ended = world.record.iter().flat_map(|(_, _, all)| all);
         for decision in ended {
             let (Decision::Fail { attempt, .. } | Decision::Retry { attempt, .. }) = decision
@@ -404,6 +406,8 @@ impl Drive {
                 .iter()
                 .for_each(|decision| counts.decided(decision));
         }
+        let record = world.record.iter();
+        counts.note_waves(record.map(|(_, event, decisions)| (event, decisions.as_slice())));
         counts
     }
 
@@ -483,9 +487,11 @@ impl Workers for Jobs {
 struct Ears(Hand);
 
 impl Observer for Ears {
-    fn happened(&mut self, _: Millis, _: &Event, _: &[Decision], state: &State) {
+    fn happened(&mut self, _: Millis, event: &Event, decisions: &[Decision], state: &State) {
         let words = state.plan().all().map(|at| state.state_word(at));
-        self.0.look().phases.extend(words);
+        let mut world = self.0.look();
+        world.phases.extend(words);
+        waves::listen(&mut world, event, decisions, state);
     }
 
     fn note(&mut self, text: &str) {

@@ -6,7 +6,7 @@ use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::PlanChange;
 use mesh_core::id::TaskId;
 use mesh_core::task::Eligibility;
-use mesh_engine::{AttemptReport, ClaimRefusal, Details, FinalReport, Source};
+use mesh_engine::{AttemptReport, ClaimRefusal, Details, FinalReport, Source, WaveReport};
 use mesh_plan::details::{ProofFrom, TaskDetails};
 use mesh_plan::source_snapshot::SourceKind;
 
@@ -130,6 +130,17 @@ impl Source for MemorySource {
             }
             let tracked = world.tracker.entry(attempt.task.clone()).or_default();
             tracked.closed = Some(attempt.clone());
+        }
+        Vec::new()
+    }
+
+    fn wave_ended(&self, report: &WaveReport) -> Vec<String> {
+        let Some(mut world) = self.hand.call() else {
+            return vec!["the coordinator is dead".to_owned()];
+        };
+        let wave = report.number;
+        if !world.finalized_waves.insert(wave) && !report.resumed {
+            world.breaks(format!("waves: the end of wave {wave} is written twice"));
         }
         Vec::new()
     }

@@ -85,6 +85,12 @@ pub(super) struct World {
     pub provider_serves: bool,
     pub recording_failures: BTreeMap<AttemptId, u64>,
     pub finalized: BTreeMap<AttemptId, u64>,
+    /// Waves whose end was written down.
+    pub finalized_waves: BTreeSet<u32>,
+    /// Whoever is asked about waves.
+    pub asked: Rng,
+    /// Their word is on its way.
+    pub word_due: bool,
     pub record: Vec<(Millis, Event, Vec<Decision>)>,
     pub broken: Option<String>,
     pub steps: u64,
@@ -107,6 +113,9 @@ impl World {
         World {
             seed,
             faults,
+            asked: rng.fork(0xa5_4ed),
+            word_due: false,
+            finalized_waves: BTreeSet::new(),
             rng,
             policy,
             now: Arc::default(),

@@ -28,6 +28,7 @@ impl Judge {
         if self.unwanted.contains(id) {
             return Err(format!("{attempt} starts, and a person wants it left out"));
         }
+        self.is_of_the_wave(id)?;
         let account = self.account(id);
         if account != Account::Waiting {
             return Err(format!("{attempt} starts, but its task is {account:?}"));
@@ -235,6 +236,10 @@ impl Judge {
                     .is_disjoint(&locks.groups())
             })
             .collect();
+        // All locks are free between waves, and a person may pick whom they like.
+        if self.has_waves() {
+            return Ok(());
+        }
         let reserves = step
             .decisions
             .iter()

@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod land;
 pub(crate) mod logs;
+pub(crate) mod pick;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod resume;
@@ -44,6 +45,7 @@ pub(crate) fn run(args: Args, shell: &mut Shell) -> Result<u8, CommandError> {
         Command::Stop(args) => stop::run(&args, &folder, shell),
         Command::Land(args) => land::run(&args, &folder, shell),
         Command::Retry(args) => retry::run(&args, &folder, shell),
+        Command::Pick(args) => pick::run(&args, &folder, shell),
         Command::Skip(args) => skip::run(&args, &folder, shell),
         Command::Workspaces(args) => workspaces::run(&args, &folder, shell),
         Command::Clean(args) => clean::run(&args, &folder, shell),

@@ -242,6 +242,11 @@ fn warnings(scope: &Scope, agent: Option<&Profile>) -> Vec<Diagnostic> {
             "{guessed} tasks have no estimate and are taken for {from}"
         )));
     }
+    warnings.extend(scope.pick_problem().map(|problem| {
+        Diagnostic::warning(format!(
+            "the first wave cannot be what --pick says: {problem}"
+        ))
+    }));
     let missing = scope.missing_for_agents(agent);
     warnings.extend(missing.into_iter().map(Diagnostic::note));
     warnings
@@ -336,9 +341,10 @@ fn text(scope: &Scope, agent: Option<&Profile>, object: &PlanObject) -> Vec<Stri
         object.source.id
     )];
     lines.push(format!(
-        "{}, {} to do; order: {}",
+        "{}, {} to do; dispatch: {}; order: {}",
         counted(object.tasks.len(), "task"),
         object.order.len(),
+        scope.policy.dispatch.as_str(),
         scope.policy.rank.heuristic()
     ));
     let width = object

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mesh_proc::env::Env;
 
-use crate::commands::run::world;
+use crate::commands::run::{asking, world};
 use crate::commands::run_lookup::RunArgs;
 use crate::error::CommandError;
 use crate::inside;
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let resumed = mesh_engine::resume(
         mesh_dir.clone(),
         run.clone(),
-        world(ours, shell, opening),
+        asking(world(ours, shell, opening), &run_dir, shell),
         args.trust_outside,
     )?;
     if resumed.nothing {

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use mesh_core::policy::Dispatch;
 use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line};
 use mesh_core::time::Span;
 use mesh_engine::{EngineError, NewRun, OpenTracker, World};
-use mesh_journal::layout::MeshDir;
+use mesh_journal::layout::{MeshDir, RunDir};
 use mesh_journal::{RunId, Timestamp};
 use mesh_plan::epic::Target;
 use mesh_proc::env::Env;
@@ -24,6 +25,7 @@ use crate::run_setup;
 use crate::scope::{self, Scope, ScopeArgs};
 use crate::ui::progress::Progress;
 use crate::ui::shell::Shell;
+use crate::ui::wave_question::WaveQuestion;
 
 /// What tracker and version control may take beside a setup or proof command, before a stage counts as stuck.
 const SLACK: Span = Span::minutes(30);
@@ -68,6 +70,12 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     for note in scope.missing_for_agents(Some(&profile)) {
         shell.note(format!("note: {note}"));
     }
+    if let Some(problem) = scope.pick_problem() {
+        return Err(CommandError::usage(format!(
+            "the first wave cannot be what --pick says: {problem}"
+        ))
+        .hint("`mesh plan` shows what may run first"));
+    }
     confirm(&scope, args, shell)?;
     scope = wrap_single_bead(scope, args, folder)?;
     let mut setup = scope.setup(&args.scope, agent);
@@ -83,10 +91,16 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
             .plus(Span(setup.setup_limit_ms))
             .plus(SLACK),
         trust_outside: args.trust_outside,
+        ask_waves: scope.policy.dispatch == Dispatch::Waves && !args.yes,
         ..scope.policy.clone()
     };
     let root = scope.root.clone();
-    let world = world(scope.ours.clone(), shell, opening);
+    let mesh_dir = MeshDir::of(&root);
+    let world = asking(
+        world(scope.ours.clone(), shell, opening),
+        &mesh_dir.run(&run),
+        shell,
+    );
     let new = NewRun {
         run: run.clone(),
         setup,
@@ -95,7 +109,6 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         loaded: scope.loaded,
         tracker: scope.tracker,
     };
-    let mesh_dir = MeshDir::of(&root);
     log::of_run(&mesh_dir, &mesh_dir.run(&run));
     let finished = mesh_engine::begin(new, world).map_err(|error| {
         if matches!(error, EngineError::Journal(_)) {
@@ -111,9 +124,18 @@ pub(crate) fn world(ours: Env, shell: &Shell, opening: Listener) -> World {
     World {
         ours,
         launcher: Launcher::default(),
-        watch: Box::new(Progress::new(shell.is_json())),
+        watch: Box::new(Progress::new(shell.is_json(), None)),
         mesh_version: env!("CARGO_PKG_VERSION").to_owned(),
         opening,
+    }
+}
+
+/// The same, where a person may be asked about waves.
+pub(crate) fn asking(world: World, run_dir: &RunDir, shell: &Shell) -> World {
+    let question = WaveQuestion::new(run_dir.control());
+    World {
+        watch: Box::new(Progress::new(shell.is_json(), Some(question))),
+        ..world
     }
 }
 
@@ -189,11 +211,18 @@ fn confirm(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<(), CommandE
     if args.yes {
         return Ok(());
     }
+    let waves = scope.policy.dispatch == Dispatch::Waves;
     if !shell.can_ask() {
-        return Err(CommandError::usage(
-            "the run is not confirmed, and there is no terminal to ask",
-        )
-        .hint("pass --yes"));
+        let error =
+            CommandError::usage("the run is not confirmed, and there is no terminal to ask");
+        return match waves {
+            // Whoever names the first wave has seen the tasks; the others are asked about.
+            true if !args.scope.pick.is_empty() => Ok(()),
+            true => Err(error.hint(
+                "pass --yes, which confirms every wave, or --pick IDS for the first wave and `mesh pick` for each that follows",
+            )),
+            false => Err(error.hint("pass --yes")),
+        };
     }
     for task in scope
         .plan

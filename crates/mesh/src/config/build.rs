@@ -7,7 +7,7 @@ use mesh_agent::nearest::nearest;
 use mesh_agent::profile::{Profile, ProfileConfig, ProfileProblem};
 use mesh_agent::scope::{GroupMap, GroupProblem};
 use mesh_core::id::LockGroup;
-use mesh_core::policy::{Rank, Unlabelled};
+use mesh_core::policy::{Dispatch, Rank, Unlabelled};
 use mesh_core::time::Span;
 use mesh_engine::TrackerView;
 use serde::Deserialize;
@@ -37,6 +37,12 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
         rank: need(
             text(layers, &["rank"]).as_deref().and_then(Rank::from_word),
             "rank",
+        )?,
+        dispatch: need(
+            text(layers, &["dispatch"])
+                .as_deref()
+                .and_then(Dispatch::from_word),
+            "dispatch",
         )?,
         agent,
         agents,

@@ -74,6 +74,7 @@ fn the_defaults_are_those_of_the_core_and_the_engine() {
     let policy = mesh_core::policy::Policy::with_concurrency(1);
     assert_eq!(config.concurrency, None);
     assert_eq!(config.rank, policy.rank);
+    assert_eq!(config.dispatch, policy.dispatch);
     assert_eq!(config.locks.patience, policy.lock_patience);
     assert_eq!(config.locks.unknown, policy.unlabelled);
     assert_eq!(config.retries, policy.retries);

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use mesh_agent::profile::ProfileConfig;
 use mesh_core::id::LockGroup;
-use mesh_core::policy::{Rank, Unlabelled};
+use mesh_core::policy::{Dispatch, Rank, Unlabelled};
 use mesh_core::time::Span;
 use mesh_engine::{AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, ProofWhere, TrackerView};
 use mesh_journal::layout::MeshDir;
@@ -36,6 +36,8 @@ pub struct Config {
     pub concurrency: Option<u16>,
     /// How ready tasks are ordered.
     pub rank: Rank,
+    /// When tasks start.
+    pub dispatch: Dispatch,
     /// The agent's name among `agents`.
     pub agent: Option<String>,
     /// Agents by name, each checked.

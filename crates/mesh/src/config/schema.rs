@@ -2,7 +2,7 @@
 
 use mesh_agent::duration::{parse_bytes, parse_span};
 use mesh_agent::nearest::nearest;
-use mesh_core::policy::Rank;
+use mesh_core::policy::{Dispatch, Rank};
 use toml::de::{DeTable, DeValue};
 
 /// What a value must be.
@@ -61,6 +61,11 @@ const fn with_variable(path: &'static [&'static str], kind: Kind, variable: &'st
 pub(super) const KEYS: &[Key] = &[
     with_variable(&["concurrency"], Kind::Count(1, 1000), "MESH_CONCURRENCY"),
     with_variable(&["rank"], Kind::Choice(&Rank::WORDS), "MESH_RANK"),
+    with_variable(
+        &["dispatch"],
+        Kind::Choice(&Dispatch::WORDS),
+        "MESH_DISPATCH",
+    ),
     with_variable(&["agent"], Kind::Text, "MESH_AGENT"),
     with_variable(&["verify"], Kind::Text, "MESH_VERIFY"),
     key(&["proof_limit"], Kind::Span),

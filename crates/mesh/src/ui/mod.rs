@@ -3,3 +3,4 @@
 pub(crate) mod progress;
 pub(crate) mod shell;
 pub(crate) mod timeline;
+pub(crate) mod wave_question;

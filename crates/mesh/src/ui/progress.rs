@@ -4,19 +4,25 @@ use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mesh_core::decision::Decision;
-use mesh_core::event::{Delivery, Event};
+use mesh_core::event::{Delivery, Event, Request};
 use mesh_core::evidence::brief;
+use mesh_core::graph::Ix;
+use mesh_core::id::TaskId;
 use mesh_core::state::State;
 use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line, shortened, visible};
 use mesh_core::time::Millis;
 use mesh_engine::Observer;
 
+use crate::ui::wave_question::WaveQuestion;
+
 /// Shows a run on stderr or, when stdout is free, there.
 pub(crate) struct Progress {
     to_stderr: bool,
     bar: Option<ProgressBar>,
     width: Width,
+    /// Where questions about waves are put, when there may be any.
+    question: Option<WaveQuestion>,
 }
 
 /// What people have been told about how many agents may run.
@@ -41,7 +47,8 @@ impl Width {
 }
 
 impl Progress {
-    pub fn new(to_stderr: bool) -> Progress {
+    /// Questions about waves are put to `question`, when there may be any.
+    pub fn new(to_stderr: bool, question: Option<WaveQuestion>) -> Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(0);
             // The template is ours; if it were wrong the bar would only look plain.
@@ -56,6 +63,38 @@ impl Progress {
             to_stderr,
             bar,
             width: Width::default(),
+            question,
+        }
+    }
+
+    /// Announces a wave, and asks about it unless it runs already.
+    fn wave(&mut self, now: Millis, event: &Event, decisions: &[Decision], state: &State) {
+        if let Some(status) = mesh_engine::wave_status(state, now, decisions) {
+            status.lines().for_each(|line| self.line(line));
+        }
+        let announced = |decision: &Decision| matches!(decision, Decision::AnnounceWave { .. });
+        let is_answer = matches!(
+            event,
+            Event::Requested {
+                request: Request::Pick { .. }
+            }
+        );
+        let Some(wave) = state.unconfirmed_wave() else {
+            if let Some(question) = &mut self.question {
+                question.settle();
+            }
+            return;
+        };
+        if !is_answer && !decisions.iter().any(announced) {
+            return;
+        }
+        let id = |at: &Ix| state.plan().task(*at).id.clone();
+        let tasks = wave.tasks.iter().map(id).collect();
+        let is_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        let question = self.question.as_mut();
+        let asked = question.map(|question| question.ask(wave.number, tasks, is_terminal));
+        if let Some(asked) = asked {
+            self.line(&asked);
         }
     }
 
@@ -100,6 +139,7 @@ impl Observer for Progress {
                 self.line(&format!("{time}  {text}"));
             }
         }
+        self.wave(now, event, decisions, state);
         if let Some(text) = self.width.said(event, decisions, state.width()) {
             self.line(&format!("{time}  {text}"));
         }
@@ -179,8 +219,14 @@ fn said(decision: &Decision) -> Option<String> {
             format!("locks are kept for {task}, which was passed over too often")
         }
         Decision::Reset { task, .. } => format!("{task} is run again"),
+        Decision::ConfirmWave { wave, tasks } => {
+            let tasks: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
+            format!("wave {wave} starts: {}", tasks.join(", "))
+        }
+        Decision::EndWave { wave, .. } => format!("wave {wave} is over"),
         Decision::Start { .. }
         | Decision::KeepSlot { .. }
+        | Decision::AnnounceWave { .. }
         | Decision::Probe { .. }
         | Decision::SoftLimitExceeded { .. }
         | Decision::Inspect { .. }
