@@ -38,4 +38,5 @@ mod text;
 mod tracker_faults;
 mod verdicts;
 mod view;
+mod waves;
 mod work;
