@@ -590,5 +590,7 @@ fn setup(repository: &Path, place: &Path) -> RunSetup {
         close_epic: false,
         audit: AuditLevel::None,
         view: TrackerView::Live,
+        arms: false,
+        molecule: false,
     }
 }
