@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    BD_1_0_5_JJ, BD_1_3_0_JJ, Backends, FAKE_BD_GIT, Fixture, ST_GIT, Work, job, task,
+    BD_0_47_1_GIT, BD_1_0_5_JJ, BD_1_3_0_JJ, Backends, FAKE_BD_0_47_1_GIT, FAKE_BD_GIT, Fixture,
+    ST_GIT, Work, job, task,
 };
 use crate::log::wait_until;
 use crate::script;
@@ -13,6 +14,8 @@ use crate::script;
 macro_rules! on_each_tracker {
     ($($story:ident),* $(,)?) => {
         mod fake_bd_1_3_0_git { $(#[test] fn $story() { super::$story(super::FAKE_BD_GIT); })* }
+        mod fake_bd_0_47_1_git { $(#[test] fn $story() { super::$story(super::FAKE_BD_0_47_1_GIT); })* }
+        mod real_bd_0_47_1_git { $(#[test] fn $story() { super::$story(super::BD_0_47_1_GIT); })* }
         mod real_bd_1_3_0_jj_0_45_1 { $(#[test] fn $story() { super::$story(super::BD_1_3_0_JJ); })* }
     };
 }
@@ -178,7 +181,7 @@ fn what_a_person_says_of_an_item_before_it_is_claimed_stays_st_git() {
     }
 }
 
-/// Run ids apart, which are made anew each time.
+/// Run ids apart, which are made anew each time, and the id of an agent's bead, which is made by the run.
 fn the_plan_prints_the_claims_that_the_run_makes(backends: Backends) {
     let Some(fixture) = backends.open() else {
         return;
@@ -189,6 +192,16 @@ fn the_plan_prints_the_claims_that_the_run_makes(backends: Backends) {
         let words = line.split(' ').filter(|word| !word.contains("mesh.run="));
         words.collect::<Vec<_>>().join(" ")
     };
+    let is_of_a_claim = |line: &String| {
+        let words = [
+            " --claim ",
+            " --label agent:",
+            " create --type ",
+            " slot set ",
+            " working ",
+        ];
+        words.iter().any(|word| line.contains(word))
+    };
     let plan = fixture
         .mesh(&["plan", &work.source, "-n", "1", "--json"])
         .exits(0)
@@ -196,12 +209,24 @@ fn the_plan_prints_the_claims_that_the_run_makes(backends: Backends) {
     let lines = plan["commands"].as_array().expect("the commands").iter();
     let printed: Vec<String> = lines
         .filter_map(Value::as_str)
-        .filter(|line| line.contains(" --claim "))
         .map(without_run)
+        .filter(is_of_a_claim)
         .collect();
     let _ = fixture.run(&work, 1, &[]).exits(0);
     let log = fs_err::read_to_string(fixture.only_run().join("calls.jsonl")).expect("the call log");
-    let made: Vec<String> = log
+    let tracker = fixture.tracker.as_ref().expect("a tracker");
+    let bead = tracker.tool().is_classic().then(|| {
+        let listed = ["list", "--json", "--label", "agent:mesh-1", "--all"];
+        tracker.bd_json(&listed)[0]["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned()
+    });
+    let without_bead = |line: String| match &bead {
+        Some(bead) => line.replace(bead, "BEAD-OF-mesh-1"),
+        None => line,
+    };
+    let mut made: Vec<String> = log
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .map(|call| {
@@ -209,8 +234,14 @@ fn the_plan_prints_the_claims_that_the_run_makes(backends: Backends) {
             let words: Vec<&str> = words.filter_map(Value::as_str).collect();
             without_run(&mesh_proc::show::command(words[0], &words[1..]))
         })
-        .filter(|line| line.contains(" --claim "))
+        .map(without_bead)
+        .filter(is_of_a_claim)
         .collect();
-    assert_eq!(printed.len(), 2, "{plan:#}");
+    let calls = if bead.is_some() { 2 + 2 + 4 } else { 2 };
+    assert_eq!(printed.len(), calls, "{plan:#}");
+    // What an agent's bead shows may come a moment later than the next claim.
+    made.sort();
+    let mut printed = printed;
+    printed.sort();
     assert_eq!(printed, made);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mesh_core::id::TaskId;
@@ -13,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::coordinator::Coordinator;
+use crate::left::Left;
 use crate::log::AgentLog;
 pub use crate::work::{Job, Work, job, task};
 
@@ -56,6 +58,22 @@ pub const BD_1_0_5_JJ: Backends = Backends {
     source: Source::RealBd("1.0.5"),
     vcs: Vcs::Jj,
 };
+pub const BD_1_3_0_GIT: Backends = Backends {
+    source: Source::RealBd("1.3.0"),
+    vcs: Vcs::Git,
+};
+pub const FAKE_BD_0_47_1_GIT: Backends = Backends {
+    source: Source::FakeBd("0.47.1"),
+    vcs: Vcs::Git,
+};
+pub const BD_0_47_1_JJ: Backends = Backends {
+    source: Source::RealBd("0.47.1"),
+    vcs: Vcs::Jj,
+};
+pub const BD_0_47_1_GIT: Backends = Backends {
+    source: Source::RealBd("0.47.1"),
+    vcs: Vcs::Git,
+};
 pub const ST_GIT: Backends = Backends {
     source: Source::St,
     vcs: Vcs::Git,
@@ -71,14 +89,17 @@ macro_rules! on_each_backend {
         mod fake_bd_1_3_0_git { $(#[test] fn $story() { super::$story(crate::fixture::FAKE_BD_GIT); })* }
         mod real_bd_1_3_0_jj_0_45_1 { $(#[test] fn $story() { super::$story(crate::fixture::BD_1_3_0_JJ); })* }
         mod real_bd_1_0_5_jj_0_45_1 { $(#[test] fn $story() { super::$story(crate::fixture::BD_1_0_5_JJ); })* }
+        mod fake_bd_0_47_1_git { $(#[test] fn $story() { super::$story(crate::fixture::FAKE_BD_0_47_1_GIT); })* }
+        mod real_bd_0_47_1_jj_0_45_1 { $(#[test] fn $story() { super::$story(crate::fixture::BD_0_47_1_JJ); })* }
         mod st_git { $(#[test] fn $story() { super::$story(crate::fixture::ST_GIT); })* }
     };
 }
 pub(crate) use on_each_backend;
 
-/// As [`on_each_backend`], without the older bd: for stories in which its dialect does nothing of its own.
+/// As [`on_each_backend`], without bd 1.0.5 and the real 0.47.1: for stories in which they do nothing of their own.
 macro_rules! on_main_backends {
     ($($story:ident),* $(,)?) => {
+        mod fake_bd_0_47_1_git { $(#[test] fn $story() { super::$story(crate::fixture::FAKE_BD_0_47_1_GIT); })* }
         mod fake_bd_1_3_0_git { $(#[test] fn $story() { super::$story(crate::fixture::FAKE_BD_GIT); })* }
         mod real_bd_1_3_0_jj_0_45_1 { $(#[test] fn $story() { super::$story(crate::fixture::BD_1_3_0_JJ); })* }
         mod st_git { $(#[test] fn $story() { super::$story(crate::fixture::ST_GIT); })* }
@@ -102,6 +123,8 @@ pub struct Fixture {
     pub repo: PathBuf,
     pub tracker: Option<TrackerRepo>,
     pub log: AgentLog,
+    /// What a run is known to have left, because the story kept it from tidying up.
+    pub left: Mutex<&'static [Left]>,
 }
 
 impl Backends {
@@ -131,6 +154,7 @@ impl Backends {
             repo,
             tracker,
             log,
+            left: Mutex::new(&[]),
         })
     }
 }
@@ -446,8 +470,12 @@ impl Fixture {
 }
 
 impl Drop for Fixture {
-    /// A story that failed leaves nothing running. Only processes that carry this fixture's own folder are ended, each by its number.
+    /// A story that went well has left nothing in its tracker, and one that failed leaves nothing running. Only processes that carry this
+    /// fixture's own folder are ended, each by its number.
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.assert_tracker_clean();
+        }
         for (pid, _) in self.processes() {
             if let Some(pid) = Pid::from_raw(pid) {
                 let _ = kill_process(pid, Signal::KILL);

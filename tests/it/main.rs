@@ -4,6 +4,7 @@
 //! Each story is a function over the backends (which tracker, which version control); the name of a test says which.
 
 mod again;
+mod agents;
 mod bad_epic;
 mod bad_input;
 mod bad_place;

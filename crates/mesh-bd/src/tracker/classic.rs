@@ -148,6 +148,10 @@ impl Tracker for Classic {
         steps
     }
 
+    fn agent_steps<'a>(&'a self, agent: &'a str) -> Vec<ClaimStep<'a>> {
+        self.pool.agent_steps(&self.calls.bd, agent)
+    }
+
     fn hook_steps<'a>(&'a self, agent: &'a str, task: &'a TaskId) -> Vec<ClaimStep<'a>> {
         self.pool.hook_steps(&self.calls.bd, agent, task)
     }

@@ -214,7 +214,12 @@ pub trait Tracker: Send + Sync {
         })
     }
 
-    /// The calls of [`Tracker::hook`], in order. None where agents have no beads.
+    /// The calls that find or make the bead of `agent`, before its first task. None where agents have no beads, and when it is known.
+    fn agent_steps<'a>(&'a self, _agent: &'a str) -> Vec<ClaimStep<'a>> {
+        Vec::new()
+    }
+
+    /// The calls that put `task` on the hook of `agent`, whose bead is known by then.
     fn hook_steps<'a>(&'a self, _agent: &'a str, _task: &'a TaskId) -> Vec<ClaimStep<'a>> {
         Vec::new()
     }
@@ -225,6 +230,7 @@ pub trait Tracker: Send + Sync {
     /// # Errors
     /// When it is unknown whether it is shown, or is not. What the steps before did stays.
     fn hook(&self, agent: &str, task: &TaskId) -> Result<(), BdError> {
+        ClaimStep::take_all(self.agent_steps(agent))?;
         ClaimStep::take_all(self.hook_steps(agent, task))
     }
 

@@ -232,7 +232,19 @@ impl Pool {
         written
     }
 
-    /// The calls by which an agent takes a task on its hook. Those that find or make its bead are there unless that is known.
+    /// The calls that find an agent's bead or make it, unless it is known.
+    pub fn agent_steps<'a>(&'a self, bd: &'a Transport, actor: &'a str) -> Vec<ClaimStep<'a>> {
+        if self.known(actor).is_some() {
+            return Vec::new();
+        }
+        let look = move || self.look_for(bd, actor).map(|_| ());
+        vec![
+            ClaimStep::of(bd, &look_up(actor), look),
+            ClaimStep::of(bd, &creation(actor), move || self.make(bd, actor)),
+        ]
+    }
+
+    /// The calls by which an agent takes a task on its hook. Until its bead is known they name the agent.
     pub fn hook_steps<'a>(
         &'a self,
         bd: &'a Transport,
@@ -240,27 +252,17 @@ impl Pool {
         task: &'a TaskId,
     ) -> Vec<ClaimStep<'a>> {
         let known = self.known(actor).map(|bead| bead.id.to_string());
-        let is_known = known.is_some();
         let id = known.unwrap_or_else(|| format!("BEAD-OF-{}", name(actor)));
-        let mut steps = Vec::new();
-        if !is_known {
-            steps.push(ClaimStep::of(bd, &look_up(actor), move || {
-                self.look_for(bd, actor).map(|_| ())
-            }));
-            steps.push(ClaimStep::of(bd, &creation(actor), move || {
-                self.make(bd, actor)
-            }));
-        }
-        let hook = hook_call(&id, Some(task));
-        steps.push(ClaimStep::of(bd, &hook, move || {
+        let hook = move || {
+            // One that was known may lack what makes it an agent's for bd.
             self.make(bd, actor)?;
             self.set_hook(bd, actor, Some(task))
-        }));
-        let working = state_call(&id, AgentState::Working);
-        steps.push(ClaimStep::of(bd, &working, move || {
-            self.set_state(bd, actor, AgentState::Working)
-        }));
-        steps
+        };
+        let working = move || self.set_state(bd, actor, AgentState::Working);
+        vec![
+            ClaimStep::of(bd, &hook_call(&id, Some(task)), hook),
+            ClaimStep::of(bd, &state_call(&id, AgentState::Working), working),
+        ]
     }
 
     /// Takes `task` off the hook that holds it. An agent that has gone on to another task is left alone.

@@ -68,6 +68,8 @@ pub(crate) struct BdSource {
     baseline: Mutex<SourceSnapshot>,
     /// Who holds each task: the actor of its first claim in this run.
     holders: Mutex<BTreeMap<TaskId, String>>,
+    /// Tasks that a mesh had when this run began.
+    inherited: Vec<TaskId>,
     /// Tasks that mesh has closed, and those that were closed before.
     closed: Mutex<BTreeSet<TaskId>>,
     renewals: OnceLock<Renewals>,
@@ -147,7 +149,7 @@ impl BdSource {
             })?;
             Some((details.id.clone(), name))
         };
-        let holders = loaded.details.values().filter_map(held).collect();
+        let holders: BTreeMap<TaskId, String> = loaded.details.values().filter_map(held).collect();
         let is_closed = |details: &&TaskDetails| details.status == "closed";
         let closed = loaded
             .details
@@ -164,6 +166,7 @@ impl BdSource {
             queue,
             target,
             baseline: Mutex::new(loaded),
+            inherited: holders.keys().cloned().collect(),
             holders: Mutex::new(holders),
             closed: Mutex::new(closed),
             renewals: OnceLock::new(),
@@ -495,7 +498,8 @@ impl Source for BdSource {
             views.end();
         }
         let mut refused = Vec::new();
-        for task in &run_summary.claimed {
+        // What an earlier run left claimed and this one had no need to claim is given back as well.
+        for task in run_summary.claimed.iter().chain(&self.inherited) {
             let Some(actor) = lock(&self.holders).remove(task) else {
                 continue;
             };
@@ -511,9 +515,10 @@ impl Source for BdSource {
                 Ok(()) => {}
                 // There is nothing of ours to give back; whoever lost it to them has said so.
                 Err(BdError::Refused(refusal))
-                    if matches!(refusal.reason, RefusalReason::HeldBy(_)) =>
+                    if matches!(refusal.reason, RefusalReason::HeldBy(_))
+                        || !run_summary.claimed.contains(task) =>
                 {
-                    tracing::info!(%task, %refusal, "the claim is somebody else's by now");
+                    tracing::info!(%task, %refusal, "there is no claim of ours by now");
                 }
                 Err(error) => {
                     refused.push(format!("{task}: the claim was not given back: {error}"));

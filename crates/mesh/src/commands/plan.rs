@@ -271,7 +271,6 @@ fn commands(
         .clone()
         .or_else(|| scope.config.verify.clone());
     let mut lines = Vec::new();
-    let mut shown_steps = BTreeSet::new();
     for (at, &task) in runs.iter().enumerate() {
         let task = scope.plan.task(task);
         let slot = SlotId(
@@ -285,15 +284,14 @@ fn commands(
             let metadata = mesh_engine::claim_metadata(scope.run.as_str(), &attempt);
             let actor = mesh_engine::actor_of(slot);
             let steps = tracker.claim_steps(&task.id, &actor, &metadata);
-            let mut steps: Vec<String> = steps
-                .iter()
-                .map(|step| shown(step.command_line()))
-                .collect();
-            let hook = tracker.hook_steps(&actor, &task.id);
-            steps.extend(hook.iter().map(|step| shown(step.command_line())));
-            // The bead of an agent is looked for and made once.
-            steps.retain(|step| shown_steps.insert(step.clone()));
-            lines.extend(steps);
+            lines.extend(steps.iter().map(|step| shown(step.command_line())));
+            // Each agent gets its bead before its first task.
+            let mut hook = match at < usize::from(scope.policy.concurrency.max(1)) {
+                true => tracker.agent_steps(&actor),
+                false => Vec::new(),
+            };
+            hook.extend(tracker.hook_steps(&actor, &task.id));
+            lines.extend(hook.iter().map(|step| shown(step.command_line())));
         }
         let parents = scope
             .base
