@@ -4,11 +4,23 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Backends, Fixture, Job, Work, job, on_each_backend};
+use crate::fixture::{
+    BD_0_47_1_GIT, BD_1_3_0_GIT, Backends, Fixture, Job, Work, job, on_each_backend,
+};
 use crate::script;
 use crate::snapshot;
 
 on_each_backend!(an_epic_runs_in_parallel_and_leaves_nothing);
+
+#[test]
+fn an_epic_runs_in_parallel_and_leaves_nothing_real_bd_1_3_0_git() {
+    an_epic_runs_in_parallel_and_leaves_nothing(BD_1_3_0_GIT);
+}
+
+#[test]
+fn an_epic_runs_in_parallel_and_leaves_nothing_real_bd_0_47_1_git() {
+    an_epic_runs_in_parallel_and_leaves_nothing(BD_0_47_1_GIT);
+}
 
 /// Five roots of which four may run at once, two lock groups, a diamond, and a last task that needs both its arms.
 pub fn diamond() -> Vec<Job> {
