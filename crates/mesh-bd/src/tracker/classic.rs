@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mesh_core::id::TaskId;
 use mesh_core::issue::{Issue, IssueStatus};
@@ -66,6 +66,10 @@ impl Classic {
             closed: Mutex::default(),
         }
     }
+
+    fn closed(&self) -> MutexGuard<'_, BTreeMap<TaskId, (Row, Issue)>> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Tracker for Classic {
@@ -83,7 +87,8 @@ impl Tracker for Classic {
         let call = Call::read(&["list"]).json();
         let call = call.words(&["--all", "--limit", "0", "--include-gates"]);
         let rows = bd.read(&call, wire::rows)?;
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not locked over the calls below: a claim may go between them.
+        let mut closed = std::mem::take(&mut *self.closed());
         let now: BTreeMap<&TaskId, &Row> = rows.iter().map(|row| (&row.issue.id, row)).collect();
         closed.retain(|id, (then, _)| now.get(id) == Some(&&*then));
         let has_more = |row: &&Row| {
@@ -110,6 +115,7 @@ impl Tracker for Classic {
             }
             issues.push(issue);
         }
+        *self.closed() = closed;
         Ok(Listing::new(issues))
     }
 

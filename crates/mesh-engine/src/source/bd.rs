@@ -450,11 +450,19 @@ impl Source for BdSource {
             renewals.drop_lease(task);
         }
         self.audit_attempt(report, &actor);
-        let (id, state) = (task.clone(), agent_state(report.outcome));
-        let unhook = move |tracker: &dyn Tracker| twice(|_| tracker.unhook(&id, state));
-        note(
-            "its agent's bead was not changed",
-            self.queue.call(Lane::Rest, unhook),
+        let (id, state, shown) = (
+            task.clone(),
+            agent_state(report.outcome),
+            report.attempt.clone(),
+        );
+        self.queue.submit(
+            Lane::Rest,
+            move |tracker: &dyn Tracker| twice(|_| tracker.unhook(&id, state)),
+            move |unhooked| {
+                if let Err(error) = unhooked {
+                    tracing::warn!(attempt = %shown, %error, "the agent's bead still shows its task");
+                }
+            },
         );
         refused
     }
