@@ -122,8 +122,12 @@ pub struct AttemptFacts {
     pub prompt_file: PathBuf,
     /// The folder that goes in front of `PATH`, where `bd` is the wrapper.
     pub path_front: Option<PathBuf>,
+    /// What `bash` reads before any script, so that a login shell has `path_front` too.
+    pub bash_env: Option<PathBuf>,
     /// The state folder of its own, for profiles that have one.
     pub state_folder: Option<PathBuf>,
+    /// The folder of its own for temporary files, for profiles that want one.
+    pub tmp_folder: Option<PathBuf>,
     /// What the adapters of version control and tracker add (`JJ_CONFIG`, `MESH_VIEW`, `BEADS_DIR`, …).
     pub extra_env: Env,
 }
@@ -201,7 +205,15 @@ pub fn agent(
         task: facts.attempt.task.as_str(),
         attempt: facts.attempt.number,
     };
-    let args = profile.template.args(&values)?;
+    let mut args = profile.template.args(&values)?;
+    if let Some(view) = facts.extra_env.get("MESH_VIEW") {
+        args.extend(
+            profile
+                .view_args
+                .iter()
+                .map(|arg| put_in(arg, "{view}", view)),
+        );
+    }
     let stdin = match profile.prompt {
         PromptInput::StdinFile => Some(facts.prompt_file.clone()),
         PromptInput::Argument(_) => None,
@@ -213,7 +225,31 @@ pub fn agent(
     if let (Some(folder), Some(path)) = (&profile.state_folder, &facts.state_folder) {
         env.insert(&folder.variable, path);
     }
+    if let Some(folder) = &facts.tmp_folder {
+        env.insert("TMPDIR", folder);
+    }
     finished(program.to_path_buf(), args, stdin, env, facts)
+}
+
+/// `arg` with `value` where the first `name` stands.
+fn put_in(arg: &str, name: &str, value: &OsStr) -> OsString {
+    let Some((before, after)) = arg.split_once(name) else {
+        return arg.into();
+    };
+    let mut text = OsString::from(before);
+    text.push(value);
+    text.push(after);
+    text
+}
+
+/// The script for `bash_env`: a login shell (`bash -lc`) makes a `PATH` of its own, and reads this after it.
+#[must_use]
+pub fn bash_env_script(path_front: &Path) -> String {
+    let front = path_front.display().to_string();
+    let front = shlex::try_quote(&front).map_or_else(|_| String::new(), |quoted| quoted.into());
+    format!(
+        "# Written by mesh: agents find the wrappers first, in login shells too.\ncase \"$PATH\" in\n  {front}:*) ;;\n  *) PATH={front}:\"$PATH\"; export PATH ;;\nesac\n"
+    )
 }
 
 /// The launch of a setup or proof command: `sh -c COMMAND` in the workspace, with what the agent had but for secrets and the
@@ -377,7 +413,8 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 }
 
 /// Those of `ours` that the common list or `more` names.
-pub(crate) fn kept(ours: &Env, more: &[String]) -> Env {
+#[must_use]
+pub fn kept(ours: &Env, more: &[String]) -> Env {
     let common = COMMON_KEEP.iter().copied();
     let patterns: Vec<&str> = common.chain(more.iter().map(String::as_str)).collect();
     let mut env: Env = ours
@@ -437,6 +474,9 @@ fn finished(
     env.insert("PWD", &facts.workspace);
     if let Some(folder) = &facts.path_front {
         env = env.prepend_path(folder);
+    }
+    if let Some(script) = &facts.bash_env {
+        env.insert("BASH_ENV", script);
     }
     let has_nul = |text: &OsStr| text.as_encoded_bytes().contains(&0);
     if has_nul(program.as_os_str()) || args.iter().any(|arg| has_nul(arg)) {

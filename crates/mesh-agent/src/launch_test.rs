@@ -14,6 +14,8 @@ fn facts(task: &str) -> AttemptFacts {
         root: PathBuf::from("/home/ada/repo"),
         prompt_file: PathBuf::from("/r/prompt.md"),
         path_front: Some(PathBuf::from("/r/bin")),
+        bash_env: None,
+        tmp_folder: None,
         state_folder: Some(PathBuf::from("/r/state")),
         extra_env: Env::from_iter([("JJ_CONFIG", "/r/jj.toml"), ("BEADS_DIR", "/repo/.beads")]),
     }

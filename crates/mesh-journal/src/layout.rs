@@ -291,6 +291,12 @@ impl RunDir {
         }
     }
 
+    /// What the shells of agents read before any script.
+    #[must_use]
+    pub fn bash_env(&self) -> PathBuf {
+        self.path.join("bash-env.sh")
+    }
+
     /// Where the workspace of an attempt that has not begun was prepared. The attempt's own folder is made when it begins.
     #[must_use]
     pub fn prepared(&self, attempt: &AttemptId) -> PathBuf {

@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Workspaces(commands::workspaces::Args),
     /// Remove workspaces that were kept.
     Clean(commands::clean::Args),
+    /// List the agents that there are, or try one.
+    Agents(commands::agents::Args),
     /// Make a small repository and work a small plan in it, with a built-in agent.
     Demo(commands::demo::Args),
     /// The built-in agent of the demo.
@@ -61,6 +63,7 @@ impl Command {
     /// Whether stdout is kept for one JSON object.
     pub fn json(&self) -> bool {
         match self {
+            Command::Agents(args) => args.json,
             Command::Doctor(args) => args.json,
             Command::Plan(args) => args.json,
             Command::Run(args) => args.json,

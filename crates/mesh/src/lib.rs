@@ -3,6 +3,7 @@
 //! What must never be here: a decision about a task, a parser of another program's answer, a write to the tracker or the
 //! repository that does not go through the engine.
 
+mod agents;
 mod cli;
 mod commands;
 pub mod config;

@@ -30,29 +30,23 @@ pub(crate) fn agent(
             folder: Some(folder.to_path_buf()),
         },
         (None, Some(name)) => {
-            let Some(table) = config.agents.get(name) else {
-                let known: Vec<&str> = config.agents.keys().map(String::as_str).collect();
-                let known = if known.is_empty() {
-                    "there is none".to_owned()
-                } else {
-                    known.join(", ")
-                };
-                return Err(CommandError::usage(format!(
-                    "there is no agent {name} in the configuration"
-                ))
-                .hint(format!(
-                    "known: {known}; write [agents.{name}] command = \"…\", or pass --agent-command"
-                )));
+            let Some((name, config)) = config.agent(name) else {
+                let known = config.agent_names().join(", ");
+                return Err(
+                    CommandError::usage(format!("there is no agent {name}")).hint(format!(
+                        "known: {known}; write [agents.{name}] command = \"…\", or pass --agent-command"
+                    )),
+                );
             };
             AgentSetup {
-                name: name.clone(),
-                config: table.clone(),
+                name,
+                config,
                 folder: None,
             }
         }
         (None, None) => {
             return Err(CommandError::usage("no agent is named")
-                .hint("pass --agent-command 'program {prompt_file}', or --agent NAME with [agents.NAME] in .mesh/config.toml"));
+                .hint("pass --agent claude, --agent codex or another that `mesh agents` lists, or --agent-command 'program {prompt_file}'"));
         }
     };
     let profile = setup

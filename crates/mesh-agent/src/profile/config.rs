@@ -10,12 +10,36 @@ use mesh_core::time::Span;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One `[agents.NAME]` table. Only `command` is required.
+/// One `[agents.NAME]` table, with what it extends put in. Only `command` is required.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileConfig {
     /// Program and arguments with `{prompt_file} {workspace} {task} {attempt}`.
     pub command: String,
+    /// Arguments behind those of `command`, each a word, with the same placeholders.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Arguments behind those of `command` where a `model` is given, which `{model}` stands for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub model_args: Vec<String>,
+    /// Arguments behind all others where the attempt has a view of the tracker, whose folder `{view}` stands for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub view_args: Vec<String>,
+    /// How its output is read.
+    #[serde(default, skip_serializing_if = "is_plain")]
+    pub protocol: ProtocolConfig,
+    /// Whether each attempt gets a folder for temporary files of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_tmpdir: bool,
+    /// Versions of the program that were tried; others are warned of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried_versions: Vec<String>,
+    /// Variables of which one is enough for it to be logged in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub login_variables: Vec<String>,
+    /// Files of which one is enough for it to be logged in; `~` and `$NAME` at the start are what a shell makes of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub login_files: Vec<String>,
     /// How the prompt goes in.
     #[serde(default)]
     pub prompt: PromptConfig,
@@ -68,6 +92,23 @@ pub enum PromptConfig {
     Argument,
 }
 
+/// `protocol = "plain"`, `"codex"` or `"claude"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProtocolConfig {
+    /// Text for people.
+    #[default]
+    Plain,
+    /// The events of `codex exec --json`.
+    Codex,
+    /// The events of `claude --output-format stream-json`.
+    Claude,
+}
+
+fn is_plain(protocol: &ProtocolConfig) -> bool {
+    *protocol == ProtocolConfig::Plain
+}
+
 /// `sandbox = "off"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -87,7 +128,7 @@ impl Profile {
         if name == COMMAND_PROFILE {
             problems.push(ProfileProblem::ReservedName);
         }
-        let template = match Template::parse(&config.command) {
+        let template = match Template::parse(&command_line(config, &mut problems)) {
             Ok(template) => Some(template),
             Err(found) => {
                 problems.extend(found.into_iter().map(ProfileProblem::from));
@@ -108,10 +149,18 @@ impl Profile {
         match template {
             Some(template) if problems.is_empty() => Ok(Profile {
                 name: name.to_owned(),
-                model: config.model.clone().unwrap_or_else(|| model_of(&template)),
+                model: match (&config.model, config.protocol) {
+                    (Some(model), _) => model.clone(),
+                    (None, ProtocolConfig::Plain) => model_of(&template),
+                    (None, _) => name.to_owned(),
+                },
                 template,
                 prompt,
-                protocol: Protocol::Plain,
+                protocol: match config.protocol {
+                    ProtocolConfig::Plain => Protocol::Plain,
+                    ProtocolConfig::Codex => Protocol::Codex,
+                    ProtocolConfig::Claude => Protocol::Claude,
+                },
                 limits,
                 env_keep: config.env_keep.clone(),
                 env_set: config.env_set.clone(),
@@ -119,6 +168,8 @@ impl Profile {
                     .state_variable
                     .clone()
                     .map(|variable| StateFolder { variable }),
+                view_args: config.view_args.clone(),
+                own_tmpdir: config.own_tmpdir,
                 sandbox: match config.sandbox {
                     SandboxConfig::Off => SandboxChoice::Off,
                 },
@@ -130,6 +181,36 @@ impl Profile {
             }),
         }
     }
+}
+
+/// `command` with the arguments that follow it, as one command line.
+fn command_line(config: &ProfileConfig, problems: &mut Vec<ProfileProblem>) -> String {
+    let mut line = config.command.clone();
+    let model = config.model.as_deref();
+    if let Some(model) = model.filter(|model| model.contains(['{', '}', '\0'])) {
+        let problem = format!("{model:?} is no name of a model");
+        let key = "model";
+        problems.push(ProfileProblem::Arguments { key, problem });
+        return line;
+    }
+    let model_args = model.map(|model| {
+        let words = config.model_args.iter();
+        words.map(|word| word.replace("{model}", model)).collect()
+    });
+    for (key, words) in [
+        ("model_args", model_args.unwrap_or_default()),
+        ("args", config.args.clone()),
+    ] {
+        match shlex::try_join(words.iter().map(String::as_str)) {
+            Ok(words) if words.is_empty() => {}
+            Ok(words) => line = format!("{line} {words}"),
+            Err(error) => problems.push(ProfileProblem::Arguments {
+                key,
+                problem: error.to_string(),
+            }),
+        }
+    }
+    line
 }
 
 fn limits(config: &ProfileConfig, problems: &mut Vec<ProfileProblem>) -> Limits {

@@ -1,12 +1,13 @@
 //! Profiles: an agent program as data.
 //!
-//! `command` is built in: any program, given as a template on the command line. Others are named in the configuration and are the
-//! same kind of data. A profile is checked completely before anything starts, and all its problems are listed at once.
+//! `command` is any program, given as a template on the command line. Known programs are built in under their names ([`builtin`]);
+//! others are named in the configuration. All are the same kind of data. A profile is checked completely before anything starts, and all its problems are listed at once.
 
+pub mod builtin;
 mod config;
 mod template;
 
-pub use config::{ProfileConfig, PromptConfig, SandboxConfig};
+pub use config::{ProfileConfig, PromptConfig, ProtocolConfig, SandboxConfig};
 pub use template::{Placeholder, Template, TemplateProblem, UnsafeValue, Values};
 
 use crate::nearest::nearest;
@@ -39,6 +40,10 @@ pub struct Profile {
     pub env_set: BTreeMap<String, String>,
     /// The state folder of its own that each attempt gets, if the program has such a thing.
     pub state_folder: Option<StateFolder>,
+    /// More arguments where the attempt has a view of the tracker; `{view}` in them is its folder.
+    pub view_args: Vec<String>,
+    /// Whether each attempt gets a folder for temporary files of its own.
+    pub own_tmpdir: bool,
     /// The wall around it.
     pub sandbox: SandboxChoice,
     /// What audit entries name as the model; `command:<name>` for a plain program.
@@ -56,11 +61,15 @@ pub enum PromptInput {
     Argument(Placeholder),
 }
 
-/// How a program's output is read. Programs with an event stream of their own become further variants.
+/// How a program's output is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// Text for people; the final block is the end of standard output.
     Plain,
+    /// The events of `codex exec --json`.
+    Codex,
+    /// The events of `claude --output-format stream-json`.
+    Claude,
 }
 
 /// The wall around an agent. The variants that enforce something come with the sandbox itself.
@@ -148,6 +157,14 @@ pub enum ProfileProblem {
         /// The name.
         name: String,
     },
+    /// Arguments that no command line can have.
+    #[error("{key}: {problem}")]
+    Arguments {
+        /// The key in the configuration.
+        key: &'static str,
+        /// What is wrong, as a fragment.
+        problem: String,
+    },
     /// `command` means `--agent-command`.
     #[error("the name `command` belongs to --agent-command: choose another")]
     ReservedName,
@@ -215,6 +232,8 @@ impl Profile {
             env_keep: Vec::new(),
             env_set: BTreeMap::new(),
             state_folder: None,
+            view_args: Vec::new(),
+            own_tmpdir: false,
             sandbox: SandboxChoice::Off,
             pr: false,
         })

@@ -1,6 +1,9 @@
 //! What a program's output means. Each protocol has one file.
 
+pub mod claude;
+pub mod codex;
 pub mod plain;
+pub mod transcript;
 
 use crate::profile::Protocol;
 use mesh_core::evidence::BlockReading;
@@ -17,6 +20,8 @@ impl Protocol {
     pub fn read_block(self, stdout: &Path) -> io::Result<BlockReading> {
         match self {
             Protocol::Plain => plain::read_block(stdout),
+            Protocol::Codex => Ok(codex::read(stdout)?.block()),
+            Protocol::Claude => Ok(claude::read(stdout)?.block()),
         }
     }
 
@@ -27,6 +32,8 @@ impl Protocol {
     pub fn last_message(self, stdout: &Path, limit: u64) -> io::Result<LastMessage> {
         match self {
             Protocol::Plain => plain::last_message(stdout, limit),
+            Protocol::Codex => Ok(codex::read(stdout)?.last_message(limit)),
+            Protocol::Claude => Ok(claude::read(stdout)?.last_message(limit)),
         }
     }
 }

@@ -195,6 +195,10 @@ pub(crate) fn facts(
     if let Some(state) = &state_folder {
         fs_err::create_dir_all(state).map_err(could_not)?;
     }
+    let tmp_folder = context.profile.own_tmpdir.then(|| folder.join("tmp"));
+    if let Some(folder) = &tmp_folder {
+        fs_err::create_dir_all(folder).map_err(could_not)?;
+    }
     Ok(AttemptFacts {
         run: context.run.clone(),
         attempt: attempt.clone(),
@@ -202,6 +206,8 @@ pub(crate) fn facts(
         root: context.setup.repository.clone(),
         prompt_file,
         path_front: context.path_front(),
+        bash_env: Some(context.run_dir.bash_env()).filter(|script| script.is_file()),
+        tmp_folder,
         state_folder,
         extra_env,
     })

@@ -468,6 +468,8 @@ fn install_wrapper(wrapper: &Path, run_dir: &RunDir, name: &str) -> Result<(), E
     }
     fs_err::create_dir_all(run_dir.bin()).map_err(EngineError::folder)?;
     fs_err::copy(wrapper, &target).map_err(EngineError::folder)?;
+    let script = mesh_agent::launch::bash_env_script(&run_dir.bin());
+    fs_err::write(run_dir.bash_env(), script).map_err(EngineError::folder)?;
     Ok(())
 }
 

@@ -27,7 +27,8 @@ pub(crate) const TOLD: &str = "mesh-commit: ";
 /// each a template that gives JSON.
 fn told(more: &[(&str, String)]) -> Vec<OsString> {
     let mut template = format!("{} ++ {}", quoted(TOLD), states_without_end());
-    let here = ("here", format!("json({})", contained_in("@")));
+    // Not by a revset: `@` has no meaning where an `op restore` took the hub out of the view.
+    let here = ("here", "json(self.current_working_copy())".to_owned());
     for (field, value) in [here].iter().chain(more) {
         template.push_str(&format!(r#" ++ ",\"{field}\":" ++ {value}"#));
     }

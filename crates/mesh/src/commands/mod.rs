@@ -1,5 +1,6 @@
 //! One file a subcommand: its arguments, then the function that carries it out.
 
+pub(crate) mod agents;
 pub(crate) mod clean;
 pub(crate) mod demo;
 pub(crate) mod doctor;
@@ -34,6 +35,7 @@ pub(crate) fn run(args: Args, shell: &mut Shell) -> Result<u8, CommandError> {
     };
     match args.command {
         Command::Init(args) => init::run(&args, &folder, shell),
+        Command::Agents(args) => agents::run(&args, &folder, shell),
         Command::Doctor(args) => doctor::run(&args, &folder, shell),
         Command::Plan(args) => plan::run(&args, &folder, shell),
         Command::Run(args) => run::run(&args, &folder, shell),

@@ -14,6 +14,7 @@ use mesh_proc::env::Env;
 use mesh_proc::shim::Launcher;
 use mesh_proc::signal::Listener;
 
+use crate::agents;
 use crate::commands::run_lookup;
 use crate::error::CommandError;
 use crate::exit_code;
@@ -58,7 +59,8 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     }
     scope.check_parallelism(args.scope.allow_serial)?;
     let (agent, profile) = run_setup::agent(&args.scope, &scope.config, folder)?;
-    run_setup::locate_agent(&agent, &profile, &scope.root, &scope.ours)?;
+    let program = run_setup::locate_agent(&agent, &profile, &scope.root, &scope.ours)?;
+    let found = agents::look(&profile, &agent.config, Ok(program), &scope.ours);
     if scope.tracker.is_some() && scope.tools.bd_ro.is_none() {
         return Err(mesh_engine::EngineError::NO_BD_RO.into());
     }
@@ -67,6 +69,9 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     }
     ask_concurrency(&mut scope, shell)?;
     scope.notes(shell);
+    for warning in found.warnings(&agent.name, &agent.config) {
+        shell.note(format!("note: {warning}"));
+    }
     for note in scope.missing_for_agents(Some(&profile)) {
         shell.note(format!("note: {note}"));
     }

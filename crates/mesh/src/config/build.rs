@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use mesh_agent::nearest::nearest;
-use mesh_agent::profile::{Profile, ProfileConfig, ProfileProblem};
+use mesh_agent::profile::{Profile, ProfileConfig, ProfileProblem, builtin};
 use mesh_agent::scope::{GroupMap, GroupProblem};
 use mesh_core::id::LockGroup;
 use mesh_core::policy::{Dispatch, Rank, Unlabelled};
@@ -195,10 +195,18 @@ fn place(layers: &Layers, path: &[&str]) -> Source {
 fn agents(layers: &mut Layers) -> BTreeMap<String, ProfileConfig> {
     let mut agents = BTreeMap::new();
     for (name, seen) in layers.agents.clone() {
-        let table: toml::Table = layers
+        let own: toml::Table = layers
             .table(&["agents", &name])
             .map(|(key, entry)| (key.to_owned(), entry.value.clone()))
             .collect();
+        let table = match extended(&name, own) {
+            Ok(table) => table,
+            Err(text) => {
+                let from = place(layers, &["agents", &name, "extends"]);
+                layers.problems.push(Problem { from, text });
+                continue;
+            }
+        };
         if !table.contains_key("command") {
             // A command of the wrong type has been reported as what it is.
             let prefix = format!("{}.command:", super::schema::dotted(["agents", &name]));
@@ -226,6 +234,53 @@ fn agents(layers: &mut Layers) -> BTreeMap<String, ProfileConfig> {
     agents
 }
 
+/// What `own` comes to over the table of the known program that it extends, or whose name it has.
+fn extended(name: &str, mut own: toml::Table) -> Result<toml::Table, String> {
+    let base = match own.remove("extends") {
+        Some(extended) => {
+            let extended = extended.as_str().unwrap_or_default().to_owned();
+            Some(built_in(&extended).ok_or_else(|| {
+                let known: Vec<&str> = builtin::ALL.iter().map(|(name, _)| *name).collect();
+                format!(
+                    "agent `{name}` extends `{extended}`, which is none of {}",
+                    known.join(", ")
+                )
+            })?)
+        }
+        None => built_in(name),
+    };
+    let Some(mut table) = base else {
+        return Ok(own);
+    };
+    for (key, value) in own {
+        match (table.get_mut(&key), value) {
+            (Some(toml::Value::Array(there)), toml::Value::Array(more))
+                if builtin::ADDED.contains(&key.as_str()) =>
+            {
+                there.extend(more);
+            }
+            (Some(toml::Value::Table(there)), toml::Value::Table(more))
+                if builtin::ADDED.contains(&key.as_str()) =>
+            {
+                there.extend(more);
+            }
+            (_, value) => {
+                table.insert(key, value);
+            }
+        }
+    }
+    Ok(table)
+}
+
+fn built_in(name: &str) -> Option<toml::Table> {
+    builtin::table(name)?.parse().ok()
+}
+
+/// The known program that is called `name`.
+pub(super) fn built_in_agent(name: &str) -> Option<ProfileConfig> {
+    ProfileConfig::deserialize(built_in(name)?).ok()
+}
+
 fn check_profile(layers: &mut Layers, name: &str, config: &ProfileConfig, seen: &Source) {
     let Err(error) = Profile::from_config(name, config) else {
         return;
@@ -234,6 +289,7 @@ fn check_profile(layers: &mut Layers, name: &str, config: &ProfileConfig, seen: 
         let key = match &problem {
             ProfileProblem::Template(_) | ProfileProblem::PromptNotNamed(_) => Some("command"),
             ProfileProblem::Limit { key, .. }
+            | ProfileProblem::Arguments { key, .. }
             | ProfileProblem::VariableName { key, .. }
             | ProfileProblem::ReservedVariable { key, .. } => Some(*key),
             ProfileProblem::VariableValue { .. } => Some("env_set"),
@@ -249,10 +305,16 @@ fn check_profile(layers: &mut Layers, name: &str, config: &ProfileConfig, seen: 
 
 /// The agent that is named must be there, be it with problems of its own.
 fn check_agent(layers: &mut Layers, agent: Option<&str>) {
-    let Some(agent) = agent.filter(|agent| !layers.agents.contains_key(*agent)) else {
+    let is_known = |agent: &str| {
+        let (name, _) = agent.split_once(':').unwrap_or((agent, ""));
+        let is_own = |name| layers.agents.contains_key(name);
+        is_own(agent) || is_own(name) || builtin::table(name).is_some()
+    };
+    let Some(agent) = agent.filter(|agent| !is_known(agent)) else {
         return;
     };
-    let hint = match nearest(agent, layers.agents.keys().map(String::as_str)) {
+    let own = layers.agents.keys().map(String::as_str);
+    let hint = match nearest(agent, own.chain(builtin::ALL.iter().map(|(name, _)| *name))) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("write [agents.{agent}] with a command"),
     };

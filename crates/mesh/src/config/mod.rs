@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use mesh_agent::profile::ProfileConfig;
+use mesh_agent::profile::{ProfileConfig, builtin};
 use mesh_core::id::LockGroup;
 use mesh_core::policy::{Dispatch, Rank, Unlabelled};
 use mesh_core::time::Span;
@@ -72,6 +72,36 @@ pub struct Config {
     pub tracker: TrackerConfig,
     /// Programs.
     pub tools: ToolPaths,
+}
+
+impl Config {
+    /// The agent that `name` means, with its name: a table of the configuration, else a program that is known by name. `NAME:MODEL`
+    /// chooses its model.
+    #[must_use]
+    pub fn agent(&self, name: &str) -> Option<(String, ProfileConfig)> {
+        let find = |name: &str| {
+            let own = self.agents.get(name).cloned();
+            own.or_else(|| build::built_in_agent(name))
+        };
+        if let Some(table) = find(name) {
+            return Some((name.to_owned(), table));
+        }
+        let (name, model) = name.split_once(':')?;
+        let table = ProfileConfig {
+            model: Some(model.to_owned()),
+            ..find(name)?
+        };
+        Some((name.to_owned(), table))
+    }
+
+    /// The names of all agents, those of the configuration first.
+    #[must_use]
+    pub fn agent_names(&self) -> Vec<&str> {
+        let own = self.agents.keys().map(String::as_str);
+        let built_in = builtin::ALL.iter().map(|(name, _)| *name);
+        let built_in = built_in.filter(|name| !self.agents.contains_key(*name));
+        own.chain(built_in).collect()
+    }
 }
 
 /// `[locks]`.

@@ -109,7 +109,16 @@ pub(super) const KEYS: &[Key] = &[
     with_variable(&["tools", "git"], Kind::Text, "MESH_GIT"),
     with_variable(&["tools", "bd_ro"], Kind::Text, "MESH_BD_RO"),
     with_variable(&["tools", "jj_rail"], Kind::Text, "MESH_JJ_RAIL"),
+    key(&["agents", "*", "extends"], Kind::Text),
     key(&["agents", "*", "command"], Kind::Loose),
+    key(&["agents", "*", "args"], Kind::Texts),
+    key(&["agents", "*", "model_args"], Kind::Texts),
+    key(&["agents", "*", "view_args"], Kind::Texts),
+    key(
+        &["agents", "*", "protocol"],
+        Kind::Choice(&["plain", "codex", "claude"]),
+    ),
+    key(&["agents", "*", "own_tmpdir"], Kind::Flag),
     key(
         &["agents", "*", "prompt"],
         Kind::Choice(&["stdin", "argument"]),

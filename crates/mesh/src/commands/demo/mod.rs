@@ -41,7 +41,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
     let place = make_place(args.dir.as_ref().map(|dir| folder.join(dir)))?;
     let repository = place.join("cookbook");
-    make_repository(&repository)?;
+    make_repository(&repository, &cookbook::FILES, "A cookbook without recipes")?;
+    git(&repository, &["branch", BRANCH])?;
     let plan = place.join("plan.jsonl");
     fs_err::write(
         &plan,
@@ -69,10 +70,24 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         land: Some(BRANCH.to_owned()),
         ..ScopeArgs::default()
     };
+    let code = work(&scope_args, &repository, shell)?;
+    shell.line(format!(
+        "the work lies on the branch {BRANCH}: git -C {} log --stat {BRANCH}",
+        mesh_proc::show::word(&repository)
+    ));
+    Ok(code)
+}
+
+/// Works the plan that `scope_args` name in a repository that was made for it.
+pub(crate) fn work(
+    scope_args: &ScopeArgs,
+    repository: &Path,
+    shell: &mut Shell,
+) -> Result<u8, CommandError> {
     let run = RunId::generate(Timestamp(mesh_engine::unix_ms()));
-    let scope = scope::read(&scope_args, &repository, run.clone())?;
-    let (agent, _) = run_setup::agent(&scope_args, &scope.config, &repository)?;
-    let setup = scope.setup(&scope_args, agent);
+    let scope = scope::read(scope_args, repository, run.clone())?;
+    let (agent, _) = run_setup::agent(scope_args, &scope.config, repository)?;
+    let setup = scope.setup(scope_args, agent);
     let world = world(scope.ours.clone(), shell, opening::listen()?);
     let new = NewRun {
         run: run.clone(),
@@ -85,12 +100,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let mesh_dir = MeshDir::of(&scope.root);
     log::of_run(&mesh_dir, &mesh_dir.run(&run));
     let finished = mesh_engine::begin(new, world)?;
-    let code = report::finish(&mesh_dir, &run, &finished, shell)?;
-    shell.line(format!(
-        "the work lies on the branch {BRANCH}: git -C {} log --stat {BRANCH}",
-        mesh_proc::show::word(&repository)
-    ));
-    Ok(code)
+    report::finish(&mesh_dir, &run, &finished, shell)
 }
 
 fn make_place(dir: Option<PathBuf>) -> Result<PathBuf, CommandError> {
@@ -109,9 +119,14 @@ fn make_place(dir: Option<PathBuf>) -> Result<PathBuf, CommandError> {
     Ok(fs_err::canonicalize(dir)?)
 }
 
-fn make_repository(repository: &Path) -> Result<(), CommandError> {
+/// A repository of git with these files in one commit.
+pub(crate) fn make_repository(
+    repository: &Path,
+    files: &[(&str, &str)],
+    message: &str,
+) -> Result<(), CommandError> {
     fs_err::create_dir_all(repository)?;
-    for (name, text) in cookbook::FILES {
+    for (name, text) in files {
         fs_err::write(repository.join(name), text)?;
     }
     git(repository, &["init", "--quiet", "--initial-branch=main"])?;
@@ -119,16 +134,7 @@ fn make_repository(repository: &Path) -> Result<(), CommandError> {
     git(repository, &["config", "user.email", "demo@localhost"])?;
     git(repository, &["config", "commit.gpgsign", "false"])?;
     git(repository, &["add", "."])?;
-    git(
-        repository,
-        &[
-            "commit",
-            "--quiet",
-            "--message",
-            "A cookbook without recipes",
-        ],
-    )?;
-    git(repository, &["branch", BRANCH])
+    git(repository, &["commit", "--quiet", "--message", message])
 }
 
 fn git(folder: &Path, args: &[&str]) -> Result<(), CommandError> {

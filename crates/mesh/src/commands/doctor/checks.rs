@@ -13,6 +13,7 @@ use mesh_vcs::{Backend, RepositorySetup, Tools};
 use super::{
     FileFacts, Findings, LockFacts, ProgramFacts, RepositoryFacts, SystemFacts, ValueFacts, tracker,
 };
+use crate::agents;
 use crate::commands::run_lookup::variable;
 use crate::config::{self, ToolPaths};
 use crate::error::{CommandError, Kind};
@@ -249,9 +250,16 @@ fn agent(config: &config::Config, root: &Path, ours: &Env, findings: &mut Findin
         return findings
             .note("no agent is configured: `mesh run` needs --agent or --agent-command");
     }
-    let found = run_setup::agent(&ScopeArgs::default(), config, root)
-        .and_then(|(agent, profile)| run_setup::locate_agent(&agent, &profile, root, ours));
-    if let Err(error) = found {
-        findings.error(error);
+    let found =
+        run_setup::agent(&ScopeArgs::default(), config, root).and_then(|(agent, profile)| {
+            let program = run_setup::locate_agent(&agent, &profile, root, ours)?;
+            Ok(agents::look(&profile, &agent.config, Ok(program), ours)
+                .warnings(&agent.name, &agent.config))
+        });
+    match found {
+        Ok(warnings) => warnings
+            .into_iter()
+            .for_each(|warning| findings.note(warning)),
+        Err(error) => findings.error(error),
     }
 }

@@ -1,0 +1,123 @@
+//! What a stream of events, one JSON object a line, comes to. Lines that are no events are passed over: programs write warnings in
+//! between. What the stream says of itself is a claim like all that an agent says.
+
+use crate::block;
+use crate::protocol::LastMessage;
+use mesh_core::evidence::BlockReading;
+use serde_json::Value;
+use std::io::{self, BufRead as _, BufReader};
+use std::path::Path;
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Transcript {
+    /// The session, by which the program goes on with the conversation.
+    pub session: Option<String>,
+    /// The last message.
+    pub message: Option<String>,
+    /// Tokens that the session has used, its earlier calls included where the program adds them up.
+    pub usage: Usage,
+    /// How it ended.
+    pub end: StreamEnd,
+    /// Tools that the program did not let the model use.
+    pub denied: Vec<String>,
+}
+
+/// Tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Read by the model, those from a cache included.
+    pub input: u64,
+    /// Those of them that came from a cache.
+    pub cached_input: u64,
+    /// Written by the model.
+    pub output: u64,
+}
+
+/// How a stream ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum StreamEnd {
+    /// It has no end: the program was ended, or wrote none. With what it said last of an error.
+    #[default]
+    None,
+    /// With such a last error.
+    NoneAfter(String),
+    /// The conversation is complete.
+    Complete,
+    /// The program gave up, for this reason.
+    Failed(String),
+}
+
+impl Transcript {
+    /// The final block of the last message. A conversation that is not complete has none, whatever its last message looks like.
+    #[must_use]
+    pub fn block(&self) -> BlockReading {
+        let missing = match &self.end {
+            StreamEnd::None => "its stream of events has no end".to_owned(),
+            StreamEnd::NoneAfter(error) => {
+                format!("its stream of events has no end; its last error: {error}")
+            }
+            StreamEnd::Failed(reason) => format!("it gave up: {reason}"),
+            StreamEnd::Complete => match (&self.message, self.denied.as_slice()) {
+                (None, _) => "it ended without a message".to_owned(),
+                (Some(message), denied) => match block::parse(message) {
+                    BlockReading::Missing(why) if !denied.is_empty() => {
+                        format!("{why}; it was not allowed to use {}", denied.join(", "))
+                    }
+                    reading => return reading,
+                },
+            },
+        };
+        BlockReading::Missing(missing)
+    }
+
+    /// The last message, at most `limit` bytes from its end; nothing when there is none.
+    #[must_use]
+    pub fn last_message(&self, limit: u64) -> LastMessage {
+        let text = self.message.as_deref().unwrap_or_default();
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut start = text.len().saturating_sub(most);
+        while !text.is_char_boundary(start) {
+            start += 1;
+        }
+        LastMessage {
+            text: block::without_terminal_sequences(&text[start..]),
+            left_out_bytes: start as u64,
+        }
+    }
+}
+
+/// Hands each event in the file `stdout` to `take`.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn each_event(stdout: &Path, mut take: impl FnMut(&Value)) -> io::Result<()> {
+    let mut lines = BufReader::new(fs_err::File::open(stdout)?);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        if let Ok(event) = serde_json::from_slice::<Value>(&line)
+            && event.is_object()
+        {
+            take(&event);
+        }
+        line.clear();
+    }
+    Ok(())
+}
+
+/// The text at `pointer`.
+pub(crate) fn text<'a>(event: &'a Value, pointer: &str) -> Option<&'a str> {
+    event.pointer(pointer).and_then(Value::as_str)
+}
+
+/// The number at `pointer`; 0 when there is none.
+pub(crate) fn number(event: &Value, pointer: &str) -> u64 {
+    event
+        .pointer(pointer)
+        .and_then(Value::as_u64)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "transcript_test.rs"]
+mod tests;
