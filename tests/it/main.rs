@@ -23,6 +23,7 @@ mod interrupts;
 mod json;
 mod kept;
 mod kill;
+mod known_agents;
 mod landing;
 mod left;
 mod log;
