@@ -44,6 +44,10 @@ fn claude_is_known_by_name_st_git() {
     let said = fixture
         .run(&work, 1, &["--agent", "claude:opus", "--allow-serial"])
         .exits(0);
+    let report = said.object();
+    let tokens = &task(&report, "hello")["attempts"][0]["tokens"];
+    let used = serde_json::json!({"input": 6600, "cached_input": 3000, "output": 120});
+    assert_eq!(*tokens, used);
     let unusual = "claude 9.9.9 was not tried with mesh; tried were 2.1.197, 2.1.332";
     assert!(said.stderr.contains(unusual), "{}", said.stderr);
     assert!(

@@ -33,6 +33,8 @@ pub struct SummaryContext<'a> {
     pub tracker_calls: CallCounts,
     /// Where an attempt's workspace is, while it is there.
     pub workspace: &'a dyn Fn(&AttemptId) -> Option<PathBuf>,
+    /// What tokens an attempt's agent says that it used.
+    pub tokens: &'a dyn Fn(&AttemptId) -> Option<Tokens>,
     /// What is wrong with the journal that the records come from.
     pub damage: Option<&'a Damage>,
     /// The state after all that happened, from one who knows it better than the records; theirs when absent.
@@ -182,6 +184,8 @@ pub struct AttemptSummary {
     pub exit_code: Option<i32>,
     /// `verified`, a failure class, `question`, `interrupted`, `skipped`; nothing while it goes on.
     pub outcome: Option<String>,
+    /// What its agent says that it used; nothing of a program that does not say.
+    pub tokens: Option<Tokens>,
     /// What was seen of its failure, first in one line, then the last lines of what the process wrote.
     pub failure: Option<String>,
     /// Paths it changed.
@@ -197,6 +201,17 @@ pub struct AttemptSummary {
     pub commit: Option<String>,
     /// Folder of its prompt, output and evidence.
     pub logs: PathBuf,
+}
+
+/// Tokens, as an agent counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Tokens {
+    /// Read by its model, those from a cache included.
+    pub input: u64,
+    /// Those of them that came from a cache.
+    pub cached_input: u64,
+    /// Written by its model.
+    pub output: u64,
 }
 
 /// A proof.

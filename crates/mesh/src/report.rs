@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use mesh_core::evidence::brief;
 use mesh_core::id::AttemptId;
+use mesh_core::process::Role;
 use mesh_core::state::{Phase, State};
 use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line, shortened, visible};
@@ -13,7 +14,7 @@ use mesh_journal::call_log;
 use mesh_journal::layout::{MeshDir, RunDir};
 use mesh_journal::notes;
 use mesh_journal::summary::{
-    AttemptSummary, RunState, Summary, SummaryContext, TaskSummary, summarize,
+    AttemptSummary, RunState, Summary, SummaryContext, TaskSummary, Tokens, summarize,
 };
 use mesh_journal::{Contents, RunId, locks};
 use mesh_proc::signal::OwnSignal;
@@ -51,11 +52,22 @@ fn sum_up(mesh_dir: &MeshDir, run: &RunId, ended: Option<&State>) -> Result<Summ
         None => call_log::CallCounts::default(),
     };
     let workspace = |attempt: &AttemptId| workspace_of(&run_dir, attempt);
+    let profile = setup.as_ref().and_then(|setup| setup.agent.profile().ok());
+    let tokens = |attempt: &AttemptId| {
+        let stdout = run_dir.attempt(attempt).process(Role::Agent).stdout();
+        let usage = profile.as_ref()?.protocol.usage(&stdout).ok()??;
+        Some(Tokens {
+            input: usage.input,
+            cached_input: usage.cached_input,
+            output: usage.output,
+        })
+    };
     let around = SummaryContext {
         coordinated,
         now,
         tracker_calls,
         workspace: &workspace,
+        tokens: &tokens,
         damage: damage.as_ref(),
         state: ended,
     };
@@ -335,6 +347,7 @@ fn task_lines(task: &TaskSummary) -> Vec<String> {
             attempt.slot,
             attempt.outcome.as_deref().unwrap_or("goes on")
         )];
+        facts.extend(attempt.tokens.map(tokens_sentence));
         if !attempt.changed.is_empty() {
             facts.push(format!("changed {}", first_of(&attempt.changed)));
         }
@@ -367,6 +380,15 @@ fn task_lines(task: &TaskSummary) -> Vec<String> {
         lines.extend(noticed.map(|change| format!("    while it ran: {}", one_line(change))));
     }
     lines
+}
+
+fn tokens_sentence(tokens: Tokens) -> String {
+    let Tokens {
+        input,
+        cached_input,
+        output,
+    } = tokens;
+    format!("{input} tokens read ({cached_input} cached), {output} written")
 }
 
 /// The last lines of what a failed attempt's process wrote.

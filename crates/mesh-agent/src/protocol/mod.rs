@@ -11,6 +11,7 @@ use std::io;
 use std::path::Path;
 
 pub use plain::LastMessage;
+pub use transcript::Usage;
 
 impl Protocol {
     /// The final block from the attempt's standard output.
@@ -23,6 +24,19 @@ impl Protocol {
             Protocol::Codex => Ok(codex::read(stdout)?.block()),
             Protocol::Claude => Ok(claude::read(stdout)?.block()),
         }
+    }
+
+    /// The tokens that the agent says it used; nothing of one that does not say.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn usage(self, stdout: &Path) -> io::Result<Option<Usage>> {
+        let transcript = match self {
+            Protocol::Plain => return Ok(None),
+            Protocol::Codex => codex::read(stdout)?,
+            Protocol::Claude => claude::read(stdout)?,
+        };
+        Ok(Some(transcript.usage).filter(|usage| *usage != Usage::default()))
     }
 
     /// The agent's last message, at most `limit` bytes from its end.

@@ -70,6 +70,7 @@ impl AttemptTimeline {
             ended_at: self.ended.map(|moment| moment.wall),
             exit_code: self.exit_code,
             outcome: self.outcome.clone(),
+            tokens: (around.tokens)(id),
             failure: self.failure.clone(),
             changed: self.changed.clone(),
             noticed: self.noticed.clone(),
