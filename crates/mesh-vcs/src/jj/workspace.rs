@@ -334,14 +334,14 @@ pub(super) fn describe(jj: &Jj, run: &str, new: &NewWorkspace) -> Vec<Vec<String
         &hub,
         argv::add_workspace(&new.name, &new.parents, &new.message, &new.path),
     );
-    let snapshot = jj.files_args(&new.path, argv::snapshot());
+    let record = jj.files_args(&new.path, argv::record(&new.parents));
     let forget = jj.store_args(&hub, argv::forget(&new.name));
     let shown = |args: Vec<std::ffi::OsString>| {
         std::iter::once(jj.program.path.to_string_lossy().into_owned())
             .chain(args.iter().map(|arg| arg.to_string_lossy().into_owned()))
             .collect()
     };
-    [hub_args, add, snapshot, forget]
+    [hub_args, add, record, forget]
         .into_iter()
         .map(shown)
         .collect()

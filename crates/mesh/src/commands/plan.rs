@@ -1,6 +1,7 @@
 //! `mesh plan`: what would run, in which order, with which commands. Writes nothing but what the tracker's own reads write.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use mesh_agent::profile::Profile;
@@ -271,6 +272,7 @@ fn commands(
         .clone()
         .or_else(|| scope.config.verify.clone());
     let mut lines = Vec::new();
+    let mut seen = BTreeSet::new();
     for (at, &task) in runs.iter().enumerate() {
         let task = scope.plan.task(task);
         let slot = SlotId(
@@ -307,13 +309,10 @@ fn commands(
             parents,
             message: name::subject(&task.id, &task.title),
         };
-        lines.extend(
-            scope
-                .vcs
-                .describe(scope.run.as_str(), &new)
-                .iter()
-                .map(|argv| shown(argv)),
-        );
+        let described = scope.vcs.describe(scope.run.as_str(), &new);
+        // What is done once for the run, such as making its hub, is shown once.
+        let described = described.iter().map(|argv| shown(argv));
+        lines.extend(described.filter(|line| seen.insert(line.clone())));
         if let Some(profile) = agent {
             let mut argv = vec![profile.template.program().to_owned()];
             argv.extend(profile.template.shown_args());
@@ -397,9 +396,70 @@ fn text(scope: &Scope, agent: Option<&Profile>, object: &PlanObject) -> Vec<Stri
     ));
     lines.push(String::new());
     lines.push("commands:".to_owned());
-    lines.extend(object.commands.iter().map(|command| format!("  {command}")));
+    let commands = abbreviated(&object.commands, scope.vcs.kind().as_str());
+    lines.extend(commands.iter().map(|command| format!("  {command}")));
     for warning in warnings(scope, agent) {
         lines.push(warning.to_string());
     }
     lines
+}
+
+/// The commands with what all calls of the program `name` begin with said once, under a name for it: there are many settings.
+fn abbreviated(commands: &[String], name: &str) -> Vec<String> {
+    let of_program = |command: &&String| {
+        let program = command.split(' ').next().unwrap_or_default();
+        Path::new(program).file_name() == Some(name.as_ref())
+    };
+    let mut calls = commands.iter().filter(of_program);
+    let Some(mut start) = calls.next().map(String::as_str) else {
+        return commands.to_vec();
+    };
+    for call in calls {
+        let same = start
+            .char_indices()
+            .zip(call.chars())
+            .take_while(|((_, one), other)| one == other);
+        let length = same.last().map_or(0, |((at, one), _)| at + one.len_utf8());
+        start = &start[..length];
+    }
+    // Not within a word.
+    let is_whole = |at: &usize| shlex::split(&start[..*at]).is_some();
+    let Some(end) = start.rmatch_indices(' ').map(|(at, _)| at).find(is_whole) else {
+        return commands.to_vec();
+    };
+    let (start, short) = (&start[..end], format!("${}", name.to_uppercase()));
+    let replaced = commands
+        .iter()
+        .map(|command| match command.strip_prefix(start) {
+            Some(rest) => format!("{short}{rest}"),
+            None => command.clone(),
+        });
+    let mut lines = vec![format!("where {short} is {start}")];
+    lines.extend(replaced);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_all_calls_begin_with_is_said_once() {
+        let commands = [
+            "/bin/bd list",
+            "/opt/jj --config 'a b=1' --at x",
+            "/opt/jj --config 'a b=1' --at xyz y",
+        ];
+        let commands = commands.map(str::to_owned);
+        assert_eq!(
+            abbreviated(&commands, "jj"),
+            [
+                "where $JJ is /opt/jj --config 'a b=1' --at",
+                "/bin/bd list",
+                "$JJ x",
+                "$JJ xyz y",
+            ]
+        );
+        assert_eq!(abbreviated(&commands, "git"), commands);
+    }
 }
