@@ -38,6 +38,7 @@ mod setup_command;
 mod snapshot;
 mod text;
 mod tracker_faults;
+mod tracker_stories;
 mod verdicts;
 mod view;
 mod waves;

@@ -58,6 +58,7 @@ impl State {
                 }
             }
             Event::Refreshed { change } => self.refreshed(change),
+            Event::Unwritten { tasks } => self.unwritten = tasks.iter().cloned().collect(),
             Event::Concluded => {
                 // A second report may come when new claims have been made.
                 if self.ending != RunEnd::Concluding {

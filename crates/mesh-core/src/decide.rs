@@ -125,6 +125,7 @@ impl Decider<'_> {
             | Event::Claimed { .. }
             | Event::Finalized { .. }
             | Event::WaveFinalized { .. }
+            | Event::Unwritten { .. }
             | Event::Noticed { .. } => {}
         }
     }

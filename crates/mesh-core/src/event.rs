@@ -134,6 +134,11 @@ pub enum Event {
         /// One sentence for each change.
         changes: Vec<String>,
     },
+    /// The source was told once more of all that is verified: these are the tasks that it does not have as done, though it should.
+    Unwritten {
+        /// Each with the reason.
+        tasks: Vec<(TaskId, String)>,
+    },
     /// Claims are given back and the final report are written.
     Concluded,
 }

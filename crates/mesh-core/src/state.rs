@@ -66,6 +66,8 @@ pub struct State {
     pub(crate) verified_count: u32,
     /// Landings begun so far.
     pub(crate) landing_count: u32,
+    /// Verified tasks that the source does not have as done, though it should, and why.
+    pub(crate) unwritten: BTreeMap<TaskId, String>,
 }
 
 /// Attempts in a row that failed in the same way soon after their start.
@@ -381,6 +383,7 @@ impl State {
             landings: Vec::new(),
             landing: None,
             landing_count: 0,
+            unwritten: BTreeMap::new(),
             verified_count: 0,
         }
     }
@@ -414,6 +417,31 @@ impl State {
     pub fn find(&self, id: &TaskId) -> Option<(&Task, &TaskState)> {
         let at = self.plan.find(id)?;
         Some((self.plan.task(at), self.tasks.get(at)))
+    }
+
+    /// Verified tasks that the source did not take as done when the run last ended, and why.
+    #[must_use]
+    pub fn unwritten(&self) -> &BTreeMap<TaskId, String> {
+        &self.unwritten
+    }
+
+    /// Whether the result of the task at `at` should have been landed and was not.
+    #[must_use]
+    pub fn is_not_landed(&self, at: Ix) -> bool {
+        matches!(
+            &self.task(at).phase,
+            Phase::Verified {
+                delivery: Delivery::NotLanded { .. },
+                ..
+            }
+        )
+    }
+
+    /// Whether all tasks are done, all that was to be landed is, and the source has it all.
+    #[must_use]
+    pub fn is_all_done(&self) -> bool {
+        let is_done = |at| self.is_done(at) && !self.is_not_landed(at);
+        self.unwritten.is_empty() && self.plan.all().all(is_done)
     }
 
     /// Whether new attempts may start.

@@ -352,10 +352,21 @@ impl Engine {
             }),
             Action::Conclude => {
                 let run_summary = run_summary::final_report(&self.state);
+                let verified = run_summary::verified(&self.state);
+                let was_well = self.state.unwritten().is_empty();
                 self.spawn(action, move |context| {
                     prepare::remove_all(context);
                     for changed in kept::check(context) {
                         context.notes.note(changed);
+                    }
+                    let tasks = context.source.write_missing(&verified);
+                    for (task, problem) in &tasks {
+                        context.notes.note(format!(
+                            "{task} is verified and was not closed: {problem}; `mesh resume` tries again"
+                        ));
+                    }
+                    if !(was_well && tasks.is_empty()) {
+                        context.report(Event::Unwritten { tasks });
                     }
                     for refused in context.source.conclude(&run_summary) {
                         context.notes.note(refused);

@@ -41,9 +41,10 @@ pub use recover::Recovered;
 pub use run_summary::{all_done, task_buckets, wave_status};
 pub use setup::{
     AgentSetup, AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, Programs, ProofWhere,
-    RunSetup, SourceSetup, TrackerView,
+    RunSetup, SourceSetup, TrackerLimits, TrackerView,
 };
+pub use source::bd::audit as audit_keys;
 pub use source::bd::{ACTOR, actor_of, claim_metadata, is_held_by_mesh};
-pub use source::{AttemptReport, ClaimRefusal, FinalReport, Source, WaveReport};
+pub use source::{AttemptReport, ClaimRefusal, FinalReport, Source, VerifiedTask, WaveReport};
 pub use submodules::{empty_submodules_note, submodules};
 pub use workers::Workers;

@@ -3,7 +3,7 @@
 use mesh_core::decision::{Decision, SkipReason};
 use mesh_core::evidence::BlockReading;
 use mesh_core::graph::Ix;
-use mesh_core::id::TaskId;
+use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::state::{Phase, State};
 use mesh_core::task::Eligibility;
 use mesh_core::time::Millis;
@@ -11,7 +11,7 @@ use mesh_core::wave::{WaveEnd, WaveTask};
 use mesh_core::why::Why;
 use mesh_plan::comment::{self, TaskBuckets, WaveStatus, WorkLocation};
 
-use crate::source::{FinalReport, WaveReport};
+use crate::source::{FinalReport, VerifiedTask, WaveReport};
 
 /// Whether everything that was to be done is done: nothing failed, waits or was left out.
 #[must_use]
@@ -132,6 +132,39 @@ pub(crate) fn wave_report(state: &State, end: WaveEnd, resumed: bool) -> WaveRep
         next: end.next,
         resumed,
     }
+}
+
+/// What is verified and written down, needs before what stands on them.
+pub(crate) fn verified(state: &State) -> Vec<VerifiedTask> {
+    let verified = |&at: &Ix| {
+        let task = state.task(at);
+        let Phase::Verified {
+            attempt,
+            commit,
+            self_checked,
+            delivery,
+            ..
+        } = &task.phase
+        else {
+            return None;
+        };
+        Some(VerifiedTask {
+            attempt: AttemptId {
+                task: state.plan().task(at).id.clone(),
+                number: *attempt,
+            },
+            commit: commit.clone(),
+            self_checked: *self_checked,
+            delivery: delivery.clone(),
+        })
+    };
+    state
+        .plan()
+        .graph()
+        .order()
+        .iter()
+        .filter_map(verified)
+        .collect()
 }
 
 /// What a source is told at the end of a run.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mesh_agent::profile::{COMMAND_PROFILE, Profile, ProfileConfig, ProfileError};
 use mesh_proc::find::FindError;
@@ -71,6 +72,9 @@ pub struct RunSetup {
     /// What agents read of the tracker.
     #[serde(default)]
     pub view: TrackerView,
+    /// How long calls of the tracker may take.
+    #[serde(default)]
+    pub tracker_limits: TrackerLimits,
 }
 
 impl RunSetup {
@@ -268,6 +272,39 @@ pub enum TrackerView {
     #[default]
     #[serde(alias = "shim-handle")]
     Live,
+}
+
+/// How long calls of the tracker may take, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackerLimits {
+    /// A read.
+    pub read_ms: u64,
+    /// A write.
+    pub write_ms: u64,
+}
+
+impl Default for TrackerLimits {
+    /// Those of the adapter.
+    fn default() -> TrackerLimits {
+        let limits = mesh_bd::Limits::default();
+        let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        TrackerLimits {
+            read_ms: ms(limits.read),
+            write_ms: ms(limits.write),
+        }
+    }
+}
+
+impl TrackerLimits {
+    /// In the adapter's form.
+    #[must_use]
+    pub fn of_calls(self) -> mesh_bd::Limits {
+        mesh_bd::Limits {
+            read: Duration::from_millis(self.read_ms),
+            write: Duration::from_millis(self.write_ms),
+            ..mesh_bd::Limits::default()
+        }
+    }
 }
 
 /// What goes into the tracker's audit.

@@ -8,6 +8,7 @@ mod figures;
 use std::path::PathBuf;
 
 use mesh_core::event::Event;
+use mesh_core::graph::Ix;
 use mesh_core::id::AttemptId;
 use mesh_core::state::{Admission, RunEnd, State};
 use mesh_core::time::Millis;
@@ -257,7 +258,7 @@ pub fn summarize(
             id: task.id.to_string(),
             title: task.title.clone(),
             state: state.state_word(at),
-            reason: state.why(now, at).to_string(),
+            reason: reason(&state, now, at),
             attempts: timelines
                 .range(attempts::all_of(&task.id))
                 .map(|(id, attempt)| attempt.summary(id, dir, around))
@@ -304,6 +305,17 @@ pub fn summarize(
     })
 }
 
+/// Why a task is where it is, and that its source does not know, if it does not.
+fn reason(state: &State, now: Millis, at: Ix) -> String {
+    let reason = state.why(now, at).to_string();
+    match state.unwritten().get(&state.plan().task(at).id) {
+        Some(problem) => format!(
+            "{reason}; where it comes from it is not closed ({problem}); `mesh resume` tries again"
+        ),
+        None => reason,
+    }
+}
+
 /// Reports that come after the end do not move it.
 fn ended_at(records: &[Record]) -> Option<Timestamp> {
     let concluded = |record: &&Record| record.event == Event::Concluded;
@@ -315,7 +327,7 @@ fn ended_at(records: &[Record]) -> Option<Timestamp> {
 }
 
 fn run_state(state: &State, coordinated: bool) -> RunState {
-    let done = || state.plan().all().all(|at| state.is_done(at));
+    let done = || state.is_all_done();
     match (state.run_end(), state.admission()) {
         (RunEnd::Concluded, _) if done() => RunState::Done,
         (RunEnd::Concluded, _) => RunState::Incomplete,

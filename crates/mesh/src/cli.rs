@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Logs(commands::logs::Args),
     /// Show what a run did.
     Report(commands::report::Args),
+    /// Show, check and label what a run left in the tracker's audit.
+    Audit(commands::audit::Args),
     /// Go on with a run that was stopped, left or killed.
     Resume(commands::resume::Args),
     /// End a run: no new starts; with --now the agents are stopped too.
@@ -54,6 +56,10 @@ pub(crate) enum Command {
     Agents(commands::agents::Args),
     /// Make a small repository and work a small plan in it, with a built-in agent.
     Demo(commands::demo::Args),
+    /// Print the completions for a shell.
+    Completions(commands::completions::Args),
+    /// Print the manual page, in the form that `man` reads.
+    Man(commands::completions::ManArgs),
     /// The built-in agent of the demo.
     #[command(name = "__demo-agent", hide = true)]
     DemoAgent(commands::demo::agent::Args),
@@ -70,6 +76,7 @@ impl Command {
             Command::Status(args) => args.shown.json,
             Command::Why(args) => args.json,
             Command::Report(args) => args.shown.json,
+            Command::Audit(args) => args.json,
             Command::Resume(args) => args.json,
             Command::Land(args) => args.json,
             Command::Workspaces(args) => args.json,
@@ -81,6 +88,8 @@ impl Command {
             | Command::Skip(_)
             | Command::Pick(_)
             | Command::Clean(_)
+            | Command::Completions(_)
+            | Command::Man(_)
             | Command::DemoAgent(_) => false,
         }
     }

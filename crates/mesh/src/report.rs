@@ -188,7 +188,9 @@ fn code(state: &State, interrupted: Option<OwnSignal>) -> u8 {
         return code;
     }
     let phases = || state.plan().all().map(|at| &state.task(at).phase);
-    if phases().any(|phase| matches!(phase, Phase::Failed { .. })) {
+    let not_landed = state.plan().all().any(|at| state.is_not_landed(at));
+    let failed = phases().any(|phase| matches!(phase, Phase::Failed { .. }));
+    if failed || not_landed || !state.unwritten().is_empty() {
         exit_code::SOME_FAILED
     } else if phases().any(|phase| matches!(phase, Phase::Question { .. })) {
         exit_code::QUESTION

@@ -108,6 +108,7 @@ impl Scope {
             molecule: config.tracker.molecule,
             arms: config.tracker.arms,
             view: config.tracker.view,
+            tracker_limits: config.tracker.limits,
         }
     }
 }

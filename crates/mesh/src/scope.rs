@@ -329,6 +329,7 @@ fn read_tracker(
     let mut setup = mesh_bd::Setup::new(program, root, ours.clone());
     setup.run = Some(run.to_string());
     setup.allow_untested = allow_untested;
+    setup.limits = config.tracker.limits.of_calls();
     setup.beads_dir = std::env::var_os("BEADS_DIR")
         .map(PathBuf::from)
         .filter(|dir| dir.is_absolute());

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
+use mesh_bd::audit::book::BookEntries;
 use mesh_core::event::{Event, Request};
 use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
@@ -233,7 +234,9 @@ fn take_up(
         | ResumeMode::GoOn {
             trust_outside: true,
         } => false,
-        ResumeMode::GoOn { .. } => has_nothing_to_do(&state, latest, &run_dir),
+        ResumeMode::GoOn { .. } => {
+            has_nothing_to_do(&state, latest, &run_dir) && is_all_written(&state, &run_dir)?
+        }
         ResumeMode::End => state.run_end() == RunEnd::Concluded,
     };
     if nothing {
@@ -288,6 +291,13 @@ fn has_nothing_to_do(state: &State, now: Millis, run_dir: &RunDir) -> bool {
     let mut reopened = state.clone();
     let (decisions, _) = mesh_core::handle(&mut reopened, now, &Event::Reopened);
     decisions.iter().all(idle) && reopened.next_wakeup().is_none()
+}
+
+/// Whether the source has all that it should have of a concluded run.
+fn is_all_written(state: &State, run_dir: &RunDir) -> Result<bool, EngineError> {
+    let book = BookEntries::read(&run_dir.audit_book()).map_err(EngineError::folder)?;
+    let is_recorded = book.iter().all(|(_, id)| id.is_some());
+    Ok(state.unwritten().is_empty() && is_recorded)
 }
 
 /// The choices that a journal's header holds.

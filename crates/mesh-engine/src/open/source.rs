@@ -104,6 +104,7 @@ pub(super) fn read_source(
             open.beads_dir = Some(beads_dir.clone());
             open.run = Some(run.to_string());
             open.allow_untested = *allow_untested;
+            open.limits = setup.tracker_limits.of_calls();
             let tracker = mesh_bd::open(&open)?;
             let epic = TaskId::new(epic.clone()).map_err(|problem| EngineError::Source {
                 problem: problem.to_string(),

@@ -15,6 +15,7 @@ use mesh_core::evidence::FailureClass;
 use mesh_core::filename::safe_file_name;
 use mesh_core::id::{AttemptId, SlotId, TaskId};
 use mesh_core::issue::{Issue, IssueStatus};
+use mesh_core::task::Commit;
 use mesh_journal::layout::RunDir;
 use mesh_plan::comment::{
     self, AttemptOutcome, BeadComment, SwarmStatus, marker_of_attempt, marker_of_run,
@@ -25,7 +26,7 @@ use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
 use mesh_proc::env::Env;
 
 use super::renewals::Renewals;
-use super::{AttemptReport, ClaimRefusal, FinalReport, Source, WaveReport, baseline};
+use super::{AttemptReport, ClaimRefusal, FinalReport, Source, VerifiedTask, WaveReport, baseline};
 use crate::context::{Details, lock};
 use crate::inbox::Input;
 use crate::notes::Notes;
@@ -175,13 +176,11 @@ impl BdSource {
         })
     }
 
-    fn may_close(&self, report: &AttemptReport<'_>) -> bool {
-        let Outcome::Verified { self_checked, .. } = report.outcome else {
-            return false;
-        };
+    /// Whether a verified task is to be closed.
+    fn may_close(&self, self_checked: bool, delivery: &Delivery) -> bool {
         let policy = match self.context.setup.close {
             ClosePolicy::Verified => true,
-            ClosePolicy::Landed => matches!(report.delivery, Delivery::Landed { .. }),
+            ClosePolicy::Landed => matches!(delivery, Delivery::Landed { .. }),
             ClosePolicy::Never => false,
         };
         policy && (self.context.setup.trust_agent_verify || !self_checked)
@@ -426,12 +425,18 @@ impl Source for BdSource {
         let task = &report.attempt.task;
         let actor = self.holder(task).unwrap_or_else(|| ACTOR.to_owned());
         let is_skipped = matches!(report.outcome, Outcome::Skipped(_));
-        let close = self.may_close(report);
+        let close = match report.outcome {
+            Outcome::Verified { self_checked, .. } => {
+                self.may_close(*self_checked, report.delivery)
+            }
+            _ => false,
+        };
         let settled = self.queue.settle(Settlement {
             id: task.clone(),
             actor: actor.clone(),
             comment: (!is_skipped).then(|| self.comment(report)),
-            close: close.then(|| close_reason(&self.context.run, report)),
+            close: close
+                .then(|| close_reason(&self.context.run, report.attempt, report.commit.as_ref())),
         });
         let mut refused = Vec::new();
         let mut note = |what: &str, result: Result<(), BdError>| {
@@ -439,11 +444,15 @@ impl Source for BdSource {
                 refused.push(format!("{task}: {what}: {error}"));
             }
         };
-        if close && settled.close.is_ok() {
-            lock(&self.closed).insert(task.clone());
-        }
         note("the comment was not written", settled.comment);
-        note("it was not closed", settled.close);
+        match settled.close {
+            Ok(()) if close => {
+                lock(&self.closed).insert(task.clone());
+            }
+            Ok(()) => {}
+            // What is closed by the run's end is well.
+            Err(error) => tracing::warn!(%task, %error, "it is closed later"),
+        }
         if let (Outcome::Verified { .. } | Outcome::Skipped(_), Some(renewals)) =
             (report.outcome, self.renewals.get())
         {
@@ -498,6 +507,43 @@ impl Source for BdSource {
             after,
             &wrote,
         ))
+    }
+
+    fn write_missing(&self, verified: &[VerifiedTask]) -> Vec<(TaskId, String)> {
+        let closed = lock(&self.closed).clone();
+        let (answer, receiver) = channel();
+        for task in verified {
+            let id = &task.attempt.task;
+            if closed.contains(id) || !self.may_close(task.self_checked, &task.delivery) {
+                continue;
+            }
+            let (answer, asked) = (answer.clone(), id.clone());
+            let end = Settlement {
+                id: id.clone(),
+                actor: self.holder(id).unwrap_or_else(|| ACTOR.to_owned()),
+                comment: None,
+                close: Some(close_reason(
+                    &self.context.run,
+                    &task.attempt,
+                    Some(&task.commit),
+                )),
+            };
+            self.queue.submit_settlement(end, move |settled| {
+                // The receiver waits below; it is gone only if its thread is.
+                let _ = answer.send((asked, settled.close));
+            });
+        }
+        drop(answer);
+        let mut missing = Vec::new();
+        for (task, closed) in receiver {
+            match closed {
+                Ok(()) => {
+                    lock(&self.closed).insert(task);
+                }
+                Err(error) => missing.push((task, error.to_string())),
+            }
+        }
+        missing
     }
 
     fn conclude(&self, run_summary: &FinalReport) -> Vec<String> {
@@ -579,11 +625,9 @@ impl Source for BdSource {
     }
 }
 
-fn close_reason(run: &str, report: &AttemptReport<'_>) -> String {
-    let commit = report
-        .commit
-        .as_ref()
+fn close_reason(run: &str, attempt: &AttemptId, commit: Option<&Commit>) -> String {
+    let commit = commit
         .map(|commit| format!(" as {commit}"))
         .unwrap_or_default();
-    format!("verified{commit} (mesh {run} {})", report.attempt)
+    format!("verified{commit} (mesh {run} {attempt})")
 }

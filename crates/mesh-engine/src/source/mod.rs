@@ -47,6 +47,12 @@ pub trait Source: Send + Sync {
     /// It cannot be read, or does not make a plan.
     fn refresh(&self) -> Result<PlanChange, String>;
 
+    /// Looks that the source has as done what is verified, and tells it once more where it has not; the tasks that it did not take, and
+    /// why. `verified` come after what they need.
+    fn write_missing(&self, _verified: &[VerifiedTask]) -> Vec<(TaskId, String)> {
+        Vec::new()
+    }
+
     /// Gives back what is not done and writes the final report. What could not be written is returned.
     fn conclude(&self, run_summary: &FinalReport) -> Vec<String>;
 
@@ -102,6 +108,18 @@ pub struct AttemptReport<'a> {
     pub resumed: bool,
     /// The prompt, when a coordinator that died may not have handed it over.
     pub prompt: Option<String>,
+}
+
+/// A task that is done by an attempt of the run.
+pub struct VerifiedTask {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Its result.
+    pub commit: Commit,
+    /// Only the agent named the proof, or there was none.
+    pub self_checked: bool,
+    /// What became of the result.
+    pub delivery: Delivery,
 }
 
 /// What is written down when a wave has ended.

@@ -68,6 +68,9 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Refreshed {
             change: Err("bd did not answer".to_owned()),
         },
+        Event::Unwritten {
+            tasks: vec![(id("t"), "busy".to_owned())],
+        },
         Event::Noticed {
             attempts: vec![one(), attempt("t", 2)],
             changes: vec!["branch spare moved from a to b".to_owned()],
@@ -316,6 +319,7 @@ pub(crate) fn event_kind(event: &Event) -> usize {
         Event::LandingProved { .. } => 17,
         Event::Published { .. } => 18,
         Event::WaveFinalized { .. } => 19,
+        Event::Unwritten { .. } => 20,
     }
 }
 

@@ -99,6 +99,10 @@ tagged! {
             #[serde(default)]
             changes: Vec<String>,
         },
+        Unwritten {
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            tasks: Vec<(TaskId, String)>,
+        },
         Concluded {},
     }
 }

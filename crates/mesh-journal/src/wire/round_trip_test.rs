@@ -390,6 +390,7 @@ mod texts {
                     *attempts = vec![id];
                     *changes = self.texts.clone();
                 }
+                Event::Unwritten { tasks } => *tasks = vec![(id.task, self.text())],
                 Event::RunStarted { .. }
                 | Event::Reopened
                 | Event::Tick

@@ -592,5 +592,6 @@ fn setup(repository: &Path, place: &Path) -> RunSetup {
         view: TrackerView::Live,
         arms: false,
         molecule: false,
+        tracker_limits: mesh_engine::TrackerLimits::default(),
     }
 }

@@ -1,7 +1,9 @@
 //! One file a subcommand: its arguments, then the function that carries it out.
 
 pub(crate) mod agents;
+pub(crate) mod audit;
 pub(crate) mod clean;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod init;
@@ -43,6 +45,9 @@ pub(crate) fn run(args: Args, shell: &mut Shell) -> Result<u8, CommandError> {
         Command::Why(args) => why::run(&args, &folder, shell),
         Command::Logs(args) => logs::run(&args, &folder, shell),
         Command::Report(args) => report::run(&args, &folder, shell),
+        Command::Audit(args) => audit::run(&args, &folder, shell),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => completions::man(&args),
         Command::Resume(args) => resume::run(&args, &folder, shell),
         Command::Stop(args) => stop::run(&args, &folder, shell),
         Command::Land(args) => land::run(&args, &folder, shell),

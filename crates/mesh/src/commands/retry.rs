@@ -114,6 +114,7 @@ fn check_claimable(read: &RunState, mut tasks: Vec<TaskId>) -> Result<(), Comman
     let mut setup = mesh_bd::Setup::new(program, &read.setup.repository, ours);
     setup.beads_dir = Some(beads_dir.clone());
     setup.allow_untested = *allow_untested;
+    setup.limits = read.setup.tracker_limits.of_calls();
     let tracker = mesh_bd::open(&setup)?;
     let listing = tracker.listing()?;
     let ours = is_held_by_mesh(tracker.about());

@@ -9,7 +9,7 @@ use mesh_agent::scope::{GroupMap, GroupProblem};
 use mesh_core::id::LockGroup;
 use mesh_core::policy::{Dispatch, Rank, Unlabelled};
 use mesh_core::time::Span;
-use mesh_engine::TrackerView;
+use mesh_engine::{TrackerLimits, TrackerView};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -84,6 +84,10 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
                 _ => TrackerView::Copy {
                     limit_bytes: bytes(layers, &["tracker", "view_limit"])?,
                 },
+            },
+            limits: TrackerLimits {
+                read_ms: span(layers, &["tracker", "read_limit"])?.0,
+                write_ms: span(layers, &["tracker", "write_limit"])?.0,
             },
         },
         tools: tools(layers),

@@ -18,7 +18,9 @@ use mesh_agent::profile::{ProfileConfig, builtin};
 use mesh_core::id::LockGroup;
 use mesh_core::policy::{Dispatch, Rank, Unlabelled};
 use mesh_core::time::Span;
-use mesh_engine::{AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, ProofWhere, TrackerView};
+use mesh_engine::{
+    AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, ProofWhere, TrackerLimits, TrackerView,
+};
 use mesh_journal::layout::MeshDir;
 
 pub use layers::Source;
@@ -147,6 +149,8 @@ pub struct TrackerConfig {
     pub arms: bool,
     /// What agents read.
     pub view: TrackerView,
+    /// How long its calls may take.
+    pub limits: TrackerLimits,
 }
 
 /// `[tools]`: names on `PATH` or absolute paths, as they were written.

@@ -104,6 +104,8 @@ pub(super) const KEYS: &[Key] = &[
     key(&["tracker", "arms"], Kind::Flag),
     key(&["tracker", "view"], Kind::Choice(&["copy", "live"])),
     key(&["tracker", "view_limit"], Kind::Bytes),
+    key(&["tracker", "read_limit"], Kind::Span),
+    key(&["tracker", "write_limit"], Kind::Span),
     with_variable(&["tools", "bd"], Kind::Text, "MESH_BD"),
     with_variable(&["tools", "jj"], Kind::Text, "MESH_JJ"),
     with_variable(&["tools", "git"], Kind::Text, "MESH_GIT"),
