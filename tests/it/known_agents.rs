@@ -13,8 +13,14 @@ fn install(fixture: &Fixture, name: &str, script: &str, stream: &str) {
     let program = fixture.env.bin().join(name);
     let stream = Path::new(STREAMS).join(format!("{stream}.jsonl"));
     let text = format!(
-        "#!/bin/sh\nif [ \"$1\" = --version ]; then echo '9.9.9 ({name})'; exit; fi\ncat > /dev/null\n{script}\ncat '{}'\n",
-        stream.display()
+        "#!/bin/sh\nif [ \"$1\" = --version ]; then echo '9.9.9 ({name})'; exit; fi\ncat > /dev/null\n{script}\ncat '{}'\n{}\n",
+        stream.display(),
+        // As the real ones do.
+        if stream.ends_with(format!("{name}-api-error.jsonl")) {
+            "exit 1"
+        } else {
+            ""
+        }
     );
     fs_err::write(&program, text).expect("a program");
     let mode = std::fs::Permissions::from_mode(0o755);

@@ -26,6 +26,18 @@ impl Protocol {
         }
     }
 
+    /// What the agent says of why it ended as it did, beside what it wrote for people; nothing of one that writes for people only.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn explanation(self, stdout: &Path) -> io::Result<Option<String>> {
+        Ok(match self {
+            Protocol::Plain => None,
+            Protocol::Codex => codex::read(stdout)?.explanation(),
+            Protocol::Claude => claude::read(stdout)?.explanation(),
+        })
+    }
+
     /// The tokens that the agent says it used; nothing of one that does not say.
     ///
     /// # Errors

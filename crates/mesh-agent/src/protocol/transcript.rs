@@ -71,6 +71,16 @@ impl Transcript {
         BlockReading::Missing(missing)
     }
 
+    /// Why the conversation is not complete, if the program says so; else its last message.
+    #[must_use]
+    pub fn explanation(&self) -> Option<String> {
+        match &self.end {
+            StreamEnd::Failed(reason) => Some(format!("it gave up: {reason}")),
+            StreamEnd::NoneAfter(error) => Some(format!("its last error: {error}")),
+            StreamEnd::None | StreamEnd::Complete => self.message.clone(),
+        }
+    }
+
     /// The last message, at most `limit` bytes from its end; nothing when there is none.
     #[must_use]
     pub fn last_message(&self, limit: u64) -> LastMessage {

@@ -26,9 +26,14 @@ const COMMAND: Bounds = Bounds {
     bytes: 8 * 1024,
 };
 
-/// The last lines of an agent's standard error or, when it is empty, of its standard output.
+/// What an agent with a stream of events says of its end, or the last lines of its standard error or, when it is empty, of its
+/// standard output.
 pub(crate) fn of_agent(context: &RunContext, attempt: &AttemptId) -> String {
     let files = context.run_dir.attempt(attempt).process(Role::Agent);
+    let explanation = context.profile.protocol.explanation(&files.stdout());
+    if let Ok(Some(explanation)) = explanation {
+        return bounded(context, &explanation, &AGENT);
+    }
     let stderr = end_of(context, &files.stderr(), &AGENT);
     if stderr.is_empty() {
         end_of(context, &files.stdout(), &AGENT)
@@ -56,6 +61,11 @@ fn end_of(context: &RunContext, file: &Path, bounds: &Bounds) -> String {
     // More is read than shown: a secret that the cut would halve could not be found.
     let window = 4 * bounds.bytes as u64;
     let text = plain::tail(file, bounds.lines, window).unwrap_or_default();
+    bounded(context, &text, bounds)
+}
+
+/// Without secrets, and no more than is quoted.
+fn bounded(context: &RunContext, text: &str, bounds: &Bounds) -> String {
     let text = context
         .secrets
         .mask(text.trim_start_matches('\n').trim_end());

@@ -1,7 +1,6 @@
 //! `mesh plan`: what would run, in which order, with which commands. Writes nothing but what the tracker's own reads write.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use mesh_agent::profile::Profile;
