@@ -6,8 +6,8 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use mesh_agent::launch;
+use mesh_agent::ownership::GroupMap;
 use mesh_agent::profile::Profile;
-use mesh_agent::scope::GroupMap;
 use mesh_agent::secrets::Secrets;
 use mesh_core::event::Event;
 use mesh_core::id::{AttemptId, TaskId};

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use mesh_agent::scope::GroupMap;
+use mesh_agent::ownership::GroupMap;
 use mesh_agent::secrets::Secrets;
 use mesh_core::decision::Action;
 use mesh_core::event::{Event, PlanChange, Request};

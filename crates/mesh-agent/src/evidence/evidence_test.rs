@@ -1,5 +1,5 @@
 use super::*;
-use crate::scope::ScopeReport;
+use crate::ownership::ScopeReport;
 use mesh_core::evidence::{ChangedClaim, Evidence, FailureClass, ScopeBreach};
 use mesh_core::id::LockGroup;
 use mesh_core::task::Commit;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::io;
 use std::path::Path;
 
-use crate::scope::ScopeReport;
+use crate::ownership::ScopeReport;
 
 /// The version that this program writes.
 pub const VERSION: u32 = 2;

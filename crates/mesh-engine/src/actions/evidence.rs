@@ -1,7 +1,7 @@
 //! `evidence.json`: what was observed of an attempt, for people. Nothing reads it back.
 
 use mesh_agent::evidence::{EvidenceRecord, ProofRecord, Times, VERSION};
-use mesh_agent::scope::ScopeReport;
+use mesh_agent::ownership::ScopeReport;
 use mesh_core::decision::Outcome;
 use mesh_core::evidence::ChangeSet;
 use mesh_core::id::AttemptId;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use mesh_agent::nearest::nearest;
+use mesh_agent::ownership::{GroupMap, GroupProblem};
 use mesh_agent::profile::{Profile, ProfileConfig, ProfileProblem, builtin};
-use mesh_agent::scope::{GroupMap, GroupProblem};
 use mesh_core::id::LockGroup;
 use mesh_core::policy::{Dispatch, Rank, Unlabelled};
 use mesh_core::time::Span;

@@ -160,5 +160,5 @@ impl GroupMap {
 }
 
 #[cfg(test)]
-#[path = "scope_test.rs"]
+#[path = "ownership_test.rs"]
 mod tests;
