@@ -96,11 +96,11 @@ impl Ranking {
         let is_open = |at| plan.task(at).eligibility == Eligibility::Open;
         let open: Vec<bool> = plan.all().map(is_open).collect();
         let unlocks = plan.graph().transitive_dependents(&open);
-        let measures = measures(plan, policy, &path_minutes, &unlocks);
+        let priorities = priorities(plan, policy, &path_minutes, &unlocks);
         let key = |at: Ix| {
             let task = plan.task(at);
             (
-                measures[at.index()],
+                priorities[at.index()],
                 !task.checkpoint,
                 task.tie,
                 NaturalOrder(task.id.as_str().to_owned()),
@@ -206,7 +206,7 @@ fn runnable(plan: &Plan, order: &Order) -> Vec<Ix> {
 }
 
 /// What is compared of each task before checkpoints: its urgency and what it holds up, by its path and by its dependents.
-fn measures(
+fn priorities(
     plan: &Plan,
     policy: &Policy,
     path_minutes: &[u64],

@@ -78,7 +78,7 @@ pub enum Thread {
     /// Claim, workspace, agent.
     Launch(StartOrder),
     /// The end of an attempt is being written down; a candidate of it is dropped.
-    Settle(AttemptId, Delivery),
+    Finalize(AttemptId, Delivery),
     /// The end of a wave is being written down.
     SettleWave(u32),
     /// A result is being joined with the target.
@@ -286,7 +286,10 @@ impl World {
                 self.thread(delay, publish);
             }
             Action::Finalize { attempt, end } => {
-                self.thread(delay, Thread::Settle(attempt.clone(), end.delivery.clone()));
+                self.thread(
+                    delay,
+                    Thread::Finalize(attempt.clone(), end.delivery.clone()),
+                );
             }
             Action::FinalizeWave(end) => self.thread(delay, Thread::SettleWave(end.wave)),
             Action::Refresh => self.thread(delay, Thread::Listing),
@@ -327,8 +330,8 @@ impl World {
                 self.launch(&order, true);
                 Next::Nothing
             }
-            Thread::Settle(attempt, delivery) => {
-                self.settle(&attempt);
+            Thread::Finalize(attempt, delivery) => {
+                self.finalize(&attempt);
                 self.report(0, Event::Finalized { attempt, delivery });
                 Next::Nothing
             }
@@ -636,7 +639,7 @@ impl World {
     }
 
     /// What is left of a landing ends before its end is written down.
-    fn settle(&mut self, attempt: &AttemptId) {
+    fn finalize(&mut self, attempt: &AttemptId) {
         self.landing_proof_ends(attempt, &Ending::Stopped);
         *self.settled.entry(attempt.clone()).or_default() += 1;
     }
@@ -681,7 +684,7 @@ impl World {
             }
             match thread {
                 Thread::Launch(order) => self.launch(&order, false),
-                Thread::Settle(attempt, _) => self.settle(&attempt),
+                Thread::Finalize(attempt, _) => self.finalize(&attempt),
                 Thread::SettleWave(wave) => *self.settled_waves.entry(wave).or_default() += 1,
                 Thread::Integrate(..) | Thread::Publish(..) => {
                     let _nobody_hears = self.landing_step(&thread);

@@ -126,20 +126,20 @@ impl fmt::Display for Offender {
 }
 
 /// Tries calls on a wrapper.
-pub struct Fuzz<Door> {
+pub struct Fuzz<Wrapper> {
     checker: Checker,
-    door: Door,
+    wrapper: Wrapper,
     faults: usize,
     /// Different calls that got through and should not have, as small as they could be made.
     pub offenders: Vec<Offender>,
 }
 
-impl<Door: Fn(&[OsString]) -> Answer> Fuzz<Door> {
+impl<Wrapper: Fn(&[OsString]) -> Answer> Fuzz<Wrapper> {
     /// A wrapper is what it answers: [`ask`] is the real one.
-    pub fn new(door: Door) -> Fuzz<Door> {
+    pub fn new(wrapper: Wrapper) -> Fuzz<Wrapper> {
         Fuzz {
             checker: Checker::default(),
-            door,
+            wrapper,
             faults: 0,
             offenders: Vec::new(),
         }
@@ -153,7 +153,7 @@ impl<Door: Fn(&[OsString]) -> Answer> Fuzz<Door> {
                 break;
             }
             tally.calls += 1;
-            let answer = (self.door)(&call);
+            let answer = (self.wrapper)(&call);
             if self.complaint(&call, &answer).is_some() {
                 self.faults += 1;
                 let offender = self.shrunk(call);
@@ -198,7 +198,7 @@ impl<Door: Fn(&[OsString]) -> Answer> Fuzz<Door> {
 
     /// The call without the words, or pairs of a flag and its value, that it fails without as well.
     fn shrunk(&self, mut call: Vec<OsString>) -> Offender {
-        let complaint_of = |call: &[OsString]| self.complaint(call, &(self.door)(call));
+        let complaint_of = |call: &[OsString]| self.complaint(call, &(self.wrapper)(call));
         let words = call.len();
         let smaller = |call: &[OsString]| {
             let places = (0..call.len()).flat_map(|at| [(at, at + 1), (at, at + 2)]);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_door_that_lets_claims_through_is_found_and_the_call_made_small() {
+    fn a_wrapper_that_lets_claims_through_is_found_and_the_call_made_small() {
         let leak = |call: &[OsString]| {
             let claims = call.first()? == "ready" && call.iter().any(|word| word == "--claim");
             claims.then(|| passed_through(call)).flatten()
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_door_that_drops_or_reorders_what_was_asked_is_found() {
+    fn a_wrapper_that_drops_or_reorders_what_was_asked_is_found() {
         let forgets = |call: &[OsString]| match ask(call) {
             Answer::Accepted {
                 command,
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_door_that_does_not_read_its_own_words_or_helps_everybody_is_found() {
+    fn a_wrapper_that_does_not_read_its_own_words_or_helps_everybody_is_found() {
         let deaf = |call: &[OsString]| match ask(call) {
             Answer::Accepted { command, argv, .. } => Some(Answer::Accepted {
                 command,
