@@ -125,10 +125,15 @@ impl Listing {
     /// The epic that `swarm create` put around the single bead `id`, if it did.
     #[must_use]
     pub fn wrapper_of(&self, id: &TaskId) -> Option<TaskId> {
-        self.parents_of(id).into_iter().find(|parent| {
-            self.get(parent).is_some_and(|issue| {
-                issue.kind == IssueKind::Epic && issue.title.starts_with("Swarm Epic: ")
-            })
+        let mut parents = self.parents_of(id).into_iter();
+        parents.find(|parent| self.is_wrapper(parent))
+    }
+
+    /// Whether `swarm create` made this epic around a single bead: by bd's own title.
+    #[must_use]
+    pub fn is_wrapper(&self, epic: &TaskId) -> bool {
+        self.get(epic).is_some_and(|issue| {
+            issue.kind == IssueKind::Epic && issue.title.starts_with("Swarm Epic: ")
         })
     }
 }

@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Clean(commands::clean::Args),
     /// List the agents that there are, or try one.
     Agents(commands::agents::Args),
+    /// Look at the formulas of a run's molecule, or install them.
+    Formulas(commands::formulas::Args),
     /// Make a small repository and work a small plan in it, with a built-in agent.
     Demo(commands::demo::Args),
     /// Print the completions for a shell.
@@ -81,6 +83,7 @@ impl Command {
             Command::Land(args) => args.json,
             Command::Workspaces(args) => args.json,
             Command::Demo(args) => args.json,
+            Command::Formulas(args) => args.json,
             Command::Init(_)
             | Command::Logs(_)
             | Command::Stop(_)

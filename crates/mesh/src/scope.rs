@@ -316,23 +316,17 @@ fn read_tracker(
     run: &RunId,
 ) -> Result<Read, CommandError> {
     let Some(program) = tools.bd.clone() else {
-        let error = CommandError::new(
-            Kind::ToolMissing,
-            "bd was not found, and the source is a tracker",
-        )
-        .hint("install beads 1.0.5 or newer, name it in MESH_BD, or give a plan file (.jsonl)");
-        let variable = |name: &str| std::env::var_os(name);
-        let named = tools::not_found_as_named(&config.tools, &variable);
-        return Err(named.into_iter().fold(error, CommandError::hint));
+        return Err(
+            no_bd(config, "bd was not found, and the source is a tracker").hint(
+                "install beads 1.0.5 or newer, name it in MESH_BD, or give a plan file (.jsonl)",
+            ),
+        );
     };
     let allow_untested = args.allow_untested_bd || config.tracker.allow_untested;
-    let mut setup = mesh_bd::Setup::new(program, root, ours.clone());
+    let mut setup = tracker_setup(program, root, ours);
     setup.run = Some(run.to_string());
     setup.allow_untested = allow_untested;
     setup.limits = config.tracker.limits.of_calls();
-    setup.beads_dir = std::env::var_os("BEADS_DIR")
-        .map(PathBuf::from)
-        .filter(|dir| dir.is_absolute());
     let tracker = mesh_bd::open(&setup)?;
     let listing = tracker.listing()?;
     let target = resolve_target(&args.sources, &listing.issues)
@@ -356,6 +350,23 @@ fn read_tracker(
         listing,
     };
     Ok((loaded, source, Some(opened)))
+}
+
+/// That there is no bd, with the name by which it was looked for.
+pub(crate) fn no_bd(config: &Config, message: &str) -> CommandError {
+    let error = CommandError::new(Kind::ToolMissing, message);
+    let variable = |name: &str| std::env::var_os(name);
+    let named = tools::not_found_as_named(&config.tools, &variable);
+    named.into_iter().fold(error, CommandError::hint)
+}
+
+/// What the tracker of the repository at `root` is opened with.
+pub(crate) fn tracker_setup(program: PathBuf, root: &Path, ours: &Env) -> mesh_bd::Setup {
+    let mut setup = mesh_bd::Setup::new(program, root, ours.clone());
+    setup.beads_dir = std::env::var_os("BEADS_DIR")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_absolute());
+    setup
 }
 
 fn task_ids(words: &[String], flag: &str) -> Result<Vec<TaskId>, CommandError> {
@@ -412,8 +423,9 @@ impl Scope {
 
     /// Refuses a plan in which no two tasks can ever run side by side; judged on all members, done ones included.
     pub fn check_parallelism(&self, allow_serial: bool) -> Result<(), CommandError> {
-        let wrapped =
-            matches!(&self.tracker, Some(open) if matches!(open.target, Target::Wrap { .. }));
+        let wrapped = self.tracker.as_ref().is_some_and(|open| {
+            matches!(open.target, Target::Wrap { .. }) || open.listing.is_wrapper(open.target.id())
+        });
         let counted = self.members();
         let members = counted.iter().filter(|&&counts| counts).count();
         if members == 0 {

@@ -6,6 +6,7 @@ pub(crate) mod clean;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod formulas;
 pub(crate) mod init;
 pub(crate) mod land;
 pub(crate) mod logs;
@@ -56,6 +57,7 @@ pub(crate) fn run(args: Args, shell: &mut Shell) -> Result<u8, CommandError> {
         Command::Skip(args) => skip::run(&args, &folder, shell),
         Command::Workspaces(args) => workspaces::run(&args, &folder, shell),
         Command::Clean(args) => clean::run(&args, &folder, shell),
+        Command::Formulas(args) => formulas::run(&args, &folder, shell),
         Command::Demo(args) => demo::run(&args, &folder, shell),
         Command::DemoAgent(args) => demo::agent::run(&args),
     }
