@@ -44,6 +44,7 @@ pub use setup::{
     RunSetup, SourceSetup, TrackerLimits, TrackerView,
 };
 pub use source::bd::audit as audit_keys;
+pub use source::bd::bookkeeping::swarm_differences;
 pub use source::bd::{ACTOR, actor_of, claim_metadata, is_held_by_mesh};
 pub use source::{AttemptReport, ClaimRefusal, FinalReport, Source, VerifiedTask, WaveReport};
 pub use submodules::{empty_submodules_note, submodules};

@@ -33,7 +33,7 @@ use crate::notes::Notes;
 use crate::setup::{ClosePolicy, RunSetup, SourceSetup};
 
 pub mod audit;
-mod bookkeeping;
+pub mod bookkeeping;
 mod swarm_check;
 
 use audit::RunAudit;

@@ -62,6 +62,8 @@ struct TaskObject {
     state: &'static str,
     priority: i32,
     needs: Vec<String>,
+    /// Open blockers outside the source, which no run of it can end.
+    outside: Vec<String>,
     locks: Vec<String>,
     estimate_minutes: u32,
     critical_path_minutes: u64,
@@ -99,12 +101,16 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let agent = run_setup::agent(&args.scope, &scope.config, folder)
         .ok()
         .map(|(_, profile)| profile);
-    let object = object(&scope, args, agent.as_ref(), serial.as_ref())?;
+    let differences = swarm_differences(&scope);
+    let object = object(&scope, args, agent.as_ref(), serial.as_ref(), &differences)?;
     if args.json {
         shell.object(&object)?;
     } else {
         for line in text(&scope, agent.as_ref(), &object) {
             shell.line(line);
+        }
+        for difference in &differences {
+            shell.line(difference.to_string());
         }
         scope.notes(shell);
     }
@@ -120,6 +126,7 @@ fn object(
     args: &Args,
     agent: Option<&Profile>,
     serial: Option<&CommandError>,
+    differences: &[Diagnostic],
 ) -> Result<PlanObject, CommandError> {
     let plan = &scope.plan;
     let ranking = Ranking::new(plan, &scope.policy);
@@ -139,6 +146,7 @@ fn object(
     let id = |at: &Ix| plan.task(*at).id.to_string();
     let mut problems: Vec<ProblemObject> = scope.loaded.diagnostics.iter().map(problem).collect();
     problems.extend(warnings(scope, agent).iter().map(problem));
+    problems.extend(differences.iter().map(problem));
     if let Some(error) = serial {
         problems.push(problem(&Diagnostic::error(error.message.clone())));
     }
@@ -151,6 +159,7 @@ fn object(
             state: word(task, &state, at),
             priority: task.priority,
             needs: task.needs.iter().map(ToString::to_string).collect(),
+            outside: task.outside.iter().map(ToString::to_string).collect(),
             locks: task.locks.texts().collect(),
             estimate_minutes: plan.estimate(at).0,
             critical_path_minutes: ranking.path_minutes(at),
@@ -250,6 +259,20 @@ fn warnings(scope: &Scope, agent: Option<&Profile>) -> Vec<Diagnostic> {
     let missing = scope.missing_for_agents(agent);
     warnings.extend(missing.into_iter().map(Diagnostic::note));
     warnings
+}
+
+/// What bd's own analysis of the epic says otherwise: a read, left out where bd would need long for it.
+fn swarm_differences(scope: &Scope) -> Vec<Diagnostic> {
+    let Some(open) = &scope.tracker else {
+        return Vec::new();
+    };
+    match mesh_engine::swarm_differences(open) {
+        Ok(differences) => differences.into_iter().map(Diagnostic::warning).collect(),
+        Err(error) => {
+            let text = format!("bd's view of the epic was not read: {error}");
+            vec![Diagnostic::note(text)]
+        }
+    }
 }
 
 /// The exact commands of the run, wave by wave. Where a value is known only at the start of a task, its name stands in angle
@@ -384,7 +407,18 @@ fn text(scope: &Scope, agent: Option<&Profile>, object: &PlanObject) -> Vec<Stri
         .iter()
         .filter(|task| task.rank == 0 && task.state != "container")
     {
-        lines.push(format!("not in a wave: {} ({})", task.id, task.state));
+        let outside = match task.outside.is_empty() {
+            true => String::new(),
+            false => format!(
+                " for {}, outside {}",
+                task.outside.join(", "),
+                object.source.id
+            ),
+        };
+        lines.push(format!(
+            "not in a wave: {} ({}{outside})",
+            task.id, task.state
+        ));
     }
     lines.push(format!(
         "{} minutes of work, longest path {}; with {} at least {} minutes",

@@ -31,6 +31,9 @@ use crate::ui::wave_question::WaveQuestion;
 /// What tracker and version control may take beside a setup or proof command, before a stage counts as stuck.
 const SLACK: Span = Span::minutes(30);
 
+/// Most tasks that are named when nobody is asked.
+const MOST_NAMED: usize = 50;
+
 /// Work a source until it is done.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -207,13 +210,28 @@ fn confirm(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<(), CommandE
     let waves = mesh_core::forecast::waves(&scope.plan, &scope.policy);
     let widest = waves.iter().map(Vec::len).max().unwrap_or(0);
     shell.line(format!(
-        "{}: {} of {} to do, at most {} at once, expected parallelism {widest}",
+        "{} ({} {}): {} of {} to do, at most {} at once, expected parallelism {widest}",
         one_line(scope.name()),
+        scope.source.kind(),
+        scope.source.id(),
         scope.open_tasks(),
         counted(scope.plan.tasks().len(), "task"),
         counted(usize::from(scope.policy.concurrency), "agent")
     ));
+    let open = || {
+        let tasks = scope.plan.tasks().iter();
+        tasks.filter(|task| task.eligibility == Eligibility::Open)
+    };
     if args.yes {
+        let shown: Vec<&str> = open()
+            .take(MOST_NAMED)
+            .map(|task| task.id.as_str())
+            .collect();
+        let more = match scope.open_tasks().saturating_sub(MOST_NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        shell.line(format!("to do: {}{more}", shown.join(", ")));
         return Ok(());
     }
     let waves = scope.policy.dispatch == Dispatch::Waves;
@@ -229,12 +247,7 @@ fn confirm(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<(), CommandE
             false => Err(error.hint("pass --yes")),
         };
     }
-    for task in scope
-        .plan
-        .tasks()
-        .iter()
-        .filter(|task| task.eligibility == Eligibility::Open)
-    {
+    for task in open() {
         shell.line(format!("  {}  {}", task.id, one_line(&task.title)));
     }
     if shell.confirm("Run these?") {

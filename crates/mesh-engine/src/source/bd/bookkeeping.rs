@@ -17,10 +17,8 @@ use mesh_plan::formula::{self, Formula};
 use super::{ACTOR, SourceContext, swarm_check};
 use crate::context::lock;
 use crate::notes::Notes;
+use crate::open::OpenTracker;
 use crate::setup::AuditLevel;
-
-/// The beginning of the title of an epic that `swarm create` made around a single bead.
-const WRAPPER: &str = "Swarm Epic: ";
 
 /// The swarm and the molecule of a run.
 pub(super) struct Bookkeeping {
@@ -47,6 +45,8 @@ pub(super) struct Bookkeeping {
 struct Made {
     swarm: Option<TaskId>,
     molecule: Option<Molecule>,
+    /// Its first steps are closed.
+    has_begun: bool,
     arms: BTreeMap<AttemptId, Molecule>,
 }
 
@@ -59,9 +59,7 @@ impl Bookkeeping {
     ) -> Arc<Bookkeeping> {
         let epic = target.id();
         let setup = &context.setup;
-        let is_wrapper = listing
-            .get(epic)
-            .is_some_and(|issue| issue.title.starts_with(WRAPPER));
+        let is_wrapper = listing.is_wrapper(epic);
         let is_whole = is_wrapper || matches!(target, Target::Epic(_));
         let kind = match (is_wrapper, is_whole) {
             (true, _) => "bead",
@@ -89,6 +87,7 @@ impl Bookkeeping {
         let made = Made {
             swarm: listing.swarm_of(epic),
             molecule: listing.molecule_with(&formula::title_of_run(epic, &context.run)),
+            has_begun: false,
             arms: BTreeMap::new(),
         };
         Arc::new_cyclic(|this| Bookkeeping {
@@ -233,7 +232,9 @@ impl Bookkeeping {
             .filter(is_to_close)
             .cloned()
             .collect();
-        tracker.close_own(&ids, ACTOR, &format!("run {} has begun", self.run))
+        tracker.close_own(&ids, ACTOR, &format!("run {} has begun", self.run))?;
+        lock(&self.made).has_begun = true;
+        Ok(())
     }
 
     /// An attempt begins.
@@ -355,7 +356,8 @@ impl Bookkeeping {
         if was_there && self.listing.open_below(&molecule.root).is_empty() {
             return Ok(Vec::new());
         }
-        if was_there || self.with_arms {
+        let is_as_poured = lock(&self.made).has_begun && !was_there && !self.with_arms;
+        if !is_as_poured {
             return Ok(tracker.listing()?.open_below(&molecule.root));
         }
         let is_first =
@@ -415,12 +417,30 @@ impl Bookkeeping {
         if !is_done {
             return Ok(Vec::new());
         }
-        let wrapper = self.listing.get(&self.epic).filter(|epic| {
-            is_ours && epic.title.starts_with(WRAPPER) && epic.kind == IssueKind::Epic
-        });
-        let wrapper = wrapper.map(|epic| epic.id.clone());
+        let wrapper = (is_ours && self.listing.is_wrapper(&self.epic)).then(|| self.epic.clone());
         Ok([swarm].into_iter().chain(wrapper).collect())
     }
+}
+
+/// What bd's analysis of the epic says otherwise than what was read of it; nothing where bd would need long to answer, or for a bead
+/// that has no epic yet.
+///
+/// # Errors
+/// When bd fails or its answer cannot be read.
+pub fn swarm_differences(open: &OpenTracker) -> Result<Vec<String>, BdError> {
+    let OpenTracker {
+        tracker,
+        target,
+        listing,
+    } = open;
+    let epic = target.id();
+    let is_checked = !matches!(target, Target::Wrap { .. })
+        && listing.children_of(epic).count() <= tracker.most_children_to_check();
+    if !is_checked {
+        return Ok(Vec::new());
+    }
+    let said = tracker.swarm_validate(epic)?;
+    Ok(swarm_check::of_validation(epic, listing, &said))
 }
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
