@@ -29,6 +29,31 @@ impl Fixture {
             let free = status == "closed" || (status != "in_progress" && holder.is_none());
             assert!(free, "{id} is {status} and held by {holder:?}");
         }
+        self.assert_no_molecule_open();
+    }
+
+    /// Fails when something that a run poured into the tracker is open. The swarm of an epic that is not done may be.
+    #[track_caller]
+    pub fn assert_no_molecule_open(&self) {
+        let Some(tracker) = &self.tracker else {
+            return;
+        };
+        let args = ["list", "--all", "--json", "--limit", "0", "--include-gates"];
+        let list = tracker.bd_json(&args);
+        let is_poured = |title: &str| {
+            let starts = ["mol-mesh-", "Gate: human target-", "Gate: human scope-"];
+            title.contains(" (run ") || starts.iter().any(|start| title.starts_with(start))
+        };
+        let is_left = |issue: &&serde_json::Value| {
+            issue["status"] != "closed" && issue["title"].as_str().is_some_and(is_poured)
+        };
+        let left: Vec<_> = list
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(is_left)
+            .collect();
+        assert!(left.is_empty(), "left open: {left:#?}");
     }
 
     /// Fails unless the runs on this tracker have left it as they should: no open bead that mesh made but idle agents and the swarm of an

@@ -8,6 +8,7 @@ mod agents;
 mod bad_epic;
 mod bad_input;
 mod bad_place;
+mod bookkeeping;
 mod claims;
 mod conflicts;
 mod coordinator;
