@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         .collect();
     check_tasks(&asked, &args.tasks)?;
     let may_go = |found: &Found, is_store_free: bool| match found.removability {
-        Removability::Kept => true,
+        Removability::Kept | Removability::Unused => true,
         Removability::Unknown => args.all && is_store_free,
         Removability::InUse | Removability::PendingWork => false,
     };

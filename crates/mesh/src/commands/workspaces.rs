@@ -92,6 +92,7 @@ impl Found {
                 Removability::InUse => "live",
                 Removability::PendingWork => "pending",
                 Removability::Kept => "kept",
+                Removability::Unused => "unused",
                 Removability::Unknown => "unknown",
             },
             reason: &self.reason,

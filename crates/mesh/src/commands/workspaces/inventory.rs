@@ -46,6 +46,8 @@ pub(crate) enum Removability {
     InUse,
     /// The run has not ended and goes on from it.
     PendingWork,
+    /// Nobody has worked in it, and no run goes on from it.
+    Unused,
     /// It is kept for people.
     Kept,
     /// Nobody can tell.
@@ -319,7 +321,7 @@ fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Removability, String) {
     }
     let state = &facts.read.state;
     let task = state.find(&attempt.task).map(|(_, task)| task);
-    let is_settling = task.is_some_and(|task| {
+    let is_finalizing = task.is_some_and(|task| {
         task.finalizing
             .iter()
             .any(|end| end.attempt == attempt.number)
@@ -328,7 +330,7 @@ fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Removability, String) {
         task.map(|task| &task.phase),
         Some(Phase::Verified { delivery: Delivery::Queued, attempt: verified, .. }) if *verified == attempt.number
     );
-    if state.current(attempt).is_some() || is_settling || is_queued {
+    if state.current(attempt).is_some() || is_finalizing || is_queued {
         return if facts.is_coordinated {
             (Removability::InUse, "in use".to_owned())
         } else {
@@ -336,6 +338,18 @@ fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Removability, String) {
                 Removability::PendingWork,
                 "`mesh resume` goes on from it".to_owned(),
             )
+        };
+    }
+    if facts.run_dir.prepared(attempt).exists() {
+        return match facts.is_coordinated {
+            true => (
+                Removability::InUse,
+                "prepared for an attempt that has not begun".to_owned(),
+            ),
+            false => (
+                Removability::Unused,
+                "was prepared, and its attempt never began".to_owned(),
+            ),
         };
     }
     let reason = match task.map(|task| &task.phase) {
