@@ -190,6 +190,45 @@ fn a_claim_that_stopped_half_way_goes_on(backends: Backends) {
     );
 }
 
+/// What a task costs: the look, the claim, the hook and the state; comment, look, close; hook and state again. The agents' beads are found
+/// and left idle once for each agent.
+#[test]
+fn a_task_takes_nine_calls_fake_bd_0_47_1_git() {
+    let fixture = FAKE_BD_0_47_1_GIT.open().expect("fakes are there");
+    let jobs = [
+        job("a", &[]),
+        job("b", &[]),
+        job("c", &["a"]),
+        job("d", &["b"]),
+    ];
+    let work = fixture.plan("Four", &jobs);
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    fixture.configure("audit_level = \"minimal\"\n");
+    fixture.run(&work, 2, &[]).exits(0);
+    let tracker = fixture.tracker.as_ref().expect("a tracker");
+    let ids: Vec<&str> = work.ids.values().map(String::as_str).collect();
+    let calls: Vec<Vec<String>> = tracker
+        .calls()
+        .iter()
+        .map(|call| serde_json::from_value(call["argv"].clone()).expect("words"))
+        .collect();
+    let of_task = |call: &&Vec<String>| {
+        let named = call
+            .iter()
+            .filter(|word| ids.contains(&word.as_str()))
+            .count();
+        // A listing shows them all, and what it stands on is made by the story itself.
+        named == 1 && call[0] == "--no-daemon"
+    };
+    let named = calls.iter().filter(of_task).count();
+    assert_eq!(named, 6 * ids.len(), "{calls:#?}");
+    let says = |call: &&Vec<String>, words: [&str; 2]| call.windows(2).any(|pair| pair == words);
+    let of_agents = calls
+        .iter()
+        .filter(|call| says(call, ["agent", "state"]) || says(call, ["slot", "clear"]));
+    assert!(of_agents.count() <= 3 * ids.len() + 2, "{calls:#?}");
+}
+
 /// bd dies in each of the calls: all is done once, and nothing is left on a hook.
 #[test]
 fn a_run_gets_over_a_bd_that_dies_fake_bd_0_47_1_git() {

@@ -318,7 +318,7 @@ fn read_tracker(
     let Some(program) = tools.bd.clone() else {
         return Err(
             no_bd(config, "bd was not found, and the source is a tracker").hint(
-                "install beads 1.0.5 or newer, name it in MESH_BD, or give a plan file (.jsonl)",
+                "install beads 0.47, or 1.0.5 or newer, name it in MESH_BD, or give a plan file (.jsonl)",
             ),
         );
     };

@@ -61,7 +61,7 @@ fn missing(is_expected: bool, findings: &mut Findings) {
         supported: None,
         reason: Some("bd was not found".to_owned()),
     });
-    let hint = "install beads 1.0.5 or newer, or name it in MESH_BD";
+    let hint = "install beads 0.47, or 1.0.5 or newer, or name it in MESH_BD";
     if is_expected {
         findings.error(
             CommandError::new(
