@@ -204,7 +204,7 @@ fn a_task_takes_nine_calls_fake_bd_0_47_1_git() {
     let work = fixture.plan("Four", &jobs);
     fixture.script(&work, |job| script::usual(&fixture, job, &[]));
     fixture.configure("audit_level = \"minimal\"\n");
-    fixture.run(&work, 2, &[]).exits(0);
+    fixture.run(&work, 2, &[]).ends(0);
     let tracker = fixture.tracker.as_ref().expect("a tracker");
     let ids: Vec<&str> = work.ids.values().map(String::as_str).collect();
     let calls: Vec<Vec<String>> = tracker
