@@ -33,6 +33,7 @@ mod missing;
 mod noticed;
 mod operations;
 mod places;
+mod race;
 mod reason;
 mod script;
 mod setup_command;
