@@ -45,3 +45,4 @@ mod verdicts;
 mod view;
 mod waves;
 mod work;
+mod worked_example;
