@@ -99,7 +99,8 @@ pub fn wave_status(state: &State, now: Millis, decisions: &[Decision]) -> Option
     };
     let mut task_buckets = task_buckets(state, now);
     task_buckets.active.retain(|(id, _)| !started(id));
-    let tasks = state.plan().all();
+    // Best first, as they are recommended.
+    let tasks = state.ranking().order().tasks().iter().copied();
     let ready = |at: &Ix| state.is_ready(*at) || started(&state.plan().task(*at).id);
     task_buckets.ready = tasks
         .filter(ready)

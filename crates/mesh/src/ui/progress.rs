@@ -67,11 +67,8 @@ impl Progress {
         }
     }
 
-    /// Announces a wave, and asks about it unless it runs already.
-    fn wave(&mut self, now: Millis, event: &Event, decisions: &[Decision], state: &State) {
-        if let Some(status) = mesh_engine::wave_status(state, now, decisions) {
-            status.lines().for_each(|line| self.line(line));
-        }
+    /// Asks about the wave that was announced, unless it runs already.
+    fn ask(&mut self, event: &Event, decisions: &[Decision], state: &State) {
         let announced = |decision: &Decision| matches!(decision, Decision::AnnounceWave { .. });
         let is_answer = matches!(
             event,
@@ -135,11 +132,16 @@ impl Observer for Progress {
             }
         }
         for decision in decisions {
+            if let Decision::AnnounceWave { .. } = decision
+                && let Some(status) = mesh_engine::wave_status(state, now, decisions)
+            {
+                status.lines().for_each(|line| self.line(line));
+            }
             if let Some(text) = said(decision) {
                 self.line(&format!("{time}  {text}"));
             }
         }
-        self.wave(now, event, decisions, state);
+        self.ask(event, decisions, state);
         if let Some(text) = self.width.said(event, decisions, state.width()) {
             self.line(&format!("{time}  {text}"));
         }
