@@ -15,6 +15,7 @@ mod coordinator;
 mod damage;
 mod demo;
 mod disk;
+mod doctor;
 mod epic;
 mod exclusion;
 mod fixture;

@@ -2,6 +2,7 @@
 //! nothing, except what the tracker's own reads write.
 
 mod checks;
+mod leftovers;
 mod tracker;
 
 use std::path::{Path, PathBuf};
@@ -122,6 +123,16 @@ impl Findings {
             exit_code: exit_code::OK,
             message: message.into(),
             hints: Vec::new(),
+        });
+    }
+
+    /// Something that a person may want to mend, and how.
+    fn note_with(&mut self, message: String, hint: String) {
+        self.problems.push(ProblemFacts {
+            severity: "note",
+            exit_code: exit_code::OK,
+            message,
+            hints: vec![hint],
         });
     }
 

@@ -1,6 +1,6 @@
 //! `mesh workspaces`: which workspaces there are, whose they are, and why they are still there.
 
-mod inventory;
+pub(crate) mod inventory;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 //!
 //! Nothing that mesh says of itself is believed here except the makespan, which it is measured by.
 
+mod calls;
 mod judge;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ const EPICS: [(usize, u64); 3] = [(4, 1), (3, 2), (6, 3)];
 
 /// Options of the bench.
 struct Options {
+    /// The version of bd.
+    bd: String,
     seconds: u64,
     rank: String,
     kill: Kill,
@@ -88,6 +91,7 @@ fn work_epic(options: &Options, levels: usize, seed: u64) -> Outcome<bool> {
         Kill::Coordinator => stage.run_with_killed_coordinator(options.seconds)?,
         Kill::Shim => stage.run_with_killed_shim(options.seconds)?,
     };
+    let ended_at = unix_ms();
     if let Some(folder) = &options.journals {
         stage.copy_journal(&folder.join(format!("{levels}-levels.jsonl")))?;
     }
@@ -104,6 +108,13 @@ fn work_epic(options: &Options, levels: usize, seed: u64) -> Outcome<bool> {
         "tracker calls: {}, failed: {}",
         report["tracker"]["calls"], report["tracker"]["failures"]
     );
+    for line in calls::table(&calls::log_of_run(&stage.tracker.root())?, TASKS) {
+        println!("{line}");
+    }
+    if let (Some(last), Kill::Nothing) = (stage.last_end()?, options.kill) {
+        let after = ended_at.saturating_sub(last) as f64 / 1000.0;
+        println!("from the last agent's end to the end of the command: {after:.1} s");
+    }
     if options.kill == Kill::Nothing && ratio > BAR {
         problems.push(format!("the ratio {ratio:.3} is above the bar {BAR}"));
     }
@@ -116,6 +127,13 @@ fn work_epic(options: &Options, levels: usize, seed: u64) -> Outcome<bool> {
         );
     }
     Ok(problems.is_empty())
+}
+
+fn unix_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 fn read_options(mut args: Args) -> Outcome<Options> {
@@ -140,12 +158,14 @@ fn read_options(mut args: Args) -> Outcome<Options> {
         }
     };
     let journals = args.option("--journals")?.map(PathBuf::from);
+    let bd = args.option("--bd")?;
     let rank = args
         .option("--rank")?
         .unwrap_or_else(|| Rank::Makespan.as_str().to_owned());
     args.finish()?;
     let only_one = smoke || kill != Kill::Nothing;
     Ok(Options {
+        bd: bd.unwrap_or_else(|| "1.3.0".to_owned()),
         seconds,
         rank,
         kill,
@@ -181,8 +201,12 @@ struct Stage {
 
 impl Stage {
     fn build(options: &Options, tasks: Vec<Task>) -> Outcome<Stage> {
-        let bd =
-            Bd::real("1.3.0").ok_or("bd 1.3.0 is not in the cache: run `cargo xtask tools`")?;
+        let bd = Bd::real(&options.bd).ok_or_else(|| {
+            format!(
+                "bd {} is not in the cache: run `cargo xtask tools`",
+                options.bd
+            )
+        })?;
         let mesh = built("mesh", "mesh")?;
         let tracker = TrackerRepo::new(&bd);
         let place = tracker
@@ -222,7 +246,7 @@ impl Stage {
         for (name, value) in self.tracker.env().iter() {
             command.env(name, value);
         }
-        let bd = tools::path_in_cache("bd", "1.3.0");
+        let bd = tools::path_in_cache("bd", &self.tracker.tool().version);
         let jj = tools::path_in_cache("jj", tools::JJ_VERSION);
         let folders = [bd.parent(), jj.parent()]
             .into_iter()
@@ -349,6 +373,13 @@ impl Stage {
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(())
+    }
+
+    /// When the last agent ended, in Unix milliseconds.
+    fn last_end(&self) -> Outcome<Option<u64>> {
+        let entries = self.entries()?;
+        let ends = entries.iter().filter(|entry| entry.what == "end");
+        Ok(ends.map(|entry| entry.at).max())
     }
 
     fn starts(&self) -> Outcome<usize> {

@@ -15,10 +15,10 @@ use crate::args::{Args, UsageError};
 
 /// Help of the command.
 pub const HELP: &str = "\
-  bench epic [--rank RANK] [--smoke | --seconds N] [--kill coordinator|shim] [--journals DIR]
+  bench epic [--rank RANK] [--smoke | --seconds N] [--bd VERSION] [--kill coordinator|shim] [--journals DIR]
       Works three generated epics of 24 tasks of 20 s on bd 1.3.0 and jj, by rank `makespan` unless another is named, and compares
       each makespan with the best of 200 schedules without overhead. Ends with 1 when one is over its bar. --smoke: one epic, agents
-      take 2 s. --kill: kills that in the middle of one epic, and the run must end all the same. --journals: copies the journals there.
+      take 2 s. --bd: on another version of bd. The calls of the tracker are shown by kind. --kill: kills that in the middle of one epic, and the run must end all the same. --journals: copies the journals there.
   bench decisions [--smoke]
       One decision with 10,000 tasks, 100 lock groups and 100 agents. Ends with 1 when it is over its bar.
   bench dispatch [--seconds 0,1,5] [--vcs git,jj] [--smoke]

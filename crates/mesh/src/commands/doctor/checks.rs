@@ -11,7 +11,8 @@ use mesh_proc::tree::{Identity, open_same};
 use mesh_vcs::{Backend, RepositorySetup, Tools};
 
 use super::{
-    FileFacts, Findings, LockFacts, ProgramFacts, RepositoryFacts, SystemFacts, ValueFacts, tracker,
+    FileFacts, Findings, LockFacts, ProgramFacts, RepositoryFacts, SystemFacts, ValueFacts,
+    leftovers, tracker,
 };
 use crate::agents;
 use crate::commands::run_lookup::variable;
@@ -58,8 +59,15 @@ pub(super) fn at_everything(folder: &Path, findings: &mut Findings) {
     let allow_untested = loaded
         .as_ref()
         .is_some_and(|loaded| loaded.config.tracker.allow_untested);
-    tracker::look(vcs.main_root(), &searched, &ours, allow_untested, findings);
+    let tracker = tracker::look(vcs.main_root(), &searched, &ours, allow_untested, findings);
     locks_and_runs(&vcs, findings);
+    let is_worked_on = findings.locks.iter().any(|lock| lock.held);
+    if !is_worked_on && findings.unfinished_run.is_none() {
+        if let Some(tracker) = &tracker {
+            leftovers::in_tracker(&**tracker, findings);
+        }
+        leftovers::in_repository(&vcs, findings);
+    }
     if let Some(loaded) = &loaded {
         agent(&loaded.config, vcs.main_root(), &ours, findings);
     }

@@ -9,20 +9,21 @@ use super::{Findings, TrackerFacts};
 use crate::error::{CommandError, Kind};
 use crate::tools::SearchedPrograms;
 
-/// Looks for the tracker of the repository at `root`.
+/// Looks for the tracker of the repository at `root`; the opened one.
 pub(super) fn look(
     root: &Path,
     searched: &SearchedPrograms,
     ours: &Env,
     allow_untested: bool,
     findings: &mut Findings,
-) {
+) -> Option<Box<dyn mesh_bd::Tracker>> {
     let named = std::env::var_os("BEADS_DIR").map(PathBuf::from);
     let named = named.filter(|dir| dir.is_absolute());
     // Without its own folder a missing or refused bd stops nobody.
     let is_expected = named.is_some() || root.join(".beads").exists();
     let Ok(program) = &searched.bd else {
-        return missing(is_expected, findings);
+        missing(is_expected, findings);
+        return None;
     };
     let mut setup = mesh_bd::Setup::new(program, root, ours.clone());
     setup.allow_untested = allow_untested;
@@ -47,8 +48,12 @@ pub(super) fn look(
                     .hint("install all programs of mesh into one folder, or name it in MESH_BD_RO"),
                 );
             }
+            Some(tracker)
         }
-        Err(error) => refused(error, is_expected, findings),
+        Err(error) => {
+            refused(error, is_expected, findings);
+            None
+        }
     }
 }
 

@@ -137,7 +137,7 @@ impl Stage {
 
 /// A line of the agents' own log.
 pub(super) struct Entry {
-    at: u64,
+    pub(super) at: u64,
     pub(super) what: String,
     task: String,
     attempt: String,
