@@ -78,7 +78,7 @@ fn a_result_that_conflicts_with_what_landed_is_kept(backends: Backends) {
     };
     make_target(&fixture);
     fixture.configure("land = \"trunk\"\nretries = 0\n[tracker]\nclose = \"landed\"\n");
-    let report = fixture.run(&work, 2, &[]).exits(0).object();
+    let report = fixture.run(&work, 2, &[]).exits(20).object();
     let of = |key: &str| task(&report, work.id(key));
     let (landed, lost): (Vec<&str>, Vec<&str>) = ["a", "b"]
         .into_iter()

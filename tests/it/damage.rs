@@ -40,6 +40,11 @@ fn c_at_the_gate(backends: Backends) -> Option<(Fixture, Work, Coordinator)> {
     });
     let coordinator = fixture.start(&work, 2, &[]);
     fixture.log.wait_for("saw", 3);
+    wait_until(
+        "a to be written down",
+        || fixture.tasks(&work)[work.id("a")].0 == "closed",
+        || coordinator.stderr(),
+    );
     Some((fixture, work, coordinator))
 }
 
