@@ -3,6 +3,7 @@
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 
+use crate::coordinator::Coordinator;
 use crate::epic::{assert_done, diamond};
 use crate::fixture::{Backends, Fixture, job, on_each_backend, on_each_vcs, task};
 use crate::log::{wait_for_file, wait_until};
@@ -113,14 +114,12 @@ fn with_a_tree(fixture: &Fixture, job: &crate::fixture::Job) -> Value {
     })
 }
 
-fn a_dead_shim_has_its_tree_ended_before_the_next_attempt(backends: Backends) {
-    let Some(fixture) = backends.open() else {
-        return;
-    };
+/// A run of two tasks, once the agent of `a` has its tree.
+fn with_a_tree_at_work(fixture: &Fixture) -> Coordinator {
     let work = fixture.plan("Two", &[job("a", &[]), job("b", &[])]);
     fixture.script(&work, |job| match job.key.as_str() {
-        "a" => with_a_tree(&fixture, job),
-        _ => script::usual(&fixture, job, &[]),
+        "a" => with_a_tree(fixture, job),
+        _ => script::usual(fixture, job, &[]),
     });
     let coordinator = fixture.start(&work, 2, &[]);
     fixture.log.wait("the tree of a", |events| {
@@ -128,29 +127,32 @@ fn a_dead_shim_has_its_tree_ended_before_the_next_attempt(backends: Backends) {
             .iter()
             .any(|event| event.attempt == "a#1" && event.what == "saw")
     });
-    kill_process(shim_of(&fixture, "a#1"), Signal::KILL).expect("the shim lives");
-    let report = coordinator.wait().exits(0).object();
-    let attempts = &task(&report, "a")["attempts"];
+    coordinator
+}
+
+/// The attempt whose shim died is over, the next one is verified, and nothing of either is left.
+fn assert_tried_again(fixture: &Fixture, report: &Value) {
+    let attempts = &task(report, "a")["attempts"];
     assert_eq!(attempts[0]["outcome"], "crashed", "{attempts:#}");
     assert_eq!(attempts[1]["outcome"], "verified", "{attempts:#}");
     fixture.assert_no_process();
+}
+
+fn a_dead_shim_has_its_tree_ended_before_the_next_attempt(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let coordinator = with_a_tree_at_work(&fixture);
+    kill_process(shim_of(&fixture, "a#1"), Signal::KILL).expect("the shim lives");
+    let report = coordinator.wait().exits(0).object();
+    assert_tried_again(&fixture, &report);
 }
 
 fn a_shim_that_died_with_its_coordinator_has_its_tree_ended_too(backends: Backends) {
     let Some(fixture) = backends.open() else {
         return;
     };
-    let work = fixture.plan("Two", &[job("a", &[]), job("b", &[])]);
-    fixture.script(&work, |job| match job.key.as_str() {
-        "a" => with_a_tree(&fixture, job),
-        _ => script::usual(&fixture, job, &[]),
-    });
-    let coordinator = fixture.start(&work, 2, &[]);
-    fixture.log.wait("the tree of a", |events| {
-        events
-            .iter()
-            .any(|event| event.attempt == "a#1" && event.what == "saw")
-    });
+    let coordinator = with_a_tree_at_work(&fixture);
     let shim = shim_of(&fixture, "a#1");
     coordinator.kill();
     kill_process(shim, Signal::KILL).expect("the shim lives");
@@ -160,15 +162,12 @@ fn a_shim_that_died_with_its_coordinator_has_its_tree_ended_too(backends: Backen
         String::new,
     );
     let report = fixture.mesh(&["resume", "--json"]).exits(0).object();
-    let attempts = &task(&report, "a")["attempts"];
-    assert_eq!(attempts[0]["outcome"], "crashed", "{attempts:#}");
-    assert_eq!(attempts[1]["outcome"], "verified", "{attempts:#}");
+    assert_tried_again(&fixture, &report);
     assert_eq!(
         task(&report, "b")["attempts"].as_array().map(Vec::len),
         Some(1),
         "{report:#}"
     );
-    fixture.assert_no_process();
 }
 
 fn a_killed_agent_is_tried_again(backends: Backends) {
