@@ -40,7 +40,15 @@ mod real_bd_1_3_0_jj_0_45_1 {
 /// All issues of the tracker, closed ones and gates too.
 fn issues(fixture: &Fixture) -> Vec<Value> {
     let tracker = fixture.tracker.as_ref().expect("a tracker");
-    let args = ["list", "--all", "--json", "--limit", "0", "--include-gates"];
+    let args = [
+        "list",
+        "--all",
+        "--json",
+        "--limit",
+        "0",
+        "--include-gates",
+        "--include-infra",
+    ];
     tracker
         .bd_json(&args)
         .as_array()

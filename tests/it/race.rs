@@ -1,6 +1,9 @@
 //! People who change the tracker while a run works it.
 
+use serde_json::json;
+
 use crate::fixture::{FAKE_BD_GIT, Job, Work, job};
+use crate::log::wait_until;
 use crate::script;
 
 /// Twelve tasks, of which four run while somebody adds a child, closes a bead, takes one, makes two need each other (which bd
@@ -14,8 +17,13 @@ fn a_person_changes_the_epic_in_the_midst_of_a_run_fake_bd_1_3_0_git() {
     jobs.extend(["e", "f", "g", "i", "j", "k", "l"].map(|key| job(key, &["a"])));
     jobs.push(job("h", &["e"]));
     let work = fixture.plan("Twelve", &jobs);
-    let wait = [script::gate(&fixture)];
-    fixture.script(&work, |job| script::usual(&fixture, job, &wait));
+    // One of the first four ends before the others, so that the tracker is read again while they run.
+    let first = fixture.env.dir().join("first-gate");
+    let wait = |job: &Job| match job.key.as_str() {
+        "d" => json!({ "wait_for": first }),
+        _ => script::gate(&fixture),
+    };
+    fixture.script(&work, |job| script::usual(&fixture, job, &[wait(job)]));
     let coordinator = fixture.start(&work, 4, &[]);
     fixture.log.wait_for("saw", 4);
 
@@ -38,6 +46,15 @@ fn a_person_changes_the_epic_in_the_midst_of_a_run_fake_bd_1_3_0_git() {
         ids: [("m".to_owned(), added.clone())].into(),
     };
     fixture.script(&all, |job| script::usual(&fixture, job, &[]));
+    fs_err::write(&first, "").expect("the gate");
+    wait_until(
+        "the changes to be noticed",
+        || {
+            let said = fixture.mesh(&["why", work.id("g")]).exits(0);
+            said.stdout.contains("changed")
+        },
+        || coordinator.stderr(),
+    );
     fixture.open_gate();
     let report = coordinator.wait().exits(21).object();
 
