@@ -247,6 +247,8 @@ fn a_run_gets_over_a_bd_that_dies_fake_bd_0_47_1_git() {
             let fixture = FAKE_BD_0_47_1_GIT.open().expect("fakes are there");
             let work = fixture.plan("Two", &[job("a", &[]), job("b", &[])]);
             fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+            // What dies is to be a call of the run's own work.
+            fixture.configure("[tracker]\nmolecule = false\n");
             // The opening is over when the first claim is made.
             let skip = if matches!(on, "show" | "list") { 3 } else { 0 };
             let tracker = fixture.tracker.as_ref().expect("a tracker");
