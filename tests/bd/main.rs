@@ -2,12 +2,12 @@
 
 mod claiming;
 mod faults;
+mod finalizing;
 mod marks;
 mod opening;
 mod pool;
 mod queue;
 mod read_back;
 mod reading;
-mod settling;
 mod shape;
 mod support;

@@ -1,7 +1,7 @@
-//! Entries of bd's audit trail, the look for them, and the rule for long texts. It writes no file but the [`book`] of a run: bd
+//! Entries of bd's audit trail, the look for them, and the rule for long texts. It writes no file but the [`outbox`] of a run: bd
 //! appends to the trail, the caller stores long texts.
 
-pub mod book;
+pub mod outbox;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};

@@ -11,18 +11,18 @@ mod environment;
 pub mod view;
 
 mod error;
+mod finalize;
 mod listing;
 mod queue;
 mod read_back;
-mod settle;
 mod tracker;
 mod transport;
 
 pub use audit::AuditEntry;
 pub use error::{BdError, Refusal, RefusalReason};
+pub use finalize::{Finalization, Finalized, NewComment, retry_transient};
 pub use listing::Listing;
 pub use queue::{Lane, Queue};
-pub use settle::{NewComment, Settled, Settlement, twice};
 pub use tracker::molecule::{FormulaUse, Molecule};
 pub use tracker::swarm::{
     SwarmActive, SwarmBlocked, SwarmCreated, SwarmFront, SwarmIssue, SwarmStatus, SwarmValidation,

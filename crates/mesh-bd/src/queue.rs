@@ -17,8 +17,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mp
 use mesh_proc::run::{Command, Output, RunError, Runner};
 
 use crate::error::BdError;
+use crate::finalize::{Finalization, Finalized};
 use crate::listing::Listing;
-use crate::settle::{Settled, Settlement};
 use crate::tracker::Tracker;
 
 /// Which requests go before which. Within a lane the first come is the first served.
@@ -48,11 +48,11 @@ const MOST_MOVES: u8 = 3;
 
 type Work = Box<dyn FnOnce(Option<&dyn Tracker>) + Send>;
 type ListingReply = Box<dyn FnOnce(Result<Arc<Listing>, BdError>) + Send>;
-type SettledReply = Box<dyn FnOnce(Settled) + Send>;
+type FinalizedReply = Box<dyn FnOnce(Finalized) + Send>;
 
 enum Job {
     Work(Work),
-    Settle(Vec<(Settlement, SettledReply)>),
+    Finalize(Vec<(Finalization, FinalizedReply)>),
     Listing {
         replies: Vec<ListingReply>,
         moves: u8,
@@ -97,7 +97,7 @@ impl Shared {
         *lane = others;
         let replies = |job| match job {
             Job::Listing { replies, .. } => replies,
-            Job::Work(_) | Job::Settle(_) => Vec::new(),
+            Job::Work(_) | Job::Finalize(_) => Vec::new(),
         };
         let listings: VecDeque<Job> = listings;
         listings.into_iter().flat_map(replies).collect()
@@ -205,7 +205,7 @@ impl Queue {
                 }
             }
             // Only listings are movable, so there was none.
-            Some(Job::Work(_) | Job::Settle(_)) | None => Job::Listing {
+            Some(Job::Work(_) | Job::Finalize(_)) | None => Job::Listing {
                 replies: vec![reply],
                 moves: 0,
             },
@@ -216,24 +216,24 @@ impl Queue {
     }
 
     /// Queues an attempt's end to be written down; ends that wait go together. `reply` as in [`Queue::submit`].
-    pub fn submit_settlement<R>(&self, end: Settlement, reply: R)
+    pub fn submit_finalization<R>(&self, end: Finalization, reply: R)
     where
-        R: FnOnce(Settled) + Send + 'static,
+        R: FnOnce(Finalized) + Send + 'static,
     {
-        let reply: SettledReply = Box::new(reply);
+        let reply: FinalizedReply = Box::new(reply);
         let mut state = self.shared.lock();
         if state.closed {
             drop(state);
-            return reply(Settled::failed(&BdError::QueueClosed));
+            return reply(Finalized::failed(&BdError::QueueClosed));
         }
         let lane = &mut state.lanes[Lane::Rest as usize];
         let waiting = lane.iter_mut().find_map(|job| match job {
-            Job::Settle(ends) => Some(ends),
+            Job::Finalize(ends) => Some(ends),
             Job::Work(_) | Job::Listing { .. } => None,
         });
         match waiting {
             Some(ends) => ends.push((end, reply)),
-            None => lane.push_back(Job::Settle(vec![(end, reply)])),
+            None => lane.push_back(Job::Finalize(vec![(end, reply)])),
         }
         drop(state);
         self.shared.to_worker.notify_one();
@@ -241,13 +241,13 @@ impl Queue {
 
     /// Writes an attempt's end down and waits for what came of it. Never call it from a reply.
     #[must_use]
-    pub fn settle(&self, end: Settlement) -> Settled {
+    pub fn finalize(&self, end: Finalization) -> Finalized {
         let (sender, receiver) = mpsc::channel();
-        self.submit_settlement(end, move |settled| {
+        self.submit_finalization(end, move |finalized| {
             // The receiver waits below; it is gone only if its thread is.
-            let _ = sender.send(settled);
+            let _ = sender.send(finalized);
         });
-        let closed = |_| Settled::failed(&BdError::QueueClosed);
+        let closed = |_| Finalized::failed(&BdError::QueueClosed);
         receiver.recv().unwrap_or_else(closed)
     }
 
@@ -315,10 +315,10 @@ fn work(shared: &Shared, tracker: &dyn Tracker) {
 
 /// The next job of a lane: the first, but ends that need a listing before a listing, which they serve.
 fn next(jobs: &mut VecDeque<Job>) -> Option<Job> {
-    let lists = |job: &Job| matches!(job, Job::Settle(ends) if ends.len() > 1);
+    let lists = |job: &Job| matches!(job, Job::Finalize(ends) if ends.len() > 1);
     let first = match jobs.front()? {
         Job::Listing { .. } => jobs.iter().position(lists).unwrap_or(0),
-        Job::Work(_) | Job::Settle(_) => 0,
+        Job::Work(_) | Job::Finalize(_) => 0,
     };
     jobs.remove(first)
 }
@@ -334,29 +334,31 @@ fn run(job: Job, tracker: Option<&dyn Tracker>, shared: &Shared) {
             };
             reply_with_listing(replies, &answer);
         }
-        Job::Settle(waiting) => {
-            let (ends, replies): (Vec<Settlement>, Vec<SettledReply>) = waiting.into_iter().unzip();
-            let settled = match tracker {
+        Job::Finalize(waiting) => {
+            let (ends, replies): (Vec<Finalization>, Vec<FinalizedReply>) =
+                waiting.into_iter().unzip();
+            let finalized = match tracker {
                 None => Err(BdError::QueueClosed),
-                Some(tracker) => settle(tracker, &ends, shared),
+                Some(tracker) => finalize(tracker, &ends, shared),
             };
             let count = ends.len();
-            let settled = settled.unwrap_or_else(|error| vec![Settled::failed(&error); count]);
-            for (reply, settled) in replies.into_iter().zip(settled) {
-                report_panic(catch_unwind(AssertUnwindSafe(|| reply(settled))));
+            let finalized =
+                finalized.unwrap_or_else(|error| vec![Finalized::failed(&error); count]);
+            for (reply, finalized) in replies.into_iter().zip(finalized) {
+                report_panic(catch_unwind(AssertUnwindSafe(|| reply(finalized))));
             }
         }
     }
 }
 
-/// Settles, and serves the listings that waited if one was read for it: nothing else is new in one of their own.
-fn settle(
+/// Finalizes, and serves the listings that waited if one was read for it: nothing else is new in one of their own.
+fn finalize(
     tracker: &dyn Tracker,
-    ends: &[Settlement],
+    ends: &[Finalization],
     shared: &Shared,
-) -> Result<Vec<Settled>, BdError> {
+) -> Result<Vec<Finalized>, BdError> {
     let waiting = shared.take_listings();
-    let (settled, listing) = match caught(|| Ok(tracker.settle(ends))) {
+    let (finalized, listing) = match caught(|| Ok(tracker.finalize(ends))) {
         Ok(answer) => answer,
         Err(error) => {
             put_back(shared, waiting);
@@ -367,7 +369,7 @@ fn settle(
         Some(listing) => reply_with_listing(waiting, &Ok(Arc::new(listing))),
         None => put_back(shared, waiting),
     }
-    Ok(settled)
+    Ok(finalized)
 }
 
 fn put_back(shared: &Shared, replies: Vec<ListingReply>) {

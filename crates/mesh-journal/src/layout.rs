@@ -313,7 +313,7 @@ impl RunDir {
 
     /// What of the run is to be in the tracker's audit, and what of it is there.
     #[must_use]
-    pub fn audit_book(&self) -> PathBuf {
+    pub fn audit_outbox(&self) -> PathBuf {
         self.path.join("audit.jsonl")
     }
 

@@ -67,7 +67,7 @@ pub struct Judge {
     /// The same cause came twice in a row in this step.
     machine_failed: bool,
     ended: BTreeSet<AttemptId>,
-    settle_asked: BTreeSet<AttemptId>,
+    finalize_asked: BTreeSet<AttemptId>,
     /// The result that is being landed.
     landing: Option<AttemptId>,
     landed: BTreeSet<AttemptId>,
@@ -116,7 +116,7 @@ impl Judge {
             last_start_failure: None,
             machine_failed: false,
             ended: BTreeSet::new(),
-            settle_asked: BTreeSet::new(),
+            finalize_asked: BTreeSet::new(),
             landing: None,
             landed: BTreeSet::new(),
             closed: false,
@@ -495,10 +495,10 @@ impl Judge {
             _ => return Ok(()),
         };
         if !self.ended.contains(attempt) {
-            return Err(format!("{attempt} is settled and has not ended"));
+            return Err(format!("{attempt} is finalized and has not ended"));
         }
-        if !self.settle_asked.insert(attempt.clone()) {
-            return Err(format!("{attempt} is settled twice"));
+        if !self.finalize_asked.insert(attempt.clone()) {
+            return Err(format!("{attempt} is finalized twice"));
         }
         Ok(())
     }
@@ -689,7 +689,7 @@ impl Judge {
         if let Some(attempt) = self
             .ended
             .iter()
-            .find(|attempt| !world.settled.contains_key(attempt))
+            .find(|attempt| !world.finalized.contains_key(attempt))
         {
             return Err(format!("the end of {attempt} was never written down"));
         }

@@ -80,7 +80,7 @@ pub enum Thread {
     /// The end of an attempt is being written down; a candidate of it is dropped.
     Finalize(AttemptId, Delivery),
     /// The end of a wave is being written down.
-    SettleWave(u32),
+    FinalizeWave(u32),
     /// A result is being joined with the target.
     Integrate(AttemptId, u32),
     /// The target is being moved.
@@ -156,9 +156,9 @@ pub struct World {
     pub(crate) tracker: BTreeMap<TaskId, Tracked>,
     pub(crate) attempts: BTreeMap<AttemptId, Real>,
     /// How often an end was really written down.
-    pub(crate) settled: BTreeMap<AttemptId, u32>,
+    pub(crate) finalized: BTreeMap<AttemptId, u32>,
     /// How often a wave's end was really written down.
-    pub(crate) settled_waves: BTreeMap<u32, u32>,
+    pub(crate) finalized_waves: BTreeMap<u32, u32>,
     /// Requests that wait for a coordinator.
     pub(crate) requests: Vec<Request>,
     pub(crate) unlabelled: Unlabelled,
@@ -200,8 +200,8 @@ impl World {
             ordered_locks: BTreeMap::new(),
             tracker: BTreeMap::new(),
             attempts: BTreeMap::new(),
-            settled: BTreeMap::new(),
-            settled_waves: BTreeMap::new(),
+            finalized: BTreeMap::new(),
+            finalized_waves: BTreeMap::new(),
             requests: Vec::new(),
             unlabelled: policy.unlabelled,
             capacity: policy.capacity.clone(),
@@ -291,7 +291,7 @@ impl World {
                     Thread::Finalize(attempt.clone(), end.delivery.clone()),
                 );
             }
-            Action::FinalizeWave(end) => self.thread(delay, Thread::SettleWave(end.wave)),
+            Action::FinalizeWave(end) => self.thread(delay, Thread::FinalizeWave(end.wave)),
             Action::Refresh => self.thread(delay, Thread::Listing),
             Action::Conclude => self.thread(delay, Thread::Conclude),
             Action::Keep { .. } | Action::Note { .. } => {}
@@ -335,8 +335,8 @@ impl World {
                 self.report(0, Event::Finalized { attempt, delivery });
                 Next::Nothing
             }
-            Thread::SettleWave(wave) => {
-                *self.settled_waves.entry(wave).or_default() += 1;
+            Thread::FinalizeWave(wave) => {
+                *self.finalized_waves.entry(wave).or_default() += 1;
                 self.report(0, Event::WaveFinalized { wave });
                 Next::Nothing
             }
@@ -641,7 +641,7 @@ impl World {
     /// What is left of a landing ends before its end is written down.
     fn finalize(&mut self, attempt: &AttemptId) {
         self.landing_proof_ends(attempt, &Ending::Stopped);
-        *self.settled.entry(attempt.clone()).or_default() += 1;
+        *self.finalized.entry(attempt.clone()).or_default() += 1;
     }
 
     fn release_claims(&mut self) {
@@ -685,7 +685,7 @@ impl World {
             match thread {
                 Thread::Launch(order) => self.launch(&order, false),
                 Thread::Finalize(attempt, _) => self.finalize(&attempt),
-                Thread::SettleWave(wave) => *self.settled_waves.entry(wave).or_default() += 1,
+                Thread::FinalizeWave(wave) => *self.finalized_waves.entry(wave).or_default() += 1,
                 Thread::Integrate(..) | Thread::Publish(..) => {
                     let _nobody_hears = self.landing_step(&thread);
                 }

@@ -18,8 +18,8 @@ use serde_json::{Map, Value, json};
 use super::modern::Modern;
 use super::{Tracker, wire};
 use crate::error::BdError;
+use crate::finalize::{self, Finalization, Finalized, NewComment};
 use crate::listing::Listing;
-use crate::settle::{self, NewComment, Settled, Settlement};
 use crate::transport::{Call, CallOutput};
 
 /// In whose name several issues are written to in one call.
@@ -71,8 +71,11 @@ impl Modern {
         })
     }
 
-    pub(super) fn settle_joined(&self, ends: &[Settlement]) -> (Vec<Settled>, Option<Listing>) {
-        let one_by_one = || ends.iter().map(|end| settle::alone(self, end)).collect();
+    pub(super) fn finalize_joined(
+        &self,
+        ends: &[Finalization],
+    ) -> (Vec<Finalized>, Option<Listing>) {
+        let one_by_one = || ends.iter().map(|end| finalize::alone(self, end)).collect();
         if ends.len() < 2 || !self.joins().closes {
             return (one_by_one(), None);
         }
@@ -85,23 +88,23 @@ impl Modern {
         };
         let mut commented = self.comment_joined(ends, &rows);
         let closed = self.close_joined(ends, &listing);
-        let settled = ends.iter().map(|end| Settled {
+        let finalized = ends.iter().map(|end| Finalized {
             comment: match commented.remove(&end.id) {
                 Some(written) => written,
-                None => settle::comment(self, end),
+                None => finalize::comment(self, end),
             },
             close: match closed.contains(&end.id) {
                 true => Ok(()),
-                false => settle::close(self, end),
+                false => finalize::close(self, end),
             },
         });
-        (settled.collect(), Some(listing))
+        (finalized.collect(), Some(listing))
     }
 
     /// Writes the comments that can go together; what came of each of them.
     fn comment_joined(
         &self,
-        ends: &[Settlement],
+        ends: &[Finalization],
         rows: &[Map<String, Value>],
     ) -> BTreeMap<TaskId, Result<(), BdError>> {
         #[derive(Deserialize)]
@@ -115,7 +118,7 @@ impl Modern {
             rows.iter().find(is_it)
         };
         let mut lines = String::new();
-        let mut joined: Vec<(&Settlement, &NewComment)> = Vec::new();
+        let mut joined: Vec<(&Finalization, &NewComment)> = Vec::new();
         for end in ends {
             // Of two ends of one issue the second stands behind the first, so each goes alone.
             let is_only = ends.iter().filter(|other| other.id == end.id).count() == 1;
@@ -149,7 +152,7 @@ impl Modern {
                 Err(error) => {
                     tracing::warn!(%error, id = %end.id, "a comment is looked for and written alone");
                     let write = |_| self.comment_once(&end.id, &end.actor, &new.text, &new.marker);
-                    written.insert(end.id.clone(), settle::twice(write).map(|_| ()));
+                    written.insert(end.id.clone(), finalize::retry_transient(write).map(|_| ()));
                 }
             }
         }
@@ -157,7 +160,7 @@ impl Modern {
     }
 
     /// Closes what can go together; the issues that are closed.
-    fn close_joined(&self, ends: &[Settlement], listing: &Listing) -> BTreeSet<TaskId> {
+    fn close_joined(&self, ends: &[Finalization], listing: &Listing) -> BTreeSet<TaskId> {
         let mut closing: BTreeMap<&TaskId, String> = BTreeMap::new();
         for end in ends {
             if let (Some(reason), Some(issue)) = (&end.close, listing.get(&end.id))

@@ -16,9 +16,9 @@ use serde::Deserialize;
 use crate::audit::{self, AuditEntry};
 use crate::environment;
 use crate::error::{BdError, Refusal};
+use crate::finalize::{self, Finalization, Finalized};
 use crate::listing::Listing;
 use crate::read_back::ReadBack;
-use crate::settle::{self, Settled, Settlement};
 use crate::transport::{Call, CallOutput, Limits, Transport};
 use molecule::{FormulaUse, Molecule};
 use swarm::{SwarmCreated, SwarmStatus, SwarmValidation};
@@ -305,9 +305,9 @@ pub trait Tracker: Send + Sync {
 
     /// Writes down what is to be known of issues at attempts' ends, in as few calls as this bd allows. A comment is there once, also
     /// after a doubtful end. The listing, if one had to be read for it, shows the issues as they were before.
-    fn settle(&self, ends: &[Settlement]) -> (Vec<Settled>, Option<Listing>) {
-        let settled = ends.iter().map(|end| settle::alone(self, end));
-        (settled.collect(), None)
+    fn finalize(&self, ends: &[Finalization]) -> (Vec<Finalized>, Option<Listing>) {
+        let finalized = ends.iter().map(|end| finalize::alone(self, end));
+        (finalized.collect(), None)
     }
 
     /// Appends an audit entry and returns bd's id of it. Long texts go through [`audit::text_or_reference`] first.

@@ -22,9 +22,9 @@ use super::wire::{self, WireComment};
 use super::{About, ClaimStep, Comment, Renewal, Tracker};
 use crate::audit::{self, AuditEntry};
 use crate::error::{BdError, Refusal, RefusalReason};
+use crate::finalize::{Finalization, Finalized};
 use crate::listing::Listing;
 use crate::read_back::ReadBack;
-use crate::settle::{Settled, Settlement};
 use crate::transport::{Call, CallOutput, Transport};
 
 /// What makes an issue open and nobody's.
@@ -317,8 +317,8 @@ impl Tracker for Modern {
         self.bd.write(&call, read, look)
     }
 
-    fn settle(&self, ends: &[Settlement]) -> (Vec<Settled>, Option<Listing>) {
-        self.settle_joined(ends)
+    fn finalize(&self, ends: &[Finalization]) -> (Vec<Finalized>, Option<Listing>) {
+        self.finalize_joined(ends)
     }
 
     fn audit(&self, entry: &AuditEntry, actor: &str) -> Result<String, BdError> {

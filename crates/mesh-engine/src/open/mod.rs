@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use mesh_bd::audit::book::BookEntries;
+use mesh_bd::audit::outbox::OutboxEntries;
 use mesh_core::event::{Event, Request};
 use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
@@ -295,8 +295,8 @@ fn has_nothing_to_do(state: &State, now: Millis, run_dir: &RunDir) -> bool {
 
 /// Whether the source has all that it should have of a concluded run.
 fn is_all_written(state: &State, run_dir: &RunDir) -> Result<bool, EngineError> {
-    let book = BookEntries::read(&run_dir.audit_book()).map_err(EngineError::folder)?;
-    let is_recorded = book.iter().all(|(_, id)| id.is_some());
+    let outbox = OutboxEntries::read(&run_dir.audit_outbox()).map_err(EngineError::folder)?;
+    let is_recorded = outbox.iter().all(|(_, id)| id.is_some());
     Ok(state.unwritten().is_empty() && is_recorded)
 }
 

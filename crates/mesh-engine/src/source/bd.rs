@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use mesh_bd::view::{MESH_VIEW, Views};
 use mesh_bd::{
-    About, AgentState, BdError, Dialect, Lane, Listing, NewComment, Queue, RefusalReason, Renewal,
-    Settlement, Tracker, twice,
+    About, AgentState, BdError, Dialect, Finalization, Lane, Listing, NewComment, Queue,
+    RefusalReason, Renewal, Tracker, retry_transient,
 };
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, Event, PlanChange};
@@ -250,7 +250,7 @@ impl BdSource {
             comment::swarm_status(status).unwrap_or_else(|error| format!("{error}\n{marker}"));
         let id = self.target.id().clone();
         let write = move |tracker: &dyn Tracker| {
-            twice(|_| tracker.comment_once(&id, ACTOR, &text, &marker)).map(|_| ())
+            retry_transient(|_| tracker.comment_once(&id, ACTOR, &text, &marker)).map(|_| ())
         };
         self.queue.call(Lane::Rest, write)
     }
@@ -385,7 +385,7 @@ impl Source for BdSource {
         let shown = attempt.clone();
         self.queue.submit(
             Lane::Rest,
-            move |tracker: &dyn Tracker| twice(|_| tracker.hook(&agent, &task)),
+            move |tracker: &dyn Tracker| retry_transient(|_| tracker.hook(&agent, &task)),
             move |hooked| {
                 if let Err(error) = hooked {
                     tracing::warn!(attempt = %shown, %error, "the agent's bead does not show its task");
@@ -431,7 +431,7 @@ impl Source for BdSource {
             }
             _ => false,
         };
-        let settled = self.queue.settle(Settlement {
+        let finalized = self.queue.finalize(Finalization {
             id: task.clone(),
             actor: actor.clone(),
             comment: (!is_skipped).then(|| self.comment(report)),
@@ -444,8 +444,8 @@ impl Source for BdSource {
                 refused.push(format!("{task}: {what}: {error}"));
             }
         };
-        note("the comment was not written", settled.comment);
-        match settled.close {
+        note("the comment was not written", finalized.comment);
+        match finalized.close {
             Ok(()) if close => {
                 lock(&self.closed).insert(task.clone());
             }
@@ -466,7 +466,7 @@ impl Source for BdSource {
         );
         self.queue.submit(
             Lane::Rest,
-            move |tracker: &dyn Tracker| twice(|_| tracker.unhook(&id, state)),
+            move |tracker: &dyn Tracker| retry_transient(|_| tracker.unhook(&id, state)),
             move |unhooked| {
                 if let Err(error) = unhooked {
                     tracing::warn!(attempt = %shown, %error, "the agent's bead still shows its task");
@@ -518,7 +518,7 @@ impl Source for BdSource {
                 continue;
             }
             let (answer, asked) = (answer.clone(), id.clone());
-            let end = Settlement {
+            let end = Finalization {
                 id: id.clone(),
                 actor: self.holder(id).unwrap_or_else(|| ACTOR.to_owned()),
                 comment: None,
@@ -528,9 +528,9 @@ impl Source for BdSource {
                     Some(&task.commit),
                 )),
             };
-            self.queue.submit_settlement(end, move |settled| {
+            self.queue.submit_finalization(end, move |finalized| {
                 // The receiver waits below; it is gone only if its thread is.
-                let _ = answer.send((asked, settled.close));
+                let _ = answer.send((asked, finalized.close));
             });
         }
         drop(answer);
@@ -564,7 +564,8 @@ impl Source for BdSource {
                 continue;
             }
             let id = task.clone();
-            let release = move |tracker: &dyn Tracker| twice(|_| tracker.release(&id, &actor));
+            let release =
+                move |tracker: &dyn Tracker| retry_transient(|_| tracker.release(&id, &actor));
             match self.queue.call(Lane::Rest, release) {
                 Ok(()) => {}
                 // There is nothing of ours to give back; whoever lost it to them has said so.
@@ -579,7 +580,7 @@ impl Source for BdSource {
                 }
             }
         }
-        let idle = |tracker: &dyn Tracker| twice(|_| tracker.idle_agents());
+        let idle = |tracker: &dyn Tracker| retry_transient(|_| tracker.idle_agents());
         if let Err(error) = self.queue.call(Lane::Rest, idle) {
             refused.push(format!(
                 "the agents' beads do not show that they are idle: {error}"

@@ -61,7 +61,7 @@ impl Judge {
             Decision::QueueLandings { attempts, .. } => {
                 for attempt in attempts {
                     // Its end is written down once more, with where it lies now.
-                    self.settle_asked.remove(attempt);
+                    self.finalize_asked.remove(attempt);
                 }
                 // A run that had ended goes on for this alone.
                 self.closed |= step.state.admission() == &mesh_core::state::Admission::Stopped;

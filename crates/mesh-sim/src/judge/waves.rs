@@ -253,7 +253,7 @@ impl Judge {
     /// All that ended was written down.
     pub(super) fn waves_are_written(&self, step: &crate::world::World) -> Result<(), String> {
         let mut ended = self.waves.ended.iter();
-        match ended.find(|wave| !step.settled_waves.contains_key(wave)) {
+        match ended.find(|wave| !step.finalized_waves.contains_key(wave)) {
             Some(wave) => Err(format!("waves: the end of wave {wave} was never written")),
             None => Ok(()),
         }

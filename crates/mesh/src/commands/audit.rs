@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use mesh_bd::audit::book::{AuditWrite, BookEntries};
+use mesh_bd::audit::outbox::{AuditWrite, OutboxEntries};
 use mesh_bd::audit::trail;
 use mesh_engine::{AuditLevel, RunSetup, SourceSetup, audit_keys};
 use serde::Serialize;
@@ -79,12 +79,12 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     }
 }
 
-/// The audit of a run, as its book and the tracker's trail have it.
+/// The audit of a run, as its outbox and the tracker's trail have it.
 struct RunTrail {
     run: String,
     setup: RunSetup,
     beads_dir: PathBuf,
-    book: BookEntries,
+    outbox: OutboxEntries,
     /// The lines of the trail, by their ids.
     lines: BTreeMap<String, Value>,
     /// Labels by the entry they are on.
@@ -103,7 +103,7 @@ impl RunTrail {
             )));
         };
         let beads_dir = beads_dir.clone();
-        let book = BookEntries::read(&run_dir.audit_book())?;
+        let outbox = OutboxEntries::read(&run_dir.audit_outbox())?;
         let text = match fs_err::read(trail(&beads_dir)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             text => text?,
@@ -129,14 +129,14 @@ impl RunTrail {
             run: run.to_string(),
             setup,
             beads_dir,
-            book,
+            outbox,
             lines,
             labels,
         })
     }
 
     fn entries(&self) -> Vec<EntryFacts> {
-        let facts = |(wanted, id): (&mesh_bd::audit::book::Wanted, Option<&str>)| {
+        let facts = |(wanted, id): (&mesh_bd::audit::outbox::Wanted, Option<&str>)| {
             let AuditWrite::Entry(entry) = &wanted.write else {
                 return None;
             };
@@ -153,7 +153,7 @@ impl RunTrail {
                 id,
             })
         };
-        self.book.iter().filter_map(facts).collect()
+        self.outbox.iter().filter_map(facts).collect()
     }
 
     fn list(&self, json: bool, shell: &mut Shell) -> Result<u8, CommandError> {

@@ -1,13 +1,13 @@
 //! What goes into the tracker's audit of a run, and that each entry goes there once. It decides nothing about a task, and nobody waits
 //! for it but the run's end.
 //!
-//! An entry is first noted in the run's audit book, then recorded when the tracker has nothing else to do. What is not recorded yet, after
+//! An entry is first noted in the run's audit outbox, then recorded when the tracker has nothing else to do. What is not recorded yet, after
 //! a failed call or a death at any point, is looked for in the trail and recorded at the run's end or by the next coordinator.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mesh_bd::audit::book::{AuditBook, AuditWrite, Wanted};
+use mesh_bd::audit::outbox::{AuditOutbox, AuditWrite, Wanted};
 use mesh_bd::audit::{AuditEntry, NEEDS_REVIEW, text_or_reference, trail_bytes};
 use mesh_bd::{BdError, Lane, Queue, Tracker};
 use mesh_core::decision::Outcome;
@@ -19,39 +19,39 @@ use super::{ACTOR, BdSource, SourceContext};
 use crate::setup::{AuditLevel, SourceSetup};
 use crate::source::{AttemptReport, WaveReport};
 
-/// The key of an entry in a run's audit book: `t-1#2 prompt`.
+/// The key of an entry in a run's audit outbox: `t-1#2 prompt`.
 #[must_use]
 pub fn key_of(of: impl std::fmt::Display, what: &str) -> String {
     format!("{of} {what}")
 }
 
-/// What a book has of an attempt.
+/// What a outbox has of an attempt.
 pub const PROMPT: &str = "prompt";
-/// What a book has of an attempt.
+/// What a outbox has of an attempt.
 pub const RESPONSE: &str = "response";
-/// What a book has of an attempt, and of a wave.
+/// What a outbox has of an attempt, and of a wave.
 pub const TOOL_CALL: &str = "tool_call";
 
 /// The audit of a run.
 pub(super) struct RunAudit {
     level: AuditLevel,
     /// Nothing when it could not be opened: then there is no audit, and the run says so at its end.
-    book: Result<AuditBook, String>,
+    outbox: Result<AuditOutbox, String>,
     queue: Arc<Queue>,
     beads_dir: PathBuf,
 }
 
 impl RunAudit {
-    /// Opens the run's book, and hands over what a coordinator before this one left.
+    /// Opens the run's outbox, and hands over what a coordinator before this one left.
     pub fn start(queue: Arc<Queue>, context: &SourceContext) -> Arc<RunAudit> {
-        let book = AuditBook::open(&context.run_dir.audit_book());
+        let outbox = AuditOutbox::open(&context.run_dir.audit_outbox());
         let beads_dir = match &context.setup.source {
             SourceSetup::Bd { beads_dir, .. } => beads_dir.clone(),
             SourceSetup::St { .. } => PathBuf::new(),
         };
         let audit = Arc::new(RunAudit {
             level: context.setup.audit,
-            book: book.map_err(|error| error.to_string()),
+            outbox: outbox.map_err(|error| error.to_string()),
             queue,
             beads_dir,
         });
@@ -62,9 +62,9 @@ impl RunAudit {
     }
 
     fn missing(&self) -> Vec<Wanted> {
-        self.book
+        self.outbox
             .as_ref()
-            .map(AuditBook::missing)
+            .map(AuditOutbox::missing)
             .unwrap_or_default()
     }
 
@@ -104,10 +104,10 @@ impl RunAudit {
             after_bytes: trail_bytes(&self.beads_dir),
             write,
         };
-        let Ok(book) = &self.book else {
+        let Ok(outbox) = &self.outbox else {
             return;
         };
-        match book.want(&wanted) {
+        match outbox.want(&wanted) {
             Ok(true) => self.submit(wanted, false),
             // A coordinator before this one wanted it, and what it left was handed over at the start.
             Ok(false) => {}
@@ -135,13 +135,13 @@ impl RunAudit {
         wanted: &Wanted,
         may_be_there: bool,
     ) -> Result<(), BdError> {
-        let Ok(book) = &self.book else {
+        let Ok(outbox) = &self.outbox else {
             return Ok(());
         };
         let (actor, after) = (&wanted.actor, wanted.after_bytes);
         let id = match &wanted.write {
             AuditWrite::Entry(entry) => {
-                let find = || tracker.find_audit(entry, after, &book.ids());
+                let find = || tracker.find_audit(entry, after, &outbox.ids());
                 match may_be_there.then(find).transpose()?.flatten() {
                     Some(id) => id,
                     None => tracker.audit(entry, actor)?,
@@ -149,7 +149,7 @@ impl RunAudit {
             }
             AuditWrite::Label { of, label, reason } => {
                 // With its entry missing, it is missing too and tried again.
-                let Some(entry) = book.id(of) else {
+                let Some(entry) = outbox.id(of) else {
                     return Ok(());
                 };
                 let find = || tracker.find_audit_label(&entry, label, after);
@@ -159,7 +159,7 @@ impl RunAudit {
                 }
             }
         };
-        if let Err(error) = book.recorded(&wanted.key, &id) {
+        if let Err(error) = outbox.recorded(&wanted.key, &id) {
             tracing::warn!(%error, key = wanted.key, "that it is in the audit is not noted");
         }
         Ok(())
@@ -170,18 +170,18 @@ impl RunAudit {
         if self.level == AuditLevel::None {
             return Vec::new();
         }
-        let book = match &self.book {
-            Ok(book) => book,
+        let outbox = match &self.outbox {
+            Ok(outbox) => outbox,
             Err(error) => return vec![format!("the audit is missing: {error}")],
         };
         // The last lane: when this has had its turn, so has all that was handed over before.
         let mut problem = self.queue.call(Lane::Audit, |_| Ok(())).err();
-        for wanted in book.missing() {
+        for wanted in outbox.missing() {
             let audit = Arc::clone(self);
             let again = move |tracker: &dyn Tracker| audit.record(tracker, &wanted, true);
             problem = problem.or(self.queue.call(Lane::Audit, again).err());
         }
-        match (book.missing().len(), problem) {
+        match (outbox.missing().len(), problem) {
             (0, _) => Vec::new(),
             (missing, problem) => {
                 let why = problem.map_or_else(String::new, |error| format!(" ({error})"));

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mesh_bd::{BdError, Lane, NewComment, Queue, RefusalReason, Settled, Settlement, Tracker};
+use mesh_bd::{BdError, Finalization, Finalized, Lane, NewComment, Queue, RefusalReason, Tracker};
 use mesh_core::id::TaskId;
 use mesh_core::issue::IssueStatus;
 use mesh_proc::run::{Command, Output, RunError, Runner};
@@ -36,9 +36,9 @@ fn claimed(repo: &TrackerRepo, tracker: &dyn Tracker, count: usize) -> Vec<TaskI
     (1..=count).map(claim).collect()
 }
 
-fn end(task: &TaskId, number: usize) -> Settlement {
+fn end(task: &TaskId, number: usize) -> Finalization {
     let marker = format!("(mesh r1 {task}#1)");
-    Settlement {
+    Finalization {
         id: task.clone(),
         actor: actor(number),
         comment: Some(NewComment {
@@ -50,13 +50,13 @@ fn end(task: &TaskId, number: usize) -> Settlement {
     }
 }
 
-fn ends(tasks: &[TaskId]) -> Vec<Settlement> {
+fn ends(tasks: &[TaskId]) -> Vec<Finalization> {
     let numbered = tasks.iter().zip(1..);
     numbered.map(|(task, number)| end(task, number)).collect()
 }
 
 #[track_caller]
-fn assert_settled(tracker: &dyn Tracker, end: &Settlement) {
+fn assert_finalized(tracker: &dyn Tracker, end: &Finalization) {
     let issue = tracker.show(&end.id).expect("the bead");
     assert_eq!(issue.status, IssueStatus::Closed, "{issue:?}");
     assert_eq!(issue.close_reason, end.close);
@@ -70,8 +70,8 @@ fn assert_settled(tracker: &dyn Tracker, end: &Settlement) {
     assert_eq!(comment.author, end.actor);
 }
 
-fn is_well(settled: &Settled) -> bool {
-    settled.comment.is_ok() && settled.close.is_ok()
+fn is_well(finalized: &Finalized) -> bool {
+    finalized.comment.is_ok() && finalized.close.is_ok()
 }
 
 fn ends_that_come_at_once_go_together(bd: &Bd) {
@@ -80,16 +80,16 @@ fn ends_that_come_at_once_go_together(bd: &Bd) {
     let tasks = claimed(&repo, &*tracker, 6);
     let before = heard.lines().len();
     let ends = ends(&tasks);
-    let (settled, listing) = tracker.settle(&ends[..3]);
-    assert!(settled.iter().all(is_well), "{settled:?}");
+    let (finalized, listing) = tracker.finalize(&ends[..3]);
+    assert!(finalized.iter().all(is_well), "{finalized:?}");
     if let Some(listing) = listing {
         assert!(listing.get(&tasks[0]).is_some());
     }
     // Once for good it is asked what can be joined.
     let asked = heard.lines().split_off(before);
     let first = asked.iter().filter(|line| !line.contains("--help")).count();
-    let (settled, _) = tracker.settle(&ends[3..]);
-    assert!(settled.iter().all(is_well), "{settled:?}");
+    let (finalized, _) = tracker.finalize(&ends[3..]);
+    assert!(finalized.iter().all(is_well), "{finalized:?}");
     let second = heard.lines().split_off(before + asked.len());
     // The listing, the closes, and the comments: 1.0.5 has no join for those. 0.47 has none at all, and looks before it closes.
     let wanted = match bd.version.as_str() {
@@ -99,9 +99,9 @@ fn ends_that_come_at_once_go_together(bd: &Bd) {
     };
     assert_eq!((first, second.len()), (wanted, wanted), "{second:?}");
     for end in &ends {
-        assert_settled(&*tracker, end);
+        assert_finalized(&*tracker, end);
     }
-    let (again, _) = tracker.settle(&ends[..1]);
+    let (again, _) = tracker.finalize(&ends[..1]);
     assert!(again[0].close.is_ok(), "{again:?}");
 }
 
@@ -116,22 +116,22 @@ fn what_the_listing_does_not_vouch_for_goes_alone(bd: &Bd) {
     let gone = id("t-gone");
     tasks.extend([theirs.clone(), gone.clone()]);
     let ends = ends(&tasks);
-    let (settled, _) = tracker.settle(&ends);
+    let (finalized, _) = tracker.finalize(&ends);
     for at in [0, 1] {
-        assert!(is_well(&settled[at]), "{:?}", settled[at]);
-        assert_settled(&*tracker, &ends[at]);
+        assert!(is_well(&finalized[at]), "{:?}", finalized[at]);
+        assert_finalized(&*tracker, &ends[at]);
     }
-    let blocked = refusal(settled[2].close.clone());
+    let blocked = refusal(finalized[2].close.clone());
     assert!(
         matches!(blocked, RefusalReason::BlockedBy(_)),
         "{blocked:?}"
     );
     assert_eq!(
-        refusal(settled[3].close.clone()),
+        refusal(finalized[3].close.clone()),
         RefusalReason::HeldBy("somebody".into())
     );
     let missing = Err(BdError::NotFound { id: gone });
-    assert_eq!(settled[4].close, missing);
+    assert_eq!(finalized[4].close, missing);
     let listing = tracker.listing().expect("a listing");
     for task in [&tasks[2], &theirs] {
         let issue = listing.get(task).expect("the bead");
@@ -167,10 +167,10 @@ fn what_a_person_changes_meanwhile_stays(bd: &Bd) {
         *tracker.runner() = Arc::new(Before(on, edit, runner));
     }
     let ends = ends(&tasks);
-    let (settled, _) = tracker.settle(&ends);
-    assert!(settled.iter().all(is_well), "{settled:?}");
+    let (finalized, _) = tracker.finalize(&ends);
+    assert!(finalized.iter().all(is_well), "{finalized:?}");
     for end in &ends {
-        assert_settled(&*tracker, end);
+        assert_finalized(&*tracker, end);
     }
     let edited = tracker.show(&first).expect("the bead").description;
     assert!(edited.starts_with("edited before "), "{edited}");
@@ -192,14 +192,14 @@ fn a_joined_call_that_dies_leaves_everything_once() {
             let tasks = claimed(&repo, &*tracker, 3);
             repo.script(&json!([{ "on": on, "kind": kind, "applied": applied, "times": 2 }]));
             let ends = ends(&tasks);
-            let (settled, _) = tracker.settle(&ends);
+            let (finalized, _) = tracker.finalize(&ends);
             repo.script(&json!([]));
             assert!(
-                settled.iter().all(is_well),
-                "{on} {kind} {applied}: {settled:?}"
+                finalized.iter().all(is_well),
+                "{on} {kind} {applied}: {finalized:?}"
             );
             for end in &ends {
-                assert_settled(&*tracker, end);
+                assert_finalized(&*tracker, end);
             }
         }
     }
@@ -224,15 +224,15 @@ fn got<T>(receiver: &Receiver<T>) -> T {
 }
 
 /// Hands the ends of `tasks` over.
-fn submit_all(queue: &Queue, tasks: &[TaskId]) -> Receiver<Settled> {
-    let (send, settled) = channel();
+fn submit_all(queue: &Queue, tasks: &[TaskId]) -> Receiver<Finalized> {
+    let (send, finalized) = channel();
     for (task, number) in tasks.iter().zip(1..) {
         let send = send.clone();
-        queue.submit_settlement(end(task, number), move |one| {
+        queue.submit_finalization(end(task, number), move |one| {
             send.send(one).expect("the test waits");
         });
     }
-    settled
+    finalized
 }
 
 /// What waits in the queue is written down in one go, and the listing that is read for it serves those who wait for one.
@@ -247,9 +247,11 @@ fn ends_that_wait_join_and_share_their_listing() {
     let go = hold(&queue);
     let (send, listings) = channel();
     queue.submit_listing(move |answer| send.send(answer).expect("the test waits"));
-    let settled = submit_all(&queue, &tasks);
+    let finalized = submit_all(&queue, &tasks);
     drop(go);
-    tasks.iter().for_each(|_| assert!(is_well(&got(&settled))));
+    tasks
+        .iter()
+        .for_each(|_| assert!(is_well(&got(&finalized))));
     assert!(got(&listings).expect("a listing").get(&tasks[0]).is_some());
     let lines = heard.lines().split_off(before);
     let count = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
@@ -279,7 +281,7 @@ fn a_claim_goes_before_the_next_call_of_what_runs() {
     let queue = Queue::start(tracker).expect("a thread");
     let hold = hold(&queue);
     let before = heard.lines().len();
-    let settled = submit_all(&queue, &tasks);
+    let finalized = submit_all(&queue, &tasks);
     drop(hold);
     got(&is_reached);
     let (claimed, is_claimed) = channel();
@@ -290,7 +292,9 @@ fn a_claim_goes_before_the_next_call_of_what_runs() {
     );
     drop(go);
     got(&is_claimed).expect("a claim");
-    tasks.iter().for_each(|_| assert!(is_well(&got(&settled))));
+    tasks
+        .iter()
+        .for_each(|_| assert!(is_well(&got(&finalized))));
     let lines = heard.lines().split_off(before);
     let at = |word: &str| lines.iter().position(|line| line.contains(word));
     let order = [

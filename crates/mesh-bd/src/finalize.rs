@@ -1,6 +1,6 @@
 //! What is written down of an issue when an attempt at it has ended: a comment and, if the result is to close it, the close.
 //!
-//! [`Tracker::settle`] takes several at once, because they come at once: bd pays for each process, and for each commit of its database.
+//! [`Tracker::finalize`] takes several at once, because they come at once: bd pays for each process, and for each commit of its database.
 //! Here is the way that every dialect has: one call after the other. No write is repeated blindly.
 
 use mesh_core::id::TaskId;
@@ -10,7 +10,7 @@ use crate::tracker::Tracker;
 
 /// What is to be written down of one issue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settlement {
+pub struct Finalization {
     /// The issue.
     pub id: TaskId,
     /// In whose name.
@@ -32,19 +32,19 @@ pub struct NewComment {
     pub may_be_there: bool,
 }
 
-/// What came of a [`Settlement`]. What was not asked for is well.
+/// What came of a [`Finalization`]. What was not asked for is well.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
+pub struct Finalized {
     /// Of the comment.
     pub comment: Result<(), BdError>,
     /// Of the close.
     pub close: Result<(), BdError>,
 }
 
-impl Settled {
+impl Finalized {
     /// Nothing was done, for one reason.
-    pub(crate) fn failed(error: &BdError) -> Settled {
-        Settled {
+    pub(crate) fn failed(error: &BdError) -> Finalized {
+        Finalized {
             comment: Err(error.clone()),
             close: Err(error.clone()),
         }
@@ -52,14 +52,14 @@ impl Settled {
 }
 
 /// Writes one down by itself.
-pub(crate) fn alone<T: Tracker + ?Sized>(tracker: &T, end: &Settlement) -> Settled {
-    Settled {
+pub(crate) fn alone<T: Tracker + ?Sized>(tracker: &T, end: &Finalization) -> Finalized {
+    Finalized {
         comment: comment(tracker, end),
         close: close(tracker, end),
     }
 }
 
-pub(crate) fn comment<T: Tracker + ?Sized>(tracker: &T, end: &Settlement) -> Result<(), BdError> {
+pub(crate) fn comment<T: Tracker + ?Sized>(tracker: &T, end: &Finalization) -> Result<(), BdError> {
     let Some(new) = &end.comment else {
         return Ok(());
     };
@@ -68,13 +68,13 @@ pub(crate) fn comment<T: Tracker + ?Sized>(tracker: &T, end: &Settlement) -> Res
         true => tracker.comment_once(&end.id, &end.actor, &new.text, &new.marker),
         false => tracker.comment(&end.id, &end.actor, &new.text),
     };
-    twice(write).map(|_| ())
+    retry_transient(write).map(|_| ())
 }
 
-pub(crate) fn close<T: Tracker + ?Sized>(tracker: &T, end: &Settlement) -> Result<(), BdError> {
+pub(crate) fn close<T: Tracker + ?Sized>(tracker: &T, end: &Finalization) -> Result<(), BdError> {
     match &end.close {
         None => Ok(()),
-        Some(reason) => twice(|_| tracker.close(&end.id, &end.actor, reason)),
+        Some(reason) => retry_transient(|_| tracker.close(&end.id, &end.actor, reason)),
     }
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn close<T: Tracker + ?Sized>(tracker: &T, end: &Settlement) -> Resul
 ///
 /// # Errors
 /// Those of the last time.
-pub fn twice<T>(mut write: impl FnMut(bool) -> Result<T, BdError>) -> Result<T, BdError> {
+pub fn retry_transient<T>(mut write: impl FnMut(bool) -> Result<T, BdError>) -> Result<T, BdError> {
     match write(false) {
         Err(error) if error.is_transient() => {
             tracing::warn!(%error, "a write is made once more");

@@ -21,7 +21,7 @@ use super::AuditEntry;
 pub enum AuditWrite {
     /// An entry.
     Entry(AuditEntry),
-    /// A label on another entry of the book.
+    /// A label on another entry of the outbox.
     Label {
         /// The key of that entry.
         of: String,
@@ -32,10 +32,10 @@ pub enum AuditWrite {
     },
 }
 
-/// One line of the book's first kind.
+/// One line of the outbox's first kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
-    /// What it is of the run: `t-1#2 prompt`, `wave-3 tool_call`. Never twice in a book.
+    /// What it is of the run: `t-1#2 prompt`, `wave-3 tool_call`. Never twice in a outbox.
     pub key: String,
     /// In whose name.
     pub actor: String,
@@ -52,24 +52,24 @@ enum Line {
     Recorded { key: String, id: String },
 }
 
-/// Everything that a book says, in the order in which it was wanted.
+/// Everything that a outbox says, in the order in which it was wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BookEntries {
+pub struct OutboxEntries {
     keys: Vec<String>,
     entries: BTreeMap<String, (Wanted, Option<String>)>,
 }
 
-impl BookEntries {
-    /// Reads the book at `path`; one that is not there has no entries. A last line that was torn by a crash is passed over.
+impl OutboxEntries {
+    /// Reads the outbox at `path`; one that is not there has no entries. A last line that was torn by a crash is passed over.
     ///
     /// # Errors
     /// When it is there and cannot be read.
-    pub fn read(path: &Path) -> io::Result<BookEntries> {
+    pub fn read(path: &Path) -> io::Result<OutboxEntries> {
         let bytes = match fs_err::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             bytes => bytes?,
         };
-        let mut entries = BookEntries::default();
+        let mut entries = OutboxEntries::default();
         for line in bytes.split(|byte| *byte == b'\n') {
             match serde_json::from_slice(line) {
                 Ok(Line::Wanted(wanted)) => entries.want(*wanted),
@@ -109,19 +109,19 @@ impl BookEntries {
     }
 }
 
-/// A book that is being written. Threads share it.
+/// A outbox that is being written. Threads share it.
 #[derive(Debug)]
-pub struct AuditBook {
-    inner: Mutex<(BookEntries, File)>,
+pub struct AuditOutbox {
+    inner: Mutex<(OutboxEntries, File)>,
 }
 
-impl AuditBook {
-    /// Opens the book at `path`, or begins it.
+impl AuditOutbox {
+    /// Opens the outbox at `path`, or begins it.
     ///
     /// # Errors
     /// Whatever the file system says, with the file named.
-    pub fn open(path: &Path) -> io::Result<AuditBook> {
-        let entries = BookEntries::read(path)?;
+    pub fn open(path: &Path) -> io::Result<AuditOutbox> {
+        let entries = OutboxEntries::read(path)?;
         let mut file = OpenOptions::new()
             .read(true)
             .append(true)
@@ -135,17 +135,17 @@ impl AuditBook {
         if last != *b"\n" {
             file.write_all(b"\n")?;
         }
-        Ok(AuditBook {
+        Ok(AuditOutbox {
             inner: Mutex::new((entries, file)),
         })
     }
 
     /// A panic while the lock is held leaves at most an entry that no line of the file says.
-    fn lock(&self) -> MutexGuard<'_, (BookEntries, File)> {
+    fn lock(&self) -> MutexGuard<'_, (OutboxEntries, File)> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that `wanted` is to be recorded; false when the book has it already.
+    /// Notes that `wanted` is to be recorded; false when the outbox has it already.
     ///
     /// # Errors
     /// When it cannot be written down; it is not wanted then.
@@ -225,23 +225,23 @@ mod tests {
     fn what_is_wanted_once_is_wanted_once_and_survives_a_torn_line() {
         let temp = tempfile::tempdir().expect("temp");
         let path = temp.path().join("audit.jsonl");
-        let book = AuditBook::open(&path).expect("a book");
-        assert!(book.want(&wanted("a")).expect("written"));
-        assert!(!book.want(&wanted("a")).expect("known"));
-        assert!(book.want(&wanted("b")).expect("written"));
-        book.recorded("a", "int-1").expect("written");
-        drop(book);
+        let outbox = AuditOutbox::open(&path).expect("a outbox");
+        assert!(outbox.want(&wanted("a")).expect("written"));
+        assert!(!outbox.want(&wanted("a")).expect("known"));
+        assert!(outbox.want(&wanted("b")).expect("written"));
+        outbox.recorded("a", "int-1").expect("written");
+        drop(outbox);
         let mut file = OpenOptions::new().append(true).open(&path).expect("there");
         file.write_all(b"{\"recorded\":{\"key\":\"b\"")
             .expect("torn");
-        let book = AuditBook::open(&path).expect("a book");
-        assert_eq!(book.missing(), [wanted("b")]);
-        assert_eq!(book.ids(), BTreeSet::from(["int-1".to_owned()]));
-        book.recorded("b", "int-2").expect("written");
-        let read = BookEntries::read(&path).expect("a book");
+        let outbox = AuditOutbox::open(&path).expect("a outbox");
+        assert_eq!(outbox.missing(), [wanted("b")]);
+        assert_eq!(outbox.ids(), BTreeSet::from(["int-1".to_owned()]));
+        outbox.recorded("b", "int-2").expect("written");
+        let read = OutboxEntries::read(&path).expect("a outbox");
         assert_eq!(read.id("b"), Some("int-2"));
         assert_eq!(read.iter().count(), 2);
-        let none = BookEntries::read(&temp.path().join("none")).expect("no book");
-        assert_eq!(none, BookEntries::default());
+        let none = OutboxEntries::read(&temp.path().join("none")).expect("no outbox");
+        assert_eq!(none, OutboxEntries::default());
     }
 }
