@@ -113,8 +113,8 @@ fn failed(output: &CallOutput) -> BdError {
     }
 }
 
-/// Closes issues of molecules of ours through `batch`, which makes no other check than that they are there. One call of it took
-/// About as long as one `close` for three to five issues (measured on 1.3.0, where each close of a step takes more than a second).
+/// Closes issues of molecules of ours through `batch`, which makes no other check than that they are there. One call of it takes
+/// about as long as one `close` for three to five issues (measured on 1.3.0, where each close of a step takes more than a second).
 pub(super) fn close_in_batch(
     bd: &Transport,
     ids: &[TaskId],
