@@ -186,6 +186,7 @@ pub struct AttemptSummary {
     /// `verified`, a failure class, `question`, `interrupted`, `skipped`; nothing while it goes on.
     pub outcome: Option<String>,
     /// What its agent says that it used; nothing of a program that does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
     /// What was seen of its failure, first in one line, then the last lines of what the process wrote.
     pub failure: Option<String>,
