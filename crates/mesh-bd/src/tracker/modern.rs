@@ -108,7 +108,7 @@ impl Modern {
         if self.audits_beside_database.load(Ordering::Relaxed) {
             let call = call.clone().words(&["--readonly"]);
             match self.bd.write(&call, &read, look) {
-                Err(BdError::Failed { .. }) => {}
+                Err(BdError::Failed { text, .. }) if is_about_readonly(&text) => {}
                 recorded => return recorded,
             }
         }
@@ -116,6 +116,12 @@ impl Modern {
         self.audits_beside_database.store(false, Ordering::Relaxed);
         Ok(recorded)
     }
+}
+
+/// Whether bd refused to write because it was told to write nothing. Any other failure is no reason to write a second time.
+fn is_about_readonly(text: &str) -> bool {
+    let text = text.to_lowercase();
+    text.contains("read-only") || text.contains("readonly")
 }
 
 impl Tracker for Modern {
