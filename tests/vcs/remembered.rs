@@ -8,6 +8,7 @@ on_both!(
     ancestry_is_as_a_later_process_finds_it,
     a_recorded_result_is_the_same_for_a_later_process,
     refs_of_results_are_looked_after_wherever_they_are_stored,
+    nothing_of_an_attempt_without_changes_is_left_by_a_later_process,
 );
 
 fn ancestry_is_as_a_later_process_finds_it(world: &World) {
@@ -167,4 +168,15 @@ fn changes_of_packed_refs_are_said_git() {
         assert!(same.is_empty(), "{same:?}");
         before = now;
     }
+}
+
+fn nothing_of_an_attempt_without_changes_is_left_by_a_later_process(world: &World) {
+    let before = world.heads_of_people();
+    let workspace = world.add("idle", &world.base());
+    assert!(world.backend.snapshot(&workspace, &[]).unwrap().no_change);
+    let later = world.later_process();
+    later.open_hub(RUN).unwrap();
+    later.forget(&workspace.name).unwrap();
+    later.remove(&workspace).unwrap();
+    assert_eq!(world.heads_of_people(), before);
 }

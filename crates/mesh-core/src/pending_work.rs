@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::decision::{Action, HeldLocks, NeedCommit, StartOrder};
+use crate::decision::{Action, HeldLocks, StartOrder};
 use crate::id::AttemptId;
 use crate::state::{Finalizing, Phase, Recording, Refresh, RunEnd, Stage, State};
 use crate::task::Commit;
@@ -121,16 +121,12 @@ impl State {
             (self.plan.task(*need).id.clone(), changed)
         };
         let changed = needs.iter().map(paths).collect();
-        let name = |(need, commit)| NeedCommit {
-            task: self.plan.task(need).id.clone(),
-            commit,
-        };
         StartOrder {
             attempt: self.attempt_id(at, number),
             slot,
             claim: !task.claimed,
             locks: self.held_locks(at),
-            needs: needs.into_iter().map(name).collect(),
+            needs: self.named_needs(needs),
             changed,
             onto: self.policy.land.clone().filter(|_| task.rebase),
             previous: task.last_failure.as_deref().cloned(),

@@ -4,9 +4,10 @@
 //! a copy and then recorded before anything real changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use crate::decision::{AskedQuestion, HeldLocks, Outcome, SkipReason, StopCause};
+use crate::decision::{AskedQuestion, HeldLocks, NeedCommit, Outcome, SkipReason, StopCause};
 use crate::dense::CowVec;
 use crate::event::Delivery;
 use crate::evidence::{Ending, Evidence, Failure, ProofEnd};
@@ -312,6 +313,17 @@ pub enum Recording {
     },
 }
 
+impl Phase {
+    /// The commit that stands for the task, if it is done and has one.
+    pub(crate) fn result(&self) -> Option<&Commit> {
+        match self {
+            Phase::Verified { commit, .. } => Some(commit),
+            Phase::Satisfied { commit } => commit.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 impl TaskState {
     pub(crate) fn waiting() -> TaskState {
         TaskState {
@@ -584,6 +596,16 @@ impl State {
     /// person did), those of its needs in turn.
     #[must_use]
     pub fn need_commits(&self, at: Ix) -> Vec<(Ix, Commit)> {
+        let Ok(found) = self.results_of_needs(at, |phase| Ok::<_, Infallible>(phase.result()));
+        found
+    }
+
+    /// Of each need of `at` what `result` gives; where that is nothing, of each of its needs in turn.
+    pub(crate) fn results_of_needs<E>(
+        &self,
+        at: Ix,
+        result: impl Fn(&Phase) -> Result<Option<&Commit>, E>,
+    ) -> Result<Vec<(Ix, Commit)>, E> {
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
         let mut stack: Vec<Ix> = self.plan.graph().needs(at).to_vec();
@@ -591,15 +613,21 @@ impl State {
             if !seen.insert(need) {
                 continue;
             }
-            match &self.task(need).phase {
-                Phase::Verified { commit, .. }
-                | Phase::Satisfied {
-                    commit: Some(commit),
-                } => found.push((need, commit.clone())),
-                _ => stack.extend_from_slice(self.plan.graph().needs(need)),
+            match result(&self.task(need).phase)? {
+                Some(commit) => found.push((need, commit.clone())),
+                None => stack.extend_from_slice(self.plan.graph().needs(need)),
             }
         }
         found.sort_by_key(|(need, _)| *need);
-        found
+        Ok(found)
+    }
+
+    /// The same with the ids of the needs.
+    pub(crate) fn named_needs(&self, needs: Vec<(Ix, Commit)>) -> Vec<NeedCommit> {
+        let name = |(need, commit)| NeedCommit {
+            task: self.plan.task(need).id.clone(),
+            commit,
+        };
+        needs.into_iter().map(name).collect()
     }
 }

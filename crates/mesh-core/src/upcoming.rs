@@ -1,13 +1,10 @@
 //! What starts next if all that is under way ends well, so that it can be prepared meanwhile. A guess: nothing is decided by it, and
 //! what starts in the end is another question.
 
-use std::collections::BTreeSet;
-
 use crate::decision::NeedCommit;
 use crate::graph::Ix;
 use crate::id::AttemptId;
 use crate::state::{Admission, Phase, Stage, State};
-use crate::task::Commit;
 
 /// An attempt that may start next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,33 +43,19 @@ impl State {
 
     /// As [`State::need_commits`], with what is recorded and not proved yet.
     fn recorded_needs(&self, at: Ix) -> Option<Vec<NeedCommit>> {
-        let mut found: Vec<(Ix, Commit)> = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut stack: Vec<Ix> = self.plan.graph().needs(at).to_vec();
-        while let Some(need) = stack.pop() {
-            if !seen.insert(need) {
-                continue;
-            }
-            match &self.task(need).phase {
-                Phase::Verified { commit, .. }
-                | Phase::Satisfied {
-                    commit: Some(commit),
-                } => found.push((need, commit.clone())),
-                Phase::Active(active) => match &active.stage {
-                    Stage::Proving { commit, .. } => found.push((need, commit.clone())),
-                    _ => return None,
-                },
-                _ => stack.extend_from_slice(self.plan.graph().needs(need)),
-            }
-        }
-        found.sort_by_key(|(need, _)| *need);
-        let name = |(need, commit)| NeedCommit {
-            task: self.plan.task(need).id.clone(),
-            commit,
-        };
-        Some(found.into_iter().map(name).collect())
+        let needs = self.results_of_needs(at, |phase| match phase {
+            Phase::Active(active) => match &active.stage {
+                Stage::Proving { commit, .. } => Ok(Some(commit)),
+                _ => Err(NotRecorded),
+            },
+            phase => Ok(phase.result()),
+        });
+        Some(self.named_needs(needs.ok()?))
     }
 }
+
+/// A need is at work, and nobody knows its result.
+struct NotRecorded;
 
 #[cfg(test)]
 #[path = "upcoming_test.rs"]

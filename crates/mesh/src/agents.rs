@@ -102,19 +102,15 @@ impl Installed {
             Some(Err(problem)) => warnings.push(format!("the version of {name}: {problem}")),
             _ => {}
         }
-        if self.login.is_none() && !self.ways_to_log_in(config).is_empty() {
-            let ways = self.ways_to_log_in(config).join(", ");
+        let ways = config.login_variables.iter().chain(&config.login_files);
+        let ways: Vec<&str> = ways.map(String::as_str).collect();
+        if self.login.is_none() && !ways.is_empty() {
+            let ways = ways.join(", ");
             warnings.push(format!(
                 "{name} is probably not logged in: there is none of {ways}"
             ));
         }
         warnings
-    }
-
-    fn ways_to_log_in<'a>(&self, config: &'a ProfileConfig) -> Vec<&'a str> {
-        let variables = config.login_variables.iter().map(String::as_str);
-        let files = config.login_files.iter().map(String::as_str);
-        variables.chain(files).collect()
     }
 }
 

@@ -15,9 +15,6 @@ pub fn read(stdout: &Path) -> io::Result<Transcript> {
     let mut read = Transcript::default();
     each_event(stdout, |event| {
         match (text(event, "/type"), text(event, "/subtype")) {
-            (Some("system"), Some("init")) => {
-                read.session = text(event, "/session_id").map(str::to_owned);
-            }
             (Some("system"), Some("api_retry")) => {
                 let error = text(event, "/error").unwrap_or("unknown");
                 let status = number(event, "/error_status");

@@ -12,7 +12,6 @@ use std::path::Path;
 pub fn read(stdout: &Path) -> io::Result<Transcript> {
     let mut read = Transcript::default();
     each_event(stdout, |event| match text(event, "/type") {
-        Some("thread.started") => read.session = text(event, "/thread_id").map(str::to_owned),
         Some("item.completed") if text(event, "/item/type") == Some("agent_message") => {
             read.message = text(event, "/item/text").map(str::to_owned);
         }

@@ -11,8 +11,6 @@ use std::path::Path;
 /// What was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Transcript {
-    /// The session, by which the program goes on with the conversation.
-    pub session: Option<String>,
     /// The last message.
     pub message: Option<String>,
     /// Tokens that the session has used, its earlier calls included where the program adds them up.

@@ -34,7 +34,6 @@ fn what_each_recorded_end_means() {
                 },
             };
             assert!(said.starts_with(meaning), "{program}-{end}: {said}");
-            assert!(transcript.session.is_some(), "{program}-{end}");
         }
     }
 }

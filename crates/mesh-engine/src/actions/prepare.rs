@@ -100,8 +100,8 @@ fn work(context: &RunContext, attempt: &AttemptId) {
     match worked {
         Ok(workspace) => *made = Some(workspace),
         Err(error) => {
+            // Its place stays: what may be left of it is removed at the end.
             tracing::warn!(%attempt, %error, "its workspace could not be prepared; it is made when the attempt starts");
-            lock(&context.prepared.workspaces).remove(attempt);
         }
     }
 }
@@ -204,52 +204,47 @@ fn add(context: &RunContext, new: &NewWorkspace) -> Result<Workspace, VcsError> 
 pub(crate) fn remove_all(context: &RunContext) {
     let places = std::mem::take(&mut *lock(&context.prepared.workspaces));
     for (attempt, place) in places {
-        let Some(made) = lock(&place.made).take() else {
-            continue;
-        };
-        let workspace = made.workspace;
-        match context.vcs_gate.pass(|| context.vcs.discard(&workspace)) {
-            Ok(()) => forget(context, &attempt),
-            Err(error) => context.notes.note(format!(
-                "the unused workspace {} was not removed: {error}",
-                workspace.path.display()
-            )),
-        }
+        // Whoever works on it is waited for.
+        let _made = lock(&place.made).take();
+        remove(context, &attempt);
     }
 }
 
 /// Removes what a coordinator before this one prepared, or had begun to make, for attempts that have not begun.
 pub(crate) fn remove_leftovers(context: &RunContext, state: &State) {
     for at in state.plan().all() {
-        if state.task(at).active().is_some() {
-            continue;
-        }
-        let attempt = AttemptId {
-            task: state.plan().task(at).id.clone(),
-            number: state.task(at).attempts + 1,
-        };
-        if !context.run_dir.prepared(&attempt).exists() {
-            continue;
-        }
-        let removed = folder::prepared_workspace(context, &attempt, context.base.clone(), "")
-            .map_err(VcsError::from)
-            .and_then(|new| {
-                context
-                    .vcs_gate
-                    .pass(|| prove::discard_if_there(context, &new))
-            });
-        match removed {
-            Ok(()) => forget(context, &attempt),
-            Err(error) => {
-                tracing::warn!(%attempt, %error, "a workspace that was prepared for it was not removed");
-            }
+        if state.task(at).active().is_none() {
+            let task = state.plan().task(at).id.clone();
+            let number = state.task(at).attempts + 1;
+            remove(context, &AttemptId { task, number });
         }
     }
 }
 
-/// Nothing is there any more of what was prepared for it.
-fn forget(context: &RunContext, attempt: &AttemptId) {
-    if let Err(error) = fs_err::remove_file(context.run_dir.prepared(attempt)) {
-        tracing::debug!(%attempt, %error, "where its workspace was prepared stays noted");
+/// Removes the workspace that was prepared for an attempt, and what is left of one.
+fn remove(context: &RunContext, attempt: &AttemptId) {
+    let note = context.run_dir.prepared(attempt);
+    if !note.exists() {
+        return;
+    }
+    let removed = folder::prepared_workspace(context, attempt, context.base.clone(), "")
+        .map_err(VcsError::from)
+        .and_then(|new| {
+            // What lies there without either is none of ours: it was put there before anything was made.
+            match [".git", ".jj"]
+                .iter()
+                .any(|own| new.path.join(own).exists())
+            {
+                true => context
+                    .vcs_gate
+                    .pass(|| prove::discard_if_there(context, &new)),
+                false => Ok(()),
+            }
+        })
+        .and_then(|()| Ok(fs_err::remove_file(note)?));
+    if let Err(error) = removed {
+        context.notes.note(format!(
+            "the workspace that was prepared for {attempt} was not removed: {error}"
+        ));
     }
 }

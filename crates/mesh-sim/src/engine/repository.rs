@@ -227,6 +227,7 @@ impl Repository for MemoryRepository {
             world.breaks(sentence);
         }
         fs_err::create_dir_all(&new.path)?;
+        fs_err::write(new.path.join(".git"), "")?;
         let workspace = Workspace {
             name: new.name.clone(),
             path: new.path.clone(),

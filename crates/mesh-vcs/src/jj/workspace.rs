@@ -4,6 +4,7 @@
 //! its `.jj` is half-made, and is cleaned up before the name is used again. Two adds of one name can both succeed and then share
 //! one `@`: names in the making are kept apart here, and names of attempts are never used twice.
 
+use super::parse::CommitState;
 use super::{Jj, argv, parse};
 use crate::call::{Answer, Span};
 use crate::error::VcsError;
@@ -236,7 +237,8 @@ fn forget_with(jj: &Jj, name: &str, untouched: Untouched) -> Result<(), VcsError
     let moved_on = jj.known().moved_on.remove(name);
     let state = match moved_on {
         Some(below) => below,
-        None => jj.working_copy_state(name)?,
+        None if untouched == Untouched::Any => jj.working_copy_state(name)?,
+        None => untouched_commit(jj, name)?,
     };
     jj.known().starts.remove(name);
     jj.on_store(argv::forget(name))?;
@@ -254,6 +256,27 @@ fn forget_with(jj: &Jj, name: &str, untouched: Untouched) -> Result<(), VcsError
         tracing::debug!(name, %error, "the workspace's untouched commit stays");
     }
     Ok(())
+}
+
+/// The commit that may have to go with a workspace of which this process knows nothing: its `@` or, where recording has put a fresh
+/// `@` on an untouched first commit, that one.
+fn untouched_commit(jj: &Jj, name: &str) -> Result<Option<CommitState>, VcsError> {
+    let Some(at) = jj.working_copy_state(name)? else {
+        return Ok(None);
+    };
+    let ([parent], true, false) = (at.parents.as_slice(), at.empty, at.described) else {
+        return Ok(Some(at));
+    };
+    let below = jj.states(parent.as_str())?.into_iter().next();
+    let below = below.filter(|below| below.empty && below.described);
+    let Some(below) = below else {
+        return Ok(Some(at));
+    };
+    let made_on = find(jj, name)?.map(|workspace| workspace.parents);
+    Ok(Some(match made_on == Some(below.parents.clone()) {
+        true => below,
+        false => at,
+    }))
 }
 
 fn hub_path(jj: &Jj, run: &str) -> PathBuf {

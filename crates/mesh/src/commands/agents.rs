@@ -117,13 +117,12 @@ fn entry(config: &Config, name: &str, base: &Path, ours: &Env) -> Option<Entry> 
     let program = profile.locate(base, ours.get("PATH"));
     let program = program.map_err(|error| error.to_string());
     let found = agents::look(&profile, &table, program, ours);
-    let mut problems = match &found.program {
+    let problems = match &found.program {
         Ok(_) => found.warnings(name, &table),
         // That a program which nobody asked for is not there is no problem.
         Err(_) if !configured => Vec::new(),
         Err(problem) => vec![problem.clone()],
     };
-    problems.retain(|problem| !problem.is_empty());
     let Installed {
         program,
         version,
