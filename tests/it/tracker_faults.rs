@@ -9,7 +9,8 @@ use crate::log::wait_until;
 use crate::script;
 use crate::snapshot;
 
-fn fixture() -> (Fixture, Work) {
+/// Two tasks, and one that needs both.
+pub fn fixture() -> (Fixture, Work) {
     let fixture = FAKE_BD_GIT.open().expect("fakes are there");
     let work = fixture.plan(
         "Three",
@@ -19,7 +20,8 @@ fn fixture() -> (Fixture, Work) {
     (fixture, work)
 }
 
-fn faults(fixture: &Fixture, faults: &serde_json::Value) {
+/// What the tracker does wrong from now on.
+pub fn faults(fixture: &Fixture, faults: &serde_json::Value) {
     fixture.tracker.as_ref().expect("a tracker").script(faults);
 }
 

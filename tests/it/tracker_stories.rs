@@ -4,23 +4,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::epic::assert_done;
-use crate::fixture::{FAKE_BD_GIT, Fixture, Work, job};
+use crate::fixture::{Fixture, Work};
 use crate::log::wait_until;
-use crate::script;
+use crate::tracker_faults::{self, faults};
 
+/// As there, with limits that a test can wait for.
 fn fixture() -> (Fixture, Work) {
-    let fixture = FAKE_BD_GIT.open().expect("fakes are there");
-    let work = fixture.plan(
-        "Three",
-        &[job("a", &[]), job("b", &[]), job("c", &["a", "b"])],
-    );
-    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    let (fixture, work) = tracker_faults::fixture();
     fixture.configure("[tracker]\nread_limit = \"20s\"\nwrite_limit = \"1s\"\n");
     (fixture, work)
-}
-
-fn faults(fixture: &Fixture, faults: &Value) {
-    fixture.tracker.as_ref().expect("a tracker").script(faults);
 }
 
 /// The entries of the audit that attempts of mesh have left, a line each: kind, issue, and what tells them apart.
