@@ -1,14 +1,13 @@
 //! The choices. They read the state, and every one is carried out on it before the next is made, so that what is decided last
 //! knows what was decided first.
 
+mod failure;
 mod landing;
+mod request;
 mod wave;
 
-use std::collections::BTreeSet;
-
-use crate::apply_decision::is_start_failure;
 use crate::decision::{Action, Decision, SkipReason, StopCause};
-use crate::event::{Event, Request, StartFailure};
+use crate::event::{Event, StartFailure};
 use crate::evidence::{
     Ending, Evidence, Failure, FailureClass, ProofEnd, Verdict, judge, judge_ending, quoting,
 };
@@ -17,7 +16,7 @@ use crate::id::{AttemptId, SlotId, TaskId};
 use crate::planted::{Bug, is_planted};
 use crate::policy::Dispatch;
 use crate::slot_wait::SlotWait;
-use crate::state::{Admission, Phase, Recording, Refresh, RunEnd, Stage, State};
+use crate::state::{Admission, Recording, Refresh, RunEnd, Stage, State};
 use crate::time::Millis;
 
 /// Decides on `event` without changing `state`.
@@ -373,149 +372,6 @@ impl Decider<'_> {
         }
     }
 
-    /// An attempt that was told to end has ended; `tail` is what its agent wrote last.
-    fn resolve_stopped(&mut self, attempt: &AttemptId, cause: StopCause, tail: &str) {
-        let task = attempt.task.clone();
-        match cause {
-            StopCause::Hung => {
-                let detail = quoting(self.silence(attempt), tail);
-                self.resolve_failure(attempt, &Failure::new(FailureClass::Hung, detail));
-            }
-            StopCause::Overdue => {
-                let policy = self.state.policy();
-                let proving = matches!(self.stage(attempt), Some((_, Stage::Proving { .. }, _)));
-                let failure = if proving {
-                    let detail = format!("the proof did not end within {}", policy.proof_limit);
-                    Failure::new(FailureClass::VerifyFailed, detail)
-                } else {
-                    let limit = policy.preparation_limit;
-                    let detail = format!("the agent did not start within {limit}");
-                    Failure::new(FailureClass::CouldNotStart, detail)
-                };
-                self.resolve_failure(attempt, &failure);
-            }
-            StopCause::ClaimLost => {
-                let detail = "the tracker gave the task to somebody else; the workspace is kept";
-                self.resolve_failure(attempt, &Failure::new(FailureClass::ClaimLost, detail));
-            }
-            StopCause::RunStopped | StopCause::Superseded => self.take(Decision::Interrupt {
-                attempt: attempt.clone(),
-            }),
-            StopCause::Taken => {
-                let reason = SkipReason::Taken("a person changed it while it ran".to_owned());
-                self.take(Decision::Skip { task, reason });
-            }
-            StopCause::Skipped => {
-                self.take(Decision::Skip {
-                    task: task.clone(),
-                    reason: SkipReason::ByPerson,
-                });
-                self.skip_dependents(&task);
-            }
-        }
-    }
-
-    /// For how long the attempt's agent has shown no sign of life.
-    fn silence(&self, attempt: &AttemptId) -> String {
-        let policy = self.state.policy();
-        match (self.stage(attempt), policy.start_limit) {
-            (Some((_, Stage::Running(running), _)), Some(limit))
-                if running.last_sign <= running.started && limit < policy.silence_limit =>
-            {
-                format!("no first sign of life within {limit}")
-            }
-            _ => format!("no sign of life for {}", policy.silence_limit),
-        }
-    }
-
-    /// One failure, one action: try again, or give up.
-    fn resolve_failure(&mut self, attempt: &AttemptId, failure: &Failure) {
-        let Some((at, _)) = self.state.current(attempt) else {
-            return;
-        };
-        let start_failure = is_start_failure(failure.class);
-        // The same cause twice in a row is the machine, and no task is to pay for that.
-        let machine =
-            start_failure && self.state.last_start_failure.as_deref() == Some(&failure.to_string());
-        let common = self.common_cause(attempt, failure);
-        let outside = machine || common.is_some();
-        let closed = self.state.task(at).closed.is_some();
-        let (used, allowed) = {
-            let (task, policy) = (self.state.task(at), self.state.policy());
-            if start_failure {
-                (task.start_retries, policy.start_retries)
-            } else {
-                (task.retries, policy.retries)
-            }
-        };
-        let (attempt, failure) = (attempt.clone(), failure.clone());
-        let cause = failure.in_one_line();
-        let in_row = self.state.failures_in_row;
-        if !closed && (outside || failure.class.is_worth_a_retry() && used < allowed) {
-            self.take(Decision::Retry {
-                attempt,
-                failure,
-                counts: !outside,
-            });
-        } else {
-            let task = attempt.task.clone();
-            self.take(Decision::Fail { attempt, failure });
-            self.skip_dependents(&task);
-        }
-        if outside {
-            if *self.state.admission() == Admission::Open {
-                let excused = common.unwrap_or_default();
-                self.take(Decision::Pause { cause, excused });
-            }
-            return;
-        }
-        // Two different tasks in a row: less at once may help. One hard task says nothing about the others.
-        let (width, row) = (self.state.width(), self.state.failures_in_row);
-        if row > in_row && row % 2 == 0 && width > 1 {
-            self.take(Decision::SetConcurrency { to: width / 2 });
-        }
-    }
-
-    /// Whether the failure is one too many of its kind: attempts of several tasks that end in the same way within seconds, with no
-    /// success between them, have a common cause outside of the tasks (a provider's limit, a lost login). Gives the attempts of
-    /// before that failed of it.
-    ///
-    /// Three tasks are proof enough. Two are, when nothing else runs that could show the opposite.
-    fn common_cause(&self, attempt: &AttemptId, failure: &Failure) -> Option<Vec<AttemptId>> {
-        let way = self.state.quick_way(self.now, attempt, failure)?;
-        let streak = &self.state.streak;
-        if streak.way != way {
-            return None;
-        }
-        let before: Vec<AttemptId> = streak.attempts.iter().map(|(one, _)| one.clone()).collect();
-        let mut tasks: BTreeSet<&TaskId> = before.iter().map(|one| &one.task).collect();
-        tasks.insert(&attempt.task);
-        let alone = self.state.active_count() == 1;
-        (tasks.len() >= 3 || tasks.len() == 2 && before.len() >= 2 && alone).then_some(before)
-    }
-
-    /// Nothing that needs `task` can run any more.
-    fn skip_dependents(&mut self, task: &TaskId) {
-        let Some(at) = self.state.plan().find(task) else {
-            return;
-        };
-        if self.state.is_done(at) {
-            return;
-        }
-        for dependent in self.state.plan().graph().all_dependents(at) {
-            if matches!(
-                self.state.task(dependent).phase,
-                Phase::Waiting | Phase::Pausing { .. }
-            ) {
-                let skipped = self.state.plan().task(dependent).id.clone();
-                self.take(Decision::Skip {
-                    task: skipped,
-                    reason: SkipReason::NeedFailed(task.clone()),
-                });
-            }
-        }
-    }
-
     fn stop_task(&mut self, task: &TaskId, cause: StopCause) {
         let Some(at) = self.state.plan().find(task) else {
             return;
@@ -552,125 +408,6 @@ impl Decider<'_> {
             let attempt = self.state.attempt_id(at, active.attempt);
             self.take(Decision::Stop { attempt, cause });
         }
-    }
-
-    fn on_request(&mut self, request: &Request) {
-        match request {
-            Request::Stop { now } => {
-                if *self.state.admission() != Admission::Stopped {
-                    self.take(Decision::Drain);
-                }
-                if *now {
-                    let active: Vec<Ix> = self.state.active().collect();
-                    for at in active {
-                        let task = self.state.plan().task(at).id.clone();
-                        self.stop_task(&task, StopCause::RunStopped);
-                    }
-                    self.stop_landings();
-                }
-            }
-            Request::Skip { task } => self.on_skip_request(task),
-            Request::Land { tasks, onto } => self.on_land_request(tasks, onto),
-            Request::TrustOutside => self.take(Decision::TrustOutside),
-            Request::Pick { wave, tasks } => self.on_pick(*wave, tasks),
-            Request::Retry {
-                task,
-                with_dependents,
-            } => self.on_retry_request(task, *with_dependents),
-        }
-    }
-
-    fn on_skip_request(&mut self, task: &TaskId) {
-        let Some(at) = self.state.plan().find(task) else {
-            return self.refuse(format!("there is no task {task} in this run"));
-        };
-        match &self.state.task(at).phase {
-            Phase::Active(_) => self.stop_task(task, StopCause::Skipped),
-            Phase::Verified { .. } | Phase::Satisfied { .. } => {
-                self.refuse(format!("{task} is done; there is nothing to skip"))
-            }
-            _ => {
-                self.take(Decision::Skip {
-                    task: task.clone(),
-                    reason: SkipReason::ByPerson,
-                });
-                self.skip_dependents(task);
-            }
-        }
-    }
-
-    fn on_retry_request(&mut self, task: &TaskId, with_dependents: bool) {
-        let Some(at) = self.state.plan().find(task) else {
-            return self.refuse(format!("there is no task {task} in this run"));
-        };
-        match &self.state.task(at).phase {
-            Phase::Active(_) => {
-                return self.refuse(format!("{task} is running; stop or skip it first"));
-            }
-            Phase::Waiting | Phase::Pausing { .. } => {
-                return self.refuse(format!("{task} is waiting to run anyway"));
-            }
-            Phase::ClosedElsewhere { sign } => {
-                return self.refuse(format!(
-                    "{task} was closed by somebody else ({sign}); open it again where it comes from, or take it as done with \
-                     `mesh resume --trust-outside`"
-                ));
-            }
-            Phase::Satisfied { commit: None } => {
-                return self.refuse(format!(
-                    "{task} was not done by mesh; open it again where it comes from"
-                ));
-            }
-            _ => {}
-        }
-        let dependents = self.state.plan().graph().all_dependents(at);
-        let first = self.first_started_dependent(at);
-        if let Some(first) = first.filter(|_| !with_dependents) {
-            let first = &self.state.plan().task(first).id;
-            let reason = format!(
-                "{first} was built on {task}; retry with --with-dependents to do both again"
-            );
-            return self.refuse(reason);
-        }
-        let mut queued = self.state.landings.iter();
-        if let Some(&queued) = queued.find(|one| **one == at || dependents.contains(one)) {
-            let queued = &self.state.plan().task(queued).id;
-            return self.refuse(format!(
-                "{queued} is about to be landed; retry {task} when that is over"
-            ));
-        }
-        for &dependent in &dependents {
-            let id = self.state.plan().task(dependent).id.clone();
-            self.stop_task(&id, StopCause::Superseded);
-        }
-        let waits = |at: &Ix| match &self.state.task(*at).phase {
-            Phase::Skipped(SkipReason::NeedFailed(_)) => true,
-            Phase::Skipped(_) | Phase::Satisfied { .. } => false,
-            _ => self.state.task(*at).attempts > 0,
-        };
-        let dependents: Vec<TaskId> = dependents
-            .iter()
-            .filter(|at| waits(at))
-            .map(|at| self.state.plan().task(*at).id.clone())
-            .collect();
-        self.take(Decision::Reset {
-            task: task.clone(),
-            dependents,
-        });
-    }
-
-    /// The first of what was built on `at`, if anything was.
-    fn first_started_dependent(&self, at: Ix) -> Option<Ix> {
-        let started = |at: &Ix| {
-            self.state.task(*at).attempts > 0
-                && !matches!(self.state.task(*at).phase, Phase::Skipped(_))
-        };
-        let dependents = self.state.plan().graph().all_dependents(at);
-        dependents.into_iter().find(started)
-    }
-
-    fn refuse(&mut self, reason: String) {
-        self.take(Decision::Refuse { reason });
     }
 
     fn start_what_may_start(&mut self) {

@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::decision::Outcome;
-use crate::event::{Delivery, PlanChange};
+use crate::event::{Delivery, PlanChange, Request};
 use crate::evidence::{BlockReading, ProofChoice};
 use crate::id::LockGroup;
 use crate::pending_work::PendingWork;
 use crate::plan::Plan;
 use crate::policy::Policy;
+use crate::state::Phase;
 use crate::task::{Commit, Task};
 use crate::time::Span;
 

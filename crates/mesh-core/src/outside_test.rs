@@ -4,8 +4,9 @@
 use super::tests::{Story, attempt, evidence, id, task};
 use super::*;
 use crate::decision::HeldLocks;
-use crate::event::PlanChange;
+use crate::event::{PlanChange, Request};
 use crate::id::LockGroup;
+use crate::state::Phase;
 use crate::task::{Eligibility, Task};
 use crate::time::Span;
 
