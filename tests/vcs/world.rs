@@ -187,6 +187,7 @@ impl World {
         self.backend
             .agent_environment(workspace, immutable, &folder)
             .unwrap()
+            .env
     }
 
     /// An agent's shell in its workspace; whether it succeeded, and what it said.

@@ -130,6 +130,8 @@ pub struct AttemptFacts {
     pub tmp_folder: Option<PathBuf>,
     /// What the adapters of version control and tracker add (`JJ_CONFIG`, `MESH_VIEW`, `BEADS_DIR`, …).
     pub extra_env: Env,
+    /// Folders and files outside the workspace that version control has to write for them, absolute.
+    pub write: Vec<PathBuf>,
 }
 
 /// A complete command: nothing is added to it but the markers it already carries.

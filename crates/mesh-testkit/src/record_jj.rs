@@ -289,6 +289,7 @@ fn work(
         parents,
         &said.walk.work.join("attempts").join(task),
     );
+    let environment = environment.map(|access| access.env);
     said.note(&format!("environment {task}"), environment);
     fs_err::write(workspace.path.join(file.0), file.1).expect("a file");
     let step = format!("snapshot {task}");

@@ -9,13 +9,12 @@ use crate::git::Git;
 use crate::jj::Jj;
 use crate::kept::{Fate, KeptResult};
 use crate::model::{
-    Candidate, CommitId, Integration, Kind, Landing, Listed, NewWorkspace, Publication, Snapshot,
-    Tools, Version, Workspace,
+    AgentAccess, Candidate, CommitId, Integration, Kind, Landing, Listed, NewWorkspace,
+    Publication, Snapshot, Tools, Version, Workspace,
 };
 use crate::shared::SharedState;
 use mesh_proc::env::Env;
 use mesh_proc::run::{Direct, Runner};
-use std::ffi::OsString;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -199,9 +198,9 @@ pub trait Repository: Send + Sync {
         new: &NewWorkspace,
     ) -> Result<Workspace, VcsError>;
 
-    /// The variables that every process of an attempt in `workspace` gets, so that it cannot rewrite `immutable` (base and needs)
-    /// nor wander into the main repository, has an identity where the user has none, signs nothing and is asked nothing. `folder`
-    /// is the attempt's own, outside the workspace; configuration files are written there.
+    /// What every process of an attempt in `workspace` gets: variables, so that it cannot rewrite `immutable` (base and needs) nor
+    /// wander into the main repository, has an identity where the user has none, signs nothing and is asked nothing; and what it has
+    /// to write outside the workspace. `folder` is the attempt's own, outside the workspace; configuration files are written there.
     ///
     /// # Errors
     /// The file cannot be written, the program failed.
@@ -210,7 +209,7 @@ pub trait Repository: Send + Sync {
         workspace: &Workspace,
         immutable: &[CommitId],
         folder: &Path,
-    ) -> Result<Vec<(&'static str, OsString)>, VcsError>;
+    ) -> Result<AgentAccess, VcsError>;
 
     /// Records what an attempt left. To be called when its whole process tree is dead; calling it again gives the same. `claimed`
     /// are the paths that the agent says it changed, in any form an agent may write; what of them is there and cannot be recorded

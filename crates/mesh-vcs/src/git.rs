@@ -23,8 +23,8 @@ use crate::call::{Answer, Program, Span, args};
 use crate::error::VcsError;
 use crate::kept::{self, Fate, KeptResult};
 use crate::model::{
-    Candidate, CommitId, Integration, Kind, Landing, Listed, NewWorkspace, Publication, Snapshot,
-    Version, Workspace,
+    AgentAccess, Candidate, CommitId, Integration, Kind, Landing, Listed, NewWorkspace,
+    Publication, Snapshot, Version, Workspace,
 };
 use crate::shared::SharedState;
 use std::ffi::{OsStr, OsString};
@@ -482,18 +482,22 @@ impl Repository for Git {
         workspace: &Workspace,
         _immutable: &[CommitId],
         folder: &Path,
-    ) -> Result<Vec<(&'static str, OsString)>, VcsError> {
+    ) -> Result<AgentAccess, VcsError> {
         // Nothing can be rewritten under others here: a rewrite makes another commit, and all are named by their ids.
-        let mut variables = agent_env::of_git(&self.workspaces_root);
+        let mut env = agent_env::of_git(&self.workspaces_root);
         if !self.has_identity {
             let program = &self.program;
-            variables.extend(agent_env::identity_of_git(
+            env.extend(agent_env::identity_of_git(
                 program,
                 &workspace.path,
                 folder,
             )?);
         }
-        Ok(variables)
+        let write = worktree::administrative_folder(self, &workspace.name)?;
+        Ok(AgentAccess {
+            env,
+            write: write.into_iter().collect(),
+        })
     }
 
     fn snapshot(&self, workspace: &Workspace, claimed: &[String]) -> Result<Snapshot, VcsError> {

@@ -28,8 +28,8 @@ use crate::call::{Answer, Program, Span};
 use crate::error::VcsError;
 use crate::kept::{Fate, KeptResult};
 use crate::model::{
-    Candidate, CommitId, Integration, Kind, Landing, Listed, NewWorkspace, Publication, Snapshot,
-    Version, Workspace,
+    AgentAccess, Candidate, CommitId, Integration, Kind, Landing, Listed, NewWorkspace,
+    Publication, Snapshot, Version, Workspace,
 };
 use crate::shared::SharedState;
 use parse::CommitState;
@@ -412,8 +412,11 @@ impl Repository for Jj {
         workspace: &Workspace,
         immutable: &[CommitId],
         folder: &Path,
-    ) -> Result<Vec<(&'static str, OsString)>, VcsError> {
-        config::agent_environment(self, workspace, immutable, folder)
+    ) -> Result<AgentAccess, VcsError> {
+        Ok(AgentAccess {
+            env: config::agent_environment(self, workspace, immutable, folder)?,
+            write: git_store::written_by_jj(self)?,
+        })
     }
 
     fn snapshot(&self, workspace: &Workspace, claimed: &[String]) -> Result<Snapshot, VcsError> {

@@ -27,7 +27,7 @@ pub use call::CallLimits;
 pub use error::VcsError;
 pub use kept::{Fate, KeptResult};
 pub use model::{
-    Candidate, ChangeKind, Changed, CommitId, Integration, Kind, Landing, Listed, NewWorkspace,
-    Publication, Snapshot, Tools, Unrecorded, Version, Workspace,
+    AgentAccess, Candidate, ChangeKind, Changed, CommitId, Integration, Kind, Landing, Listed,
+    NewWorkspace, Publication, Snapshot, Tools, Unrecorded, Version, Workspace,
 };
 pub use shared::SharedState;

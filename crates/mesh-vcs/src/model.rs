@@ -2,6 +2,7 @@
 
 use crate::error::VcsError;
 use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -127,6 +128,16 @@ pub struct Workspace {
     pub parents: Vec<CommitId>,
     /// Paths in which the parents conflict: their files hold conflict markers. Empty = the parents merge cleanly.
     pub conflicted: Vec<PathBuf>,
+}
+
+/// What version control gives to the processes of an attempt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AgentAccess {
+    /// Variables that every one of them gets.
+    pub env: Vec<(&'static str, OsString)>,
+    /// Folders and files outside the workspace that they have to write, absolute. All of them are there. Whatever else belongs to
+    /// the repository may be read-only for them.
+    pub write: Vec<PathBuf>,
 }
 
 /// One workspace of ours as the repository lists it.

@@ -180,11 +180,11 @@ pub(crate) fn facts(
         .source
         .agent_environment(attempt)
         .map_err(could_not)?;
-    let ours = context
+    let access = context
         .vcs
         .agent_environment(workspace, &workspace.parents, folder)
         .map_err(could_not)?;
-    for (name, value) in ours {
+    for (name, value) in access.env {
         extra_env.insert(name, value);
     }
     let state_folder = context
@@ -210,6 +210,7 @@ pub(crate) fn facts(
         tmp_folder,
         state_folder,
         extra_env,
+        write: access.write,
     })
 }
 

@@ -1,14 +1,13 @@
 //! Version control in memory: commits with their parents, workspaces, a target.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use mesh_core::id::AttemptId;
 use mesh_vcs::{
-    Candidate, ChangeKind, Changed, CommitId, Fate, Integration, KeptResult, Kind, Landing, Listed,
-    NewWorkspace, Publication, Repository, SharedState, Snapshot, Unrecorded, VcsError, Version,
-    Workspace,
+    AgentAccess, Candidate, ChangeKind, Changed, CommitId, Fate, Integration, KeptResult, Kind,
+    Landing, Listed, NewWorkspace, Publication, Repository, SharedState, Snapshot, Unrecorded,
+    VcsError, Version, Workspace,
 };
 
 use super::source::names_proof;
@@ -257,8 +256,8 @@ impl Repository for MemoryRepository {
         _: &Workspace,
         _: &[CommitId],
         _: &Path,
-    ) -> Result<Vec<(&'static str, OsString)>, VcsError> {
-        Ok(Vec::new())
+    ) -> Result<AgentAccess, VcsError> {
+        Ok(AgentAccess::default())
     }
 
     fn snapshot(&self, workspace: &Workspace, _: &[String]) -> Result<Snapshot, VcsError> {

@@ -21,6 +21,26 @@ pub(super) fn git_folder(jj: &Jj) -> Option<PathBuf> {
     store.join(target.trim_end()).canonicalize().ok()
 }
 
+/// What of the repository jj writes when it works in another workspace than the main one: operations, the index of commits, and
+/// the commits themselves with the refs that keep them. Traced on 0.45.1: `commit`, `squash`, `undo`, `rebase`, `bookmark set` write
+/// nothing else; `workspace add`, `forget` and `rename` write `workspace_store` too, and `git export` and `git push` the refs.
+pub(super) fn written_by_jj(jj: &Jj) -> Result<Vec<PathBuf>, VcsError> {
+    let mut written: Vec<PathBuf> = ["op_store", "op_heads", "index"]
+        .map(|name| jj.store.join(name))
+        .into();
+    match git_folder(jj) {
+        Some(git) => {
+            let refs = git.join("refs/jj/keep");
+            // Made by the first commit; where refs were packed it may be gone.
+            fs_err::create_dir_all(&refs)?;
+            written.extend([jj.store.join("store/extra"), git.join("objects"), refs]);
+        }
+        None => written.push(jj.store.join("store")),
+    }
+    written.retain(|path| path.exists());
+    Ok(written)
+}
+
 /// Holds `commit` by a ref, under which no operation of jj can hide it; whether there is a git repository to do so.
 pub(super) fn keep(jj: &Jj, commit: &CommitId, name: &str) -> Result<bool, VcsError> {
     let Some(store) = GitStore::of(jj) else {
