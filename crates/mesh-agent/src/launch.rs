@@ -8,6 +8,7 @@
 //! Everything here is a pure function of its arguments: our own environment comes in as one.
 
 use crate::profile::{COMMAND_PROFILE, Limits, Profile, PromptInput, UnsafeValue, Values};
+use crate::protocol::SessionId;
 use mesh_core::id::AttemptId;
 use mesh_proc::env::{Env, MESH_ATTEMPT, MESH_RUN};
 use mesh_proc::shim::ShimSpec;
@@ -124,6 +125,8 @@ pub struct AttemptFacts {
     pub path_front: Option<PathBuf>,
     /// What `bash` reads before any script, so that a login shell has `path_front` too.
     pub bash_env: Option<PathBuf>,
+    /// The session of the attempt before that its agent takes up.
+    pub session: Option<SessionId>,
     /// The state folder of its own, for profiles that have one.
     pub state_folder: Option<PathBuf>,
     /// The folder of its own for temporary files, for profiles that want one.
@@ -215,6 +218,10 @@ pub fn agent(
                 .iter()
                 .map(|arg| put_in(arg, "{view}", view)),
         );
+    }
+    if let Some(session) = &facts.session {
+        let resume = profile.resume_args.iter();
+        args.extend(resume.map(|arg| put_in(arg, "{session}", OsStr::new(session.as_str()))));
     }
     let stdin = match profile.prompt {
         PromptInput::StdinFile => Some(facts.prompt_file.clone()),

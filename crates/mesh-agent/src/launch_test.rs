@@ -15,6 +15,7 @@ fn facts(task: &str) -> AttemptFacts {
         prompt_file: PathBuf::from("/r/prompt.md"),
         path_front: Some(PathBuf::from("/r/bin")),
         bash_env: None,
+        session: None,
         tmp_folder: None,
         state_folder: Some(PathBuf::from("/r/state")),
         extra_env: Env::from_iter([("JJ_CONFIG", "/r/jj.toml"), ("BEADS_DIR", "/repo/.beads")]),

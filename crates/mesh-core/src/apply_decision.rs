@@ -5,13 +5,16 @@ mod landing;
 
 use std::sync::Arc;
 
-use crate::decision::{Action, AskedQuestion, Decision, Outcome, SkipReason, StopCause};
+use crate::decision::{
+    Action, AskedQuestion, Continuation, Decision, Outcome, SkipReason, StopCause,
+};
 use crate::event::Delivery;
 use crate::evidence::{Failure, FailureClass};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
 use crate::landing::{Candidate, LandingStage};
 use crate::planted::{Bug, is_planted};
+use crate::policy::RetryMode;
 use crate::slot_wait::SlotWait;
 use crate::state::{
     Active, Admission, Finalizing, Observed, Phase, Recording, Refresh, RunEnd, Running, Stage,
@@ -142,26 +145,29 @@ impl State {
                     text: text.clone(),
                 };
                 let actions = self.end(attempt, phase, Outcome::Question(text.clone()));
-                if let Some(at) = self.plan.find(&attempt.task) {
-                    self.tasks.get_mut(at).question = Some(Arc::new(AskedQuestion {
-                        attempt: attempt.number,
-                        text: text.clone(),
-                    }));
-                }
+                let question = AskedQuestion {
+                    text: text.clone(),
+                    answer: None,
+                };
+                self.continue_from(attempt, Some(question));
                 actions
+            }
+            Decision::Answer { task, text } => {
+                self.answer(task, text);
+                Vec::new()
+            }
+            Decision::AwaitAnswers { until } => {
+                self.answers_until = Some(*until);
+                vec![Action::Note {
+                    text: "nothing but questions is left: `mesh questions` shows them, `mesh answer TASK TEXT` goes on".to_owned(),
+                }]
             }
             Decision::Interrupt { attempt } => {
                 self.end(attempt, Phase::Waiting, Outcome::Interrupted)
             }
             Decision::Skip { task, reason } => self.skip(task, reason),
             Decision::Reset { task, dependents } => {
-                self.redo(task);
-                dependents.iter().for_each(|task| self.redo(task));
-                self.reindex();
-                let all: Vec<_> = std::iter::once(task).chain(dependents).collect();
-                self.open_again(&all);
-                let over: Vec<_> = all.into_iter().filter(|id| !self.is_active(id)).collect();
-                self.catch_up(&over);
+                self.reset(task, dependents);
                 Vec::new()
             }
             Decision::Refuse { reason } => vec![Action::Note {
@@ -186,6 +192,7 @@ impl State {
             }
             Decision::Conclude => {
                 self.ending = RunEnd::Concluding;
+                self.answers_until = None;
                 vec![Action::Conclude]
             }
             Decision::Continue => {
@@ -216,6 +223,7 @@ impl State {
         }
         self.slots[place] = Some(at);
         self.slot_wait = None;
+        self.answers_until = None;
         self.peak = self.peak.max(self.active_count());
         let needs = self.need_commits(at).into_iter();
         let stands_on = needs
@@ -447,7 +455,42 @@ impl State {
             };
             *used += u32::from(counts);
         }
-        self.end(attempt, phase, Outcome::Retried(failure.clone()))
+        let actions = self.end(attempt, phase, Outcome::Retried(failure.clone()));
+        let goes_on = match self.policy.retry_mode {
+            RetryMode::ByClass => failure.class.leaves_good_work(),
+            RetryMode::Continue => !pauses,
+            RetryMode::Fresh => false,
+        };
+        if goes_on {
+            self.continue_from(attempt, None);
+        }
+        actions
+    }
+
+    /// The next attempt of the task goes on from this one.
+    fn continue_from(&mut self, attempt: &AttemptId, question: Option<AskedQuestion>) {
+        if let Some(at) = self.plan.find(&attempt.task) {
+            self.tasks.get_mut(at).continues = Some(Arc::new(Continuation {
+                attempt: attempt.number,
+                question,
+            }));
+        }
+    }
+
+    fn answer(&mut self, task: &TaskId, text: &str) {
+        let Some(at) = self.plan.find(task) else {
+            return;
+        };
+        if let Some(question) = self
+            .tasks
+            .get_mut(at)
+            .continues
+            .as_mut()
+            .and_then(|continues| Arc::make_mut(continues).question.as_mut())
+        {
+            question.answer = Some(text.to_owned());
+        }
+        self.reset(task, &[]);
     }
 
     fn note_failure(&mut self, now: Millis, attempt: &AttemptId, failure: &Failure, counts: bool) {
@@ -526,11 +569,24 @@ impl State {
             .is_some_and(|(_, state)| state.active().is_some())
     }
 
+    fn reset(&mut self, task: &TaskId, dependents: &[TaskId]) {
+        self.redo(task);
+        dependents.iter().for_each(|task| self.redo(task));
+        self.reindex();
+        let all: Vec<_> = std::iter::once(task).chain(dependents).collect();
+        self.open_again(&all);
+        let over: Vec<_> = all.into_iter().filter(|id| !self.is_active(id)).collect();
+        self.catch_up(&over);
+    }
+
     fn redo(&mut self, task: &crate::id::TaskId) {
         let Some(at) = self.plan.find(task) else {
             return;
         };
         let state = self.tasks.get_mut(at);
+        // A question is gone on from; what failed for good is done afresh.
+        let asks = |continues: &Arc<Continuation>| continues.question.is_some();
+        state.continues = state.continues.take().filter(asks);
         if state.active().is_none() {
             state.phase = Phase::Waiting;
         }
@@ -592,9 +648,9 @@ impl State {
             self.change_frontier(|frontier, rules| frontier.end(rules, at));
         }
         let verified = matches!(phase, Phase::Verified { .. });
-        // One that did not come to its agent, or to its end, leaves the question open.
+        // One that did not come to its agent, or to its end, leaves to the next what it was to go on from.
         if executed && *outcome != Outcome::Interrupted {
-            self.tasks.get_mut(at).question = None;
+            self.tasks.get_mut(at).continues = None;
         }
         self.set_phase(at, phase);
         // Somebody closed it while it ran: that stands, whatever became of the attempt.

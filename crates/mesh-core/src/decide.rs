@@ -498,9 +498,26 @@ impl Decider<'_> {
         let landing = state.has_landings();
         let asks = *state.admission() == Admission::Open && state.unconfirmed_wave().is_some();
         let work = refreshing || pausing || active || landing || asks;
-        if begun && !work && state.unsettled == 0 {
+        if begun && !work && state.unsettled == 0 && !self.awaits_answers() {
             self.take(Decision::Conclude);
         }
+    }
+
+    /// Whether the run stays open for answers, now that nothing else is left.
+    fn awaits_answers(&mut self) -> bool {
+        let state = &*self.state;
+        let Some(wait) = state.policy().answer_wait else {
+            return false;
+        };
+        if *state.admission() != Admission::Open || state.questions().next().is_none() {
+            return false;
+        }
+        let until = state.answers_until.unwrap_or_else(|| {
+            let until = self.now.after(wait);
+            self.take(Decision::AwaitAnswers { until });
+            until
+        });
+        self.now < until
     }
 }
 
@@ -511,6 +528,10 @@ pub(crate) mod tests;
 #[cfg(test)]
 #[path = "outside_test.rs"]
 mod outside_tests;
+
+#[cfg(test)]
+#[path = "continue_test.rs"]
+mod continue_tests;
 
 #[cfg(test)]
 #[path = "listing_test.rs"]

@@ -178,6 +178,8 @@ fn say(decision: &Decision) -> String {
         Decision::Interrupt { attempt } => format!("interrupt {attempt}"),
         Decision::Skip { task, reason } => format!("skip {task}: {reason}"),
         Decision::Reset { task, dependents } => format!("redo {task} and {}", dependents.len()),
+        Decision::Answer { task, text } => format!("answer {task}: {text}"),
+        Decision::AwaitAnswers { until } => format!("await answers until {}", until.0),
         Decision::Refuse { reason } => format!("refuse: {reason}"),
         Decision::SetConcurrency { to } => format!("width {to}"),
         Decision::Pause { .. } => "pause".to_owned(),

@@ -197,6 +197,18 @@ pub enum Decision {
         /// Those whose results are thrown away with it.
         dependents: Vec<TaskId>,
     },
+    /// A question has its answer: the task goes on.
+    Answer {
+        /// Which.
+        task: TaskId,
+        /// What the person wrote.
+        text: String,
+    },
+    /// Nothing but questions is left: the run stays open for answers.
+    AwaitAnswers {
+        /// Until when at the latest.
+        until: Millis,
+    },
     /// A person's request cannot be granted.
     Refuse {
         /// Why, as a sentence.
@@ -379,17 +391,27 @@ pub struct StartOrder {
     pub previous: Option<Failure>,
     /// It stands on this bookmark or branch too: an earlier result did not land there.
     pub onto: Option<String>,
-    /// The question that the attempt before this one ended with: this one goes on in its workspace.
+    /// The attempt before that this one goes on from.
+    pub continues: Option<Continuation>,
+}
+
+/// An attempt that the next one goes on from: in its workspace, with all that it left there, and in its session where the program
+/// can take one up again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Continuation {
+    /// Its number.
+    pub attempt: u32,
+    /// What it ended with, unless it failed.
     pub question: Option<AskedQuestion>,
 }
 
 /// A question that an attempt ended with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskedQuestion {
-    /// The attempt's number.
-    pub attempt: u32,
     /// What it asked.
     pub text: String,
+    /// What a person answered; nothing when the task was only told to go on.
+    pub answer: Option<String>,
 }
 
 /// A need and the result that stands for it.

@@ -202,6 +202,13 @@ pub enum Request {
         )]
         with_dependents: bool,
     },
+    /// Answer the question of a task.
+    Answer {
+        /// Which.
+        task: TaskId,
+        /// The answer.
+        text: String,
+    },
     /// Leave a task out.
     Skip {
         /// Which.

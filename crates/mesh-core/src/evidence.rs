@@ -381,6 +381,19 @@ impl FailureClass {
             | FailureClass::ClaimLost => false,
         }
     }
+
+    /// Whether what the attempt left in its workspace is worth going on from. After the others it is the workspace itself that
+    /// cannot be used, or there is none.
+    #[must_use]
+    pub fn leaves_good_work(self) -> bool {
+        matches!(
+            self,
+            FailureClass::NoResult
+                | FailureClass::Hung
+                | FailureClass::Crashed
+                | FailureClass::VerifyFailed
+        )
+    }
 }
 
 impl fmt::Display for FailureClass {

@@ -494,36 +494,3 @@ fn an_attempt_is_judged_by_the_locks_it_started_with_and_proved_by_what_the_reco
     assert_eq!(proof.as_deref(), Some("check"));
     assert_eq!(&*run.state.find(&id("a")).unwrap().1.changed, ["f"]);
 }
-
-#[test]
-fn a_retry_of_a_question_goes_on_where_it_was_asked() {
-    let (mut run, _) = Story::begin(vec![task("a", &[], &[])], 1, |_| {});
-    run.started("a#1");
-    run.ended("a#1", Ending::Exited(0));
-    let mut found = evidence("a#1");
-    if let crate::evidence::BlockReading::Read(block) = &mut found.block {
-        block.blockers = Some("which port?".to_owned());
-    }
-    let asked = run.tell(Event::Inspected {
-        attempt: attempt("a#1"),
-        evidence: Ok(found),
-    });
-    assert_eq!(asked, "question a#1 which port?");
-    let retry = Event::Requested {
-        request: Request::Retry {
-            task: id("a"),
-            with_dependents: false,
-        },
-    };
-    let (_, actions) = handle(&mut run.state, run.now, &retry);
-    let question = actions.iter().find_map(|action| match action {
-        Action::Start(order) => order.question.clone(),
-        _ => None,
-    });
-    assert_eq!(
-        question.map(|asked| (asked.attempt, asked.text)),
-        Some((1, "which port?".to_owned()))
-    );
-    assert!(run.verified("a#2").starts_with("accept a#2"));
-    assert_eq!(run.state.find(&id("a")).unwrap().1.question, None);
-}

@@ -130,7 +130,7 @@ impl State {
             changed,
             onto: self.policy.land.clone().filter(|_| task.rebase),
             previous: task.last_failure.as_deref().cloned(),
-            question: task.question.as_deref().cloned(),
+            continues: task.continues.as_deref().cloned(),
         }
     }
 }

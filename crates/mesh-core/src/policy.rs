@@ -53,6 +53,22 @@ pub struct Policy {
     pub retries: u32,
     /// Retries per task for `could-not-start`.
     pub start_retries: u32,
+    /// What a retry begins with.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "RetryMode::is_by_class")
+    )]
+    pub retry_mode: RetryMode,
+    /// For how long a run in which nothing but questions is left stays open for answers.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            rename = "answer_wait_ms",
+            default,
+            skip_serializing_if = "Option::is_none"
+        )
+    )]
+    pub answer_wait: Option<Span>,
     /// Pause before a start is tried again.
     #[cfg_attr(feature = "serde", serde(rename = "start_pause_ms"))]
     pub start_pause: Span,
@@ -145,6 +161,8 @@ impl Policy {
             unlabelled: Unlabelled::Free,
             retries: 1,
             start_retries: 1,
+            retry_mode: RetryMode::ByClass,
+            answer_wait: None,
             start_pause: Span::seconds(5),
             start_limit: None,
             silence_limit: Span::minutes(15),
@@ -275,6 +293,59 @@ impl Dispatch {
     #[cfg(feature = "serde")]
     fn is_frontier(&self) -> bool {
         *self == Dispatch::Frontier
+    }
+}
+
+/// What a retry begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum RetryMode {
+    /// It goes on in the workspace of the attempt before where the work may well be good so far, and starts afresh where it is the
+    /// workspace that is not; see [`FailureClass::leaves_good_work`].
+    ///
+    /// [`FailureClass::leaves_good_work`]: crate::evidence::FailureClass::leaves_good_work
+    #[default]
+    ByClass,
+    /// It always goes on, unless the agent of the attempt before never ran.
+    Continue,
+    /// It always starts afresh.
+    Fresh,
+}
+
+impl RetryMode {
+    /// All of them.
+    const ALL: [RetryMode; 3] = [RetryMode::ByClass, RetryMode::Continue, RetryMode::Fresh];
+
+    /// The words of all of them.
+    pub const WORDS: [&'static str; 3] = [
+        RetryMode::ByClass.as_str(),
+        RetryMode::Continue.as_str(),
+        RetryMode::Fresh.as_str(),
+    ];
+
+    /// The word that names it in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RetryMode::ByClass => "by-class",
+            RetryMode::Continue => "continue",
+            RetryMode::Fresh => "fresh",
+        }
+    }
+
+    /// The inverse of [`RetryMode::as_str`].
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<RetryMode> {
+        RetryMode::ALL
+            .into_iter()
+            .find(|mode| mode.as_str() == word)
+    }
+
+    /// Whether it is what journals do not mention.
+    #[cfg(feature = "serde")]
+    fn is_by_class(&self) -> bool {
+        *self == RetryMode::ByClass
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use crate::decision::{AskedQuestion, HeldLocks, NeedCommit, Outcome, SkipReason, StopCause};
+use crate::decision::{Continuation, HeldLocks, NeedCommit, Outcome, SkipReason, StopCause};
 use crate::dense::CowVec;
 use crate::event::Delivery;
 use crate::evidence::{Ending, Evidence, Failure, ProofEnd};
@@ -69,6 +69,8 @@ pub struct State {
     pub(crate) landing_count: u32,
     /// Verified tasks that the source does not have as done, though it should, and why.
     pub(crate) unwritten: BTreeMap<TaskId, String>,
+    /// Nothing but questions is left; until when the run stays open for answers.
+    pub(crate) answers_until: Option<Millis>,
 }
 
 /// Attempts in a row that failed in the same way soon after their start.
@@ -132,8 +134,8 @@ pub struct TaskState {
     pub claimed: bool,
     /// Why the attempt before failed.
     pub last_failure: Option<Arc<Failure>>,
-    /// The question that the attempt before ended with, until an attempt after it ends.
-    pub question: Option<Arc<AskedQuestion>>,
+    /// The attempt before that the next one goes on from, until that one has ended.
+    pub continues: Option<Arc<Continuation>>,
     /// The paths that its newest recorded attempt changed.
     pub changed: Arc<[String]>,
     /// What is known of its newest attempt.
@@ -334,7 +336,7 @@ impl TaskState {
             start_retries: 0,
             claimed: false,
             last_failure: None,
-            question: None,
+            continues: None,
             changed: Arc::default(),
             observed: Observed::default(),
             not_recorded: Vec::new(),
@@ -396,6 +398,7 @@ impl State {
             landing: None,
             landing_count: 0,
             unwritten: BTreeMap::new(),
+            answers_until: None,
             verified_count: 0,
         }
     }
@@ -507,7 +510,22 @@ impl State {
         let attempts = self.wakes.first().map(|(at, _)| *at);
         let landing = self.landing_deadline().map(|(at, _)| at);
         let slot = self.slot_wait.map(|wait| wait.until);
-        [attempts, landing, slot].into_iter().flatten().min()
+        [attempts, landing, slot, self.answers_until]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Places of the tasks whose questions are open.
+    pub fn questions(&self) -> impl Iterator<Item = Ix> {
+        let asks = |at: &Ix| matches!(self.task(*at).phase, Phase::Question { .. });
+        self.plan.all().filter(asks)
+    }
+
+    /// Until when a run in which nothing but questions is left stays open for answers.
+    #[must_use]
+    pub fn answers_until(&self) -> Option<Millis> {
+        self.answers_until
     }
 
     /// Tasks that the tracker says are ours.

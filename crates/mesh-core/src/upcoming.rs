@@ -31,7 +31,7 @@ impl State {
         let starts = self.starts_after(&ending).into_iter();
         let plain = starts.filter(|at| {
             let task = self.task(*at);
-            task.question.is_none() && !(task.rebase && self.policy.land.is_some())
+            task.continues.is_none() && !(task.rebase && self.policy.land.is_some())
         });
         plain
             .map(|at| Upcoming {

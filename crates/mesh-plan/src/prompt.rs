@@ -1,6 +1,7 @@
-//! The prompt of an attempt, rendered from `formulas/prompt.md.j2`. It says what is known and promises nothing: the verdict is
+//! The prompt of an attempt, rendered from `formulas/prompt.md.j2`, or from `formulas/prompt-again.md.j2` in a session that goes on. It says what is known and promises nothing: the verdict is
 //! taken from what mesh sees itself, so nothing here needs to be believed by anybody.
 
+use mesh_core::decision::AskedQuestion;
 use mesh_core::evidence::FailureClass;
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
 use mesh_core::task::Commit;
@@ -11,8 +12,16 @@ use crate::details::TaskDetails;
 use crate::source_snapshot::SourceKind;
 use crate::template;
 
-const NAME: &str = "prompt.md.j2";
-const TEMPLATE: &str = include_str!("../../../formulas/prompt.md.j2");
+/// For an agent that knows nothing of the task.
+const FIRST: (&str, &str) = (
+    "prompt.md.j2",
+    include_str!("../../../formulas/prompt.md.j2"),
+);
+/// For one in whose session all of it has been said.
+const AGAIN: (&str, &str) = (
+    "prompt-again.md.j2",
+    include_str!("../../../formulas/prompt-again.md.j2"),
+);
 
 /// Why there is no prompt: a fault of the template.
 #[derive(Debug, Error)]
@@ -56,8 +65,17 @@ pub struct FailedAttempt {
     pub detail: String,
     /// The last lines of the failing output; empty if there was none.
     pub tail: String,
-    /// Whether the workspace still holds what that attempt did.
-    pub same_workspace: bool,
+}
+
+/// What an attempt has of the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continuity {
+    /// Nothing.
+    Fresh,
+    /// Its workspace, with all that it left there.
+    Workspace,
+    /// Its workspace, and the session of its agent, which knows the task.
+    Session,
 }
 
 /// Everything a prompt says.
@@ -87,8 +105,10 @@ pub struct PromptInput<'a> {
     pub previous: Option<&'a FailedAttempt>,
     /// Files that the workspace starts with in conflict.
     pub conflicts: &'a [String],
-    /// The question that the last attempt ended with, in the same workspace.
-    pub question: Option<&'a str>,
+    /// The question that the attempt before ended with.
+    pub question: Option<&'a AskedQuestion>,
+    /// What there is of the attempt before.
+    pub continuity: Continuity,
 }
 
 #[derive(Serialize)]
@@ -115,6 +135,8 @@ struct Facts<'a> {
     previous: Option<Previous<'a>>,
     conflicts: &'a [String],
     question: Option<&'a str>,
+    answer: Option<&'a str>,
+    same_workspace: bool,
 }
 
 #[derive(Serialize)]
@@ -132,7 +154,6 @@ struct Previous<'a> {
     class: &'static str,
     detail: &'a str,
     tail: &'a str,
-    same_workspace: bool,
 }
 
 /// Paths of one need that are listed; the rest is counted.
@@ -170,12 +191,17 @@ pub fn render_prompt(input: &PromptInput<'_>) -> Result<String, RenderError> {
             class: failed.class.as_str(),
             detail: &failed.detail,
             tail: &failed.tail,
-            same_workspace: failed.same_workspace,
         }),
         conflicts: input.conflicts,
-        question: input.question,
+        question: input.question.map(|asked| asked.text.as_str()),
+        answer: input.question.and_then(|asked| asked.answer.as_deref()),
+        same_workspace: input.continuity != Continuity::Fresh,
     };
-    template::render(NAME, TEMPLATE, facts).map_err(|cause| RenderError { name: NAME, cause })
+    let (name, source) = match input.continuity {
+        Continuity::Fresh | Continuity::Workspace => FIRST,
+        Continuity::Session => AGAIN,
+    };
+    template::render(name, source, facts).map_err(|cause| RenderError { name, cause })
 }
 
 fn need(result: &NeedResult) -> Need<'_> {

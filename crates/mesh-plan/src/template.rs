@@ -7,6 +7,12 @@ use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
 
+/// What prompts end with.
+const FINAL_BLOCK: (&str, &str) = (
+    "final-block.md.j2",
+    include_str!("../../../formulas/final-block.md.j2"),
+);
+
 /// Renders `source`, called `name` in messages.
 pub(crate) fn render(
     name: &'static str,
@@ -29,6 +35,7 @@ pub(crate) fn render(
         Some(text) => Ok(out.write_str(&visible(text))?),
         None => Ok(write!(out, "{value}")?),
     });
+    environment.add_template(FINAL_BLOCK.0, FINAL_BLOCK.1)?;
     environment.add_template(name, source)?;
     let text = environment.get_template(name)?.render(Serde(facts))?;
     Ok(text)

@@ -119,9 +119,13 @@ fn act(rng: &mut Rng, new: &mut usize, groups: u64) -> Person {
         0 | 1 => Person::Asks(Request::Stop {
             now: rng.percent(50),
         }),
-        2..=8 => Person::Asks(Request::Retry {
+        2..=6 => Person::Asks(Request::Retry {
             task: some,
             with_dependents: rng.percent(60),
+        }),
+        7 | 8 => Person::Asks(Request::Answer {
+            task: some,
+            text: "yes".to_owned(),
         }),
         9..=12 => Person::Asks(Request::Skip { task: some }),
         13 => Person::Asks(Request::TrustOutside),

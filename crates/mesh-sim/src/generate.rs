@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::Plan;
-use mesh_core::policy::{Dispatch, Policy, Rank, Unlabelled};
+use mesh_core::policy::{Dispatch, Policy, Rank, RetryMode, Unlabelled};
 use mesh_core::task::{Commit, Eligibility, Locks, Task};
 use mesh_core::time::Span;
 
@@ -222,6 +222,7 @@ pub fn unsettle(rng: &mut Rng, made: &mut Tasks) {
 pub fn policy(rng: &mut Rng) -> Policy {
     // Drawn apart: the worlds of before stay what they were.
     let mut of_waves = rng.fork(0x3a7f);
+    let mut of_retries = rng.fork(0x51c4);
     let concurrency = u16::try_from(rng.between(1, 12)).unwrap_or(1);
     Policy {
         dispatch: if of_waves.percent(25) {
@@ -247,6 +248,8 @@ pub fn policy(rng: &mut Rng) -> Policy {
         retries: u32::try_from(rng.below(3)).unwrap_or(1),
         start_retries: u32::try_from(rng.below(3)).unwrap_or(1),
         silence_limit: *rng.pick(&[Span::minutes(15), Span::minutes(5), Span::minutes(2)]),
+        retry_mode: *of_retries.pick(&[RetryMode::ByClass, RetryMode::Continue, RetryMode::Fresh]),
+        answer_wait: of_retries.percent(30).then_some(Span::minutes(20)),
         soft_limit: rng.percent(30).then_some(Span::minutes(30)),
         refresh: rng.percent(60),
         allow_no_validation: rng.percent(20),

@@ -51,6 +51,8 @@ pub struct Judge {
     orders: BTreeMap<AttemptId, StartOrder>,
     /// Tasks done before the run that a person wants done again.
     redone: BTreeSet<TaskId>,
+    /// Tasks whose newest attempt ended with a question.
+    asking: BTreeSet<TaskId>,
     /// Tasks that stood as done in the last listing that had them; one that is removed then stays done.
     satisfied: BTreeMap<TaskId, Task>,
     /// Tasks that somebody else closed while the run lived: nobody verified them.
@@ -107,6 +109,7 @@ impl Judge {
             charged: BTreeMap::new(),
             orders: BTreeMap::new(),
             redone: BTreeSet::new(),
+            asking: BTreeSet::new(),
             satisfied: BTreeMap::new(),
             closed_elsewhere: BTreeSet::new(),
             trusts: policy.trust_outside,
@@ -299,7 +302,10 @@ impl Judge {
 
     fn note_decision(&mut self, step: &Step<'_>, decision: &Decision) -> Result<(), String> {
         match decision {
-            Decision::Start { attempt, slot } => self.start(step, attempt, *slot),
+            Decision::Start { attempt, slot } => {
+                self.asking.remove(&attempt.task);
+                self.start(step, attempt, *slot)
+            }
             Decision::Accept {
                 attempt,
                 commit,
@@ -351,19 +357,31 @@ impl Judge {
                 *charged = charged.saturating_sub(1);
                 self.end(step.world, attempt, Account::Waiting)
             }
-            Decision::Question { attempt, .. } => self.end(step.world, attempt, Account::Over),
+            Decision::Question { attempt, .. } => {
+                self.asking.insert(attempt.task.clone());
+                self.end(step.world, attempt, Account::Over)
+            }
+            Decision::Answer { task, .. } => {
+                if !self.asking.contains(task) {
+                    return Err(format!("{task} is answered, and its attempt asked nothing"));
+                }
+                self.reset(task);
+                Ok(())
+            }
+            Decision::AwaitAnswers { .. } => {
+                let is_active = |account: &Account| matches!(account, Account::Active(..));
+                match self.tasks.iter().find(|(_, account)| is_active(account)) {
+                    Some((task, _)) => Err(format!(
+                        "the run only waits for answers, and {task} is active"
+                    )),
+                    None => Ok(()),
+                }
+            }
             Decision::Skip { task, reason } => self.skip(step.world, task, reason),
             Decision::Reset { task, dependents } => {
                 for id in std::iter::once(task).chain(dependents) {
-                    if !matches!(self.account(id), Account::Active(..)) {
-                        self.tasks.insert(id.clone(), Account::Waiting);
-                    }
-                    self.charged.insert(id.clone(), 0);
-                    self.redone.insert(id.clone());
-                    self.closed_elsewhere.remove(id);
-                    self.unwanted.remove(id);
+                    self.reset(id);
                 }
-                self.passes.clear();
                 Ok(())
             }
             Decision::Reserve { task } => {
@@ -453,6 +471,17 @@ impl Judge {
         self.ended.insert(attempt.clone());
         self.tasks.insert(attempt.task.clone(), then);
         Ok(())
+    }
+
+    fn reset(&mut self, task: &TaskId) {
+        if !matches!(self.account(task), Account::Active(..)) {
+            self.tasks.insert(task.clone(), Account::Waiting);
+        }
+        self.charged.insert(task.clone(), 0);
+        self.redone.insert(task.clone());
+        self.closed_elsewhere.remove(task);
+        self.unwanted.remove(task);
+        self.passes.clear();
     }
 
     fn skip(&mut self, world: &World, task: &TaskId, reason: &SkipReason) -> Result<(), String> {

@@ -44,6 +44,10 @@ pub(crate) enum Command {
     Retry(commands::retry::Args),
     /// Put verified results onto a bookmark or branch.
     Land(commands::land::Args),
+    /// List the questions that are open.
+    Questions(commands::questions::Args),
+    /// Answer the question of a task.
+    Answer(commands::answer::Args),
     /// Leave a task out.
     Skip(commands::skip::Args),
     /// Confirm the wave that is announced, or say which tasks it has.
@@ -78,6 +82,7 @@ impl Command {
             Command::Status(args) => args.shown.json,
             Command::Why(args) => args.json,
             Command::Report(args) => args.shown.json,
+            Command::Questions(args) => args.json,
             Command::Audit(args) => args.json,
             Command::Resume(args) => args.json,
             Command::Land(args) => args.json,
@@ -89,6 +94,7 @@ impl Command {
             | Command::Stop(_)
             | Command::Retry(_)
             | Command::Skip(_)
+            | Command::Answer(_)
             | Command::Pick(_)
             | Command::Clean(_)
             | Command::Completions(_)

@@ -395,6 +395,7 @@ fn policy(args: &ScopeArgs, config: &Config, refresh: bool) -> Result<Policy, Co
         lock_patience: config.locks.patience,
         unlabelled: config.locks.unknown,
         retries: config.retries,
+        retry_mode: config.retry_mode,
         start_retries: config.start_retries,
         start_pause: config.start_pause,
         refresh,

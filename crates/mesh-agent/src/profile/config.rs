@@ -25,6 +25,9 @@ pub struct ProfileConfig {
     /// Arguments behind all others where the attempt has a view of the tracker, whose folder `{view}` stands for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub view_args: Vec<String>,
+    /// Arguments behind all others that take up an earlier session, which `{session}` stands for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resume_args: Vec<String>,
     /// How its output is read.
     #[serde(default, skip_serializing_if = "is_plain")]
     pub protocol: ProtocolConfig,
@@ -169,6 +172,7 @@ impl Profile {
                     .clone()
                     .map(|variable| StateFolder { variable }),
                 view_args: config.view_args.clone(),
+                resume_args: config.resume_args.clone(),
                 own_tmpdir: config.own_tmpdir,
                 sandbox: match config.sandbox {
                     SandboxConfig::Off => SandboxChoice::Off,

@@ -42,6 +42,8 @@ pub struct Profile {
     pub state_folder: Option<StateFolder>,
     /// More arguments where the attempt has a view of the tracker; `{view}` in them is its folder.
     pub view_args: Vec<String>,
+    /// More arguments, after all others, that take up an earlier session; `{session}` in them is its id. Without any it cannot.
+    pub resume_args: Vec<String>,
     /// Whether each attempt gets a folder for temporary files of its own.
     pub own_tmpdir: bool,
     /// The wall around it.
@@ -233,6 +235,7 @@ impl Profile {
             env_set: BTreeMap::new(),
             state_folder: None,
             view_args: Vec::new(),
+            resume_args: Vec::new(),
             own_tmpdir: false,
             sandbox: SandboxChoice::Off,
             pr: false,

@@ -1,7 +1,7 @@
 //! The events of `claude -p --output-format stream-json --verbose` (2.1.197, 2.1.332). Only the `result` counts: its subtype is
 //! "success" also when the model could not be called, so `is_error` is looked at. Cached tokens are not part of its input.
 
-use super::transcript::{StreamEnd, Transcript, Usage, each_event, number, text};
+use super::transcript::{SessionId, StreamEnd, Transcript, Usage, each_event, number, text};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io;
@@ -14,6 +14,9 @@ use std::path::Path;
 pub fn read(stdout: &Path) -> io::Result<Transcript> {
     let mut read = Transcript::default();
     each_event(stdout, |event| {
+        if let Some(session) = text(event, "/session_id").and_then(SessionId::new) {
+            read.session = Some(session);
+        }
         match (text(event, "/type"), text(event, "/subtype")) {
             (Some("system"), Some("api_retry")) => {
                 let error = text(event, "/error").unwrap_or("unknown");

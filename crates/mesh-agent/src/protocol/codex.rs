@@ -1,7 +1,7 @@
 //! The events of `codex exec --json` (0.169.0, 0.171.0). An `error` event is no end: the program may go on. Usage is that of the
 //! whole thread, earlier calls included; cached tokens are part of the input.
 
-use super::transcript::{StreamEnd, Transcript, Usage, each_event, number, text};
+use super::transcript::{SessionId, StreamEnd, Transcript, Usage, each_event, number, text};
 use std::io;
 use std::path::Path;
 
@@ -12,6 +12,9 @@ use std::path::Path;
 pub fn read(stdout: &Path) -> io::Result<Transcript> {
     let mut read = Transcript::default();
     each_event(stdout, |event| match text(event, "/type") {
+        Some("thread.started") => {
+            read.session = text(event, "/thread_id").and_then(SessionId::new);
+        }
         Some("item.completed") if text(event, "/item/type") == Some("agent_message") => {
             read.message = text(event, "/item/text").map(str::to_owned);
         }

@@ -11,7 +11,7 @@ use std::io;
 use std::path::Path;
 
 pub use plain::LastMessage;
-pub use transcript::Usage;
+pub use transcript::{SessionId, Usage};
 
 impl Protocol {
     /// The final block from the attempt's standard output.
@@ -49,6 +49,18 @@ impl Protocol {
             Protocol::Claude => claude::read(stdout)?,
         };
         Ok(Some(transcript.usage).filter(|usage| *usage != Usage::default()))
+    }
+
+    /// The session that the agent says it worked in; nothing of one that does not say.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn session(self, stdout: &Path) -> io::Result<Option<SessionId>> {
+        Ok(match self {
+            Protocol::Plain => None,
+            Protocol::Codex => codex::read(stdout)?.session,
+            Protocol::Claude => claude::read(stdout)?.session,
+        })
     }
 
     /// The agent's last message, at most `limit` bytes from its end.

@@ -11,6 +11,8 @@ use std::path::Path;
 /// What was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Transcript {
+    /// What the program calls the session.
+    pub session: Option<SessionId>,
     /// The last message.
     pub message: Option<String>,
     /// Tokens that the session has used, its earlier calls included where the program adds them up.
@@ -19,6 +21,29 @@ pub struct Transcript {
     pub end: StreamEnd,
     /// Tools that the program did not let the model use.
     pub denied: Vec<String>,
+}
+
+/// What a program calls a session, to take it up again with. It comes from an agent's output and becomes an argument, so nothing
+/// that could be taken for an option or for shell text is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// The id that `text` is, if it can be one: letters, digits, `-` and `_`, at most 128, the first a letter or digit.
+    #[must_use]
+    pub fn new(text: &str) -> Option<SessionId> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let is_one = text.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && text.len() <= 128
+            && text.bytes().all(plain);
+        is_one.then(|| SessionId(text.to_owned()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Tokens.

@@ -23,6 +23,7 @@ impl Decider<'_> {
                     self.stop_landings();
                 }
             }
+            Request::Answer { task, text } => self.on_answer(task, text),
             Request::Skip { task } => self.on_skip_request(task),
             Request::Land { tasks, onto } => self.on_land_request(tasks, onto),
             Request::TrustOutside => self.take(Decision::TrustOutside),
@@ -50,6 +51,17 @@ impl Decider<'_> {
                 });
                 self.skip_dependents(task);
             }
+        }
+    }
+
+    fn on_answer(&mut self, task: &TaskId, text: &str) {
+        let Some(at) = self.state.plan().find(task) else {
+            return self.refuse(format!("there is no task {task} in this run"));
+        };
+        let (task, text) = (task.clone(), text.to_owned());
+        match self.state.task(at).phase {
+            Phase::Question { .. } => self.take(Decision::Answer { task, text }),
+            _ => self.refuse(format!("{task} has no open question")),
         }
     }
 

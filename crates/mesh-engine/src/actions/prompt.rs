@@ -3,7 +3,7 @@
 use mesh_core::decision::{HeldLocks, StartOrder};
 use mesh_core::id::LockGroup;
 use mesh_plan::prompt::{
-    FailedAttempt, NeedResult, PromptInput, PromptVcs, RenderError, render_prompt,
+    Continuity, FailedAttempt, NeedResult, PromptInput, PromptVcs, RenderError, render_prompt,
 };
 use mesh_vcs::{Kind, Workspace};
 
@@ -14,6 +14,7 @@ pub(crate) fn render(
     context: &RunContext,
     order: &StartOrder,
     workspace: &Workspace,
+    continuity: Continuity,
 ) -> Result<String, String> {
     let task = &order.attempt.task;
     let Some(details) = context.details(task) else {
@@ -46,7 +47,6 @@ pub(crate) fn render(
             .skip(1)
             .collect::<Vec<_>>()
             .join("\n"),
-        same_workspace: false,
     });
     let own_proof = details.proof_command();
     let locks: Vec<LockGroup> = match &order.locks {
@@ -74,7 +74,11 @@ pub(crate) fn render(
         needs: &needs,
         previous: previous.as_ref(),
         conflicts: &conflicts,
-        question: order.question.as_ref().map(|asked| asked.text.as_str()),
+        question: order
+            .continues
+            .as_ref()
+            .and_then(|before| before.question.as_ref()),
+        continuity,
     };
     render_prompt(&input).map_err(|error: RenderError| error.to_string())
 }

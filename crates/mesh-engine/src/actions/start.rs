@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use mesh_agent::launch::{self, AttemptFacts, CommandKind};
 use mesh_agent::profile::Limits;
+use mesh_agent::protocol::SessionId;
 use mesh_core::decision::StartOrder;
 use mesh_core::event::{Event, StartFailure};
 use mesh_core::evidence::{Ending, Failure, FailureClass, quoting};
 use mesh_core::id::AttemptId;
 use mesh_core::process::{ProcessId, Role, Tree};
 use mesh_core::time::Span;
+use mesh_plan::prompt::Continuity;
 use mesh_vcs::{Kind, Workspace};
 
 use crate::actions::{folder, output, prepare, prompt, shared};
@@ -18,6 +20,9 @@ use crate::context::{RunContext, lock};
 use crate::setup::BaseConflict;
 use crate::source::ClaimRefusal;
 use crate::submodules;
+
+/// In the attempt's folder: what its agent keeps of its own.
+const STATE_FOLDER: &str = "state";
 
 /// Starts the attempt, or says why not. At the end of this exactly one of `Started` and `StartFailed` has been told.
 pub(crate) fn start(context: &Arc<RunContext>, order: &StartOrder) {
@@ -37,15 +42,20 @@ pub(crate) fn start(context: &Arc<RunContext>, order: &StartOrder) {
 fn prepare_and_launch(context: &RunContext, order: &StartOrder) -> Result<ProcessId, StartFailure> {
     let attempt = &order.attempt;
     let claim = order.claim.then(|| context.source.claim(order));
-    let workspace = make_workspace(context, order);
+    let place = make_workspace(context, order);
     match claim.map(|answer| answer.recv()) {
         None => {}
         Some(Ok(Ok(()))) => context.report(Event::Claimed {
             attempt: attempt.clone(),
         }),
         Some(Ok(Err(refusal))) => {
-            // What a question left in it is not thrown away.
-            if let (Ok((_, workspace)), None) = (&workspace, &order.question) {
+            // What an attempt before left in it is not thrown away.
+            if let Ok(Place {
+                workspace,
+                before: None,
+                ..
+            }) = &place
+            {
                 discard(context, workspace);
             }
             return Err(match refusal {
@@ -59,9 +69,17 @@ fn prepare_and_launch(context: &RunContext, order: &StartOrder) -> Result<Proces
             ));
         }
     }
-    let (folder, workspace) = workspace?;
-    let prompt_file = write_prompt(context, order, &workspace, &folder)?;
-    let facts = facts(context, attempt, &workspace, &folder, prompt_file)?;
+    let place = place?;
+    let session = place
+        .before
+        .as_ref()
+        .and_then(|before| session_of(context, before));
+    let prompt_file = write_prompt(context, order, &place, session.is_some())?;
+    let Place {
+        folder, workspace, ..
+    } = place;
+    let mut facts = facts(context, attempt, &workspace, &folder, prompt_file)?;
+    facts.session = session;
     shared::begin(context, attempt);
     run_setup(context, &facts, Tree::Workspace)?;
     note_empty_submodules(context, &workspace);
@@ -91,14 +109,26 @@ fn discard(context: &RunContext, workspace: &Workspace) {
     }
 }
 
-fn make_workspace(
-    context: &RunContext,
-    order: &StartOrder,
-) -> Result<(PathBuf, Workspace), StartFailure> {
+/// Where an attempt works.
+struct Place {
+    /// The attempt's own folder.
+    folder: PathBuf,
+    /// Its workspace.
+    workspace: Workspace,
+    /// The attempt that worked in the workspace before and that it goes on from.
+    before: Option<AttemptId>,
+}
+
+fn make_workspace(context: &RunContext, order: &StartOrder) -> Result<Place, StartFailure> {
     let folder = folder::of(context, &order.attempt).map_err(could_not)?;
-    if let Some(workspace) = workspace_of_question(context, order).map_err(could_not)? {
+    if let Some((before, workspace)) = workspace_of_before(context, order).map_err(could_not)? {
         folder::save(&folder, &workspace, &order.needs).map_err(could_not)?;
-        return Ok((folder, workspace));
+        share_state(context, &before, &folder).map_err(could_not)?;
+        return Ok(Place {
+            folder,
+            workspace,
+            before: Some(before),
+        });
     }
     let onto = order.onto.as_deref();
     let workspace = prepare::workspace(context, &order.attempt, &order.needs, onto);
@@ -115,23 +145,27 @@ fn make_workspace(
         )));
     }
     folder::save(&folder, &workspace, &order.needs).map_err(could_not)?;
-    Ok((folder, workspace))
+    Ok(Place {
+        folder,
+        workspace,
+        before: None,
+    })
 }
 
-/// The workspace in which the attempt before asked its question, with all that it left there. A fresh one is made when it is gone, or
+/// The attempt that this one goes on from, and its workspace with all that it left there. A fresh one is made when it is gone, or
 /// when it does not stand on the needs as they are now.
-fn workspace_of_question(
+fn workspace_of_before(
     context: &RunContext,
     order: &StartOrder,
-) -> Result<Option<Workspace>, mesh_vcs::VcsError> {
-    let Some(question) = &order.question else {
+) -> Result<Option<(AttemptId, Workspace)>, mesh_vcs::VcsError> {
+    let Some(continues) = order.continues.as_ref().filter(|_| order.onto.is_none()) else {
         return Ok(None);
     };
-    let asker = AttemptId {
+    let before = AttemptId {
         task: order.attempt.task.clone(),
-        number: question.attempt,
+        number: continues.attempt,
     };
-    let folder = context.run_dir.attempt(&asker).path().to_path_buf();
+    let folder = context.run_dir.attempt(&before).path().to_path_buf();
     let (Ok(Some(workspace)), true) = (
         folder::load(&folder),
         folder::load_needs(&folder) == order.needs,
@@ -141,7 +175,34 @@ fn workspace_of_question(
     let known = context
         .vcs_gate
         .pass(|| context.vcs.workspace(&workspace.name))?;
-    Ok(known.filter(|_| workspace.path.is_dir()).map(|_| workspace))
+    Ok(known
+        .filter(|_| workspace.path.is_dir())
+        .map(|_| (before, workspace)))
+}
+
+/// The state folder of the attempt before is that of this one too: the session lies in it.
+fn share_state(context: &RunContext, before: &AttemptId, folder: &Path) -> std::io::Result<()> {
+    let (theirs, ours) = (
+        context.run_dir.attempt(before).path().join(STATE_FOLDER),
+        folder.join(STATE_FOLDER),
+    );
+    if theirs.is_dir() && ours.symlink_metadata().is_err() {
+        fs_err::os::unix::fs::symlink(fs_err::canonicalize(theirs)?, ours)?;
+    }
+    Ok(())
+}
+
+/// The session that `before` worked in, if the program can take it up again.
+fn session_of(context: &RunContext, before: &AttemptId) -> Option<SessionId> {
+    if context.profile.resume_args.is_empty() {
+        return None;
+    }
+    let stdout = context
+        .run_dir
+        .attempt(before)
+        .process(Role::Agent)
+        .stdout();
+    context.profile.protocol.session(&stdout).ok().flatten()
 }
 
 pub(crate) fn shown(paths: &[PathBuf]) -> String {
@@ -155,11 +216,16 @@ pub(crate) fn shown(paths: &[PathBuf]) -> String {
 fn write_prompt(
     context: &RunContext,
     order: &StartOrder,
-    workspace: &Workspace,
-    folder: &Path,
+    place: &Place,
+    same_session: bool,
 ) -> Result<PathBuf, StartFailure> {
-    let text = prompt::render(context, order, workspace).map_err(could_not)?;
-    let path = folder.join("prompt.md");
+    let continuity = match (&place.before, same_session) {
+        (None, _) => Continuity::Fresh,
+        (Some(_), false) => Continuity::Workspace,
+        (Some(_), true) => Continuity::Session,
+    };
+    let text = prompt::render(context, order, &place.workspace, continuity).map_err(could_not)?;
+    let path = place.folder.join("prompt.md");
     fs_err::write(&path, &text).map_err(could_not)?;
     lock(&context.prompted).insert(order.attempt.clone());
     context
@@ -191,7 +257,7 @@ pub(crate) fn facts(
         .profile
         .state_folder
         .as_ref()
-        .map(|_| folder.join("state"));
+        .map(|_| folder.join(STATE_FOLDER));
     if let Some(state) = &state_folder {
         fs_err::create_dir_all(state).map_err(could_not)?;
     }
@@ -208,6 +274,7 @@ pub(crate) fn facts(
         path_front: context.path_front(),
         bash_env: Some(context.run_dir.bash_env()).filter(|script| script.is_file()),
         tmp_folder,
+        session: None,
         state_folder,
         extra_env,
         write: access.write,

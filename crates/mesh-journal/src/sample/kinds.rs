@@ -191,6 +191,10 @@ fn events_with_variants() -> Vec<Event> {
             task: id("t"),
             with_dependents: true,
         },
+        Request::Answer {
+            task: id("t"),
+            text: "This.\nAlways.".to_owned(),
+        },
         Request::Skip { task: id("t") },
         Request::Land {
             tasks: vec![id("t")],
@@ -394,6 +398,11 @@ pub(crate) fn every_decision() -> Vec<Decision> {
             task: id("t"),
             dependents: vec![id("u"), id("v")],
         },
+        Decision::Answer {
+            task: id("t"),
+            text: "This.\nAlways.".to_owned(),
+        },
+        Decision::AwaitAnswers { until: Millis(9) },
         Decision::Refuse {
             reason: "no".to_owned(),
         },
@@ -492,5 +501,7 @@ pub(crate) fn decision_kind(decision: &Decision) -> usize {
         Decision::AnnounceWave { .. } => 32,
         Decision::ConfirmWave { .. } => 33,
         Decision::EndWave { .. } => 34,
+        Decision::Answer { .. } => 35,
+        Decision::AwaitAnswers { .. } => 36,
     }
 }

@@ -127,6 +127,14 @@ tagged! {
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             dependents: Vec<TaskId>,
         },
+        Answer {
+            task: TaskId,
+            text: String,
+        },
+        AwaitAnswers {
+            #[serde(rename = "until_ms")]
+            until: Millis,
+        },
         Refuse {
             reason: String,
         },

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::Plan;
-use mesh_core::policy::{Dispatch, Policy, Rank, Unlabelled};
+use mesh_core::policy::{Dispatch, Policy, Rank, RetryMode, Unlabelled};
 use mesh_core::task::{Eligibility, Task};
 use mesh_core::time::Span;
 use proptest::collection::{btree_set, vec};
@@ -225,6 +225,8 @@ prop_compose! {
             unlabelled: if alone { Unlabelled::Alone } else { Unlabelled::Free },
             retries: counts.1,
             start_retries: counts.2,
+            retry_mode: if flags.0 { RetryMode::Fresh } else { RetryMode::ByClass },
+            answer_wait: limits.0.map(Span),
             start_pause: Span(times.0),
             silence_limit: Span(times.1),
             soft_limit: times.2.map(Span),
@@ -425,6 +427,7 @@ mod texts {
                     (*attempt, failure.detail) = (id, self.text());
                 }
                 Decision::Question { attempt, text } => (*attempt, *text) = (id, self.text()),
+                Decision::Answer { task, text } => (*task, *text) = (id.task, self.text()),
                 Decision::Skip { task, reason } => {
                     *task = id.task.clone();
                     match reason {

@@ -1,6 +1,7 @@
 //! One file a subcommand: its arguments, then the function that carries it out.
 
 pub(crate) mod agents;
+pub(crate) mod answer;
 pub(crate) mod audit;
 pub(crate) mod clean;
 pub(crate) mod completions;
@@ -12,6 +13,7 @@ pub(crate) mod land;
 pub(crate) mod logs;
 pub(crate) mod pick;
 pub(crate) mod plan;
+pub(crate) mod questions;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod retry;
@@ -55,6 +57,8 @@ pub(crate) fn run(args: Args, shell: &mut Shell) -> Result<u8, CommandError> {
         Command::Retry(args) => retry::run(&args, &folder, shell),
         Command::Pick(args) => pick::run(&args, &folder, shell),
         Command::Skip(args) => skip::run(&args, &folder, shell),
+        Command::Questions(args) => questions::run(&args, &folder, shell),
+        Command::Answer(args) => answer::run(&args, &folder, shell),
         Command::Workspaces(args) => workspaces::run(&args, &folder, shell),
         Command::Clean(args) => clean::run(&args, &folder, shell),
         Command::Formulas(args) => formulas::run(&args, &folder, shell),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mesh_agent::duration::parse_span;
 use mesh_core::policy::Dispatch;
 use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line};
@@ -46,6 +47,9 @@ pub(crate) struct Args {
     /// needs it starts.
     #[arg(long)]
     pub trust_outside: bool,
+    /// When nothing but questions is left, stay open for answers this long, such as `2h`, instead of ending with exit code 22.
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    pub wait_for_answers: Option<Span>,
     /// Print the report as one JSON object at the end.
     #[arg(long)]
     pub json: bool,
@@ -99,6 +103,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
             .plus(Span(setup.setup_limit_ms))
             .plus(SLACK),
         trust_outside: args.trust_outside,
+        answer_wait: args.wait_for_answers,
         ask_waves: scope.policy.dispatch == Dispatch::Waves && !args.yes,
         ..scope.policy.clone()
     };

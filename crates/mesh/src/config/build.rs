@@ -7,7 +7,7 @@ use mesh_agent::nearest::nearest;
 use mesh_agent::ownership::{GroupMap, GroupProblem};
 use mesh_agent::profile::{Profile, ProfileConfig, ProfileProblem, builtin};
 use mesh_core::id::LockGroup;
-use mesh_core::policy::{Dispatch, Rank, Unlabelled};
+use mesh_core::policy::{Dispatch, Rank, RetryMode, Unlabelled};
 use mesh_core::time::Span;
 use mesh_engine::{TrackerLimits, TrackerView};
 use serde::Deserialize;
@@ -55,6 +55,12 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
         audit_level: word(layers, &["audit_level"])?,
         log: need(text(layers, &["log"]), "log")?,
         retries: count(layers, &["retries"])?,
+        retry_mode: need(
+            text(layers, &["retry", "mode"])
+                .as_deref()
+                .and_then(RetryMode::from_word),
+            "retry.mode",
+        )?,
         start_retries: count(layers, &["start_retries"])?,
         start_pause: span(layers, &["start_pause"])?,
         locks: Locks {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use mesh_agent::profile::{ProfileConfig, builtin};
 use mesh_core::id::LockGroup;
-use mesh_core::policy::{Dispatch, Rank, Unlabelled};
+use mesh_core::policy::{Dispatch, Rank, RetryMode, Unlabelled};
 use mesh_core::time::Span;
 use mesh_engine::{
     AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, ProofWhere, TrackerLimits, TrackerView,
@@ -62,6 +62,8 @@ pub struct Config {
     pub log: String,
     /// Retries per task.
     pub retries: u32,
+    /// What a retry begins with.
+    pub retry_mode: RetryMode,
     /// Retries per task of starts that did not come to an agent.
     pub start_retries: u32,
     /// Pause before a start is tried again.

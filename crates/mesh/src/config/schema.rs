@@ -2,7 +2,7 @@
 
 use mesh_agent::duration::{parse_bytes, parse_span};
 use mesh_agent::nearest::nearest;
-use mesh_core::policy::{Dispatch, Rank};
+use mesh_core::policy::{Dispatch, Rank, RetryMode};
 use toml::de::{DeTable, DeValue};
 
 /// What a value must be.
@@ -80,6 +80,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     with_variable(&["log"], Kind::LogFilter, "MESH_LOG"),
     key(&["retries"], Kind::Count(0, 10)),
+    key(&["retry", "mode"], Kind::Choice(&RetryMode::WORDS)),
     key(&["start_retries"], Kind::Count(0, 10)),
     key(&["start_pause"], Kind::Span),
     key(&["locks", "unknown"], Kind::Choice(&["free", "alone"])),
@@ -116,6 +117,7 @@ pub(super) const KEYS: &[Key] = &[
     key(&["agents", "*", "args"], Kind::Texts),
     key(&["agents", "*", "model_args"], Kind::Texts),
     key(&["agents", "*", "view_args"], Kind::Texts),
+    key(&["agents", "*", "resume_args"], Kind::Texts),
     key(
         &["agents", "*", "protocol"],
         Kind::Choice(&["plain", "codex", "claude"]),

@@ -221,6 +221,7 @@ fn said(decision: &Decision) -> Option<String> {
             format!("locks are kept for {task}, which was passed over too often")
         }
         Decision::Reset { task, .. } => format!("{task} is run again"),
+        Decision::Answer { task, .. } => format!("{task} has its answer and goes on"),
         Decision::ConfirmWave { wave, tasks } => {
             let tasks: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
             format!("wave {wave} starts: {}", tasks.join(", "))
@@ -240,6 +241,7 @@ fn said(decision: &Decision) -> Option<String> {
         | Decision::EndLanding { .. }
         | Decision::QueueLandings { .. }
         | Decision::Refuse { .. }
+        | Decision::AwaitAnswers { .. }
         | Decision::RecordingFailed { .. }
         | Decision::TrustOutside
         | Decision::Pause { .. }
