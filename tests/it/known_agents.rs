@@ -2,16 +2,21 @@
 //! the real programs wrote.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::fixture::{Backends, FAKE_BD_GIT, Fixture, ST_GIT, Work, job, task};
 
 const STREAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/agents");
 
+/// The file of a recorded stream.
+pub fn stream(name: &str) -> PathBuf {
+    Path::new(STREAMS).join(format!("{name}.jsonl"))
+}
+
 /// Puts a program on the agents' `PATH` that runs `script` and then plays a recorded stream.
-fn install(fixture: &Fixture, name: &str, script: &str, stream: &str) {
+pub fn install(fixture: &Fixture, name: &str, script: &str, stream: &str) {
     let program = fixture.env.bin().join(name);
-    let stream = Path::new(STREAMS).join(format!("{stream}.jsonl"));
+    let stream = self::stream(stream);
     let text = format!(
         "#!/bin/sh\nif [ \"$1\" = --version ]; then echo '9.9.9 ({name})'; exit; fi\ncat > /dev/null\n{script}\ncat '{}'\n{}\n",
         stream.display(),

@@ -19,6 +19,7 @@ mod doctor;
 mod epic;
 mod exclusion;
 mod fixture;
+mod going_on;
 mod ids;
 mod inside;
 mod interrupts;

@@ -170,6 +170,7 @@ fn the_workspace_of_a_failed_attempt_goes_when_a_later_one_is_verified(backends:
     let Some(pair) = crashes_first(backends, json!([])) else {
         return;
     };
+    pair.fixture.configure("[retry]\nmode = \"fresh\"\n");
     let a = pair.run(0, &[]);
     check(&a, "verified", &["crashed", "verified"]);
     pair.fixture.assert_nothing_left(&pair.work);
@@ -189,7 +190,8 @@ fn the_workspace_of_a_failed_attempt_is_kept_when_it_is_asked_for(backends: Back
     let Some(pair) = crashes_first(backends, json!([])) else {
         return;
     };
-    pair.fixture.configure("[workspace]\nkeep = \"failed\"\n");
+    pair.fixture
+        .configure("[retry]\nmode = \"fresh\"\n[workspace]\nkeep = \"failed\"\n");
     let a = pair.run(0, &[]);
     check(&a, "verified", &["crashed", "verified"]);
     let kept = a["attempts"][0]["workspace"].as_str().expect("it is there");
@@ -202,6 +204,7 @@ fn a_workspace_that_holds_what_no_commit_does_is_kept(backends: Backends) {
     let Some(pair) = crashes_first(backends, nested) else {
         return;
     };
+    pair.fixture.configure("[retry]\nmode = \"fresh\"\n");
     let a = pair.run(0, &[]);
     let kept = a["attempts"][0]["workspace"].as_str().expect("it is there");
     assert!(std::path::Path::new(kept).join("app/x").exists());
@@ -239,9 +242,9 @@ fn a_silent_agent_is_hung(backends: Backends) {
 fn a_silent_agent_that_works_is_not_hung(backends: Backends) {
     let works = [
         // By itself.
-        "end=$((SECONDS+4)); while [ $SECONDS -lt $end ]; do :; done",
+        "end=$((SECONDS+6)); while [ $SECONDS -lt $end ]; do :; done",
         // Through children, of which each is short.
-        "for i in 1 2 3 4 5 6 7 8; do sleep 0.5; done",
+        "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 0.5; done",
     ];
     for work in works {
         let steps = |fixture: &Fixture, job: &Job| {
@@ -250,7 +253,7 @@ fn a_silent_agent_that_works_is_not_hung(backends: Backends) {
         let Some(pair) = pair(backends, job("a", &[]), steps) else {
             return;
         };
-        let a = pair.run_limited(0, "silence_limit = \"1s\"");
+        let a = pair.run_limited(0, "silence_limit = \"2s\"");
         check(&a, "verified", &["verified"]);
     }
 }

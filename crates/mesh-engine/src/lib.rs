@@ -22,7 +22,7 @@ mod source;
 mod submodules;
 mod workers;
 
-pub use actions::folder::saved;
+pub use actions::folder::{saved, saved_of};
 pub use actions::leftovers::save_changes;
 pub use clock::{Clock, unix_ms};
 pub use context::Details;

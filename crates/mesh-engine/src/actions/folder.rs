@@ -130,6 +130,12 @@ pub(crate) fn load(folder: &Path) -> std::io::Result<Option<Workspace>> {
     Ok(read(folder)?.map(|saved| saved.workspace))
 }
 
+/// The workspace in which an attempt works or worked, as it was remembered; it may be gone by now.
+#[must_use]
+pub fn saved_of(run_dir: &RunDir, attempt: &AttemptId) -> Option<Workspace> {
+    load(run_dir.attempt(attempt).path()).ok().flatten()
+}
+
 /// The workspaces of all attempts of a run, as they were remembered; most of them are gone by now. What cannot be read is left out.
 #[must_use]
 pub fn saved(run_dir: &RunDir) -> Vec<Workspace> {

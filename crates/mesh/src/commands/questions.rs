@@ -24,6 +24,7 @@ pub(crate) struct Args {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Questions {
+    schema: u32,
     run: String,
     questions: Vec<Question>,
 }
@@ -53,7 +54,11 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         .collect();
     if args.json {
         let run = run.to_string();
-        shell.object(&Questions { run, questions })?;
+        shell.object(&Questions {
+            schema: 1,
+            run,
+            questions,
+        })?;
         return Ok(exit_code::OK);
     }
     if questions.is_empty() {

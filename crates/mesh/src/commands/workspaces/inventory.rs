@@ -278,7 +278,7 @@ fn judge(listed: Listed, parsed: Parsed, facts: &RunFacts) -> Found {
         } => match facts.task(&safe_task) {
             None => return unknown(listed),
             Some(task) => {
-                let attempt = AttemptId { task, number };
+                let attempt = user(facts, AttemptId { task, number }, &listed.name);
                 if landing {
                     let removability = of_run(facts, "left by a landing");
                     (Owner::Landing(run, attempt), removability)
@@ -295,6 +295,24 @@ fn judge(listed: Listed, parsed: Parsed, facts: &RunFacts) -> Found {
         removability,
         reason,
     }
+}
+
+/// Who works or worked last in the workspace called `name`, which `maker` began: a later attempt may have gone on in it.
+fn user(facts: &RunFacts, maker: AttemptId, name: &str) -> AttemptId {
+    let newest = facts
+        .read
+        .state
+        .find(&maker.task)
+        .map_or(0, |(_, task)| task.attempts);
+    let later = (maker.number + 1..=newest).rev().map(|number| AttemptId {
+        task: maker.task.clone(),
+        number,
+    });
+    let mut users = later.filter(|attempt| {
+        let workspace = mesh_engine::saved_of(&facts.run_dir, attempt);
+        workspace.is_some_and(|workspace| workspace.name == name)
+    });
+    users.next().unwrap_or(maker)
 }
 
 fn of_run(facts: &RunFacts, left: &str) -> (Removability, String) {
@@ -330,7 +348,15 @@ fn of_attempt(facts: &RunFacts, attempt: &AttemptId) -> (Removability, String) {
         task.map(|task| &task.phase),
         Some(Phase::Verified { delivery: Delivery::Queued, attempt: verified, .. }) if *verified == attempt.number
     );
-    if state.current(attempt).is_some() || is_finalizing || is_queued {
+    let is_to_go_on = task.is_some_and(|task| {
+        let before = task.continues.as_ref().map(|before| before.attempt);
+        let may_start = matches!(
+            task.phase,
+            Phase::Waiting | Phase::Pausing { .. } | Phase::Active(_)
+        );
+        may_start && before == Some(attempt.number) && state.run_end() != RunEnd::Concluded
+    });
+    if state.current(attempt).is_some() || is_finalizing || is_queued || is_to_go_on {
         return if facts.is_coordinated {
             (Removability::InUse, "in use".to_owned())
         } else {
