@@ -138,7 +138,7 @@ fn an_answer_to_a_run_that_has_ended_is_taken_up_by_a_resume(backends: Backends)
     let Some((fixture, work)) = asking(backends) else {
         return;
     };
-    fixture.run(&work, 2, &[]).exits(22);
+    fixture.run(&work, 2, &[]).ends(22);
     is_listed(&fixture, &work);
     fixture.mesh(&["answer", work.id("a"), ""]).ends(2);
     let said = fixture.mesh(&["answer", work.id("a"), "blue"]).exits(0);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::fixture::{Backends, Fixture, Work, job, on_main_backends, task};
+use crate::fixture::{Backends, Fixture, ST_GIT, Work, job, on_main_backends, task};
 use crate::script;
 
 on_main_backends!(
@@ -117,4 +117,36 @@ fn a_setup_without_end_is_ended(backends: Backends) {
     assert_eq!(a["attempts"][0]["outcome"], "setup", "{report:#}");
     assert_eq!(task(&report, work.id("b"))["state"], "verified");
     fixture.assert_no_process();
+}
+
+#[test]
+fn each_slot_has_ports_of_its_own_and_the_proof_has_those_of_the_agent_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    let proof = "test \"$(cat ports.txt)\" = \"$MESH_SLOT $MESH_PORT_BASE\"";
+    let jobs = [job("a", &[]).proof(proof), job("b", &[]).proof(proof)];
+    let work = fixture.plan("Two", &jobs);
+    fixture.script(&work, |job| {
+        let same = json!({"run": ["sh", "-c", proof]});
+        script::usual(&fixture, job, &[same, script::gate(&fixture)])
+    });
+    fixture.configure("[workspace]\nsetup = 'echo \"$MESH_SLOT $MESH_PORT_BASE\" > ports.txt'\n");
+    let coordinator = fixture.start(&work, 2, &[]);
+    fixture.log.wait_for("saw", 2);
+    fixture.open_gate();
+    let report = coordinator.wait().exits(0).object();
+    let mut chosen: Vec<(u16, u16)> = Vec::new();
+    for key in ["a", "b"] {
+        let commit = task(&report, key)["attempts"][0]["commit"]
+            .as_str()
+            .expect("a commit");
+        let file = format!("{commit}:ports.txt");
+        let text = fixture.env.must("git", &["show", &file], &fixture.repo);
+        let (slot, base) = text.trim().split_once(' ').expect("two numbers");
+        chosen.push((slot.parse().expect("a slot"), base.parse().expect("a port")));
+    }
+    chosen.sort_unstable();
+    let [(1, one), (2, two)] = chosen[..] else {
+        panic!("{chosen:?}");
+    };
+    assert!(one.abs_diff(two) >= 20, "{one} and {two}");
 }

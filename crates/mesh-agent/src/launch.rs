@@ -26,6 +26,12 @@ pub const MESH_PROMPT_FILE: &str = "MESH_PROMPT_FILE";
 /// The absolute path of the person's own checkout, for setup commands that take from it what version control does not carry.
 pub const MESH_ROOT: &str = "MESH_ROOT";
 
+/// The number of the attempt's slot, from 1.
+pub const MESH_SLOT: &str = "MESH_SLOT";
+
+/// The first of 20 ports that the attempt may listen on: they were free when its slot got them, and no other slot of the run has one.
+pub const MESH_PORT_BASE: &str = "MESH_PORT_BASE";
+
 /// Variables that every child keeps: who and where the person is, how text is shown, where tools and certificates lie, who signs a
 /// commit. No access to anything: `SSH_AUTH_SOCK` is a door to the person's keys, so a profile must name it.
 pub const COMMON_KEEP: &[&str] = &[
@@ -92,13 +98,15 @@ pub const COMMON_KEEP: &[&str] = &[
 const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Names that belong to mesh; a profile can neither keep nor set them.
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 15] = [
     MESH_RUN,
     MESH_TASK,
     MESH_ATTEMPT,
     MESH_WORKSPACE,
     MESH_PROMPT_FILE,
     MESH_ROOT,
+    MESH_SLOT,
+    MESH_PORT_BASE,
     "MESH_VIEW",
     "MESH_BD",
     "MESH_BD_RO",
@@ -127,6 +135,8 @@ pub struct AttemptFacts {
     pub bash_env: Option<PathBuf>,
     /// The session of the attempt before that its agent takes up.
     pub session: Option<SessionId>,
+    /// Its slot and its ports.
+    pub ports: Option<Ports>,
     /// The state folder of its own, for profiles that have one.
     pub state_folder: Option<PathBuf>,
     /// The folder of its own for temporary files, for profiles that want one.
@@ -135,6 +145,15 @@ pub struct AttemptFacts {
     pub extra_env: Env,
     /// Folders and files outside the workspace that version control has to write for them, absolute.
     pub write: Vec<PathBuf>,
+}
+
+/// What an attempt listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// The number of its slot, from 1.
+    pub slot: u16,
+    /// The first port of its block, when one was free.
+    pub base: Option<u16>,
 }
 
 /// A complete command: nothing is added to it but the markers it already carries.
@@ -479,6 +498,12 @@ fn finished(
     env.insert(MESH_WORKSPACE, &facts.workspace);
     env.insert(MESH_PROMPT_FILE, &facts.prompt_file);
     env.insert(MESH_ROOT, &facts.root);
+    if let Some(ports) = facts.ports {
+        env.insert(MESH_SLOT, ports.slot.to_string());
+        if let Some(base) = ports.base {
+            env.insert(MESH_PORT_BASE, base.to_string());
+        }
+    }
     // Some programs read PWD instead of asking where they are.
     env.insert("PWD", &facts.workspace);
     if let Some(folder) = &facts.path_front {

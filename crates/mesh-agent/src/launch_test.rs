@@ -16,6 +16,10 @@ fn facts(task: &str) -> AttemptFacts {
         path_front: Some(PathBuf::from("/r/bin")),
         bash_env: None,
         session: None,
+        ports: Some(Ports {
+            slot: 2,
+            base: Some(20_020),
+        }),
         tmp_folder: None,
         state_folder: Some(PathBuf::from("/r/state")),
         extra_env: Env::from_iter([("JJ_CONFIG", "/r/jj.toml"), ("BEADS_DIR", "/repo/.beads")]),
@@ -68,7 +72,7 @@ fn shown(env: &Env) -> Vec<String> {
         .collect()
 }
 
-const COMMON: [&str; 15] = [
+const COMMON: [&str; 17] = [
     "A=b",
     "AGENT_MODE=fast",
     "BEADS_DIR=/repo/.beads",
@@ -76,9 +80,11 @@ const COMMON: [&str; 15] = [
     "HOME=/home/ada",
     "JJ_CONFIG=/r/jj.toml",
     "LC_ALL=C.UTF-8",
+    "MESH_PORT_BASE=20020",
     "MESH_PROMPT_FILE=/r/prompt.md",
     "MESH_ROOT=/home/ada/repo",
     "MESH_RUN=run-7",
+    "MESH_SLOT=2",
     "MESH_WORKSPACE=/w/a b",
     "PATH=/r/bin:/usr/bin:/bin",
     "PWD=/w/a b",

@@ -379,6 +379,8 @@ pub struct StartOrder {
     pub attempt: AttemptId,
     /// Its slot.
     pub slot: SlotId,
+    /// How many slots there are.
+    pub slots: u16,
     /// Whether the task must be claimed first; false when an earlier attempt's claim still holds.
     pub claim: bool,
     /// The lock groups it holds from now on.

@@ -124,6 +124,7 @@ impl State {
         StartOrder {
             attempt: self.attempt_id(at, number),
             slot,
+            slots: self.policy.concurrency,
             claim: !task.claimed,
             locks: self.held_locks(at),
             needs: self.named_needs(needs),

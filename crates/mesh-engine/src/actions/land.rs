@@ -12,7 +12,7 @@ use mesh_core::task::Commit;
 use mesh_vcs::{CommitId, Landing, NewWorkspace, VcsError, name};
 
 use crate::actions::start::run_setup;
-use crate::actions::{folder, output, prove};
+use crate::actions::{folder, output, ports, prove};
 use crate::context::RunContext;
 use crate::workers;
 
@@ -128,7 +128,8 @@ fn start(
         .vcs_gate
         .pass(|| prove::add_anew(context, &new))
         .map_err(|error| error.to_string())?;
-    let facts = prove::fresh_facts(context, &process, &workspace)?;
+    let mut facts = prove::fresh_facts(context, &process, &workspace)?;
+    facts.ports = ports::of_landing(context, &process.attempt);
     run_setup(context, &facts, Tree::Integrated).map_err(prove::text_of)?;
     prove::launch(context, command, &facts, &process)
 }

@@ -12,6 +12,7 @@ pub(crate) mod leftout;
 pub(crate) mod leftovers;
 pub(crate) mod manifest;
 pub(crate) mod output;
+pub(crate) mod ports;
 pub(crate) mod prepare;
 pub(crate) mod probe;
 pub(crate) mod process;

@@ -15,7 +15,7 @@ use mesh_core::time::Span;
 use mesh_plan::prompt::Continuity;
 use mesh_vcs::{Kind, Workspace};
 
-use crate::actions::{folder, output, prepare, prompt, shared};
+use crate::actions::{folder, output, ports, prepare, prompt, shared};
 use crate::context::{RunContext, lock};
 use crate::setup::BaseConflict;
 use crate::source::ClaimRefusal;
@@ -78,6 +78,7 @@ fn prepare_and_launch(context: &RunContext, order: &StartOrder) -> Result<Proces
     let Place {
         folder, workspace, ..
     } = place;
+    ports::hand_out(context, order, &folder).map_err(could_not)?;
     let mut facts = facts(context, attempt, &workspace, &folder, prompt_file)?;
     facts.session = session;
     shared::begin(context, attempt);
@@ -275,6 +276,7 @@ pub(crate) fn facts(
         bash_env: Some(context.run_dir.bash_env()).filter(|script| script.is_file()),
         tmp_folder,
         session: None,
+        ports: ports::of(context, attempt),
         state_folder,
         extra_env,
         write: access.write,
