@@ -97,7 +97,7 @@ fn what_a_pause_excuses_is_done_afterwards(backends: Backends) {
     fixture.configure("retries = 0\n");
     let jobs = ["a", "b", "c", "d", "e", "f"].map(|key| job(key, &[]));
     let work = fixture.plan("Six", &jobs);
-    let good = fixture.env.dir().join("good");
+    let good = fixture.marks().join("good");
     fixture.script(&work, |job| {
         let world = serde_json::json!({"run": ["test", "-e", good]});
         script::then(

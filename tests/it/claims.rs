@@ -158,7 +158,8 @@ fn what_a_person_says_of_an_item_before_it_is_claimed_stays_st_git() {
             };
             script::usual(&fixture, job, steps)
         });
-        let coordinator = fixture.start(&work, 2, &[]);
+        // The agent stands for a person here.
+        let coordinator = fixture.start(&work, 2, &["--sandbox", "off"]);
         wait_until(
             "b to be written down",
             || fixture.tasks(&work)["b"].0 == "closed",

@@ -156,7 +156,7 @@ fn a_target_that_is_not_there_is_refused(backends: Backends) {
 fn needs_that_conflict_are_the_agents_to_solve(backends: Backends) {
     let jobs = [job("a", &[]), job("b", &[]), job("c", &["a", "b"])];
     let steps = |fixture: &Fixture, job: &Job| {
-        let prompt = json!({"copy_stdin": fixture.env.dir().join("prompt")});
+        let prompt = json!({"copy_stdin": fixture.marks().join("prompt")});
         let marked = json!({"run": ["grep", "-q", "<<<<<<<", "README.md"]});
         script::then(
             json!([prompt, marked, says("both")]),
@@ -168,7 +168,7 @@ fn needs_that_conflict_are_the_agents_to_solve(backends: Backends) {
     };
     let report = fixture.run(&work, 2, &[]).exits(0).object();
     crate::epic::assert_done(&fixture, &work, &report);
-    let prompt = fs_err::read_to_string(fixture.env.dir().join("prompt")).expect("the prompt");
+    let prompt = fs_err::read_to_string(fixture.marks().join("prompt")).expect("the prompt");
     assert!(
         prompt.contains("README.md") && prompt.contains("conflict"),
         "{prompt}"

@@ -147,7 +147,13 @@ impl Backends {
             env.add_program("jj", &tools::real("jj", tools::JJ_VERSION)?);
             env.must("jj", &["git", "init", "--colocate"], &repo);
         }
-        let log = AgentLog(env.dir().join("agents.log"));
+        let marks = env.dir().join("marks");
+        fs_err::create_dir(&marks).expect("a folder");
+        let log = AgentLog(marks.join("agents.log"));
+        let users = env.home().join(".config/mesh");
+        fs_err::create_dir_all(&users).expect("a folder");
+        let config = format!("[sandbox]\nwrite = [{:?}]\n", marks);
+        fs_err::write(users.join("config.toml"), config).expect("the user's configuration");
         Some(Fixture {
             backends: self,
             env,
@@ -181,6 +187,11 @@ impl Fixture {
             .join("workspaces/repo")
     }
 
+    /// Where agents and proofs leave marks: what they may write to in their sandbox beside their own.
+    pub fn marks(&self) -> PathBuf {
+        self.env.dir().join("marks")
+    }
+
     pub fn gate(&self) -> PathBuf {
         self.env.dir().join("gate")
     }
@@ -210,7 +221,7 @@ impl Fixture {
 
     /// Where the agent of an attempt leaves its process id.
     pub fn pid_file(&self, attempt: &str) -> PathBuf {
-        self.env.dir().join("pids").join(attempt)
+        self.marks().join("pids").join(attempt)
     }
 
     /// The process id that the agent of an attempt left.

@@ -26,7 +26,7 @@ fn half_done(backends: Backends, rest: impl Fn(&Fixture) -> Vec<Value>) -> Optio
         "a" => json!({
             "1": [{"write": {"path": "half.txt", "text": "half done\n"}}, {"final": {"changed": "half.txt"}}],
             "*": script::then(
-                json!({"copy_stdin": fixture.env.dir().join("second-prompt")}),
+                json!({"copy_stdin": fixture.marks().join("second-prompt")}),
                 &script::usual(&fixture, job, &rest(&fixture)),
             ),
         }),
@@ -36,7 +36,7 @@ fn half_done(backends: Backends, rest: impl Fn(&Fixture) -> Vec<Value>) -> Optio
 }
 
 fn second_prompt(fixture: &Fixture) -> String {
-    fs_err::read_to_string(fixture.env.dir().join("second-prompt")).expect("the prompt")
+    fs_err::read_to_string(fixture.marks().join("second-prompt")).expect("the prompt")
 }
 
 fn outcomes(task: &Value) -> Vec<&str> {
@@ -83,7 +83,7 @@ fn asking(backends: Backends) -> Option<(Fixture, Work)> {
                 {"final": {"changed": "half.txt", "blockers": "which colour?"}},
             ],
             "*": script::then(
-                json!({"copy_stdin": fixture.env.dir().join("second-prompt")}),
+                json!({"copy_stdin": fixture.marks().join("second-prompt")}),
                 &script::usual(&fixture, job, &[]),
             ),
         }),
@@ -183,7 +183,7 @@ fn a_known_program_takes_its_session_up_again_st_git() {
             "Hello",
             &[job("hello", &[]).proof("grep -q twice hello.txt")],
         );
-        let dir = fixture.env.dir();
+        let dir = fixture.marks();
         let script = format!(
             "echo \"$@\" >> '{0}/noted'; if [ -f hello.txt ]; then echo twice >> hello.txt; else echo once > hello.txt; fi",
             dir.display()

@@ -52,7 +52,7 @@ fn hostile_ids_stay_inside(backends: Backends) {
         })
         .collect();
     let work = fixture.plan("Hostile", &jobs);
-    let told = fixture.env.dir().join("told");
+    let told = fixture.marks().join("told");
     let number = |job: &Job| {
         ids.iter()
             .position(|id| *id == job.key)

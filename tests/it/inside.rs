@@ -1,4 +1,5 @@
-//! mesh that is called by what mesh runs: an agent may look, and may not change the run that it is part of.
+//! mesh that is called by what mesh runs: an agent may look, and may not change the run that it is part of. Without a sandbox, which
+//! would keep it from any of that.
 
 use serde_json::json;
 
@@ -14,7 +15,7 @@ fn an_attempt_changes_no_run_of_its_repository(backends: Backends) {
         return;
     };
     let work = fixture.plan("Two", &[job("a", &[]), job("b", &[])]);
-    let (said, repo) = (fixture.env.dir().join("said"), fixture.repo.display());
+    let (said, repo) = (fixture.marks().join("said"), fixture.repo.display());
     let other = fixture.plan_file("other.jsonl", &[job("x", &[]), job("y", &[])]);
     let run = format!("run {} -n 2 --yes --agent-command true", other.source);
     let commands = [
@@ -55,7 +56,7 @@ fn an_attempt_changes_no_run_of_its_repository(backends: Backends) {
         "a" => script::usual(&fixture, job, &[json!({"run": ["sh", "-c", script]})]),
         _ => script::usual(&fixture, job, &[script::gate(&fixture)]),
     });
-    let coordinator = fixture.start(&work, 2, &[]);
+    let coordinator = fixture.start(&work, 2, &["--sandbox", "off"]);
     wait_until(
         "the agent to have tried everything",
         || fixture.log.attempts("end").contains(&work.attempt("a", 1)),

@@ -214,7 +214,7 @@ fn a_failed_task_is_retried_while_the_run_goes_on(backends: Backends) {
         return;
     };
     let work = fixture.plan("Three", &[job("a", &[]), job("b", &[]), job("c", &["a"])]);
-    let good = fixture.env.dir().join("good");
+    let good = fixture.marks().join("good");
     fixture.script(&work, |job| match job.key.as_str() {
         "a" => script::then(json!({"require": good}), &script::usual(&fixture, job, &[])),
         "b" => script::usual(&fixture, job, &[script::gate(&fixture)]),

@@ -42,9 +42,16 @@ fn blur(value: &mut Value) {
     const MEASURED: &[&str] = &["mean", "makespan_seconds", "lower_bound_seconds", "calls"];
     match value {
         Value::Object(fields) => {
+            if fields.get("sandbox").is_some_and(Value::is_string) {
+                fields.remove("sandbox");
+            }
             for (name, field) in fields {
                 if MEASURED.contains(&name.as_str()) && field.is_number() {
                     *field = "[measured]".into();
+                }
+                // What there is depends on the kernel.
+                if name == "enforced" {
+                    *field = "[by the kernel]".into();
                 }
                 // Which slot is free first is a race of two agents.
                 if name == "slot" {

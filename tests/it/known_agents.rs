@@ -40,13 +40,13 @@ fn begun(backends: Backends) -> (Fixture, Work) {
 }
 
 fn noted(fixture: &Fixture) -> String {
-    fs_err::read_to_string(fixture.env.dir().join("noted")).expect("the program ran")
+    fs_err::read_to_string(fixture.marks().join("noted")).expect("the program ran")
 }
 
 #[test]
 fn claude_is_known_by_name_st_git() {
     let (fixture, work) = begun(ST_GIT);
-    let note = fixture.env.dir().join("noted");
+    let note = fixture.marks().join("noted");
     let script = format!(
         "echo \"$@ in $TMPDIR\" > '{}'; echo hello > hello.txt",
         note.display()
@@ -108,7 +108,7 @@ fn codex_sees_the_wrapper_in_a_login_shell_and_may_read_the_view_fake_bd_1_3_0_g
         format!("PATH='{}':/usr/bin:/bin\n", real.display()),
     )
     .expect("a profile");
-    let note = fixture.env.dir().join("noted");
+    let note = fixture.marks().join("noted");
     let script = format!(
         "{{ echo \"$@\"; echo \"view $MESH_VIEW\"; bash -lc 'command -v bd'; }} > '{}'; echo hello > hello.txt",
         note.display()
@@ -136,7 +136,7 @@ fn own_tables_go_over_known_programs_st_git() {
     fixture.configure(
         "retries = 0\n[agents.reviewer]\nextends = \"claude\"\nmodel = \"haiku\"\nargs = [\"--max-turns\", \"7\"]\n",
     );
-    let note = fixture.env.dir().join("noted");
+    let note = fixture.marks().join("noted");
     let script = format!("echo \"$@\" > '{}'; echo hello > hello.txt", note.display());
     install(&fixture, "claude", &script, "claude-ok");
     fixture

@@ -165,7 +165,7 @@ fn many_results_land_or_say_why_not(backends: Backends) {
     let log = user_git(&fixture, &["log", "--format=%s", "trunk"]);
     assert_eq!(log.matches("by a person").count(), 1, "{log}");
     for commit in user_git(&fixture, &["rev-list", &format!("{base}..trunk")]).lines() {
-        let folder = fixture.env.dir().join(format!("checked-{commit}"));
+        let folder = fixture.marks().join(format!("checked-{commit}"));
         let path = folder.display().to_string();
         user_git(
             &fixture,
@@ -182,7 +182,7 @@ fn many_results_land_or_say_why_not(backends: Backends) {
 /// A run whose landings wait for the gate in their proofs, each of which leaves a mark.
 fn with_slow_landings(backends: Backends) -> Option<(Fixture, Work, PathBuf)> {
     let fixture = backends.open()?;
-    let mark = fixture.env.dir().join("proved");
+    let mark = fixture.marks().join("proved");
     let slow = format!(
         "case \"$PWD\" in *+land*) echo x >>{}; until test -e {}; do sleep 0.05; done;; esac",
         mark.display(),

@@ -60,7 +60,7 @@ fn setup_agent_and_proof_know_the_checkout(backends: Backends) {
         return;
     };
     let root = fixture.repo.display().to_string();
-    let dump = fixture.env.dir().join("agent-env");
+    let dump = fixture.marks().join("agent-env");
     let work = fixture.plan(
         "Two",
         &[

@@ -24,7 +24,9 @@ fn what_an_agent_leaves_in_the_store_is_reported_st_git() {
     let (fixture, work) = one(
         "git branch agents-branch && git config user.email secret@example.org && echo x > tmp && git stash push -q -u -- tmp",
     );
-    let said = fixture.run(&work, 1, &["--allow-serial"]).exits(0);
+    let said = fixture
+        .run(&work, 1, &["--allow-serial", "--sandbox", "off"])
+        .exits(0);
     let noticed = task(&said.object(), work.id("a"))["attempts"][0]["noticed"].to_string();
     let report = fixture.mesh(&["report"]).exits(0).stdout;
     for sentence in [
@@ -48,7 +50,9 @@ fn what_an_agent_leaves_in_the_store_is_reported_st_git() {
 #[test]
 fn what_mesh_writes_itself_is_no_news_st_git() {
     let (fixture, work) = one("true");
-    let said = fixture.run(&work, 1, &["--allow-serial"]).exits(0);
+    let said = fixture
+        .run(&work, 1, &["--allow-serial", "--sandbox", "off"])
+        .exits(0);
     let attempt = task(&said.object(), work.id("a"))["attempts"][0].clone();
     assert_eq!(attempt["noticed"], json!([]), "{attempt}");
 }
@@ -59,7 +63,9 @@ fn a_planted_filter_is_named_and_does_not_run_st_git() {
     let (fixture, work) = one(
         "git config filter.x.clean 'touch \"$HOME/ran\"; cat' && echo '*.txt filter=x' > .gitattributes",
     );
-    let said = fixture.run(&work, 1, &["--allow-serial"]).exits(21);
+    let said = fixture
+        .run(&work, 1, &["--allow-serial", "--sandbox", "off"])
+        .exits(21);
     let object = said.object();
     let found = task(&object, work.id("a"));
     assert_ne!(found["state"], "verified", "{found}");
@@ -80,7 +86,9 @@ fn a_planted_configuration_of_mesh_is_named_st_git() {
     let (fixture, work) = one(
         "mkdir -p \"$MESH_ROOT/.mesh\" && printf '[workspace]\\nsetup = \"true\"\\n' > \"$MESH_ROOT/.mesh/config.toml\"",
     );
-    let said = fixture.run(&work, 1, &["--allow-serial"]).exits(0);
+    let said = fixture
+        .run(&work, 1, &["--allow-serial", "--sandbox", "off"])
+        .exits(0);
     let noticed = task(&said.object(), work.id("a"))["attempts"][0]["noticed"].to_string();
     assert!(
         noticed.contains(".mesh/config.toml was changed"),
@@ -94,7 +102,9 @@ fn what_no_commit_holds_is_named_st_git() {
     let (fixture, work) = one(
         "echo /build/ > .gitignore && mkdir -p build/deep node_modules && touch build/a build/deep/b node_modules/c",
     );
-    let said = fixture.run(&work, 1, &["--allow-serial"]).exits(0);
+    let said = fixture
+        .run(&work, 1, &["--allow-serial", "--sandbox", "off"])
+        .exits(0);
     let attempt = task(&said.object(), work.id("a"))["attempts"][0].clone();
     let expected = "the agent wrote files that no commit holds: build/ (2 files)";
     assert_eq!(attempt["noticed"], json!([expected]), "{attempt}");
@@ -119,7 +129,7 @@ fn results_survive_an_agent_that_deletes_refs_and_collects(backends: Backends) {
             let steps: &[Value] = if job.key == "a" { &harm } else { &[] };
             script::usual(&fixture, job, steps)
         });
-        let coordinator = fixture.start(&work, 2, &[]);
+        let coordinator = fixture.start(&work, 2, &["--sandbox", "off"]);
         wait_until(
             "c to be written down",
             || fixture.tasks(&work)["c"].0 == "closed",

@@ -35,11 +35,11 @@ fn shell(script: &str) -> Value {
 
 /// Tells the others that something has happened.
 fn say(fixture: &Fixture, what: &str) -> Value {
-    json!({"touch": fixture.env.dir().join(what)})
+    json!({"touch": fixture.marks().join(what)})
 }
 
 fn hear(fixture: &Fixture, what: &str) -> Value {
-    json!({"wait_for": fixture.env.dir().join(what)})
+    json!({"wait_for": fixture.marks().join(what)})
 }
 
 fn operation(fixture: &Fixture) -> String {
@@ -88,7 +88,7 @@ fn the_rail_refuses_and_says_what_to_do(backends: Backends) {
         &["config", "set", "--repo", "aliases.back", "['undo']"],
         &fixture.repo,
     );
-    let said = fixture.env.dir().join("said");
+    let said = fixture.marks().join("said");
     fixture.script(&work, |job| {
         let calls = format!(
             "for call in undo 'op restore @' back '--quiet workspace forget' 'git push'; do jj $call 2>>'{0}'; echo \"code $?\" >>'{0}'; done; jj log -r @ >/dev/null && jj st",

@@ -21,7 +21,7 @@ fn the_reason_is_shown_everywhere(backends: Backends) {
     let (fixture, work) = two(backends, |fixture| {
         json!({
             "1": [{"print": "working"}, {"print_err": "\u{1b}[31mno such model: o9\u{1b}[0m\r"}, {"exit": 1}],
-            "*": [{"copy_stdin": fixture.env.dir().join("prompt")}, {"print_err": "authentication failed\u{202e}: run login"}, {"kill_self": 9}],
+            "*": [{"copy_stdin": fixture.marks().join("prompt")}, {"print_err": "authentication failed\u{202e}: run login"}, {"kill_self": 9}],
         })
     });
     let said = fixture.run(&work, 2, &[]).exits(20);
@@ -41,7 +41,7 @@ fn the_reason_is_shown_everywhere(backends: Backends) {
         reason.ends_with("signal 9\nauthentication failed: run login"),
         "{reason}"
     );
-    let prompt = fs_err::read_to_string(fixture.env.dir().join("prompt")).expect("the prompt");
+    let prompt = fs_err::read_to_string(fixture.marks().join("prompt")).expect("the prompt");
     assert!(prompt.contains("\nno such model: o9\n"), "{prompt}");
     let id = work.id("a");
     let shown = |args: &[&str]| fixture.mesh(args).exits(0).stdout;

@@ -26,7 +26,7 @@ fn a_task_whose_setup_fails_costs_nobody_else_anything(backends: Backends) {
     let Some((fixture, work)) = fixture(backends) else {
         return;
     };
-    let told = fixture.env.dir().join("told");
+    let told = fixture.marks().join("told");
     fs_err::write(&told, "no such package: leftpad\ngiving up\n").expect("a file");
     let command = format!(
         "test \"$MESH_TASK\" != {} || {{ cat {} >&2; exit 7; }}",

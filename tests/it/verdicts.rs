@@ -132,7 +132,7 @@ fn a_failed_proof_is_shown_to_the_next_attempt(backends: Backends) {
     let steps = |fixture: &Fixture, job: &Job| {
         json!({
             "1": [{"write": {"path": "a.txt", "text": "wrong\n"}}, {"final": {"changed": "a.txt"}}],
-            "*": script::then(json!({"copy_stdin": fixture.env.dir().join("second-prompt")}), &script::usual(fixture, job, &[])),
+            "*": script::then(json!({"copy_stdin": fixture.marks().join("second-prompt")}), &script::usual(fixture, job, &[])),
         })
     };
     let Some(pair) = pair(backends, job("a", &[]).proof(proof), steps) else {
@@ -142,7 +142,7 @@ fn a_failed_proof_is_shown_to_the_next_attempt(backends: Backends) {
     check(&a, "verified", &["verify-failed", "verified"]);
     assert_eq!(a["attempts"][0]["verify"]["exit_code"], 1);
     let prompt =
-        fs_err::read_to_string(pair.fixture.env.dir().join("second-prompt")).expect("the prompt");
+        fs_err::read_to_string(pair.fixture.marks().join("second-prompt")).expect("the prompt");
     assert!(prompt.contains("the proof is not amused"), "{prompt}");
 }
 
@@ -176,7 +176,7 @@ fn the_workspace_of_a_failed_attempt_goes_when_a_later_one_is_verified(backends:
     pair.fixture.assert_nothing_left(&pair.work);
     // What it had done is still there.
     let patch = first_attempt(&a).join("patch");
-    let folder = pair.fixture.env.dir().join("again");
+    let folder = pair.fixture.marks().join("again");
     fs_err::create_dir_all(&folder).expect("a folder");
     let patch = patch.display().to_string();
     pair.fixture.env.must("git", &["apply", &patch], &folder);
@@ -428,7 +428,7 @@ fn an_agent_that_cannot_start_pauses_the_run(backends: Backends) {
         "Three",
         &[job("a", &[]), job("b", &["a"]), job("c", &["a"])],
     );
-    let program = fixture.env.dir().join("agent");
+    let program = fixture.marks().join("agent");
     fs_err::copy(crate::fixture::AGENT, &program).expect("a copy");
     fixture.script(&work, |job| {
         script::usual(&fixture, job, &[json!({"delete": program})])

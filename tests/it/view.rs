@@ -40,7 +40,7 @@ mod real_bd_1_0_5_jj_0_45_1 {
 
 /// Where an agent leaves what it read.
 fn notes(fixture: &Fixture, name: &str) -> PathBuf {
-    fixture.env.dir().join(name)
+    fixture.marks().join(name)
 }
 
 /// `bd show` of the agent's own task, into a file that is there when it is whole; the agent ends when the read fails.

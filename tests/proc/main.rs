@@ -9,6 +9,7 @@ mod lock;
 mod ordinary;
 mod orphans;
 mod run;
+mod sandbox;
 mod support;
 mod tree;
 mod watch;

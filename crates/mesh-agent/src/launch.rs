@@ -11,6 +11,7 @@ use crate::profile::{COMMAND_PROFILE, Limits, Profile, PromptInput, UnsafeValue,
 use crate::protocol::SessionId;
 use mesh_core::id::AttemptId;
 use mesh_proc::env::{Env, MESH_ATTEMPT, MESH_RUN};
+use mesh_proc::sandbox::Sandbox;
 use mesh_proc::shim::ShimSpec;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -143,8 +144,10 @@ pub struct AttemptFacts {
     pub tmp_folder: Option<PathBuf>,
     /// What the adapters of version control and tracker add (`JJ_CONFIG`, `MESH_VIEW`, `BEADS_DIR`, …).
     pub extra_env: Env,
-    /// Folders and files outside the workspace that version control has to write for them, absolute.
+    /// Folders and files outside the workspace that its processes have to write, absolute; the profile's own are added to them.
     pub write: Vec<PathBuf>,
+    /// Whether its processes run in a sandbox.
+    pub sandboxed: bool,
 }
 
 /// What an attempt listens on.
@@ -173,6 +176,8 @@ pub struct Launch {
     pub run: String,
     /// The attempt's marker: unique within the run.
     pub attempt: String,
+    /// What it is put into.
+    pub sandbox: Option<Sandbox>,
 }
 
 /// Why an attempt's command cannot be made.
@@ -230,6 +235,8 @@ pub fn agent(
         attempt: facts.attempt.number,
     };
     let mut args = profile.template.args(&values)?;
+    let more = profile.sandbox_args(facts.sandboxed);
+    args.extend(more.iter().map(OsString::from));
     if let Some(view) = facts.extra_env.get("MESH_VIEW") {
         args.extend(
             profile
@@ -253,10 +260,26 @@ pub fn agent(
     if let (Some(folder), Some(path)) = (&profile.state_folder, &facts.state_folder) {
         env.insert(&folder.variable, path);
     }
-    if let Some(folder) = &facts.tmp_folder {
-        env.insert("TMPDIR", folder);
+    let mut launch = finished(program.to_path_buf(), args, stdin, env, facts)?;
+    if let Some(sandbox) = &mut launch.sandbox {
+        let own = profile.write.iter();
+        let own = own.filter_map(|path| expanded(path, ours));
+        sandbox.write.extend(own.chain(facts.state_folder.clone()));
     }
-    finished(program.to_path_buf(), args, stdin, env, facts)
+    Ok(launch)
+}
+
+/// A path that begins with `~` or `$NAME`; nothing when the variable is not set.
+#[must_use]
+pub fn expanded(path: &str, ours: &Env) -> Option<PathBuf> {
+    let (start, rest) = path.split_once('/').unwrap_or((path, ""));
+    let folder = match start.strip_prefix('$') {
+        Some(name) => ours.get(name),
+        None if start == "~" => ours.get("HOME"),
+        None => return Some(path.into()),
+    };
+    let folder = folder.filter(|folder| !folder.is_empty())?;
+    Some(Path::new(folder).join(rest))
 }
 
 /// `arg` with `value` where the first `name` stands.
@@ -327,6 +350,7 @@ impl Launch {
         spec.grace_ms = limits.grace.0;
         spec.run.clone_from(&self.run);
         spec.attempt.clone_from(&self.attempt);
+        spec.sandbox.clone_from(&self.sandbox);
         spec
     }
 
@@ -506,6 +530,9 @@ fn finished(
     }
     // Some programs read PWD instead of asking where they are.
     env.insert("PWD", &facts.workspace);
+    if let Some(folder) = &facts.tmp_folder {
+        env.insert("TMPDIR", folder);
+    }
     if let Some(folder) = &facts.path_front {
         env = env.prepend_path(folder);
     }
@@ -532,7 +559,16 @@ fn finished(
         stdin,
         run: facts.run.clone(),
         attempt,
+        sandbox: facts.sandboxed.then(|| sandbox(facts)),
     })
+}
+
+/// What all processes of the attempt may write.
+fn sandbox(facts: &AttemptFacts) -> Sandbox {
+    let mut write = vec![facts.workspace.clone()];
+    write.extend(facts.tmp_folder.clone());
+    write.extend(facts.write.iter().cloned());
+    Sandbox { write }
 }
 
 #[cfg(test)]

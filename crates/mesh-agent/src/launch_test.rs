@@ -22,6 +22,7 @@ fn facts(task: &str) -> AttemptFacts {
         }),
         tmp_folder: None,
         state_folder: Some(PathBuf::from("/r/state")),
+        sandboxed: false,
         extra_env: Env::from_iter([("JJ_CONFIG", "/r/jj.toml"), ("BEADS_DIR", "/repo/.beads")]),
         write: Vec::new(),
     }

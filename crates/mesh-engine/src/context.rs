@@ -43,6 +43,8 @@ pub(crate) struct RunContext {
     pub workers: Box<dyn Workers>,
     pub profile: Profile,
     pub agent_program: PathBuf,
+    /// Whether processes are put into a sandbox.
+    pub sandboxed: bool,
     pub groups: GroupMap,
     pub ours: Env,
     /// What must not be shown of what a process wrote.

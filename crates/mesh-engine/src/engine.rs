@@ -82,6 +82,7 @@ impl Engine {
             secrets: Secrets::of(&parts.profile, &parts.ours),
             profile: parts.profile,
             agent_program: parts.agent_program,
+            sandboxed: parts.sandboxed,
             groups,
             ours: parts.ours,
             clock: parts.clock,

@@ -95,6 +95,14 @@ pub enum EngineError {
         /// The epic.
         epic: String,
     },
+    /// There is no sandbox, and the run must have one.
+    #[error(
+        "there is no sandbox, and the run is not to go on without one (sandbox.mode = \"require\"): {why}"
+    )]
+    Sandbox {
+        /// Why there is none.
+        why: mesh_proc::sandbox::Unavailable,
+    },
     /// What agents would find as `bd` or `jj` is missing.
     #[error(
         "{name} is not beside mesh; install all programs of mesh into one folder, or name it in {variable}"

@@ -17,6 +17,7 @@ mod parts;
 mod prior_results;
 mod recover;
 mod run_summary;
+mod sandbox;
 mod setup;
 mod source;
 mod submodules;
@@ -39,6 +40,7 @@ pub use parts::{Finished, Log, Observer, Parts, ResumeMode};
 pub use prior_results::{apply_results, source_key};
 pub use recover::Recovered;
 pub use run_summary::{all_done, task_buckets, wave_status};
+pub use sandbox::{SandboxFound, SandboxSetup};
 pub use setup::{
     AgentSetup, AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, Programs, ProofWhere,
     RunSetup, SourceSetup, TrackerLimits, TrackerView,

@@ -109,6 +109,8 @@ pub struct Parts {
     pub agent_program: PathBuf,
     /// Our own environment.
     pub ours: Env,
+    /// Whether processes are put into a sandbox.
+    pub sandboxed: bool,
     /// Version control.
     pub vcs: Arc<Backend>,
     /// Where tasks come from.

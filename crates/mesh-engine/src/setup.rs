@@ -11,6 +11,8 @@ use mesh_agent::profile::{COMMAND_PROFILE, Profile, ProfileConfig, ProfileError}
 use mesh_proc::find::FindError;
 use serde::{Deserialize, Serialize};
 
+use crate::sandbox::SandboxSetup;
+
 /// All choices of a run that the core does not need.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunSetup {
@@ -75,6 +77,9 @@ pub struct RunSetup {
     /// How long calls of the tracker may take.
     #[serde(default)]
     pub tracker_limits: TrackerLimits,
+    /// The sandbox of agents, setup and proofs.
+    #[serde(default)]
+    pub sandbox: SandboxSetup,
 }
 
 impl RunSetup {

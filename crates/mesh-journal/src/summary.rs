@@ -36,6 +36,8 @@ pub struct SummaryContext<'a> {
     pub workspace: &'a dyn Fn(&AttemptId) -> Option<PathBuf>,
     /// What tokens an attempt's agent says that it used.
     pub tokens: &'a dyn Fn(&AttemptId) -> Option<Tokens>,
+    /// What was kept from the agent of an attempt, if it ran in a sandbox.
+    pub sandbox: &'a dyn Fn(&AttemptId) -> Option<String>,
     /// What is wrong with the journal that the records come from.
     pub damage: Option<&'a Damage>,
     /// The state after all that happened, from one who knows it better than the records; theirs when absent.
@@ -188,6 +190,9 @@ pub struct AttemptSummary {
     /// What its agent says that it used; nothing of a program that does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
+    /// What its sandbox kept from its agent; absent when it ran in none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<String>,
     /// What was seen of its failure, first in one line, then the last lines of what the process wrote.
     pub failure: Option<String>,
     /// Paths it changed.

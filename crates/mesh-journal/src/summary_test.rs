@@ -20,6 +20,7 @@ fn around(coordinated: bool, now: Option<u64>) -> SummaryContext<'static> {
             (attempt.number == 1).then(|| PathBuf::from(format!("/w/{}", attempt.task)))
         },
         tokens: &|_| None,
+        sandbox: &|_| None,
         damage: None,
         state: None,
     }

@@ -18,6 +18,7 @@ pub mod env;
 pub mod find;
 pub mod orphans;
 pub mod run;
+pub mod sandbox;
 pub mod shim;
 pub mod show;
 pub mod signal;

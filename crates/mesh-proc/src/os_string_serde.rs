@@ -88,6 +88,25 @@ pub(crate) mod optional_path {
     }
 }
 
+/// A list of paths.
+pub(crate) mod paths {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(
+        paths: &[PathBuf],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(paths.iter().map(|path| OsText(path.as_os_str().into())))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<PathBuf>, D::Error> {
+        let texts = Vec::<OsText>::deserialize(deserializer)?;
+        Ok(texts.into_iter().map(|text| text.0.into()).collect())
+    }
+}
+
 /// A list of arguments.
 pub(crate) mod list {
     use super::*;

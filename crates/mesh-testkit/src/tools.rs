@@ -50,3 +50,19 @@ pub fn real(name: &str, version: &str) -> Option<PathBuf> {
     );
     None
 }
+
+/// Whether this kernel can put a process into a sandbox; without one it is said on stderr that the test ran without it.
+///
+/// # Panics
+/// When it cannot and `MESH_REQUIRE_REAL=1`.
+pub fn sandbox() -> bool {
+    let Err(why) = mesh_proc::sandbox::probe() else {
+        return true;
+    };
+    assert!(
+        std::env::var_os("MESH_REQUIRE_REAL").is_none_or(|value| value != "1"),
+        "there is no sandbox: {why}"
+    );
+    eprintln!("skipped without a sandbox: {why}");
+    false
+}

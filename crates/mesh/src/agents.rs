@@ -1,7 +1,6 @@
 //! What is known of an agent program on this machine before it is run: whether it is there, which version, and whether it is logged
 //! in. The values of credentials are never read, shown or passed on from here.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -70,22 +69,10 @@ fn login(config: &ProfileConfig, ours: &Env) -> Option<String> {
         return Some(name.clone());
     }
     let files = config.login_files.iter();
-    let mut files = files.filter_map(|file| expanded(file, ours));
+    let mut files = files.filter_map(|file| launch::expanded(file, ours));
     files
         .find(|file| file.is_file())
         .map(|file| file.display().to_string())
-}
-
-/// A path that begins with `~` or `$NAME`; nothing when the variable is not set.
-fn expanded(path: &str, ours: &Env) -> Option<PathBuf> {
-    let (start, rest) = path.split_once('/').unwrap_or((path, ""));
-    let folder = match start.strip_prefix('$') {
-        Some(name) => ours.get(name),
-        None if start == "~" => ours.get("HOME"),
-        None => return Some(path.into()),
-    };
-    let folder = folder.filter(|folder: &&OsStr| !folder.is_empty())?;
-    Some(Path::new(folder).join(rest))
 }
 
 impl Installed {

@@ -137,6 +137,7 @@ impl From<EngineError> for CommandError {
             | EngineError::LostRecords { .. }
             | EngineError::Folder { .. }
             | EngineError::System { .. }
+            | EngineError::Sandbox { .. }
             | EngineError::Header { .. } => CommandError::new(Kind::Environment, error.to_string()),
         }
     }

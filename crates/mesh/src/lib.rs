@@ -14,6 +14,7 @@ mod log;
 mod opening;
 mod report;
 mod run_setup;
+mod sandbox;
 mod scope;
 mod tools;
 mod ui;

@@ -17,6 +17,7 @@ use mesh_journal::summary::{
     AttemptSummary, RunState, Summary, SummaryContext, TaskSummary, Tokens, summarize,
 };
 use mesh_journal::{Contents, RunId, locks};
+use mesh_proc::shim;
 use mesh_proc::signal::OwnSignal;
 
 use crate::commands::run_lookup::{self, Coordinator};
@@ -62,12 +63,18 @@ fn sum_up(mesh_dir: &MeshDir, run: &RunId, ended: Option<&State>) -> Result<Summ
             output: usage.output,
         })
     };
+    let sandbox = |attempt: &AttemptId| {
+        let agent = run_dir.attempt(attempt).process(Role::Agent);
+        let record = shim::read_record(&agent.shim_json()).ok()??;
+        Some(record.sandbox?.to_string())
+    };
     let around = SummaryContext {
         coordinated,
         now,
         tracker_calls,
         workspace: &workspace,
         tokens: &tokens,
+        sandbox: &sandbox,
         damage: damage.as_ref(),
         state: ended,
     };
@@ -314,11 +321,13 @@ pub(crate) fn report_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
     lines.push(String::new());
     lines.extend(timeline::lines(summary));
     lines.push(String::new());
+    let sandbox = sandbox_line(summary);
     for task in &summary.tasks {
-        lines.extend(task_lines(task));
+        lines.extend(task_lines(task, sandbox.as_ref()));
     }
     lines.push(String::new());
     lines.push(figures(summary));
+    lines.extend(sandbox.map(|(line, _)| line));
     if let Some(version) = &summary.tracker.version {
         lines.push(format!(
             "tracker: bd {version} ({}), {} calls, {} failed",
@@ -340,7 +349,21 @@ pub(crate) fn report_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
 /// Most characters of a path or a command in a line of the report.
 const SHOWN_CHARS: usize = 200;
 
-fn task_lines(task: &TaskSummary) -> Vec<String> {
+/// What the sandbox kept from the agents that were started last, and the sandbox itself; nothing when no agent was started.
+fn sandbox_line(summary: &Summary) -> Option<(String, Option<String>)> {
+    let attempts = summary.tasks.iter().flat_map(|task| &task.attempts);
+    let last = attempts
+        .filter(|attempt| attempt.agent_started_at.is_some())
+        .max_by_key(|attempt| attempt.agent_started_at)?;
+    let line = match &last.sandbox {
+        Some(kept) => format!("sandbox: {kept}"),
+        None => "sandbox: none; agents could write wherever you can".to_owned(),
+    };
+    Some((line, last.sandbox.clone()))
+}
+
+/// `sandbox` is that of the run, which is said once.
+fn task_lines(task: &TaskSummary, sandbox: Option<&(String, Option<String>)>) -> Vec<String> {
     let mut lines = vec![format!("{}  {}", task.id, brief(&task.reason))];
     for attempt in &task.attempts {
         let mut facts = vec![format!(
@@ -350,6 +373,11 @@ fn task_lines(task: &TaskSummary) -> Vec<String> {
             attempt.outcome.as_deref().unwrap_or("goes on")
         )];
         facts.extend(attempt.tokens.map(tokens_sentence));
+        let is_other = sandbox.is_some_and(|(_, usual)| *usual != attempt.sandbox);
+        if is_other && attempt.agent_started_at.is_some() {
+            let kept = attempt.sandbox.as_deref().unwrap_or("none");
+            facts.push(format!("sandbox: {kept}"));
+        }
         if !attempt.changed.is_empty() {
             facts.push(format!("changed {}", first_of(&attempt.changed)));
         }

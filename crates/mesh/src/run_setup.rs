@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use mesh_agent::profile::{COMMAND_PROFILE, Profile, ProfileConfig};
-use mesh_engine::{AgentSetup, AuditLevel, Programs, RunSetup};
+use mesh_engine::{AgentSetup, AuditLevel, Programs, RunSetup, SandboxSetup};
 use mesh_proc::env::Env;
 
 use crate::config::Config;
 use crate::error::{CommandError, Kind};
+use crate::sandbox;
 use crate::scope::{Scope, ScopeArgs};
 
 /// The agent that `args`, given in `folder`, and configuration name.
@@ -69,8 +70,13 @@ pub(crate) fn locate_agent(
 }
 
 impl Scope {
+    /// The sandbox of a run with this agent.
+    pub fn sandbox(&self, args: &ScopeArgs, profile: Option<&Profile>) -> SandboxSetup {
+        sandbox::setup(&self.config, args.sandbox.as_deref(), profile, &self.ours)
+    }
+
     /// Everything a run is made with.
-    pub fn setup(&self, args: &ScopeArgs, agent: AgentSetup) -> RunSetup {
+    pub fn setup(&self, args: &ScopeArgs, agent: AgentSetup, profile: &Profile) -> RunSetup {
         let config = &self.config;
         RunSetup {
             source: self.source.clone(),
@@ -79,6 +85,7 @@ impl Scope {
             vcs: self.vcs.kind().as_str().to_owned(),
             store: Some(self.vcs.store_path().to_path_buf()),
             base: self.base.clone(),
+            sandbox: self.sandbox(args, Some(profile)),
             agent,
             programs: Programs {
                 bd: self.tools.bd.clone(),

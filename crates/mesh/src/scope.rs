@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mesh_agent::launch;
-use mesh_agent::profile::Profile;
+use mesh_agent::profile::{Profile, SandboxMode};
 use mesh_core::decision::Decision;
 use mesh_core::event::Event;
 use mesh_core::id::{LockGroup, TaskId};
@@ -71,6 +71,9 @@ pub(crate) struct ScopeArgs {
     /// Land each verified result on this bookmark or branch.
     #[arg(long, value_name = "TARGET")]
     pub land: Option<String>,
+    /// Whether agents, setup and proofs run in a sandbox: `on` (where the kernel can), `require` or `off`.
+    #[arg(long, value_name = "MODE", value_parser = SandboxMode::WORDS)]
+    pub sandbox: Option<String>,
     /// Proof for tasks that name none.
     #[arg(long, value_name = "COMMAND")]
     pub verify: Option<String>,

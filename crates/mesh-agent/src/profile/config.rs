@@ -2,7 +2,7 @@
 
 use super::{
     COMMAND_PROFILE, Limits, Placeholder, Profile, ProfileError, ProfileProblem, PromptInput,
-    Protocol, SandboxChoice, StateFolder, Template, model_of,
+    Protocol, StateFolder, Template, model_of,
 };
 use crate::duration::{parse_bytes, parse_span};
 use crate::launch::{is_reserved, is_variable_name};
@@ -73,9 +73,19 @@ pub struct ProfileConfig {
     /// The variable by which the program is told its state folder, such as `CODEX_HOME`; each attempt gets a folder of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_variable: Option<String>,
-    /// The wall around it.
-    #[serde(default)]
-    pub sandbox: SandboxConfig,
+    /// Whether it runs in the sandbox, where this is not as for other agents. (In runs from before there was one: `off`.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<SandboxMode>,
+    /// Arguments behind those of `command` when it runs in the sandbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sandboxed_args: Vec<String>,
+    /// Arguments behind those of `command` when it does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsandboxed_args: Vec<String>,
+    /// Files and folders beside its own that the agent writes to in the sandbox; `~` and `$NAME` at the start are what a shell
+    /// makes of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub write: Vec<String>,
     /// What audit entries name as the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -112,13 +122,33 @@ fn is_plain(protocol: &ProtocolConfig) -> bool {
     *protocol == ProtocolConfig::Plain
 }
 
-/// `sandbox = "off"`.
+/// Whether agents, their setup and their proofs run in a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum SandboxConfig {
-    /// None.
+pub enum SandboxMode {
+    /// Where the kernel can.
+    On,
+    /// Nothing runs without it.
+    Require,
+    /// None, as in runs from before there was one.
     #[default]
     Off,
+}
+
+impl SandboxMode {
+    /// The words for them.
+    pub const WORDS: [&'static str; 3] = ["on", "require", "off"];
+
+    /// What `word` means.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<SandboxMode> {
+        match word {
+            "on" => Some(SandboxMode::On),
+            "require" => Some(SandboxMode::Require),
+            "off" => Some(SandboxMode::Off),
+            _ => None,
+        }
+    }
 }
 
 impl Profile {
@@ -174,9 +204,10 @@ impl Profile {
                 view_args: config.view_args.clone(),
                 resume_args: config.resume_args.clone(),
                 own_tmpdir: config.own_tmpdir,
-                sandbox: match config.sandbox {
-                    SandboxConfig::Off => SandboxChoice::Off,
-                },
+                sandbox: config.sandbox,
+                sandboxed_args: config.sandboxed_args.clone(),
+                unsandboxed_args: config.unsandboxed_args.clone(),
+                write: config.write.clone(),
                 pr: config.pr,
             }),
             _ => Err(ProfileError {

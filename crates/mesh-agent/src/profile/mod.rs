@@ -7,7 +7,7 @@ pub mod builtin;
 mod config;
 mod template;
 
-pub use config::{ProfileConfig, PromptConfig, ProtocolConfig, SandboxConfig};
+pub use config::{ProfileConfig, PromptConfig, ProtocolConfig, SandboxMode};
 pub use template::{Placeholder, Template, TemplateProblem, UnsafeValue, Values};
 
 use crate::nearest::nearest;
@@ -46,8 +46,14 @@ pub struct Profile {
     pub resume_args: Vec<String>,
     /// Whether each attempt gets a folder for temporary files of its own.
     pub own_tmpdir: bool,
-    /// The wall around it.
-    pub sandbox: SandboxChoice,
+    /// Whether it runs in the sandbox, where this is not as for other agents.
+    pub sandbox: Option<SandboxMode>,
+    /// More arguments in the sandbox.
+    pub sandboxed_args: Vec<String>,
+    /// More arguments outside of it.
+    pub unsandboxed_args: Vec<String>,
+    /// What it writes to in the sandbox beside its own; `~` and `$NAME` at the start are not replaced yet.
+    pub write: Vec<String>,
     /// What audit entries name as the model; `command:<name>` for a plain program.
     pub model: String,
     /// Whether a person wants pull requests from it. See [`Profile::may_open_pull_request`].
@@ -72,13 +78,6 @@ pub enum Protocol {
     Codex,
     /// The events of `claude --output-format stream-json`.
     Claude,
-}
-
-/// The wall around an agent. The variants that enforce something come with the sandbox itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SandboxChoice {
-    /// None.
-    Off,
 }
 
 /// A state folder of the attempt's own, told to the program by a variable.
@@ -237,7 +236,10 @@ impl Profile {
             view_args: Vec::new(),
             resume_args: Vec::new(),
             own_tmpdir: false,
-            sandbox: SandboxChoice::Off,
+            sandbox: None,
+            sandboxed_args: Vec::new(),
+            unsandboxed_args: Vec::new(),
+            write: Vec::new(),
             pr: false,
         })
     }
@@ -253,6 +255,15 @@ impl Profile {
             find(base.join(program).as_os_str(), path)
         } else {
             find(program.as_ref(), path)
+        }
+    }
+
+    /// The arguments that depend on whether it runs in the sandbox.
+    #[must_use]
+    pub fn sandbox_args(&self, is_sandboxed: bool) -> &[String] {
+        match is_sandboxed {
+            true => &self.sandboxed_args,
+            false => &self.unsandboxed_args,
         }
     }
 

@@ -30,7 +30,7 @@ fn a_table_of_the_configuration() {
     let json = r#"{
         "command": "agent run {prompt_file}", "prompt": "argument", "start_limit": "2m", "silence_limit": "10m", "soft_limit": "1h",
         "hard_limit": "1h30m", "log_limit": "1MiB", "grace": "0s", "env_keep": ["AGENT_API_KEY", "AGENT_*"], "env_set": {"A": "b"},
-        "state_variable": "AGENT_HOME", "sandbox": "off", "model": "big-1", "pr": true
+        "state_variable": "AGENT_HOME", "sandbox": "off", "sandboxed_args": ["-a"], "write": ["~/.a"], "model": "big-1", "pr": true
     }"#;
     let config: ProfileConfig = serde_json::from_str(json).unwrap();
     let profile = Profile::from_config("big", &config).unwrap();

@@ -144,7 +144,7 @@ pub(crate) fn tell_end(context: &Arc<RunContext>, attempt: &AttemptId, landing: 
         move |context| {
             let process = id.process(PROOF);
             let ending = context.executor.ending(&process);
-            let tail = output::of_command(context, &process);
+            let tail = output::of_command(context, &process, &ending);
             report(context, &id, landing, ending, tail);
         },
         move |cause| Event::LandingProved {

@@ -18,6 +18,7 @@ pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod prompt;
 pub(crate) mod prove;
+pub(crate) mod refused;
 pub(crate) mod shared;
 pub(crate) mod start;
 pub(crate) mod stop;

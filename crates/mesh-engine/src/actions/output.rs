@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use mesh_agent::protocol::plain;
+use mesh_core::evidence::{Ending, quoting};
 use mesh_core::id::AttemptId;
 use mesh_core::process::{ProcessId, Role};
 
+use crate::actions::refused;
 use crate::context::RunContext;
 
 /// How much is quoted.
@@ -31,19 +33,34 @@ const COMMAND: Bounds = Bounds {
 pub(crate) fn of_agent(context: &RunContext, attempt: &AttemptId) -> String {
     let files = context.run_dir.attempt(attempt).process(Role::Agent);
     let explanation = context.profile.protocol.explanation(&files.stdout());
-    if let Ok(Some(explanation)) = explanation {
-        return bounded(context, &explanation, &AGENT);
-    }
-    let stderr = end_of(context, &files.stderr(), &AGENT);
-    if stderr.is_empty() {
-        end_of(context, &files.stdout(), &AGENT)
-    } else {
-        stderr
+    let said = match explanation {
+        Ok(Some(explanation)) => bounded(context, &explanation, &AGENT),
+        _ => match end_of(context, &files.stderr(), &AGENT) {
+            stderr if stderr.is_empty() => end_of(context, &files.stdout(), &AGENT),
+            stderr => stderr,
+        },
+    };
+    with_refusal(context, &attempt.process(Role::Agent), said)
+}
+
+/// The last lines of both streams of a setup or proof command that ended so.
+pub(crate) fn of_command(context: &RunContext, process: &ProcessId, ending: &Ending) -> String {
+    let said = said_by_command(context, process);
+    match ending {
+        Ending::Exited(0) => said,
+        _ => with_refusal(context, process, said),
     }
 }
 
-/// The last lines of both streams of a setup or proof command.
-pub(crate) fn of_command(context: &RunContext, process: &ProcessId) -> String {
+/// What a process that failed wrote, and that its sandbox refused something, if that is why.
+fn with_refusal(context: &RunContext, process: &ProcessId, said: String) -> String {
+    match refused::sentence(context, process) {
+        Some(sentence) => quoting(said, &context.secrets.mask(&sentence)),
+        None => said,
+    }
+}
+
+fn said_by_command(context: &RunContext, process: &ProcessId) -> String {
     let files = context
         .run_dir
         .attempt(&process.attempt)

@@ -249,7 +249,7 @@ pub(crate) fn tell_end(context: &Arc<RunContext>, proof: Proof, tree: Tree) {
 fn ended(context: &RunContext, proof: &Proof, tree: Tree) {
     let process = proof.attempt.process(Role::Proof(tree));
     let ending = context.executor.ending(&process);
-    let tail = output::of_command(context, &process);
+    let tail = output::of_command(context, &process, &ending);
     if tree == Tree::Workspace {
         let recorded = lock(&context.recorded_files).remove(&proof.attempt);
         let recorded = recorded.filter(|recorded| is_unchanged(context, proof, recorded));

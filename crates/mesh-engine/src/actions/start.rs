@@ -18,7 +18,7 @@ use mesh_vcs::{Kind, Workspace};
 use crate::actions::{folder, output, ports, prepare, prompt, shared};
 use crate::context::{RunContext, lock};
 use crate::setup::BaseConflict;
-use crate::source::ClaimRefusal;
+use crate::source::{ClaimRefusal, SourceAccess};
 use crate::submodules;
 
 /// In the attempt's folder: what its agent keeps of its own.
@@ -243,10 +243,10 @@ pub(crate) fn facts(
     folder: &Path,
     prompt_file: PathBuf,
 ) -> Result<AttemptFacts, StartFailure> {
-    let mut extra_env = context
-        .source
-        .agent_environment(attempt)
-        .map_err(could_not)?;
+    let SourceAccess {
+        env: mut extra_env,
+        mut write,
+    } = context.source.agent_access(attempt).map_err(could_not)?;
     let access = context
         .vcs
         .agent_environment(workspace, &workspace.parents, folder)
@@ -254,6 +254,8 @@ pub(crate) fn facts(
     for (name, value) in access.env {
         extra_env.insert(name, value);
     }
+    write.extend(access.write);
+    write.extend(context.setup.sandbox.write.iter().cloned());
     let state_folder = context
         .profile
         .state_folder
@@ -262,7 +264,9 @@ pub(crate) fn facts(
     if let Some(state) = &state_folder {
         fs_err::create_dir_all(state).map_err(could_not)?;
     }
-    let tmp_folder = context.profile.own_tmpdir.then(|| folder.join("tmp"));
+    // In a sandbox the folder that all share is not writable.
+    let own_tmpdir = context.profile.own_tmpdir || context.sandboxed;
+    let tmp_folder = own_tmpdir.then(|| folder.join("tmp"));
     if let Some(folder) = &tmp_folder {
         fs_err::create_dir_all(folder).map_err(could_not)?;
     }
@@ -279,7 +283,8 @@ pub(crate) fn facts(
         ports: ports::of(context, attempt),
         state_folder,
         extra_env,
-        write: access.write,
+        write,
+        sandboxed: context.sandboxed,
     })
 }
 
@@ -322,7 +327,7 @@ pub(crate) fn run_setup(
         Ok(Ending::Exited(0)) => Ok(()),
         Ok(ending) => Err(failed(quoting(
             ending.to_string(),
-            &output::of_command(context, &process),
+            &output::of_command(context, &process, &ending),
         ))),
         Err(cause) => Err(failed(format!("failed: {cause}"))),
     }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
+use mesh_agent::profile::SandboxMode;
 use mesh_bd::audit::outbox::OutboxEntries;
 use mesh_core::event::{Event, Request};
 use mesh_core::id::TaskId;
@@ -43,6 +44,7 @@ use crate::inbox::{Inbox, Input};
 use crate::notes::Notes;
 use crate::parts::{Finished, Observer, Parts, ResumeMode};
 use crate::recover::{self, Recovered};
+use crate::sandbox::SandboxFound;
 use crate::setup::{Programs, RunSetup, SourceSetup};
 use crate::source::Source;
 use crate::source::bd::SourceContext;
@@ -60,6 +62,8 @@ pub struct World {
     pub mesh_version: String,
     /// Listens to signals until the run does.
     pub opening: Listener,
+    /// Whether there is to be a sandbox, where this is not as the run was begun.
+    pub sandbox: Option<SandboxMode>,
 }
 
 /// A new run, ready to begin: everything is resolved and confirmed.
@@ -104,6 +108,7 @@ pub struct Resumed {
 /// [`EngineError`]; after the first line of the journal only when the journal cannot be written any more.
 pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
     let started = unix_ms();
+    let sandbox = new.setup.sandbox.find()?;
     let mesh_dir = MeshDir::of(&new.setup.repository);
     mesh_dir.create().map_err(EngineError::folder)?;
     let run_dir = mesh_dir.run(&new.run);
@@ -148,7 +153,8 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
         }
     };
     let locks = locks.with_journal(&journal, &wiring.run_dir);
-    let (engine, _signals) = wiring.assemble(vcs, source, State::new(), journal, world)?;
+    let (engine, _signals) =
+        wiring.assemble(vcs, source, State::new(), journal, world, &sandbox)?;
     tracing::info!(pid = std::process::id(), "the run begins");
     let finished = engine.begin(new.plan, new.policy)?;
     Ok(Finished { locks, ..finished })
@@ -197,7 +203,9 @@ fn take_up(
 ) -> Result<Resumed, EngineError> {
     let run_dir = mesh_dir.run(&run);
     let header = mesh_journal::read_header(&run_dir.journal())?;
-    let setup = read_setup(&header)?;
+    let mut setup = read_setup(&header)?;
+    setup.sandbox.mode = world.sandbox.unwrap_or(setup.sandbox.mode);
+    let sandbox = setup.sandbox.find()?;
     let vcs = open_vcs(&setup, &run, &world.ours, None)?;
     if let ResumeMode::Land(Request::Land { onto, .. }) = &mode {
         vcs.target(onto)?;
@@ -272,7 +280,7 @@ fn take_up(
             "a version of mesh began this run that landed results by itself; `mesh land --onto {target}` does it at its end"
         ));
     }
-    let (engine, _signals) = wiring.assemble(vcs, source, state, journal, world)?;
+    let (engine, _signals) = wiring.assemble(vcs, source, state, journal, world, &sandbox)?;
     let (finished, recovered) = engine.resume(change, mode)?;
     Ok(Resumed {
         finished: Finished { locks, ..finished },
@@ -384,12 +392,23 @@ impl Wiring {
         state: State,
         journal: Journal,
         world: World,
+        sandbox: &SandboxFound,
     ) -> Result<(Engine, Listener), EngineError> {
         let profile = self.setup.agent.profile()?;
         let path = world.ours.get("PATH").map(ToOwned::to_owned);
         let agent = &self.setup.agent;
         let agent_program = agent.locate(&profile, &self.setup.repository, path.as_deref())?;
         let notes = self.notes;
+        if let Some(warning) = sandbox.warning() {
+            notes.note(warning);
+        }
+        let write = self.setup.sandbox.write.iter();
+        for path in write.filter(|path| sandbox.is_ready() && !path.exists()) {
+            notes.note(format!(
+                "sandbox.write names {}, which is not there and so cannot be written",
+                path.display()
+            ));
+        }
         let executor = LocalExecutor::new(
             self.run.to_string(),
             self.run_dir.clone(),
@@ -417,6 +436,7 @@ impl Wiring {
             run_dir: self.run_dir,
             profile,
             agent_program,
+            sandboxed: sandbox.is_ready(),
             ours: world.ours,
             vcs,
             source,

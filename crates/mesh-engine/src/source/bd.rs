@@ -23,10 +23,12 @@ use mesh_plan::comment::{
 use mesh_plan::details::TaskDetails;
 use mesh_plan::epic::{self, Target};
 use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
-use mesh_proc::env::Env;
 
 use super::renewals::Renewals;
-use super::{AttemptReport, ClaimRefusal, FinalReport, Source, VerifiedTask, WaveReport, baseline};
+use super::{
+    AttemptReport, ClaimRefusal, FinalReport, Source, SourceAccess, VerifiedTask, WaveReport,
+    baseline,
+};
 use crate::context::{Details, lock};
 use crate::inbox::Input;
 use crate::notes::Notes;
@@ -608,21 +610,32 @@ impl Source for BdSource {
     }
 
     /// Where `mesh-bd-ro` finds the tracker: a view of the attempt's own, or the tracker itself.
-    fn agent_environment(&self, attempt: &AttemptId) -> std::io::Result<Env> {
-        let mut env = Env::empty();
+    fn agent_access(&self, attempt: &AttemptId) -> std::io::Result<SourceAccess> {
+        let SourceAccess { mut env, mut write } = SourceAccess::default();
         match (&*lock(&self.views), &self.context.setup.source) {
-            (Some(views), _) => env.insert(MESH_VIEW, views.open(&view_of(attempt))?),
-            (None, SourceSetup::Bd { beads_dir, .. }) => env.insert("BEADS_DIR", beads_dir),
+            (Some(views), _) => {
+                let view = views.open(&view_of(attempt))?;
+                write.push(view.clone());
+                env.insert(MESH_VIEW, view);
+            }
+            (None, SourceSetup::Bd { beads_dir, .. }) => {
+                write.push(beads_dir.clone());
+                env.insert("BEADS_DIR", beads_dir);
+            }
             (None, SourceSetup::St { .. }) => {}
         }
         if let Some(bd) = &self.context.setup.programs.bd {
             env.insert("MESH_BD", bd);
         }
-        env.insert(
-            "MESH_BD_RO_LOG",
-            self.context.run_dir.path().join("bd-ro.log"),
-        );
-        Ok(env)
+        let log = self.context.run_dir.path().join("bd-ro.log");
+        // In a sandbox only a file that is there can be written to.
+        fs_err::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&log)?;
+        write.push(log.clone());
+        env.insert("MESH_BD_RO_LOG", log);
+        Ok(SourceAccess { env, write })
     }
 }
 

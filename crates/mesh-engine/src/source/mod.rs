@@ -5,6 +5,7 @@ pub(crate) mod bd;
 pub(crate) mod renewals;
 pub(crate) mod st;
 
+use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 
 use mesh_core::decision::{Outcome, StartOrder};
@@ -56,13 +57,22 @@ pub trait Source: Send + Sync {
     /// Gives back what is not done and writes the final report. What could not be written is returned.
     fn conclude(&self, run_summary: &FinalReport) -> Vec<String>;
 
-    /// Variables that let the processes of an attempt read the source.
+    /// What lets the processes of an attempt read the source.
     ///
     /// # Errors
-    /// What they name cannot be made.
-    fn agent_environment(&self, _attempt: &AttemptId) -> std::io::Result<Env> {
-        Ok(Env::empty())
+    /// What it names cannot be made.
+    fn agent_access(&self, _attempt: &AttemptId) -> std::io::Result<SourceAccess> {
+        Ok(SourceAccess::default())
     }
+}
+
+/// What the processes of an attempt need to read the source.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourceAccess {
+    /// Variables.
+    pub env: Env,
+    /// Files and folders that reading it writes to.
+    pub write: Vec<PathBuf>,
 }
 
 /// Why a task could not be claimed.

@@ -71,6 +71,7 @@ impl AttemptTimeline {
             exit_code: self.exit_code,
             outcome: self.outcome.clone(),
             tokens: (around.tokens)(id),
+            sandbox: (around.sandbox)(id),
             failure: self.failure.clone(),
             changed: self.changed.clone(),
             noticed: self.noticed.clone(),

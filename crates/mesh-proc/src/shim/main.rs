@@ -2,10 +2,11 @@
 
 use super::logs::LogWatch;
 use super::report::{self, Cause, ChildEnd, ChildRecord, ExitReport, ShimRecord, unix_ms};
-use super::spec::{SCHEMA, Sandbox, ShimSpec};
+use super::spec::{SCHEMA, ShimSpec};
 use super::supervise::{Stops, Supervision};
 use crate::env::{MESH_ATTEMPT, MESH_RUN};
 use crate::find;
+use crate::sandbox;
 use crate::tree::{self, Identity};
 use fs_err::OpenOptions;
 use std::io::{self, Write};
@@ -128,6 +129,7 @@ fn prepare(spec: &ShimSpec) -> Result<ShimRecord, String> {
         identity,
         boot_id,
         child: None,
+        sandbox: None,
     };
     report::write(&spec.record, &record).map_err(|error| error.to_string())?;
     Ok(record)
@@ -172,11 +174,20 @@ fn start_child(spec: &ShimSpec, record: ShimRecord) -> Result<(u32, LogWatch, u6
         .env(MESH_RUN, &spec.run)
         .env(MESH_ATTEMPT, &spec.attempt);
     command.stdin(stdin).stdout(stdout).stderr(stderr);
-    match spec.sandbox {
-        Sandbox::None => {}
-    }
-    let child = crate::run::retry_while_busy(|| command.spawn())
-        .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+    let mut spawn = || crate::run::retry_while_busy(|| command.spawn());
+    let (sandbox, child) = match &spec.sandbox {
+        None => (None, spawn()),
+        Some(sandbox) => {
+            // A script that writes to /dev/stderr opens the file behind it once more.
+            let mut sandbox = sandbox.clone();
+            let streams = [&spec.stdout, &spec.stderr].map(Clone::clone);
+            sandbox.write.extend(streams);
+            let (enforced, child) = sandbox::within(&sandbox, spawn)
+                .map_err(|error| format!("there is no sandbox for it: {error}"))?;
+            (Some(enforced), child)
+        }
+    };
+    let child = child.map_err(|error| format!("cannot start {}: {error}", program.display()))?;
     let started_at_unix_ms = unix_ms();
     // From here on there is a child, and no failure may lead past the sweep.
     let pid = child.id();
@@ -184,7 +195,12 @@ fn start_child(spec: &ShimSpec, record: ShimRecord) -> Result<(u32, LogWatch, u6
         identity,
         started_at_unix_ms,
     });
-    if let Err(error) = report::write(&spec.record, &ShimRecord { child, ..record }) {
+    let record = ShimRecord {
+        child,
+        sandbox,
+        ..record
+    };
+    if let Err(error) = report::write(&spec.record, &record) {
         // The record without the child still says who we are, and that is what adopting needs.
         say(&format!("the child could not be recorded: {error}"));
     }

@@ -22,9 +22,9 @@ pub use lock::{LockError, is_locked, lock_attempt};
 pub use main::{NICENESS, main};
 pub use report::{
     Cause, ChildEnd, ChildRecord, ExitReport, Killed, ReadError, ShimRecord, read_record,
-    read_report,
+    read_report, read_spec,
 };
-pub use spec::{Sandbox, ShimSpec};
+pub use spec::ShimSpec;
 
 /// The first argument by which our executable knows that it is to be a shim. The second is the path of the [`ShimSpec`].
 pub const ARGUMENT: &str = "__shim";

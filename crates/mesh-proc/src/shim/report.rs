@@ -1,7 +1,8 @@
 //! What a shim says: who it is while it lives, and how everything ended.
 
-use super::spec::SCHEMA;
+use super::spec::{SCHEMA, ShimSpec};
 use crate::atomic;
+use crate::sandbox::Enforced;
 use crate::tree::Identity;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ pub struct ShimRecord {
     pub boot_id: String,
     /// The child, once it is started.
     pub child: Option<ChildRecord>,
+    /// The sandbox that the child is in, once it is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Enforced>,
 }
 
 /// How the child ended.
@@ -137,6 +141,14 @@ pub enum ReadError {
 /// # Errors
 /// [`ReadError`]. A report is renamed into its place, so half of one is never seen.
 pub fn read_report(path: &Path) -> Result<Option<ExitReport>, ReadError> {
+    read(path)
+}
+
+/// The spec at `path`; `None` when there is none.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn read_spec(path: &Path) -> Result<Option<ShimSpec>, ReadError> {
     read(path)
 }
 

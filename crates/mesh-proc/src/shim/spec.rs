@@ -2,21 +2,13 @@
 
 use crate::env::Env;
 use crate::os_string_serde;
+use crate::sandbox::Sandbox;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The version of [`ShimSpec`], [`super::ShimRecord`] and [`super::ExitReport`] that this program writes.
 pub(super) const SCHEMA: u32 = 1;
-
-/// A wall around the child.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sandbox {
-    /// None.
-    #[default]
-    None,
-}
 
 /// Everything a shim needs. All paths are absolute: the shim runs in the root folder, so that it keeps no workspace busy.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -62,9 +54,10 @@ pub struct ShimSpec {
     pub run: String,
     /// The child's `MESH_ATTEMPT`.
     pub attempt: String,
-    /// The wall around the child.
+    /// What the child is put into; with it the child may also write to `stdout` and `stderr` by their names. A child that cannot
+    /// be put into it is not started.
     #[serde(default)]
-    pub sandbox: Sandbox,
+    pub sandbox: Option<Sandbox>,
 }
 
 impl ShimSpec {
@@ -88,7 +81,7 @@ impl ShimSpec {
             shim_log: Some(folder.join("shim.log")),
             run: String::new(),
             attempt: String::new(),
-            sandbox: Sandbox::None,
+            sandbox: None,
         }
     }
 

@@ -25,7 +25,7 @@ use mesh_core::time::Millis;
 use mesh_engine::{
     AgentSetup, AuditLevel, BaseConflict, Clock, ClosePolicy, Engine, Finished, Input, Inputs,
     KeepWorkspaces, Log, Notes, Observer, Parts, Programs, ProofWhere, ResumeMode, RunSetup,
-    SourceSetup, TrackerView, Workers,
+    SandboxSetup, SourceSetup, TrackerView, Workers,
 };
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{JournalError, RunId, Timestamp, control};
@@ -244,6 +244,7 @@ impl Drive {
             profile,
             agent_program: "/bin/agent".into(),
             ours: Env::empty(),
+            sandboxed: false,
             vcs: Arc::new(vcs),
             source: Arc::new(MemorySource {
                 hand: hand.clone(),
@@ -593,5 +594,6 @@ fn setup(repository: &Path, place: &Path) -> RunSetup {
         arms: false,
         molecule: false,
         tracker_limits: mesh_engine::TrackerLimits::default(),
+        sandbox: SandboxSetup::default(),
     }
 }

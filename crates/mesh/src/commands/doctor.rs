@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::error::{CommandError, Kind};
 use crate::exit_code;
+use crate::sandbox::SandboxFacts;
 use crate::ui::shell::Shell;
 
 /// Check programs, repository, tracker and configuration, and say where each value comes from.
@@ -30,6 +31,8 @@ struct Findings {
     mesh: &'static str,
     programs: Vec<ProgramFacts>,
     system: Option<SystemFacts>,
+    /// What agents of runs here would be kept from.
+    sandbox: Option<SandboxFacts>,
     repository: Option<RepositoryFacts>,
     tracker: Option<TrackerFacts>,
     locks: Vec<LockFacts>,
@@ -185,6 +188,12 @@ fn lines(findings: &Findings) -> Vec<String> {
         };
         lines.push(format!("kernel: {}, pidfd {pidfd}", system.kernel));
     }
+    lines.extend(
+        findings
+            .sandbox
+            .iter()
+            .flat_map(|facts| facts.lines.clone()),
+    );
     if let Some(repository) = &findings.repository {
         lines.push(format!(
             "repository: {} at {}, store {}, workspaces in {}",

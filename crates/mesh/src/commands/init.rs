@@ -30,13 +30,14 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     }
     let root = mesh_dir.path().parent().unwrap_or(folder);
     let proofs = proofs_of(root);
+    let caches = caches_of(root);
     mesh_dir.create()?;
     if is_there {
         let kept = path.with_extension("toml.old");
         fs_err::rename(&path, &kept)?;
         shell.line(format!("kept the old one as {}", kept.display()));
     }
-    write(&mesh_dir, &text(&proofs))?;
+    write(&mesh_dir, &text(&proofs, &caches))?;
     shell.line(format!("wrote {}", path.display()));
     match proofs.first() {
         Some(proof) => shell.line(format!(
@@ -46,6 +47,12 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         None => shell.line(
             "no test command was recognised: set `verify` there, or name a proof in each task",
         ),
+    }
+    if !caches.is_empty() {
+        shell.line(format!(
+            "in the sandbox agents, setup and proofs may write to {}; change `sandbox.write` if they need more or less",
+            caches.join(", ")
+        ));
     }
     shell.line("next: write [agents.NAME] there, look with `mesh doctor`, then `mesh plan SOURCE --concurrency N`");
     Ok(exit_code::OK)
@@ -132,6 +139,34 @@ fn proofs_of(root: &Path) -> Vec<Proof> {
     proofs
 }
 
+/// Where the tools of the repository keep what they download and build, and fail when they cannot.
+fn caches_of(root: &Path) -> Vec<&'static str> {
+    const CACHES: [(&[&str], &[&str]); 8] = [
+        (&["Cargo.toml"], &["~/.cargo/registry", "~/.cargo/git"]),
+        (&["package.json"], &["~/.npm"]),
+        (
+            &["pnpm-lock.yaml"],
+            &["~/.local/share/pnpm", "~/.cache/pnpm"],
+        ),
+        (&["yarn.lock"], &["~/.yarn", "~/.cache/yarn"]),
+        (&["go.mod"], &["~/go/pkg", "~/.cache/go-build"]),
+        (
+            &["pyproject.toml", "requirements.txt", "setup.py"],
+            &["~/.cache/pip", "~/.cache/uv"],
+        ),
+        (
+            &["gradlew", "build.gradle", "build.gradle.kts"],
+            &["~/.gradle"],
+        ),
+        (&["pom.xml"], &["~/.m2"]),
+    ];
+    let is_here =
+        |(files, _): &&(&[&str], &[&str])| files.iter().any(|name| root.join(name).is_file());
+    let here = CACHES.iter().filter(is_here);
+    here.flat_map(|(_, folders)| folders.iter().copied())
+        .collect()
+}
+
 fn has_npm_test(root: &Path) -> bool {
     let read = fs_err::read(root.join("package.json")).ok();
     let value = read.and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
@@ -158,9 +193,9 @@ fn has_target(file: &Path, target: &str) -> bool {
     })
 }
 
-/// The documented defaults, each key commented out, with the proof that was recognised. Tables stay, so that a key whose comment
+/// The documented defaults, each key commented out, with the proof and the caches that were recognised. Tables stay, so that a key whose comment
 /// sign is taken away lies in its own.
-fn text(proofs: &[Proof]) -> String {
+fn text(proofs: &[Proof], caches: &[&str]) -> String {
     let mut text = String::new();
     for line in config::DEFAULTS.lines() {
         let is_setting = !(line.is_empty() || line.starts_with('#') || line.starts_with('['));
@@ -170,6 +205,9 @@ fn text(proofs: &[Proof]) -> String {
                 for other in others {
                     text.push_str(&format!("#verify = \"{}\"\n", other.command));
                 }
+            }
+            _ if line == "write = []" && !caches.is_empty() => {
+                text.push_str(&format!("write = {caches:?}\n"));
             }
             _ if is_setting => text.push_str(&format!("#{line}\n")),
             _ => text.push_str(&format!("{line}\n")),
@@ -221,6 +259,17 @@ mod tests {
         assert!(proofs(&[]).is_empty());
     }
 
+    #[test]
+    fn caches_are_those_of_the_tools_of_the_repository() {
+        let temp = tempfile::tempdir().unwrap();
+        assert!(caches_of(temp.path()).is_empty());
+        for name in ["Cargo.toml", "package.json"] {
+            fs_err::write(temp.path().join(name), "").unwrap();
+        }
+        let wanted = ["~/.cargo/registry", "~/.cargo/git", "~/.npm"];
+        assert_eq!(caches_of(temp.path()), wanted);
+    }
+
     fn loaded(text: &str) -> config::SourceSnapshot {
         let temp = tempfile::tempdir().unwrap();
         let mesh_dir = MeshDir::of(temp.path());
@@ -230,18 +279,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_sets_nothing_but_the_proof() {
+    fn what_is_written_sets_nothing_but_proof_and_caches() {
         let defaults = config::load(None, &|_| None).unwrap().config;
-        assert_eq!(loaded(&text(&[])).config, defaults);
+        assert_eq!(loaded(&text(&[], &[])).config, defaults);
         let proof = |command| Proof {
             command,
             because: "",
         };
-        let with_proof = loaded(&text(&[proof("cargo test"), proof("make test")]));
+        let with_proof = loaded(&text(
+            &[proof("cargo test"), proof("make test")],
+            &["~/.npm"],
+        ));
         assert_eq!(with_proof.config.verify.as_deref(), Some("cargo test"));
+        assert_eq!(with_proof.config.sandbox.write, ["~/.npm"]);
         assert_eq!(
             config::Config {
                 verify: None,
+                sandbox: defaults.sandbox.clone(),
                 ..with_proof.config
             },
             defaults
@@ -254,7 +308,7 @@ mod tests {
             line.strip_prefix('#')
                 .is_some_and(|rest| !rest.starts_with(' ') && !rest.is_empty())
         };
-        let all: Vec<String> = text(&[])
+        let all: Vec<String> = text(&[], &[])
             .lines()
             .map(|line| {
                 if is_setting(line) {

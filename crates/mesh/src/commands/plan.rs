@@ -23,6 +23,7 @@ use serde::Serialize;
 use crate::error::CommandError;
 use crate::exit_code;
 use crate::run_setup;
+use crate::sandbox::{self, SandboxFacts};
 use crate::scope::{self, Scope, ScopeArgs};
 use crate::ui::shell::Shell;
 
@@ -45,6 +46,7 @@ struct PlanObject {
     waves: Vec<Vec<String>>,
     bounds: BoundsObject,
     commands: Vec<String>,
+    sandbox: SandboxFacts,
     problems: Vec<ProblemObject>,
 }
 
@@ -150,6 +152,8 @@ fn object(
     if let Some(error) = serial {
         problems.push(problem(&Diagnostic::error(error.message.clone())));
     }
+    let sandbox = scope.sandbox(&args.scope, agent);
+    let sandbox = sandbox::look(&sandbox, agent, Some(&scope.root), &scope.ours)?;
     let state = forecast_state(scope);
     let task = |at: Ix| {
         let task = plan.task(at);
@@ -185,7 +189,8 @@ fn object(
             critical_path_minutes: bound.critical_path,
             lower_bound_minutes: bound.lower_bound,
         },
-        commands: commands(scope, args, agent, &runs)?,
+        commands: commands(scope, args, agent, &runs, sandbox.enforced.is_some())?,
+        sandbox,
         problems,
     })
 }
@@ -282,6 +287,7 @@ fn commands(
     args: &Args,
     agent: Option<&Profile>,
     runs: &[Ix],
+    is_sandboxed: bool,
 ) -> Result<Vec<String>, CommandError> {
     let shown = |argv: &[String]| {
         argv.split_first()
@@ -338,6 +344,7 @@ fn commands(
         if let Some(profile) = agent {
             let mut argv = vec![profile.template.program().to_owned()];
             argv.extend(profile.template.shown_args());
+            argv.extend_from_slice(profile.sandbox_args(is_sandboxed));
             lines.push(shown(&argv));
         }
         let own = scope
@@ -427,6 +434,7 @@ fn text(scope: &Scope, agent: Option<&Profile>, object: &PlanObject) -> Vec<Stri
         counted(usize::from(scope.policy.concurrency), "agent"),
         object.bounds.lower_bound_minutes
     ));
+    lines.extend(object.sandbox.lines.iter().cloned());
     lines.push(String::new());
     lines.push("commands:".to_owned());
     let commands = abbreviated(&object.commands, scope.vcs.kind().as_str());

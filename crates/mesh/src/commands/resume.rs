@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use mesh_agent::profile::SandboxMode;
+use mesh_engine::World;
 use mesh_proc::env::Env;
 
 use crate::commands::run::{asking, world};
@@ -21,6 +23,9 @@ pub(crate) struct Args {
     /// Take as done what somebody else closed since the run began, and go on with what needs it.
     #[arg(long)]
     pub trust_outside: bool,
+    /// Whether what starts from now on runs in a sandbox: `on`, `require` or `off`; as the run was begun when absent.
+    #[arg(long, value_name = "MODE", value_parser = SandboxMode::WORDS)]
+    pub sandbox: Option<String>,
     /// Print the report as one JSON object at the end.
     #[arg(long)]
     pub json: bool,
@@ -32,12 +37,11 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let opening = opening::listen()?;
     log::of_run(&mesh_dir, &run_dir);
     let ours: Env = std::env::vars_os().collect();
-    let resumed = mesh_engine::resume(
-        mesh_dir.clone(),
-        run.clone(),
-        asking(world(ours, shell, opening), &run_dir, shell),
-        args.trust_outside,
-    )?;
+    let world = World {
+        sandbox: args.sandbox.as_deref().and_then(SandboxMode::from_word),
+        ..asking(world(ours, shell, opening), &run_dir, shell)
+    };
+    let resumed = mesh_engine::resume(mesh_dir.clone(), run.clone(), world, args.trust_outside)?;
     if resumed.nothing {
         shell.line(format!(
             "nothing to do: run {run} has ended, and none of its tasks can be started"

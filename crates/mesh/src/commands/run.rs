@@ -88,9 +88,13 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         ))
         .hint("`mesh plan` shows what may run first"));
     }
+    let sandbox = scope.sandbox(&args.scope, Some(&profile)).find()?;
+    if let Some(warning) = sandbox.warning() {
+        shell.note(format!("note: {warning}"));
+    }
     confirm(&scope, args, shell)?;
     scope = wrap_single_bead(scope, args, folder)?;
-    let mut setup = scope.setup(&args.scope, agent);
+    let mut setup = scope.setup(&args.scope, agent, &profile);
     setup.repository.clone_from(&scope.root);
     let policy = mesh_core::policy::Policy {
         start_limit: profile.limits.start,
@@ -140,6 +144,7 @@ pub(crate) fn world(ours: Env, shell: &Shell, opening: Listener) -> World {
         watch: Box::new(Progress::new(shell.is_json(), None)),
         mesh_version: env!("CARGO_PKG_VERSION").to_owned(),
         opening,
+        sandbox: None,
     }
 }
 

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::layers::{Layers, Problem, Source};
-use super::{Config, Locks, ToolPaths, TrackerConfig, Workspace};
+use super::{Config, Locks, SandboxConfig, ToolPaths, TrackerConfig, Workspace};
 use crate::error::{CommandError, Kind};
 
 /// The configuration. Problems are added to those that are there already; with any of them the result is not to be used.
@@ -27,6 +27,7 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
     let capacity = capacity(layers);
     let agent = text(layers, &["agent"]);
     check_agent(layers, agent.as_deref());
+    check_sandbox(layers);
     Ok(Config {
         concurrency: layers.get(&["concurrency"]).and_then(|entry| {
             entry
@@ -96,6 +97,10 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
                 write_ms: span(layers, &["tracker", "write_limit"])?.0,
             },
         },
+        sandbox: SandboxConfig {
+            mode: word(layers, &["sandbox", "mode"])?,
+            write: texts(layers, &["sandbox", "write"]),
+        },
         tools: tools(layers),
     })
 }
@@ -122,6 +127,14 @@ fn need<T>(value: Option<T>, key: &str) -> Result<T, CommandError> {
 
 fn text(layers: &Layers, path: &[&str]) -> Option<String> {
     Some(layers.get(path)?.value.as_str()?.to_owned())
+}
+
+fn texts(layers: &Layers, path: &[&str]) -> Vec<String> {
+    let list = layers.get(path).and_then(|entry| entry.value.as_array());
+    let texts = list.into_iter().flatten();
+    texts
+        .filter_map(|text| text.as_str().map(str::to_owned))
+        .collect()
 }
 
 fn span(layers: &Layers, path: &[&str]) -> Result<Span, CommandError> {
@@ -262,6 +275,12 @@ fn extended(name: &str, mut own: toml::Table) -> Result<toml::Table, String> {
     let Some(mut table) = base else {
         return Ok(own);
     };
+    if own.contains_key("command") {
+        // They are options of the command that is replaced.
+        for key in ["sandboxed_args", "unsandboxed_args"] {
+            table.remove(key);
+        }
+    }
     for (key, value) in own {
         match (table.get_mut(&key), value) {
             (Some(toml::Value::Array(there)), toml::Value::Array(more))
@@ -311,6 +330,18 @@ fn check_profile(layers: &mut Layers, name: &str, config: &ProfileConfig, seen: 
         let text = format!("agent `{name}`: {problem}");
         layers.problems.push(Problem { from, text });
     }
+}
+
+/// A relative path would mean another folder to each reader.
+fn check_sandbox(layers: &mut Layers) {
+    let is_placed = |path: &String| path.starts_with(['/', '~', '$']);
+    let paths = texts(layers, &["sandbox", "write"]);
+    let Some(path) = paths.iter().find(|path| !is_placed(path)) else {
+        return;
+    };
+    let text = format!("sandbox.write: {path:?} must be absolute, or begin with ~ or $NAME");
+    let from = place(layers, &["sandbox", "write"]);
+    layers.problems.push(Problem { from, text });
 }
 
 /// The agent that is named must be there, be it with problems of its own.

@@ -2,7 +2,7 @@
 //! from; an unknown key is an error with the nearest name.
 //!
 //! Variables and the keys they set are one column of the table of keys: MESH_CONCURRENCY, MESH_RANK, MESH_AGENT, MESH_VERIFY,
-//! MESH_AUDIT_LEVEL, MESH_LAND, MESH_LOG, MESH_BD, MESH_JJ, MESH_GIT, MESH_BD_RO, MESH_JJ_RAIL. Flags are laid over by the commands
+//! MESH_AUDIT_LEVEL, MESH_LAND, MESH_LOG, MESH_SANDBOX, MESH_BD, MESH_JJ, MESH_GIT, MESH_BD_RO, MESH_JJ_RAIL. Flags are laid over by the commands
 //! that have them.
 //! Nothing here looks at what a value means for a run; a file that is there is never changed.
 
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use mesh_agent::profile::{ProfileConfig, builtin};
+use mesh_agent::profile::{ProfileConfig, SandboxMode, builtin};
 use mesh_core::id::LockGroup;
 use mesh_core::policy::{Dispatch, Rank, RetryMode, Unlabelled};
 use mesh_core::time::Span;
@@ -74,6 +74,8 @@ pub struct Config {
     pub workspace: Workspace,
     /// The tracker.
     pub tracker: TrackerConfig,
+    /// The sandbox.
+    pub sandbox: SandboxConfig,
     /// Programs.
     pub tools: ToolPaths,
 }
@@ -153,6 +155,15 @@ pub struct TrackerConfig {
     pub view: TrackerView,
     /// How long its calls may take.
     pub limits: TrackerLimits,
+}
+
+/// `[sandbox]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxConfig {
+    /// Whether there is one.
+    pub mode: SandboxMode,
+    /// What may be written in it, as it was written.
+    pub write: Vec<String>,
 }
 
 /// `[tools]`: names on `PATH` or absolute paths, as they were written.

@@ -2,6 +2,7 @@
 
 use mesh_agent::duration::{parse_bytes, parse_span};
 use mesh_agent::nearest::nearest;
+use mesh_agent::profile::SandboxMode;
 use mesh_core::policy::{Dispatch, Rank, RetryMode};
 use toml::de::{DeTable, DeValue};
 
@@ -107,6 +108,12 @@ pub(super) const KEYS: &[Key] = &[
     key(&["tracker", "view_limit"], Kind::Bytes),
     key(&["tracker", "read_limit"], Kind::Span),
     key(&["tracker", "write_limit"], Kind::Span),
+    with_variable(
+        &["sandbox", "mode"],
+        Kind::Choice(&SandboxMode::WORDS),
+        "MESH_SANDBOX",
+    ),
+    key(&["sandbox", "write"], Kind::Texts),
     with_variable(&["tools", "bd"], Kind::Text, "MESH_BD"),
     with_variable(&["tools", "jj"], Kind::Text, "MESH_JJ"),
     with_variable(&["tools", "git"], Kind::Text, "MESH_GIT"),
@@ -136,7 +143,13 @@ pub(super) const KEYS: &[Key] = &[
     key(&["agents", "*", "env_keep"], Kind::Texts),
     key(&["agents", "*", "env_set"], Kind::TextTable),
     key(&["agents", "*", "state_variable"], Kind::Loose),
-    key(&["agents", "*", "sandbox"], Kind::Choice(&["off"])),
+    key(
+        &["agents", "*", "sandbox"],
+        Kind::Choice(&SandboxMode::WORDS),
+    ),
+    key(&["agents", "*", "sandboxed_args"], Kind::Texts),
+    key(&["agents", "*", "unsandboxed_args"], Kind::Texts),
+    key(&["agents", "*", "write"], Kind::Texts),
     key(&["agents", "*", "model"], Kind::Text),
     key(&["agents", "*", "pr"], Kind::Flag),
 ];

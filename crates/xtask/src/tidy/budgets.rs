@@ -45,8 +45,8 @@ pub const BUDGETS: &[Budget] = &[
     },
     Budget {
         name: "mesh-proc",
-        most: 36,
-        reason: "34 measured: exit reports are JSON by derive, which brings eight",
+        most: 40,
+        reason: "38 measured: exit reports are JSON by derive, which brings eight, and the sandbox four",
     },
     Budget {
         name: "mesh",

@@ -86,8 +86,8 @@ pub(crate) fn work(
 ) -> Result<u8, CommandError> {
     let run = RunId::generate(Timestamp(mesh_engine::unix_ms()));
     let scope = scope::read(scope_args, repository, run.clone())?;
-    let (agent, _) = run_setup::agent(scope_args, &scope.config, repository)?;
-    let setup = scope.setup(scope_args, agent);
+    let (agent, profile) = run_setup::agent(scope_args, &scope.config, repository)?;
+    let setup = scope.setup(scope_args, agent, &profile);
     let world = world(scope.ours.clone(), shell, opening::listen()?);
     let new = NewRun {
         run: run.clone(),

@@ -19,6 +19,7 @@ use crate::commands::run_lookup::variable;
 use crate::config::{self, ToolPaths};
 use crate::error::{CommandError, Kind};
 use crate::run_setup;
+use crate::sandbox;
 use crate::scope::ScopeArgs;
 use crate::tools::{self, Search, SearchedPrograms};
 
@@ -70,6 +71,7 @@ pub(super) fn at_everything(folder: &Path, findings: &mut Findings) {
     }
     if let Some(loaded) = &loaded {
         agent(&loaded.config, vcs.main_root(), &ours, findings);
+        sandbox_of_runs(&loaded.config, vcs.main_root(), &ours, findings);
     }
 }
 
@@ -250,6 +252,17 @@ fn locks_and_runs(vcs: &Backend, findings: &mut Findings) {
             }
         }
         Err(error) => findings.error(error.into()),
+    }
+}
+
+fn sandbox_of_runs(config: &config::Config, root: &Path, ours: &Env, findings: &mut Findings) {
+    let profile = run_setup::agent(&ScopeArgs::default(), config, root)
+        .ok()
+        .map(|(_, profile)| profile);
+    let setup = sandbox::setup(config, None, profile.as_ref(), ours);
+    match sandbox::look(&setup, profile.as_ref(), Some(root), ours) {
+        Ok(facts) => findings.sandbox = Some(facts),
+        Err(error) => findings.error(error),
     }
 }
 
