@@ -36,6 +36,7 @@ mod noticed;
 mod operations;
 mod places;
 mod race;
+mod real_agents;
 mod reason;
 mod script;
 mod setup_command;

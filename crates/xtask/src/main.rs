@@ -36,6 +36,11 @@ const COMMANDS: &[Command] = &[
         run: tools::run,
     },
     Command {
+        name: "agents",
+        help: tools::AGENTS_HELP,
+        run: tools::agents,
+    },
+    Command {
         name: "tidy",
         help: tidy::HELP,
         run: tidy::run,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Recipe, Tool, go};
+use super::{Recipe, Tool, go, npm};
 use crate::{Outcome, process};
 
 /// Longest a build may take; measured 5 to 10 minutes on two cores.
@@ -15,7 +15,7 @@ const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
 /// More jobs than this cost memory and gain little.
 const MOST_JOBS: usize = 4;
 
-/// Builds `tool` inside `scratch`; the folder that comes back holds `bin/<name>` and nothing else.
+/// Builds `tool` inside `scratch`; the folder that comes back holds `bin/<name>` and what that needs.
 ///
 /// # Errors
 /// When a compiler is missing (the message says what to install) or the build fails.
@@ -26,6 +26,7 @@ pub fn build(tool: &Tool, scratch: &Path) -> Outcome<PathBuf> {
     match tool.recipe {
         Recipe::Beads => build_beads(tool, scratch, &bin.join(tool.name))?,
         Recipe::Jujutsu => build_jujutsu(tool, scratch, &bin.join(tool.name))?,
+        Recipe::Npm { package } => npm::install(tool, package, &finished)?,
     }
     Ok(finished)
 }

@@ -1,4 +1,5 @@
 //! `cargo xtask tools`: the real `bd` and `jj` that the adapter suites run on, built once into a cache outside the repository.
+//! `cargo xtask agents`: real agent programs, into the same cache.
 //!
 //! Where a tool lies is decided by `mesh_testkit::tools` alone, so that what is built here is what the tests find. A tool that is
 //! there is asked for its version and nothing else happens. Never installs anything outside the cache and never touches the
@@ -7,13 +8,14 @@
 mod build;
 mod cache;
 mod go;
+mod npm;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use mesh_testkit::ro::commands::VERSIONS as READ_ONLY_BD_VERSIONS;
-use mesh_testkit::tools::{BD_VERSIONS, JJ_VERSION, cache_dir};
+use mesh_testkit::tools::{AGENTS, BD_VERSIONS, JJ_VERSION, cache_dir};
 use serde::Serialize;
 
 use crate::args::{Args, UsageError};
@@ -27,6 +29,12 @@ tools [--json] [--all | --only NAME-VERSION,…] [--check | --record]
     takes some. --check builds nothing and ends with 1 when one is missing. --record writes what the real jj answers to
     fixtures/jj/, for the fake.";
 
+/// Help of the command for agents.
+pub const AGENTS_HELP: &str = "\
+agents [--json] [--check]
+    Installs the real claude and codex that some test needs into the tool cache, from their packages for npm (400 MB each), and
+    prints where each lies. --check installs nothing and ends with 1 when one is missing.";
+
 /// How a tool is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recipe {
@@ -34,6 +42,11 @@ enum Recipe {
     Beads,
     /// A Rust program.
     Jujutsu,
+    /// A program in a package for npm.
+    Npm {
+        /// The package.
+        package: &'static str,
+    },
 }
 
 /// One program at one version.
@@ -93,6 +106,21 @@ fn all_tools() -> Vec<Tool> {
     tools
 }
 
+/// The agents that the suites run.
+fn agents_of_the_suites() -> Vec<Tool> {
+    let tool = |&(name, version)| Tool {
+        name,
+        version,
+        recipe: Recipe::Npm {
+            package: match name {
+                "codex" => "@openai/codex",
+                _ => "@anthropic-ai/claude-code",
+            },
+        },
+    };
+    AGENTS.iter().map(tool).collect()
+}
+
 fn select(all: bool, only: Option<&str>) -> Result<Vec<Tool>, UsageError> {
     let known = all_tools();
     let Some(only) = only else {
@@ -140,8 +168,27 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
         let what = "--record needs jj: not with --check, nor with --only that leaves jj out";
         return Err(UsageError(what.to_owned()).into());
     }
-    let cache = std::path::absolute(cache_dir())?;
+    let code = provide(wanted, check, json, "cargo xtask tools")?;
+    if record {
+        record_jj(&std::path::absolute(cache_dir())?)?;
+    }
+    Ok(code)
+}
 
+/// Runs the command for agents.
+///
+/// # Errors
+/// When a program cannot be installed or is not the version it should be.
+pub fn agents(mut args: Args) -> Outcome<ExitCode> {
+    let json = args.switch("--json");
+    let check = args.switch("--check");
+    args.finish()?;
+    provide(agents_of_the_suites(), check, json, "cargo xtask agents")
+}
+
+/// Sees to it that all of `wanted` are in the cache, and says where.
+fn provide(wanted: Vec<Tool>, check: bool, json: bool, way: &str) -> Outcome<ExitCode> {
+    let cache = std::path::absolute(cache_dir())?;
     let mut report = Report { tools: Vec::new() };
     let mut missing = false;
     for tool in wanted {
@@ -153,7 +200,7 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
         } else if check {
             missing = true;
             eprintln!(
-                "{} is not at {}: `cargo xtask tools` builds it",
+                "{} is not at {}: `{way}` puts it there",
                 tool.id(),
                 path.display()
             );
@@ -189,9 +236,6 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
             path,
             built,
         });
-    }
-    if record {
-        record_jj(&cache)?;
     }
     if json {
         println!("{}", serde_json::to_string(&report)?);
@@ -237,7 +281,7 @@ fn verify(tool: &Tool, path: &Path) -> Outcome<()> {
     let mut command = Command::new(path);
     command.arg(match tool.recipe {
         Recipe::Beads => "version",
-        Recipe::Jujutsu => "--version",
+        Recipe::Jujutsu | Recipe::Npm { .. } => "--version",
     });
     command
         .current_dir(home.path())
