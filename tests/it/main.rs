@@ -41,6 +41,7 @@ mod reason;
 mod script;
 mod setup_command;
 mod snapshot;
+mod swarm;
 mod text;
 mod tracker_faults;
 mod tracker_stories;

@@ -51,12 +51,7 @@ pub fn tasks(rng: &mut Rng, exact: bool) -> Tasks {
     };
     let count = usize::try_from(count).unwrap_or(1);
     let groups = rng.below(7);
-    let needs = match rng.below(4) {
-        0 => layered(rng, count),
-        1 => sparse(rng, count),
-        2 => chains(rng, count),
-        _ => forks(rng, count),
-    };
+    let needs = needs(rng, count);
     let unestimated = *rng.pick(&[0, 0, 20, 100]);
     let mut made = Tasks {
         tasks: Vec::new(),
@@ -94,6 +89,17 @@ pub fn tasks(rng: &mut Rng, exact: bool) -> Tasks {
         });
     }
     made
+}
+
+/// Draws what each of `count` tasks needs, as numbers of tasks before it.
+#[must_use]
+pub fn needs(rng: &mut Rng, count: usize) -> Vec<Vec<usize>> {
+    match rng.below(4) {
+        0 => layered(rng, count),
+        1 => sparse(rng, count),
+        2 => chains(rng, count),
+        _ => forks(rng, count),
+    }
 }
 
 /// Draws lock groups, one unit of each or, with `units`, more of some.
