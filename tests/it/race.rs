@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::fixture::{FAKE_BD_GIT, Job, Work, job};
+use crate::fixture::{
+    BD_0_47_1_GIT, BD_1_3_0_GIT, Backends, FAKE_BD_0_47_1_GIT, FAKE_BD_GIT, Fixture, Job, Work,
+    job, task,
+};
 use crate::log::wait_until;
 use crate::script;
 
@@ -84,5 +87,137 @@ fn a_person_changes_the_epic_in_the_midst_of_a_run_fake_bd_1_3_0_git() {
     assert!(why("g").contains("changed"), "{}", why("g"));
     assert!(why("h").contains(work.id("e")), "{}", why("h"));
     fixture.assert_no_molecule_open();
+    fixture.assert_no_process();
+}
+
+macro_rules! on_trackers {
+    ($($story:ident),* $(,)?) => {
+        mod fake_bd_1_3_0_git { $(#[test] fn $story() { super::$story(super::FAKE_BD_GIT); })* }
+        mod fake_bd_0_47_1_git { $(#[test] fn $story() { super::$story(super::FAKE_BD_0_47_1_GIT); })* }
+        mod real_bd_1_3_0_git { $(#[test] fn $story() { super::$story(super::BD_1_3_0_GIT); })* }
+        mod real_bd_0_47_1_git { $(#[test] fn $story() { super::$story(super::BD_0_47_1_GIT); })* }
+    };
+}
+
+on_trackers!(
+    a_cycle_that_is_taken_back_held_its_tasks_for_a_while,
+    a_cycle_that_stays_is_named_at_the_end,
+);
+
+/// An epic below that of the work, with `d` in it, for the bd that needs one for a cycle.
+fn inner_epic(fixture: &Fixture, work: &Work) -> Option<String> {
+    let tracker = fixture.tracker.as_ref().expect("a tracker");
+    tracker.tool().is_classic().then(|| {
+        let inner = tracker.create("epic", "Inner", &["--parent", &work.source]);
+        tracker.depend(work.id("d"), &inner, "parent-child");
+        inner
+    })
+}
+
+/// What `c` is made to need, so that it needs itself by way of `d`. Each bd refuses the plain way, and has one that it does not look
+/// into: newer ones the edge `waits-for`, 0.47 an epic that a dependent is in.
+fn make_cycle(fixture: &Fixture, work: &Work, inner: Option<String>) -> String {
+    let tracker = fixture.tracker.as_ref().expect("a tracker");
+    let (c, d) = (work.id("c"), work.id("d"));
+    // Calls of the run may have the older bd's database just then.
+    let edge = |args: &[&str], wanted: &str| {
+        let mut said = String::new();
+        let add = || {
+            let output = tracker.bd(&[&["dep", "add", c], args, &["--json"]].concat());
+            said = [output.stdout, output.stderr]
+                .map(|text| String::from_utf8_lossy(&text).into_owned())
+                .concat();
+            said.contains(wanted)
+        };
+        wait_until(wanted, add, || args.join(" "));
+    };
+    edge(&[d], "would create a cycle");
+    let (needed, kind) = match inner {
+        Some(inner) => (inner, "blocks"),
+        None => (d.to_owned(), "waits-for"),
+    };
+    edge(&[&needed, "--type", kind], "\"added\"");
+    needed
+}
+
+/// `a`, `x` and `e` wait at gates of their own; `c` needs `a`, `d` needs `c`, and then `c` needs `d`. Back when `a` is verified and `e`
+/// runs.
+fn with_a_cycle(
+    backends: Backends,
+) -> Option<(Fixture, Work, crate::coordinator::Coordinator, String)> {
+    let fixture = backends.open()?;
+    let jobs = [
+        job("a", &[]),
+        job("x", &[]),
+        job("c", &["a"]),
+        job("d", &["c"]),
+        job("e", &["a"]),
+    ];
+    let work = fixture.plan("Cycle", &jobs);
+    let gate = |key: &str| fixture.env.dir().join(format!("gate-{key}"));
+    fixture.script(&work, |job| match job.key.as_str() {
+        key @ ("a" | "x" | "e") => {
+            script::usual(&fixture, job, &[json!({ "wait_for": gate(key) })])
+        }
+        _ => script::usual(&fixture, job, &[]),
+    });
+    let inner = inner_epic(&fixture, &work);
+    let coordinator = fixture.start(&work, 2, &[]);
+    fixture.log.wait_for("saw", 2);
+    let needed = make_cycle(&fixture, &work, inner);
+    fs_err::write(gate("x"), "").expect("a gate");
+    let is_named = || {
+        let said = fixture.mesh(&["why", work.id("c")]).exits(0).stdout;
+        said.contains("cycle") && said.contains(work.id("d"))
+    };
+    wait_until("the cycle to be noticed", is_named, || coordinator.stderr());
+    fs_err::write(gate("a"), "").expect("a gate");
+    fixture.log.wait_for("saw", 3);
+    assert_eq!(fixture.log.attempts("start")[2], work.attempt("e", 1));
+    Some((fixture, work, coordinator, needed))
+}
+
+fn open_last_gate(fixture: &Fixture) {
+    fs_err::write(fixture.env.dir().join("gate-e"), "").expect("a gate");
+}
+
+fn a_cycle_that_is_taken_back_held_its_tasks_for_a_while(backends: Backends) {
+    let Some((fixture, work, coordinator, needed)) = with_a_cycle(backends) else {
+        return;
+    };
+    let tracker = fixture.tracker.as_ref().expect("a tracker");
+    let remove = || {
+        let output = tracker.bd(&["dep", "remove", work.id("c"), &needed, "--json"]);
+        output.status.is_success()
+    };
+    wait_until("the edge to be removed", remove, String::new);
+    open_last_gate(&fixture);
+    let report = coordinator.wait().exits(0).object();
+    let wanted = ["c", "d"].map(|key| work.attempt(key, 1));
+    assert_eq!(fixture.log.attempts("start")[3..], wanted, "{report:#}");
+    for (id, (status, _)) in fixture.tasks(&work) {
+        assert_eq!(status, "closed", "{id}: {report:#}");
+    }
+    fixture.assert_no_process();
+}
+
+fn a_cycle_that_stays_is_named_at_the_end(backends: Backends) {
+    let Some((fixture, work, coordinator, _)) = with_a_cycle(backends) else {
+        return;
+    };
+    open_last_gate(&fixture);
+    let report = coordinator.wait().exits(21).object();
+    for key in ["c", "d"] {
+        let said = task(&report, work.id(key));
+        assert!(said["reason"].to_string().contains("cycle"), "{report:#}");
+        let why = fixture.mesh(&["why", work.id(key)]).exits(0).stdout;
+        assert!(why.contains("cycle") && why.contains(work.id("c")), "{why}");
+        let in_tracker = &fixture.tasks(&work)[work.id(key)];
+        assert_eq!(*in_tracker, ("open".to_owned(), None));
+    }
+    for key in ["a", "x", "e"] {
+        assert_eq!(fixture.tasks(&work)[work.id(key)].0, "closed");
+    }
+    assert_eq!(fixture.log.attempts("start").len(), 3);
     fixture.assert_no_process();
 }
