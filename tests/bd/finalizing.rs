@@ -42,6 +42,7 @@ fn end(task: &TaskId, number: usize) -> Finalization {
         id: task.clone(),
         actor: actor(number),
         comment: Some(NewComment {
+            author: actor(number),
             text: format!("-Checkpoint: \"so\" <{number}>\n- PR: none\n{marker}"),
             marker,
             may_be_there: false,

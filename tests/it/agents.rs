@@ -167,20 +167,27 @@ fn a_claim_that_stopped_half_way_goes_on(backends: Backends) {
         return;
     };
     let tracker = fixture.tracker.as_ref().expect("a tracker");
+    let first = fixture.plan("First", &[job("p", &[]), job("q", &[])]);
+    fixture.script(&first, |job| script::usual(&fixture, job, &[]));
+    fixture.run(&first, 2, &[]).ends(0);
+    let run = fixture.only_run();
+    let before = run.file_name().expect("a name").to_string_lossy();
     let work = fixture.plan("Two", &[job("a", &[]), job("b", &[])]);
     fixture.script(&work, |job| script::usual(&fixture, job, &[]));
-    // What is left of a run whose folder is gone too: a claim, and a hook of another task.
+    // What is left of a run that is over: a claim, and a hook of another task.
+    let claimant = format!("agent:mesh-2@{before}");
     tracker.bd_json(&[
         "update",
         work.id("a"),
         "--claim",
         "--json",
         "--actor",
-        "agent:mesh-2",
+        &claimant,
     ]);
-    let labels = "agent,agent:mesh-1,role:polecat,gt:agent";
-    let bead = tracker.create("agent", "mesh-1", &["--labels", labels]);
-    tracker.bd_json(&["slot", "set", &bead, "hook", work.id("b"), "--json"]);
+    let listed = ["list", "--json", "--label", "agent:mesh-1", "--all"];
+    let bead = tracker.bd_json(&listed)[0]["id"].clone();
+    let bead = bead.as_str().expect("the agent's bead");
+    tracker.bd_json(&["slot", "set", bead, "hook", work.id("b"), "--json"]);
     let report = fixture.run(&work, 2, &[]).exits(0).object();
     assert_done(&fixture, &work, &report);
     assert!(

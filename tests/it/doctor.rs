@@ -24,7 +24,7 @@ fn a_claim_without_a_run_is_named_with_the_command_that_gives_it_back_fake_bd_1_
     ];
     tracker.bd_json(&claim);
     let said = fixture.mesh(&["doctor"]).exits(0);
-    let left = format!("no run works on them: {id}");
+    let left = format!("under a run that this repository does not know: {id}");
     assert!(said.stdout.contains(&left), "{}", said.stdout);
     let command = format!("`bd update {id} --status open --assignee '' --force` gives them back");
     assert!(said.stdout.contains(&command), "{}", said.stdout);

@@ -45,6 +45,7 @@ mod swarm;
 mod text;
 mod tracker_faults;
 mod tracker_stories;
+mod two_coordinators;
 mod verdicts;
 mod view;
 mod waves;

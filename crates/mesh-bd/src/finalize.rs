@@ -13,7 +13,7 @@ use crate::tracker::Tracker;
 pub struct Finalization {
     /// The issue.
     pub id: TaskId,
-    /// In whose name.
+    /// Who has claimed it, and so may close it.
     pub actor: String,
     /// The comment, if there is to be one.
     pub comment: Option<NewComment>,
@@ -24,6 +24,8 @@ pub struct Finalization {
 /// A comment that is to be there once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewComment {
+    /// Who has written it, for those who read it.
+    pub author: String,
     /// What it says, the marker's line included.
     pub text: String,
     /// The line by which it is known.
@@ -65,8 +67,8 @@ pub(crate) fn comment<T: Tracker + ?Sized>(tracker: &T, end: &Finalization) -> R
     };
     // Only after a doubtful end, one's own or a predecessor's, has to be looked whether it is there.
     let write = |again: bool| match again || new.may_be_there {
-        true => tracker.comment_once(&end.id, &end.actor, &new.text, &new.marker),
-        false => tracker.comment(&end.id, &end.actor, &new.text),
+        true => tracker.comment_once(&end.id, &new.author, &new.text, &new.marker),
+        false => tracker.comment(&end.id, &new.author, &new.text),
     };
     retry_transient(write).map(|_| ())
 }

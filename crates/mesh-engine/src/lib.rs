@@ -45,9 +45,12 @@ pub use setup::{
     AgentSetup, AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, Programs, ProofWhere,
     RunSetup, SourceSetup, TrackerLimits, TrackerView,
 };
+pub use source::bd::ACTOR;
 pub use source::bd::audit as audit_keys;
 pub use source::bd::bookkeeping::swarm_differences;
-pub use source::bd::{ACTOR, actor_of, claim_metadata, is_held_by_mesh};
+pub use source::bd::claimant::{
+    actor_of, claim_metadata, claimant_of, is_claimed_by_mesh, is_ours, run_of_claim,
+};
 pub use source::{AttemptReport, ClaimRefusal, FinalReport, Source, VerifiedTask, WaveReport};
 pub use submodules::{empty_submodules_note, submodules};
 pub use workers::Workers;

@@ -17,7 +17,7 @@ use mesh_core::state::State;
 use mesh_core::task::{Eligibility, Task};
 use mesh_core::text::counted;
 use mesh_core::time::Millis;
-use mesh_engine::{OpenTracker, SourceSetup, apply_results, is_held_by_mesh, source_key};
+use mesh_engine::{OpenTracker, SourceSetup, apply_results, is_ours, source_key};
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, results};
 use mesh_plan::diagnostic::Diagnostic;
@@ -334,7 +334,7 @@ fn read_tracker(
     let listing = tracker.listing()?;
     let target = resolve_target(&args.sources, &listing.issues)
         .map_err(|problem| CommandError::new(Kind::PlanInvalid, problem.to_string()))?;
-    let loaded = epic::load(&target, &listing.issues, &is_held_by_mesh(tracker.about()));
+    let loaded = epic::load(&target, &listing.issues, &is_ours(&MeshDir::of(root), run));
     let ids = match &target {
         Target::Members { ids, .. } => ids.iter().map(ToString::to_string).collect(),
         Target::Epic(_) | Target::Wrap { .. } => args.ids.clone(),

@@ -124,7 +124,7 @@ impl Modern {
             let is_only = ends.iter().filter(|other| other.id == end.id).count() == 1;
             if let (true, Some(new), Some(row)) = (is_only, &end.comment, row_of(&end.id))
                 && !new.may_be_there
-                && let Some(line) = row_with_comment(row, &end.actor, &new.text)
+                && let Some(line) = row_with_comment(row, &new.author, &new.text)
             {
                 lines.push_str(&line);
                 joined.push((end, new));
@@ -151,7 +151,7 @@ impl Modern {
                 }
                 Err(error) => {
                     tracing::warn!(%error, id = %end.id, "a comment is looked for and written alone");
-                    let write = |_| self.comment_once(&end.id, &end.actor, &new.text, &new.marker);
+                    let write = |_| self.comment_once(&end.id, &new.author, &new.text, &new.marker);
                     written.insert(end.id.clone(), finalize::retry_transient(write).map(|_| ()));
                 }
             }

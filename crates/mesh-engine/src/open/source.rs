@@ -25,7 +25,8 @@ use crate::error::EngineError;
 use crate::prior_results;
 use crate::setup::{RunSetup, SourceSetup, TrackerView};
 use crate::source::Source;
-use crate::source::bd::{BdSource, SourceContext, is_held_by_mesh};
+use crate::source::bd::claimant::is_ours;
+use crate::source::bd::{BdSource, SourceContext};
 use crate::source::st::{self, StSource};
 
 pub(super) fn open_source(
@@ -114,8 +115,7 @@ pub(super) fn read_source(
                 ids => Target::Members { epic, ids },
             };
             let listing = tracker.listing()?;
-            let ours = is_held_by_mesh(tracker.about());
-            let loaded = mesh_plan::epic::load(&target, &listing.issues, &ours);
+            let loaded = mesh_plan::epic::load(&target, &listing.issues, &is_ours(mesh_dir, run));
             {
                 let opened = OpenTracker {
                     tracker,

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use mesh_bd::view::{MESH_VIEW, Views};
 use mesh_bd::{
-    About, AgentState, BdError, Dialect, Finalization, Lane, Listing, NewComment, Queue,
-    RefusalReason, Renewal, Tracker, retry_transient,
+    AgentState, BdError, Finalization, Lane, Listing, NewComment, Queue, RefusalReason, Renewal,
+    Tracker, retry_transient,
 };
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, Event, PlanChange};
 use mesh_core::evidence::FailureClass;
 use mesh_core::filename::safe_file_name;
 use mesh_core::id::{AttemptId, SlotId, TaskId};
-use mesh_core::issue::{Issue, IssueStatus};
-use mesh_core::task::Commit;
+use mesh_core::issue::Issue;
+use mesh_core::task::{Commit, Eligibility, Task};
 use mesh_journal::layout::RunDir;
 use mesh_plan::comment::{
     self, AttemptOutcome, BeadComment, SwarmStatus, marker_of_attempt, marker_of_run,
@@ -36,15 +36,15 @@ use crate::setup::{ClosePolicy, RunSetup, SourceSetup};
 
 pub mod audit;
 pub mod bookkeeping;
+pub mod claimant;
 mod swarm_check;
 
 use audit::RunAudit;
 use bookkeeping::Bookkeeping;
+use claimant::{actor_of, agent_in, claim_metadata, claimant_of};
 
 /// The coordinator's own actor.
 pub const ACTOR: &str = "mesh";
-/// Metadata that says which run holds a bead.
-const METADATA_RUN: &str = "mesh.run";
 
 /// What the tracker's adapter knows of the run that works on it.
 #[derive(Clone)]
@@ -92,35 +92,6 @@ fn view_of(attempt: &AttemptId) -> String {
     )
 }
 
-/// The actor of a slot.
-#[must_use]
-pub fn actor_of(slot: SlotId) -> String {
-    format!("agent:{slot}")
-}
-
-/// What is noted with the claim for an attempt.
-#[must_use]
-pub fn claim_metadata(run: &str, attempt: &AttemptId) -> Vec<(String, String)> {
-    vec![
-        (METADATA_RUN.to_owned(), run.to_owned()),
-        ("mesh.attempt".to_owned(), attempt.to_string()),
-    ]
-}
-
-/// Whether an issue of this tracker is held by a mesh: one of its actors has it, under a run. The classic dialect has no place for the
-/// run.
-pub fn is_held_by_mesh(tracker: &About) -> impl Fn(&Issue) -> bool + use<> {
-    let notes_run = tracker.dialect == Dialect::Modern;
-    move |issue| {
-        let actor = issue
-            .assignee
-            .as_deref()
-            .is_some_and(|name| name.starts_with("agent:mesh-"));
-        let under_run = || issue.metadata.iter().any(|(key, _)| key == METADATA_RUN);
-        actor && issue.status == IssueStatus::InProgress && (!notes_run || under_run())
-    }
-}
-
 /// What the bead of an agent says after an attempt that ended like this.
 fn agent_state(outcome: &Outcome) -> AgentState {
     match outcome {
@@ -146,13 +117,15 @@ impl BdSource {
         views: Option<Views>,
         context: SourceContext,
     ) -> Arc<BdSource> {
-        let held = |details: &TaskDetails| {
-            let name = details.assignee.clone().filter(|name| {
-                name.starts_with("agent:mesh-") && details.status == "in_progress"
-            })?;
-            Some((details.id.clone(), name))
+        // What is in progress and is not somebody else's is a claim of ours, of a task with a recorded result too.
+        let held = |task: &Task| {
+            let details = loaded.details.get(&task.id)?;
+            let is_held = details.status == "in_progress"
+                && !matches!(task.eligibility, Eligibility::NotOurs { .. });
+            let name = details.assignee.clone().filter(|_| is_held)?;
+            Some((task.id.clone(), name))
         };
-        let holders: BTreeMap<TaskId, String> = loaded.details.values().filter_map(held).collect();
+        let holders: BTreeMap<TaskId, String> = loaded.tasks.iter().filter_map(held).collect();
         let is_closed = |details: &&TaskDetails| details.status == "closed";
         let closed = loaded
             .details
@@ -238,7 +211,9 @@ impl BdSource {
                 marker_of_attempt(&self.context.run, report.attempt)
             ),
         };
+        let holder = self.holder(&report.attempt.task);
         NewComment {
+            author: agent_in(holder.as_deref().unwrap_or(ACTOR)).to_owned(),
             text,
             marker: marker_of_attempt(&self.context.run, report.attempt),
             may_be_there: report.resumed,
@@ -331,17 +306,30 @@ impl Source for BdSource {
     fn claim(&self, order: &StartOrder) -> Receiver<Result<(), ClaimRefusal>> {
         let (answer, receiver) = channel();
         let task = order.attempt.task.clone();
-        // A bead that an earlier coordinator of ours left behind is claimed again by the name that has it.
-        let actor = lock(&self.holders)
-            .entry(task.clone())
-            .or_insert_with(|| actor_of(order.slot))
-            .clone();
+        // What this run has is claimed again by the name that has it; what another one left is given back by its name first.
+        let (actor, left_by) = {
+            let mut holders = lock(&self.holders);
+            let held = holders.get(&task).cloned();
+            match held {
+                Some(name) if name.ends_with(&format!("@{}", self.context.run)) => (name, None),
+                held => {
+                    let name = claimant_of(order.slot, &self.context.run);
+                    holders.insert(task.clone(), name.clone());
+                    (name, held)
+                }
+            }
+        };
         let metadata = claim_metadata(&self.context.run, &order.attempt);
         let this = Weak::clone(&self.this);
         let id = task.clone();
         self.queue.submit(
             Lane::Claim,
-            move |tracker: &dyn Tracker| tracker.claim(&id, &actor, &metadata),
+            move |tracker: &dyn Tracker| {
+                if let Some(name) = left_by {
+                    tracker.release(&id, &name)?;
+                }
+                tracker.claim(&id, &actor, &metadata)
+            },
             move |claimed| {
                 let refusal = match claimed {
                     Ok(claimed) => {
@@ -395,8 +383,8 @@ impl Source for BdSource {
             },
         );
         self.bookkeeping.bond_arm(attempt);
-        let actor = self.holder(&attempt.task).unwrap_or_else(|| actor_of(slot));
-        self.audit_prompt(attempt, &actor, &text);
+        let holder = self.holder(&attempt.task).unwrap_or_else(|| actor_of(slot));
+        self.audit_prompt(attempt, agent_in(&holder), &text);
     }
 
     fn wave_ended(&self, report: &WaveReport) -> Vec<String> {
@@ -460,7 +448,7 @@ impl Source for BdSource {
         {
             renewals.drop_lease(task);
         }
-        self.audit_attempt(report, &actor);
+        self.audit_attempt(report, agent_in(&actor));
         let (id, state, shown) = (
             task.clone(),
             agent_state(report.outcome),

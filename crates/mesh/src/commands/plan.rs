@@ -312,8 +312,9 @@ fn commands(
                 number: 1,
             };
             let metadata = mesh_engine::claim_metadata(scope.run.as_str(), &attempt);
+            let claimant = mesh_engine::claimant_of(slot, scope.run.as_str());
             let actor = mesh_engine::actor_of(slot);
-            let steps = tracker.claim_steps(&task.id, &actor, &metadata);
+            let steps = tracker.claim_steps(&task.id, &claimant, &metadata);
             lines.extend(steps.iter().map(|step| shown(step.command_line())));
             // Each agent gets its bead before its first task.
             let mut hook = match at < usize::from(scope.policy.concurrency.max(1)) {

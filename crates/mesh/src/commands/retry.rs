@@ -11,7 +11,9 @@ use mesh_core::graph::Ix;
 use mesh_core::id::TaskId;
 use mesh_core::issue::{Issue, IssueStatus};
 use mesh_core::state::Phase;
-use mesh_engine::{SourceSetup, is_held_by_mesh};
+use mesh_engine::{SourceSetup, is_ours};
+use mesh_journal::RunId;
+use mesh_journal::layout::MeshDir;
 
 use crate::commands::run_lookup::{self, RunArgs, RunState};
 use crate::error::CommandError;
@@ -60,7 +62,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
             &read, &run_dir, request,
         )?));
     }
-    check_claimable(&read, again)?;
+    check_claimable(&read, &run, again)?;
     for request in &requests {
         let said = run_lookup::ask(&read, &run, &run_dir, request)?;
         if let Request::Retry { task, .. } = request {
@@ -92,7 +94,11 @@ fn tasks_again(decisions: &[Decision]) -> Vec<TaskId> {
 
 /// Looks into the tracker whether those of the tasks that are done can be claimed. Where the run still has the claim it needs none;
 /// those that were not done were given back, and what has become of them since is found out by the claim.
-fn check_claimable(read: &RunState, mut tasks: Vec<TaskId>) -> Result<(), CommandError> {
+fn check_claimable(
+    read: &RunState,
+    run: &RunId,
+    mut tasks: Vec<TaskId>,
+) -> Result<(), CommandError> {
     let SourceSetup::Bd {
         beads_dir,
         allow_untested,
@@ -117,7 +123,7 @@ fn check_claimable(read: &RunState, mut tasks: Vec<TaskId>) -> Result<(), Comman
     setup.limits = read.setup.tracker_limits.of_calls();
     let tracker = mesh_bd::open(&setup)?;
     let listing = tracker.listing()?;
-    let ours = is_held_by_mesh(tracker.about());
+    let ours = is_ours(&MeshDir::of(&read.setup.repository), run);
     let problem = |task: &TaskId| Some((task.clone(), unclaimable(listing.get(task), &ours)?));
     let problems: Vec<(TaskId, String)> = tasks.iter().filter_map(problem).collect();
     if problems.is_empty() {

@@ -65,7 +65,7 @@ pub(super) fn at_everything(folder: &Path, findings: &mut Findings) {
     let is_worked_on = findings.locks.iter().any(|lock| lock.held);
     if !is_worked_on && findings.unfinished_run.is_none() {
         if let Some(tracker) = &tracker {
-            leftovers::in_tracker(&**tracker, findings);
+            leftovers::in_tracker(&**tracker, &MeshDir::of(vcs.main_root()), findings);
         }
         leftovers::in_repository(&vcs, findings);
     }

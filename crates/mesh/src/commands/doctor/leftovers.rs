@@ -6,41 +6,53 @@ use std::collections::BTreeSet;
 use mesh_bd::{Listing, Tracker};
 use mesh_core::id::TaskId;
 use mesh_core::issue::{EdgeKind, Issue, IssueKind, IssueStatus};
-use mesh_engine::is_held_by_mesh;
+use mesh_engine::{is_claimed_by_mesh, run_of_claim};
+use mesh_journal::RunId;
+use mesh_journal::layout::MeshDir;
 use mesh_vcs::Backend;
 
 use super::Findings;
 use crate::commands::workspaces::inventory::{Held, Removability, inventory};
 
 /// Looks into the tracker. Only while nobody works on it and no run waits to be taken up: whatever is open then is left over.
-pub(super) fn in_tracker(tracker: &dyn Tracker, findings: &mut Findings) {
+pub(super) fn in_tracker(tracker: &dyn Tracker, mesh_dir: &MeshDir, findings: &mut Findings) {
     let listing = match tracker.listing() {
         Ok(listing) => listing,
         Err(error) => return findings.error(error.into()),
     };
-    let is_ours = is_held_by_mesh(tracker.about());
-    let claimed: Vec<&TaskId> = listing
+    let is_of_here = |issue: &Issue| {
+        let run = run_of_claim(issue).and_then(|run| RunId::parse(run).ok());
+        run.is_some_and(|run| mesh_dir.run(&run).path().is_dir())
+    };
+    let (here, elsewhere): (Vec<&Issue>, Vec<&Issue>) = listing
         .issues
         .values()
-        .filter(|issue| is_ours(issue))
-        .map(|issue| &issue.id)
-        .collect();
-    if !claimed.is_empty() {
-        // bd 1.3.0 takes a claim from nobody else without it.
-        let force = match tracker.about().has_leases {
-            true => " --force",
-            false => "",
-        };
-        findings.note_with(
-            format!(
-                "claimed by a mesh, and no run works on them: {}",
-                shown(&claimed)
-            ),
-            format!(
-                "`{}{force}` gives them back",
-                tracker.release_by_hand(&claimed)
-            ),
-        );
+        .filter(|issue| is_claimed_by_mesh(issue))
+        .partition(|issue| is_of_here(issue));
+    // bd 1.3.0 takes a claim from nobody else without it.
+    let force = match tracker.about().has_leases {
+        true => " --force",
+        false => "",
+    };
+    let kinds = [
+        (here, "claimed by a mesh, and no run works on them", ""),
+        (
+            elsewhere,
+            "claimed by a mesh, under a run that this repository does not know",
+            "when that run is over, ",
+        ),
+    ];
+    for (issues, what, when) in kinds {
+        let ids: Vec<&TaskId> = issues.iter().map(|issue| &issue.id).collect();
+        if !ids.is_empty() {
+            findings.note_with(
+                format!("{what}: {}", shown(&ids)),
+                format!(
+                    "{when}`{}{force}` gives them back",
+                    tracker.release_by_hand(&ids)
+                ),
+            );
+        }
     }
     let left = open_molecules(&listing);
     if !left.is_empty() {
