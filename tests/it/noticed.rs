@@ -22,7 +22,7 @@ fn one(command: &str) -> (Fixture, Work) {
 #[test]
 fn what_an_agent_leaves_in_the_store_is_reported_st_git() {
     let (fixture, work) = one(
-        "git branch agents-branch && git config user.email secret@example.org && echo x > tmp && git stash push -q -u -- tmp",
+        "cd \"$MESH_ROOT\" && git branch agents-branch && git config user.email secret@example.org && echo x > tmp && git stash push -q -u -- tmp",
     );
     let said = fixture
         .run(&work, 1, &["--allow-serial", "--sandbox", "off"])
@@ -46,6 +46,31 @@ fn what_an_agent_leaves_in_the_store_is_reported_st_git() {
     );
 }
 
+/// What it does in the repository of its workspace is its own: nothing of it is the user's, and what of its work is left there and
+/// not in its result is named.
+#[test]
+fn what_an_agent_leaves_in_its_own_repository_is_reported_st_git() {
+    let (fixture, work) = one(
+        "git branch idle && git config user.email secret@example.org && echo x > tmp && git stash push -q -u -m later -- tmp && \
+         git update-ref refs/heads/aside $(git commit-tree -m aside HEAD^{tree})",
+    );
+    let before = fixture.env.must("git", &["for-each-ref"], &fixture.repo);
+    let said = fixture.run(&work, 1, &["--allow-serial"]).exits(0);
+    let noticed = task(&said.object(), work.id("a"))["attempts"][0]["noticed"].to_string();
+    for sentence in ["it left aside at ", "it left a stash entry", "later"] {
+        assert!(noticed.contains(sentence), "{noticed}");
+    }
+    for silent in ["idle", "secret", "config"] {
+        assert!(!noticed.contains(silent), "{noticed}");
+    }
+    let refs = fixture.env.must("git", &["for-each-ref"], &fixture.repo);
+    let of_people: Vec<&str> = refs
+        .lines()
+        .filter(|line| !line.contains("refs/mesh/"))
+        .collect();
+    assert_eq!(of_people, before.lines().collect::<Vec<_>>());
+}
+
 /// A run without anything to say says nothing, also where the plan file, the journal and the workspaces lie in the repository.
 #[test]
 fn what_mesh_writes_itself_is_no_news_st_git() {
@@ -61,7 +86,7 @@ fn what_mesh_writes_itself_is_no_news_st_git() {
 #[test]
 fn a_planted_filter_is_named_and_does_not_run_st_git() {
     let (fixture, work) = one(
-        "git config filter.x.clean 'touch \"$HOME/ran\"; cat' && echo '*.txt filter=x' > .gitattributes",
+        "git -C \"$MESH_ROOT\" config filter.x.clean 'touch \"$HOME/ran\"; cat' && echo '*.txt filter=x' > .gitattributes",
     );
     let said = fixture
         .run(&work, 1, &["--allow-serial", "--sandbox", "off"])

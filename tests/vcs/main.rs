@@ -7,6 +7,7 @@ mod detect;
 mod kept;
 mod landing;
 mod places;
+mod quarantine;
 mod rail;
 mod remembered;
 mod settings;

@@ -435,20 +435,23 @@ mod only_git {
         );
     }
 
-    /// An agent that leads its worktree to another store is not followed.
+    /// An agent that leads its repository, or the worktree of ours around it, to another store is not followed.
     #[test]
     fn a_worktree_that_is_led_elsewhere_is_gone() {
         let world = World::git();
         let workspace = world.add("t", &world.base());
         let other = world.dir.join("other");
         sh(&world.dir, &world.env, "git init -q --bare other");
-        world.agent_ok(
-            &workspace,
-            &format!(
-                "echo {} > \"$(git rev-parse --git-dir)/commondir\"",
+        let lead = |folder: &str| {
+            format!(
+                "echo {} > \"$(git rev-parse --git-dir){folder}/commondir\"",
                 other.display()
-            ),
-        );
+            )
+        };
+        world.agent_ok(&workspace, &lead(""));
+        assert!(world.backend.snapshot(&workspace, &[]).unwrap().no_change);
+        world.agent_ok(&workspace, "git log -1 HEAD");
+        world.agent_ok(&workspace, &lead("/.."));
         assert!(matches!(
             world.backend.snapshot(&workspace, &[]),
             Err(VcsError::WorkspaceGone { .. })
@@ -480,7 +483,8 @@ mod only_git {
         world.agent_ok(
             &workspace,
             &format!(
-                "git config filter.x.clean 'touch {}; cat'; echo more >> a.txt",
+                "git -C '{}' config filter.x.clean 'touch {}; cat'; echo more >> a.txt",
+                world.repo.display(),
                 ran.display()
             ),
         );

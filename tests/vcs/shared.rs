@@ -49,8 +49,8 @@ fn what_an_agent_leaves_in_the_store_is_said(world: &World) {
                 "echo 1 > one && jj commit -m one && jj bookmark create agents-branch -r @- && jj bookmark set trunk -r @- --allow-backwards && jj config set --repo user.email secret@example.org",
             );
         } else {
-            world.agent_ok(
-                &workspace,
+            // In the user's own working copy.
+            world.user(
                 "echo tmp > tmp.txt && git stash push -q -u -m 'put away' -- tmp.txt && git config user.email secret@example.org && \
                  git worktree add -q \"$PWD-extra\" -b agents-branch && git tag agents-tag && echo 1 > one && git add one && git commit -q -m one && \
                  git update-ref refs/heads/trunk HEAD && git update-ref refs/notes/x HEAD && git update-ref refs/remotes/origin/y HEAD",

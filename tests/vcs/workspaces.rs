@@ -259,7 +259,8 @@ fn remove_mark(world: &World, workspace: &Workspace) {
     } else {
         let link = read(workspace, ".git");
         let administrative = link.trim().strip_prefix("gitdir: ").unwrap();
-        fs_err::remove_file(Path::new(administrative).join("mesh-workspace.json")).unwrap();
+        let mark = Path::new(administrative).with_file_name("mesh-workspace.json");
+        fs_err::remove_file(mark).unwrap();
     }
 }
 

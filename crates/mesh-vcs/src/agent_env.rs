@@ -65,7 +65,10 @@ pub(crate) fn identity_of_git(
     let mut text =
         format!("# Written by mesh for one attempt.\n[user]\n\tname = {NAME}\n\temail = {EMAIL}\n");
     if let Some(system) = system_file(program, at)? {
-        text.push_str(&format!("[include]\n\tpath = {}\n", quoted(&system)));
+        text.push_str(&format!(
+            "[include]\n\tpath = {}\n",
+            quoted(&system.to_string_lossy())
+        ));
     }
     fs_err::write(&file, text)?;
     Ok(vec![
@@ -90,7 +93,7 @@ pub(crate) fn system_file(program: &Program, at: &Path) -> Result<Option<PathBuf
 }
 
 /// A value of git's configuration files.
-fn quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+pub(crate) fn quoted(text: &str) -> String {
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", text.replace('\n', "\\n"))
 }

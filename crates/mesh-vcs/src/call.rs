@@ -24,10 +24,12 @@ pub struct CallLimits {
     pub stdout_bytes: u64,
     /// Most bytes of stderr.
     pub stderr_bytes: u64,
+    /// Most bytes of objects that an attempt may leave in a repository of its own.
+    pub object_bytes: u64,
 }
 
 impl Default for CallLimits {
-    /// One minute, fifteen minutes, two seconds, 64 MiB, 4 MiB. A workspace of 50,000 files took 4 s, and 23 s beside seven others.
+    /// One minute, fifteen minutes, two seconds, 64 MiB, 4 MiB, 4 GiB. A workspace of 50,000 files took 4 s, and 23 s beside seven others.
     fn default() -> CallLimits {
         CallLimits {
             short: Duration::from_secs(60),
@@ -35,6 +37,7 @@ impl Default for CallLimits {
             grace: Duration::from_secs(2),
             stdout_bytes: 64 << 20,
             stderr_bytes: 4 << 20,
+            object_bytes: 4 << 30,
         }
     }
 }

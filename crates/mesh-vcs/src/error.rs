@@ -161,6 +161,14 @@ pub enum VcsError {
         /// What is missing.
         reason: String,
     },
+    /// What an agent left in its own repository is not taken into the user's.
+    #[error("what was committed in the workspace `{name}` is not taken over: {reason}")]
+    NotTakenOver {
+        /// The workspace.
+        name: String,
+        /// What is wrong with it, in git's words or ours.
+        reason: String,
+    },
     /// Something that decides what our calls do is not what it was when the run began.
     #[error(
         "{} changed while the run was on ({what}), and mesh runs nothing with it: look at it, undo it or leave it, then `mesh resume`",

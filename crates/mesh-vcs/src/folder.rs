@@ -157,6 +157,19 @@ pub(crate) fn remove(root: &Path, path: &Path) -> Result<(), VcsError> {
     Ok(())
 }
 
+/// Deletes a file, a link or a folder with all that is in it; nothing happens when it is not there. For places that nobody else chose.
+pub(crate) fn delete(path: &Path) -> Result<(), VcsError> {
+    let gone = match path.symlink_metadata() {
+        Ok(meta) if meta.is_dir() => fs_err::remove_dir_all(path),
+        Ok(_) => fs_err::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match gone {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 fn make_writable(top: &Path) -> Result<(), VcsError> {
     let mut todo: Vec<PathBuf> = vec![top.to_path_buf()];
     while let Some(folder) = todo.pop() {

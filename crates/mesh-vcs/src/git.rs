@@ -1,6 +1,6 @@
 //! git: how it is called, its least version, and the questions that only read. What is done with it is in the modules below.
 //!
-//! * Every attempt gets a detached worktree. `worktree add` is racy (measured: 14 of 640 failed at 8 to 16 at once, 2.47 on ext4),
+//! * Every attempt gets a detached worktree, and in it a repository of its own: `quarantine`. `worktree add` is racy (measured: 14 of 640 failed at 8 to 16 at once, 2.47 on ext4),
 //!   so it is serialised, and tried once more.
 //! * No setting of the user changes what our calls do: `settings` has the table.
 //! * Parents are joined, and results put onto a target, without any working copy: `merge-tree --write-tree`, which is there since
@@ -11,6 +11,7 @@ mod known;
 mod land;
 mod merge;
 pub(crate) mod parse;
+mod quarantine;
 mod record;
 pub(crate) mod settings;
 mod shared;
@@ -55,6 +56,8 @@ pub(crate) struct Git {
     /// Branches that landings moved, and where to.
     moved: Mutex<Vec<(String, CommitId)>>,
     known: Mutex<known::Known>,
+    /// The settings that say of what form the store is.
+    format: OnceLock<String>,
     /// What git last said of the refs, and their files then.
     refs: Mutex<Option<(shared::RefFiles, String)>>,
 }
@@ -105,9 +108,13 @@ impl Git {
             guard: OnceLock::new(),
             moved: Mutex::new(Vec::new()),
             known: Mutex::default(),
+            format: OnceLock::new(),
             refs: Mutex::default(),
         };
         git.store = git.folder_of(folder, "--git-common-dir")?;
+        if let Some(store) = worktree::store_behind(&git.store) {
+            git.store = store;
+        }
         git.file_system = file_system(&git.store);
         git.main_root = worktree::main_root(&git, folder)?;
         let outside = git.outermost()?;
@@ -166,23 +173,6 @@ impl Git {
         let mut whole = self.file_system.clone();
         whole.extend(command);
         settings::ask(&self.program, at, whole, span, extra, &[])
-    }
-
-    /// As [`Git::run_at`], with something to read on standard input.
-    fn run_with_input(
-        &self,
-        at: &Path,
-        command: Vec<OsString>,
-        input: &[u8],
-    ) -> Result<Answer, VcsError> {
-        succeeded(settings::ask(
-            &self.program,
-            at,
-            command,
-            Span::Long,
-            &[],
-            input,
-        )?)
     }
 
     fn run_at(&self, at: &Path, command: Vec<OsString>) -> Result<Answer, VcsError> {
@@ -493,7 +483,8 @@ impl Repository for Git {
                 folder,
             )?);
         }
-        let write = worktree::administrative_folder(self, &workspace.name)?;
+        let administrative = worktree::administrative_folder(self, &workspace.name)?;
+        let write = administrative.map(|folder| quarantine::folder(&folder));
         Ok(AgentAccess {
             env,
             write: write.into_iter().collect(),

@@ -189,6 +189,9 @@ pub struct Snapshot {
     pub missing_needs: Vec<CommitId>,
     /// What is in the workspace and not in the result, although somebody would look for it there. Sorted by path.
     pub unrecorded: Vec<Unrecorded>,
+    /// What else the attempt left behind in its own repository, as sentences for people: work on branches, a stash.
+    #[serde(default)]
+    pub remains: Vec<String>,
 }
 
 /// Something in a workspace that its result does not hold, and that goes with the workspace.

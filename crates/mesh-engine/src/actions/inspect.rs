@@ -94,8 +94,17 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
             FailureClass::Crashed,
             format!("the agent broke its workspace: {error}"),
         ),
+        mesh_vcs::VcsError::NotTakenOver { .. } => {
+            Failure::new(FailureClass::NotRecorded, error.to_string())
+        }
         error => failed("its changes", &error),
     })?;
+    if !snapshot.remains.is_empty() {
+        context.report(Event::Noticed {
+            attempts: vec![attempt.clone()],
+            changes: snapshot.remains.clone(),
+        });
+    }
     let mut leftovers = false;
     if let Some(ran) = Ran::of(context, attempt) {
         let changed = snapshot.changed.iter().map(|changed| &changed.path);

@@ -324,6 +324,7 @@ impl Repository for MemoryRepository {
                 }],
                 _ => Vec::new(),
             },
+            remains: Vec::new(),
         })
     }
 

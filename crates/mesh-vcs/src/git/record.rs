@@ -5,15 +5,16 @@
 //! hands as well: it asks for their state by running git in them.
 
 use super::parse::{Listed, Listing};
+use super::worktree::Tree;
 use super::{Git, parse, settings};
 use crate::call::{Span, args};
 use crate::claim::holds_files;
 use crate::error::VcsError;
-use crate::model::{CommitId, Unrecorded, Workspace};
+use crate::folder::delete;
+use crate::model::{CommitId, Unrecorded};
 use crate::submodule::{Kept, Submodules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -27,15 +28,13 @@ pub(super) struct Recorded {
     pub kept: BTreeMap<PathBuf, Kept>,
 }
 
-/// Records all files that are not ignored. `start` is what the workspace stood on.
+/// Records all files that are not ignored. `start` is what the workspace stood on, `head` where the agent's `HEAD` is.
 pub(super) fn record(
-    git: &Git,
-    workspace: &Workspace,
-    administrative: &Path,
+    tree: &Tree<'_>,
     start: &CommitId,
+    head: &CommitId,
 ) -> Result<Recorded, VcsError> {
-    let at = &workspace.path;
-    let listed = list(git, at, administrative)?;
+    let listed = list(tree, head)?;
     let mut recorded = Recorded {
         tree: start.clone(),
         unmerged: Vec::new(),
@@ -61,21 +60,19 @@ pub(super) fn record(
     }
     recorded.unmerged.dedup();
     if !gitlinks.is_empty() {
-        left_out.extend(settle(git, workspace, start, &gitlinks, &mut recorded)?);
+        left_out.extend(settle(tree, start, &gitlinks, &mut recorded)?);
     }
     if !marked.is_empty() {
         let command = args!["update-index", "--no-assume-unchanged", "-z", "--stdin"];
-        git.run_with_input(at, command, &nul_ended(&marked))?;
+        tree.run_with_input(command, &nul_ended(&marked))?;
     }
-    recorded.unrecorded.extend(add(git, at, &mut left_out)?);
-    recorded.tree = git
-        .run_on_files(at, args!["write-tree"])?
-        .parse(parse::one_commit)?;
+    recorded.unrecorded.extend(add(tree, &mut left_out)?);
+    recorded.tree = tree.run(args!["write-tree"])?.parse(parse::one_commit)?;
     Ok(recorded)
 }
 
-/// All of the index, and what is new. An index that cannot be used is rebuilt from `HEAD`.
-fn list(git: &Git, at: &Path, administrative: &Path) -> Result<Vec<Listed>, VcsError> {
+/// All of the index, and what is new. An index that cannot be used is rebuilt from `head`.
+fn list(tree: &Tree<'_>, head: &CommitId) -> Result<Vec<Listed>, VcsError> {
     let ask = || {
         let command = args![
             "ls-files",
@@ -86,14 +83,12 @@ fn list(git: &Git, at: &Path, administrative: &Path) -> Result<Vec<Listed>, VcsE
             "-v",
             "-z"
         ];
-        git.run_on_files(at, command)
+        tree.run(command)
     };
     let answer = match ask() {
         Err(VcsError::Failed { .. }) => {
-            match fs_err::remove_file(administrative.join("index")) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-                _ => git.run_on_files(at, args!["read-tree", "HEAD"])?,
-            };
+            delete(&tree.administrative.join("index"))?;
+            tree.run(args!["read-tree", head.as_str()])?;
             ask()?
         }
         answer => answer?,
@@ -104,13 +99,12 @@ fn list(git: &Git, at: &Path, administrative: &Path) -> Result<Vec<Listed>, VcsE
 /// Brings the submodules in the index to what is checked out, as far as that is kept, and takes out what is none. The paths that
 /// come back are not to be added.
 fn settle(
-    git: &Git,
-    workspace: &Workspace,
+    tree: &Tree<'_>,
     start: &CommitId,
     gitlinks: &[(PathBuf, CommitId)],
     recorded: &mut Recorded,
 ) -> Result<Vec<PathBuf>, VcsError> {
-    let at = &workspace.path;
+    let (git, at) = (tree.git, tree.at);
     let submodules = git.submodules();
     let mut command = args!["ls-tree", "-z", "--full-tree", start.as_str(), "--"];
     command.extend(gitlinks.iter().map(|(path, _)| OsString::from(path)));
@@ -178,7 +172,7 @@ fn settle(
             input.extend_from_slice(path.as_os_str().as_bytes());
             input.push(0);
         }
-        git.run_with_input(at, args!["update-index", "-z", "--index-info"], &input)?;
+        tree.run_with_input(args!["update-index", "-z", "--index-info"], &input)?;
     }
     Ok(left_out)
 }
@@ -194,18 +188,18 @@ fn nul_ended(paths: &[PathBuf]) -> Vec<u8> {
 
 /// `git add` of all but `left_out`. A file that cannot be read, or has a name that git refuses, is left out and said; anything
 /// else that goes wrong is an error, so that nothing is missing without a word.
-fn add(git: &Git, at: &Path, left_out: &mut Vec<PathBuf>) -> Result<Vec<Unrecorded>, VcsError> {
-    let first = git.ask_at(at, add_command(left_out, false), Span::Long, &[])?;
+fn add(tree: &Tree<'_>, left_out: &mut Vec<PathBuf>) -> Result<Vec<Unrecorded>, VcsError> {
+    let first = tree.ask(add_command(left_out, false), Span::Long, &[])?;
     if first.output.status.is_success() {
         return Ok(closed_folders(first.output.stderr.as_slice()));
     }
-    let all = git.ask_at(at, add_command(left_out, true), Span::Long, &[])?;
+    let all = tree.ask(add_command(left_out, true), Span::Long, &[])?;
     let faults = faults(&all.output.stderr);
     if faults.is_empty() {
         return Err(first.failure());
     }
     left_out.extend(faults.iter().map(|fault| fault.path.clone()));
-    let rest = super::succeeded(git.ask_at(at, add_command(left_out, false), Span::Long, &[])?)?;
+    let rest = super::succeeded(tree.ask(add_command(left_out, false), Span::Long, &[])?)?;
     let mut unrecorded = faults;
     unrecorded.extend(closed_folders(&rest.output.stderr));
     Ok(unrecorded)

@@ -120,6 +120,11 @@ pub(crate) const FIXED: &[(&str, &str, &str)] = &[
         "text",
         "merge drivers are for the paths that attributes name",
     ),
+    (
+        "core.splitIndex",
+        "false",
+        "an index is copied, as one file",
+    ),
     ("gc.auto", "0", "a collection is the user's to start"),
     ("maintenance.auto", "false", "as gc.auto"),
     (

@@ -97,7 +97,7 @@ fn refs(git: &Git, state: &mut SharedState) -> Result<(), VcsError> {
 }
 
 /// All refs as git lists them; it is not asked again while their files are the same.
-fn listed_refs(git: &Git) -> Result<String, VcsError> {
+pub(super) fn listed_refs(git: &Git) -> Result<String, VcsError> {
     let mut seen = git.refs.lock().unwrap_or_else(PoisonError::into_inner);
     let before = ref_files(&git.store);
     if let (Some((files, listed)), Some(before)) = (&*seen, &before)

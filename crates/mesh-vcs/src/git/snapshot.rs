@@ -1,7 +1,10 @@
 //! What an attempt left: committed, compared with what it stood on, and set back after a proof.
 
 use super::record::{self, Recorded};
-use super::{Git, changes_and_second, changes_between, entries, merge, parse, worktree};
+use super::worktree::Tree;
+use super::{
+    Git, changes_and_second, changes_between, entries, merge, parse, quarantine, worktree,
+};
 use crate::call::args;
 use crate::claim;
 use crate::error::VcsError;
@@ -10,6 +13,9 @@ use crate::submodule::{self, Kept};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+/// Most sentences of what remains.
+const MOST_REMAINS: usize = 20;
 
 /// Reflog messages that begin with one of these made a commit.
 const MAKING: &[&str] = &[
@@ -29,27 +35,26 @@ pub(super) fn snapshot(
     claimed: &[String],
     keep: Option<&str>,
 ) -> Result<Snapshot, VcsError> {
-    let administrative = open(git, workspace)?;
-    let start = start_of(git, workspace, &administrative)?;
+    let tree = open(git, workspace)?;
+    let start = start_of(&tree, workspace)?;
+    let taken = quarantine::take_over(&tree, &workspace.name, &start.commit)?;
+    let head = taken.head.clone();
+    let stood = worktree::detached_at(&tree.administrative);
     let Recorded {
-        tree,
+        tree: files,
         unmerged,
         mut unrecorded,
         kept,
-    } = record::record(git, workspace, &administrative, &start.commit)?;
-    let head = match worktree::detached_at(&administrative) {
-        Some(head) if head == start.commit => head,
-        _ => head_of(git, workspace)?,
-    };
-    let commit = if git.tree_of(&head)? == tree {
+    } = record::record(&tree, &start.commit, &head)?;
+    let commit = if git.tree_of(&head)? == files {
         head.clone()
     } else {
-        let message = match worktree::message_for(&administrative) {
+        let message = match worktree::message_for(&tree.administrative) {
             message if message.trim().is_empty() => format!("Work left in {}", workspace.name),
             message => message,
         };
         let parents = std::slice::from_ref(&head);
-        merge::commit_tree(git, &tree, parents, &message, &merge::Author::User)?
+        merge::commit_tree(git, &files, parents, &message, &merge::Author::User)?
     };
     let changed = changes(git, &start.commit, &head, &commit)?;
     let mut conflicted: BTreeSet<PathBuf> = unmerged.into_iter().collect();
@@ -70,11 +75,14 @@ pub(super) fn snapshot(
     let open = claim::unsettled(&workspace.path, claimed, &changed, &unrecorded);
     unrecorded.extend(claims_left_out(git, workspace, &commit, &kept, open)?);
     unrecorded.sort();
-    let strays = strays(git, &administrative, &commit)?;
-    let head = (head != commit).then_some("HEAD");
-    move_refs(git, workspace, head, keep, &commit)?;
+    let strays = strays(git, &taken.left, &commit)?;
+    let remains = remains(git, &taken, &commit)?;
+    let head = (stood.as_ref() != Some(&commit)).then_some("HEAD");
+    move_refs(&tree, head, keep, &commit)?;
+    quarantine::stand(&tree.administrative)?;
     Ok(Snapshot {
         strays,
+        remains,
         no_change: changed.is_empty(),
         changed,
         conflicted: conflicted.into_iter().collect(),
@@ -84,19 +92,14 @@ pub(super) fn snapshot(
     })
 }
 
-/// What the workspace was started from. What is remembered holds while `HEAD` keeps it from being collected; an agent that moved
-/// `HEAD` may have had it collected, and then it is made again.
-fn start_of(
-    git: &Git,
-    workspace: &Workspace,
-    administrative: &Path,
-) -> Result<merge::Join, VcsError> {
-    let start = git.known().start(&workspace.name);
-    match start
-        .filter(|start| worktree::detached_at(administrative).as_ref() == Some(&start.commit))
-    {
+/// What the workspace was started from. What is remembered holds while `HEAD` of the worktree keeps it from being collected;
+/// otherwise it is made again.
+fn start_of(tree: &Tree<'_>, workspace: &Workspace) -> Result<merge::Join, VcsError> {
+    let start = tree.git.known().start(&workspace.name);
+    let stands = worktree::detached_at(&tree.administrative);
+    match start.filter(|start| stands.as_ref() == Some(&start.commit)) {
         Some(start) => Ok(start),
-        None => merge::join(git, &workspace.parents),
+        None => merge::join(tree.git, &workspace.parents),
     }
 }
 
@@ -182,7 +185,7 @@ pub(super) fn not_in_commit(
 
 /// Checks that the folder is still the worktree that was made, and removes what killed commands left locked. Measured: 38 of 60
 /// killed `git commit` left an `index.lock` that blocks every later one. The process tree is dead, so nobody holds them.
-fn open(git: &Git, workspace: &Workspace) -> Result<PathBuf, VcsError> {
+fn open<'a>(git: &'a Git, workspace: &'a Workspace) -> Result<Tree<'a>, VcsError> {
     let gone = |reason: String| VcsError::WorkspaceGone {
         name: workspace.name.clone(),
         reason,
@@ -196,7 +199,17 @@ fn open(git: &Git, workspace: &Workspace) -> Result<PathBuf, VcsError> {
         )));
     }
     let store = fs_err::read_to_string(administrative.join("commondir"))?;
-    let is_ours = submodule::git_dir_of(&workspace.path) == administrative.canonicalize().ok()
+    let link = submodule::git_dir_of(&workspace.path);
+    if link.is_some() && link == administrative.canonicalize().ok() {
+        // Made when worktrees had no repository of their own, or put back by `git worktree repair`.
+        match quarantine::folder(&administrative).is_dir() {
+            true => quarantine::link(&workspace.path, &administrative)?,
+            false => quarantine::make(git, &workspace.path, &administrative)?,
+        }
+    }
+    let own = quarantine::folder(&administrative).canonicalize().ok();
+    let is_ours = own.is_some()
+        && submodule::git_dir_of(&workspace.path) == own
         && administrative
             .join(store.trim_end())
             .canonicalize()
@@ -216,25 +229,16 @@ fn open(git: &Git, workspace: &Workspace) -> Result<PathBuf, VcsError> {
             _ => {}
         }
     }
-    Ok(administrative)
+    Ok(Tree {
+        git,
+        at: &workspace.path,
+        administrative,
+    })
 }
 
-fn head_of(git: &Git, workspace: &Workspace) -> Result<CommitId, VcsError> {
-    git.resolve(&workspace.path, "HEAD")
-        .map_err(|error| match error {
-            VcsError::UnknownRevision { .. } => VcsError::WorkspaceGone {
-                name: workspace.name.clone(),
-                reason: "its HEAD names no commit: it stands on a branch without one".to_owned(),
-            },
-            other => other,
-        })
-}
-
-/// Puts `head` (the workspace's own, never the branch that an agent may have checked out) and the ref `keep` to `commit`, as far as
-/// they are given: both or neither.
+/// Puts `head` (the worktree's own) and the ref `keep` to `commit`, as far as they are given: both or neither.
 fn move_refs(
-    git: &Git,
-    workspace: &Workspace,
+    tree: &Tree<'_>,
     head: Option<&str>,
     keep: Option<&str>,
     commit: &CommitId,
@@ -247,8 +251,7 @@ fn move_refs(
         return Ok(());
     }
     let command = args!["update-ref", "-m", "mesh: record", "--stdin"];
-    git.run_with_input(&workspace.path, command, input.as_bytes())
-        .map(|_| ())
+    tree.run_with_input(command, input.as_bytes()).map(|_| ())
 }
 
 /// Whether a file still has a conflict's first and last marker. A file that is gone, or no text, has none.
@@ -264,23 +267,59 @@ fn has_markers(path: &Path) -> bool {
     has(b"<<<<<<< ") && has(b">>>>>>> ")
 }
 
-/// Commits that were made in this worktree, then left by a checkout, and are not below the result. What was amended, reset or
-/// rebased away was replaced on purpose.
-fn strays(git: &Git, administrative: &Path, tip: &CommitId) -> Result<Vec<CommitId>, VcsError> {
-    let bytes = match fs_err::read(administrative.join("logs").join("HEAD")) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        bytes => bytes?,
-    };
+/// Those of the commits that were made in the workspace, then left by a checkout, that are not below the result.
+fn strays(git: &Git, left: &BTreeSet<CommitId>, tip: &CommitId) -> Result<Vec<CommitId>, VcsError> {
     let mut strays = Vec::new();
-    for left in left_behind(&parse::reflog(&bytes)) {
-        if git.exists_as_commit(&left)? && !git.is_in_any(&left, std::slice::from_ref(tip))? {
-            strays.push(left);
+    for left in left {
+        if !git.is_in_any(left, std::slice::from_ref(tip))? {
+            strays.push(left.clone());
         }
     }
     Ok(strays)
 }
 
-fn left_behind(moves: &[parse::Move]) -> BTreeSet<CommitId> {
+/// See [`Snapshot::remains`].
+fn remains(
+    git: &Git,
+    taken: &quarantine::TakenOver,
+    tip: &CommitId,
+) -> Result<Vec<String>, VcsError> {
+    let mut remains = Vec::new();
+    for (name, at) in &taken.refs {
+        if let Some(branch) = name.strip_prefix("refs/remotes/") {
+            let at = at.short();
+            remains.push(format!(
+                "remote branch {branch} is at {at} in its workspace: it fetched or pushed"
+            ));
+        } else if name != "refs/stash" && at != tip && *at != taken.head {
+            // What was taken over is in the store, and nothing else can be below the result.
+            let is_in_result =
+                git.exists_as_commit(at)? && git.is_in_any(at, std::slice::from_ref(tip))?;
+            if !is_in_result {
+                let name = name.strip_prefix("refs/heads/").unwrap_or(name);
+                let at = at.short();
+                remains.push(format!(
+                    "it left {name} at {at} in its workspace, which is not part of its result"
+                ));
+            }
+        }
+    }
+    let entries = taken.stash.iter();
+    remains.extend(entries.map(|message| {
+        format!(
+            "it left a stash entry in its workspace, which is not part of its result: {message}"
+        )
+    }));
+    let more = remains.len().saturating_sub(MOST_REMAINS);
+    remains.truncate(MOST_REMAINS);
+    if more > 0 {
+        remains.push(format!("and {more} more of these"));
+    }
+    Ok(remains)
+}
+
+/// Commits that were made, then left by a checkout. What was amended, reset or rebased away was replaced on purpose.
+pub(super) fn left_behind(moves: &[parse::Move]) -> BTreeSet<CommitId> {
     let mut made = BTreeSet::new();
     let mut left = BTreeSet::new();
     for one in moves {
@@ -299,9 +338,9 @@ pub(super) fn discard(
     workspace: &Workspace,
     result: &CommitId,
 ) -> Result<Vec<PathBuf>, VcsError> {
-    let administrative = open(git, workspace)?;
-    if worktree::detached_at(&administrative).as_ref() != Some(result) {
-        move_refs(git, workspace, Some("HEAD"), None, result)?;
+    let tree = open(git, workspace)?;
+    if worktree::detached_at(&tree.administrative).as_ref() != Some(result) {
+        move_refs(&tree, Some("HEAD"), None, result)?;
     }
     let command = args![
         "status",
@@ -311,16 +350,12 @@ pub(super) fn discard(
         "--untracked-files=all",
         "--ignore-submodules=all"
     ];
-    let entries = git
-        .run_on_files(&workspace.path, command)?
-        .parse(parse::status)?;
+    let entries = tree.run(command)?.parse(parse::status)?;
     if !entries.is_empty() {
-        git.run_on_files(
-            &workspace.path,
-            args!["reset", "--hard", "--quiet", result.as_str()],
-        )?;
-        git.run_on_files(&workspace.path, args!["clean", "-ffdq"])?;
+        tree.run(args!["reset", "--hard", "--quiet", result.as_str()])?;
+        tree.run(args!["clean", "-ffdq"])?;
     }
+    quarantine::stand(&tree.administrative)?;
     let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path).collect();
     paths.sort();
     Ok(paths)

@@ -4,14 +4,14 @@
 //! that an interrupted `worktree add` left can be told by that name even where git does not list it. What does not carry our mark
 //! in its administrative folder is half-made, and is cleaned up before the name is used again.
 
-use super::{Git, merge};
-use crate::call::{Span, args};
+use super::{Git, merge, quarantine, settings, succeeded};
+use crate::call::{Answer, Span, args};
 use crate::error::VcsError;
 use crate::folder;
 use crate::model::{CommitId, Listed, NewWorkspace, Workspace};
 use crate::name;
 use serde::{Deserialize, Serialize};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -28,6 +28,64 @@ struct Mark {
     /// Of whom it is: git does not always know where a main working copy lies.
     #[serde(default)]
     main_root: Option<PathBuf>,
+}
+
+/// A worktree of ours, called by its administrative folder: the link in the worktree, and the repository that it names, are an
+/// agent's.
+pub(super) struct Tree<'a> {
+    pub git: &'a Git,
+    /// Its folder.
+    pub at: &'a Path,
+    pub administrative: PathBuf,
+}
+
+impl Tree<'_> {
+    /// Any exit code is an answer; `input` is standard input.
+    pub fn ask_with(
+        &self,
+        command: Vec<OsString>,
+        span: Span,
+        extra: &[(&str, &OsStr)],
+        input: &[u8],
+    ) -> Result<Answer, VcsError> {
+        let mut whole = self.git.file_system.clone();
+        whole.extend(command);
+        let mut env = vec![
+            ("GIT_DIR", self.administrative.as_os_str()),
+            ("GIT_WORK_TREE", self.at.as_os_str()),
+        ];
+        env.extend_from_slice(extra);
+        settings::ask(&self.git.program, self.at, whole, span, &env, input)
+    }
+
+    pub fn ask(
+        &self,
+        command: Vec<OsString>,
+        span: Span,
+        extra: &[(&str, &OsStr)],
+    ) -> Result<Answer, VcsError> {
+        self.ask_with(command, span, extra, &[])
+    }
+
+    /// Another exit code than 0 is an error.
+    pub fn run(&self, command: Vec<OsString>) -> Result<Answer, VcsError> {
+        self.run_with_input(command, &[])
+    }
+
+    /// As [`Tree::run`], with something to read on standard input.
+    pub fn run_with_input(&self, command: Vec<OsString>, input: &[u8]) -> Result<Answer, VcsError> {
+        succeeded(self.ask_with(command, Span::Long, &[], input)?)
+    }
+}
+
+/// The store of the worktree of ours to which an agent's repository belongs.
+pub(super) fn store_behind(repository: &Path) -> Option<PathBuf> {
+    let administrative = repository.parent()?;
+    if quarantine::folder(administrative) != repository || read_mark(administrative).is_none() {
+        return None;
+    }
+    let store = fs_err::read_to_string(administrative.join("commondir")).ok()?;
+    fs_err::canonicalize(administrative.join(store.trim_end())).ok()
 }
 
 /// The administrative folders of all worktrees of ours, with their names.
@@ -72,7 +130,10 @@ fn worktree_folder(administrative: &Path) -> Option<PathBuf> {
 /// The main working copy: see [`crate::Repository::main_root`]. `git worktree list` names a folder inside the store where the main
 /// worktree's link is a file (submodule, `--separate-git-dir`; measured on 2.39), so what it names is looked at.
 pub(super) fn main_root(git: &Git, start: &Path) -> Result<PathBuf, VcsError> {
-    let listed = git.worktrees_at(start)?;
+    // Where the user stands in a workspace of ours, that has a repository of its own.
+    let within = git.folder_of(start, "--git-common-dir")? != git.store;
+    let at = if within { &git.store } else { start };
+    let listed = git.worktrees_at(at)?;
     let is_bare = listed.first().is_some_and(|main| main.bare);
     if !is_bare && git.folder_of(start, "--git-dir")? == git.store {
         return Ok(start.to_path_buf());
@@ -81,7 +142,7 @@ pub(super) fn main_root(git: &Git, start: &Path) -> Result<PathBuf, VcsError> {
         store: git.store.clone(),
     };
     let configured = git.ask_at(
-        start,
+        at,
         args!["config", "--get", "core.worktree"],
         Span::Short,
         &[],
@@ -215,10 +276,12 @@ pub(super) fn move_to(
             reason: "git does not list it".to_owned(),
         })?;
     if detached_at(&administrative).as_ref() != Some(&start.commit) {
-        git.run_on_files(
-            &workspace.path,
-            args!["reset", "--hard", "--quiet", start.commit.as_str()],
-        )?;
+        let tree = Tree {
+            git,
+            at: &workspace.path,
+            administrative: administrative.clone(),
+        };
+        tree.run(args!["reset", "--hard", "--quiet", start.commit.as_str()])?;
     }
     complete(git, new, &start, &administrative)
 }
@@ -241,6 +304,7 @@ fn complete(
         message: new.message.clone(),
         main_root: Some(git.main_root.clone()),
     };
+    quarantine::make(git, &workspace.path, administrative)?;
     let unfinished = administrative.join("mesh-workspace.tmp");
     let bytes = serde_json::to_vec(&mark).map_err(std::io::Error::from)?;
     fs_err::write(&unfinished, bytes)?;
@@ -354,7 +418,7 @@ fn clean(git: &Git, name: &str, path: &Path) -> Result<(), VcsError> {
 pub(super) fn forget(git: &Git, name: &str) -> Result<(), VcsError> {
     git.known().forget_start(name);
     if let Some(administrative) = administrative_folder(git, name)? {
-        fs_err::remove_dir_all(administrative)?;
+        folder::remove(&git.store.join("worktrees"), &administrative)?;
     }
     Ok(())
 }

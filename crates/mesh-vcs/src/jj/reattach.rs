@@ -13,8 +13,7 @@ use super::{Jj, argv, snapshot, workspace};
 use crate::error::VcsError;
 use crate::folder;
 use crate::model::{CommitId, NewWorkspace, Workspace};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// How many operations of an agent are looked at for one at which its workspace is there.
 const MOST_OPERATIONS: usize = 16;
@@ -65,7 +64,7 @@ pub(super) fn reattach(jj: &Jj, workspace: &Workspace) -> Result<(), VcsError> {
             message: seen.description,
         },
     )?;
-    delete(&aside.join(".jj"))?;
+    folder::delete(&aside.join(".jj"))?;
     fs_err::rename(path.join(".jj"), aside.join(".jj"))?;
     folder::remove(root, path)?;
     if let Some(parent) = path.parent() {
@@ -81,19 +80,6 @@ pub(super) fn reattach(jj: &Jj, workspace: &Workspace) -> Result<(), VcsError> {
         .collect();
     drop_replaced(jj, &snapshot::working_copy(jj, workspace)?, &replaced);
     Ok(())
-}
-
-/// A file, a link or a folder; nothing happens when it is not there.
-fn delete(path: &Path) -> Result<(), VcsError> {
-    let gone = match path.symlink_metadata() {
-        Ok(meta) if meta.is_dir() => fs_err::remove_dir_all(path),
-        Ok(_) => fs_err::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match gone {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
 }
 
 /// Earlier snapshots of the same files, which would look like work left beside the result.

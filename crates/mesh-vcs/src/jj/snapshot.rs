@@ -70,6 +70,7 @@ pub(super) fn snapshot(
         strays,
         missing_needs,
         unrecorded,
+        remains: Vec::new(),
     })
 }
 
