@@ -1,6 +1,6 @@
 //! Bytes in, plan and diagnostics out.
 //!
-//! The sources of tasks ([`st`], [`epic`]) become [`loaded::SourceSnapshot`]: the scheduler's tasks, what is to be done in each, and all
+//! The sources of tasks ([`st`], [`epic`], [`list`]) become [`loaded::SourceSnapshot`]: the scheduler's tasks, what is to be done in each, and all
 //! problems of the input at once. Prompts and comments are rendered from the templates in `formulas/`, which are compiled in.
 //! This crate opens no file, runs nothing, reads no clock and never panics on what it is given.
 
@@ -11,9 +11,11 @@ pub mod diagnostic;
 pub mod diff;
 pub mod epic;
 pub mod formula;
+pub mod list;
 pub mod prompt;
 pub mod source_snapshot;
 pub mod st;
 
 mod nearest;
 mod template;
+mod yaml;

@@ -80,6 +80,8 @@ pub struct SourceSnapshot {
     pub diagnostics: Vec<Diagnostic>,
     /// Where a task stands in the input, for messages; empty for the tracker.
     pub spans: BTreeMap<TaskId, Place>,
+    /// Units of the lock groups that the source makes itself, where they have more than one.
+    pub capacity: BTreeMap<LockGroup, u32>,
 }
 
 impl SourceSnapshot {
@@ -95,7 +97,9 @@ impl SourceSnapshot {
     /// Everything that is known about the input, notes included, if an error is among it.
     pub fn plan(&self, capacity: &BTreeMap<LockGroup, u32>) -> Result<Plan, Vec<Diagnostic>> {
         let (plan, mut problems) = Plan::build_tolerant(self.tasks.clone());
-        let (plan, too_many) = plan.with_capacities(capacity);
+        let mut all = self.capacity.clone();
+        all.extend(capacity.clone());
+        let (plan, too_many) = plan.with_capacities(&all);
         problems.extend(too_many);
         if problems.is_empty() && !self.has_errors() {
             return Ok(plan);

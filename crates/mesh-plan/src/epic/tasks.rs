@@ -115,6 +115,7 @@ impl<'a> Reader<'a, '_> {
             },
             diagnostics: std::mem::take(&mut self.diagnostics),
             spans: BTreeMap::new(),
+            capacity: BTreeMap::new(),
         }
     }
 

@@ -55,6 +55,7 @@ pub(super) fn load(plan: &StPlan, name: &str) -> SourceSnapshot {
         source,
         diagnostics,
         spans,
+        capacity: BTreeMap::new(),
     }
 }
 

@@ -10,6 +10,7 @@ use serde_saphyr::Spanned;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::nearest;
+use crate::yaml::cause;
 
 const KEYS: [&str; 9] = [
     "scope",
@@ -205,20 +206,6 @@ fn parse(block: &Block, found: &mut Vec<Found>) -> Meta {
 /// A place that counts from 1, counted from 0.
 fn place(from_one: u64) -> usize {
     usize::try_from(from_one).unwrap_or(0).saturating_sub(1)
-}
-
-/// What is wrong, in one line and without the place, which stands in front already.
-fn cause(problem: &serde_saphyr::Error) -> String {
-    let text = problem.without_snippet().to_string();
-    let line = text.lines().next().unwrap_or_default();
-    let line = line
-        .rsplit_once(" at line ")
-        .map_or(line, |(cause, _)| cause);
-    // The reader's advice is for programmers.
-    line.split(", set DuplicateKeyPolicy")
-        .next()
-        .unwrap_or(line)
-        .to_owned()
 }
 
 impl Meta {

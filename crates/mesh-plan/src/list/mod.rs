@@ -1,0 +1,214 @@
+//! Task lists as people write them: a Markdown list, or a YAML list of maps, alone in a file or somewhere in a longer document.
+//!
+//! What is a task list is said by its fields: each task has an `id`, a `status` and `depends_on`. Nothing is invented: a list that lacks
+//! one of them is refused with every place where something is missing. [`read`] finds all lists of a document; [`choose`] takes one.
+
+mod draft;
+mod field;
+mod markdown;
+mod overlap;
+mod tasks;
+mod yaml;
+
+pub use draft::draft;
+
+use std::ops::Range;
+
+use mesh_core::id::TaskId;
+
+use crate::diagnostic::{Diagnostic, Place};
+use crate::source_snapshot::SourceSnapshot;
+
+/// A document, read.
+#[derive(Debug, Clone)]
+pub struct ListDocument {
+    /// The task lists in it, in its order.
+    pub lists: Vec<TaskList>,
+    /// Lists in it whose items have none of the fields, with how many items each has.
+    plain: Vec<(Place, usize)>,
+    problems: Vec<Diagnostic>,
+}
+
+/// One task list.
+#[derive(Debug, Clone)]
+pub struct TaskList {
+    /// Where it begins.
+    pub place: Place,
+    /// What it holds, and everything that is wrong with it.
+    pub snapshot: SourceSnapshot,
+    /// Where the status of each task stands in the document, in bytes.
+    pub statuses: Vec<(TaskId, Range<usize>)>,
+}
+
+/// What the caller wants of several lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Choice<'a> {
+    /// The list's number, 1 for the last of the document.
+    pub pick: Option<usize>,
+    /// It has all these tasks.
+    pub ids: &'a [TaskId],
+}
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Markdown, with lists somewhere in it.
+    Markdown,
+    /// One list of maps.
+    Yaml,
+}
+
+/// Reads a document. `name` is what messages call it.
+#[must_use]
+pub fn read(name: &str, bytes: &[u8], format: Format) -> ListDocument {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+        let lines = Lines::new(&String::from_utf8_lossy(&bytes[..valid]));
+        let problem = Diagnostic::error("this is not UTF-8").at(Some(lines.place(valid)));
+        return ListDocument {
+            lists: Vec::new(),
+            plain: Vec::new(),
+            problems: vec![problem],
+        };
+    };
+    let lines = Lines::new(text);
+    let found = match format {
+        Format::Markdown => markdown::lists(text),
+        Format::Yaml => vec![markdown::Found::Yaml(0..text.len())],
+    };
+    let mut document = ListDocument {
+        lists: Vec::new(),
+        plain: Vec::new(),
+        problems: Vec::new(),
+    };
+    for list in found {
+        let (range, items) = match list {
+            markdown::Found::Yaml(range) => match yaml::items(text, range.clone()) {
+                Ok(items) => (range, items),
+                Err(problem) => {
+                    let at = lines.place(range.start + problem.offset);
+                    document
+                        .problems
+                        .push(Diagnostic::error(problem.message).at(Some(at)));
+                    continue;
+                }
+            },
+            markdown::Found::Items(range, items) => (range, items),
+        };
+        let place = lines.place(range.start);
+        if items.iter().any(field::Item::has_required_field) {
+            let (snapshot, statuses) = tasks::load(name, &items, &lines, place);
+            document.lists.push(TaskList {
+                place,
+                snapshot,
+                statuses,
+            });
+        } else if !items.is_empty() {
+            document.plain.push((place, items.len()));
+        }
+    }
+    document
+}
+
+/// The list that is meant.
+///
+/// # Errors
+/// There is none, or it is not clear which; the messages say how to go on.
+pub fn choose(document: ListDocument, choice: Choice<'_>) -> Result<TaskList, Vec<Diagnostic>> {
+    if !document.problems.is_empty() {
+        return Err(document.problems);
+    }
+    let has_all = |list: &TaskList| {
+        let details = &list.snapshot.details;
+        choice.ids.iter().all(|id| details.contains_key(id))
+    };
+    if document.lists.is_empty() {
+        return Err(vec![none(&document)]);
+    }
+    let (mut fitting, others): (Vec<TaskList>, Vec<TaskList>) =
+        document.lists.into_iter().partition(has_all);
+    if fitting.is_empty() {
+        let ids: Vec<&str> = choice.ids.iter().map(TaskId::as_str).collect();
+        let first = Diagnostic::error(format!("no task list has all of {}", ids.join(", ")));
+        return Err(std::iter::once(first).chain(candidates(&others)).collect());
+    }
+    let count = fitting.len();
+    match choice.pick {
+        Some(number) if (1..=count).contains(&number) => Ok(fitting.swap_remove(count - number)),
+        None if count == 1 => Ok(fitting.swap_remove(0)),
+        Some(number) => {
+            let first = Diagnostic::error(format!("there is no task list {number}"));
+            Err(std::iter::once(first).chain(candidates(&fitting)).collect())
+        }
+        None => {
+            let first = Diagnostic::error(format!(
+                "the document holds {count} task lists: choose one with `--pick N`, or with `--ids` of which only one has all"
+            ));
+            Err(std::iter::once(first).chain(candidates(&fitting)).collect())
+        }
+    }
+}
+
+/// The lists by number, the last of the document first.
+fn candidates(lists: &[TaskList]) -> impl Iterator<Item = Diagnostic> {
+    const SHOWN: usize = 8;
+    lists.iter().rev().enumerate().map(|(at, list)| {
+        let tasks = &list.snapshot.tasks;
+        let mut ids: Vec<&str> = tasks.iter().map(|task| task.id.as_str()).collect();
+        let more = if ids.len() > SHOWN {
+            ids.truncate(SHOWN);
+            ", …"
+        } else {
+            ""
+        };
+        Diagnostic::error(format!("{}: {}{more}", at + 1, ids.join(", "))).at(Some(list.place))
+    })
+}
+
+fn none(document: &ListDocument) -> Diagnostic {
+    match document.plain.first() {
+        Some((place, count)) => {
+            let items = if *count == 1 { "item" } else { "items" };
+            Diagnostic::error(format!(
+                "this list of {count} {items} is no task list: each task has an `id`, a `status` and `depends_on`; `mesh draft` writes \
+                 a draft that has them"
+            ))
+            .at(Some(*place))
+        }
+        None => Diagnostic::error(
+            "there is no task list: a Markdown list or a YAML list of maps whose items have `id`, `status` and `depends_on`",
+        ),
+    }
+}
+
+/// Where lines begin.
+pub(crate) struct Lines {
+    starts: Vec<usize>,
+}
+
+impl Lines {
+    pub(crate) fn new(text: &str) -> Lines {
+        let after = text.match_indices('\n').map(|(at, _)| at + 1);
+        Lines {
+            starts: std::iter::once(0).chain(after).collect(),
+        }
+    }
+
+    pub(crate) fn place(&self, offset: usize) -> Place {
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self
+            .starts
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or(0);
+        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        Place {
+            line: number(line.max(1)),
+            column: Some(number(offset - start + 1)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "list_test.rs"]
+mod tests;

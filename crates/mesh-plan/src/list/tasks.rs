@@ -1,0 +1,399 @@
+//! Items to tasks, and everything that is wrong with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use mesh_core::id::TaskId;
+use mesh_core::task::{Eligibility, Task};
+
+use super::field::{Field, Item, KEYS, REQUIRED, Value, unmarked};
+use super::{Lines, overlap};
+use crate::details::{ProofFrom, TaskDetails};
+use crate::diagnostic::{self, Diagnostic, Place};
+use crate::nearest;
+use crate::source_snapshot::{SourceInfo, SourceKind, SourceSnapshot};
+
+/// The words for where a task stands.
+const STATUSES: [&str; 5] = ["todo", "doing", "done", "blocked", "cancelled"];
+/// The keys of `timeouts`.
+const TIMEOUTS: [&str; 3] = ["pending_init", "soft", "hard"];
+/// As the tracker has it; a list has no priorities.
+const PRIORITY: i32 = 2;
+
+/// Reads the items. The second is where the status of each task stands.
+pub(super) fn load(
+    name: &str,
+    items: &[Item],
+    lines: &Lines,
+    place: Place,
+) -> (SourceSnapshot, Vec<(TaskId, Range<usize>)>) {
+    let mut reader = Reader {
+        lines,
+        diagnostics: Vec::new(),
+    };
+    let read: Vec<Entry> = items.iter().filter_map(|item| reader.entry(item)).collect();
+    reader.duplicates(&read);
+    let mut diagnostics = reader.diagnostics;
+    let locks = overlap::locks(read.iter().map(|entry| entry.details.scope.as_slice()));
+    let mut snapshot = SourceSnapshot {
+        tasks: Vec::new(),
+        details: BTreeMap::new(),
+        source: SourceInfo {
+            kind: SourceKind::List,
+            id: name.to_owned(),
+            title: name.to_owned(),
+        },
+        diagnostics: Vec::new(),
+        spans: BTreeMap::new(),
+        capacity: BTreeMap::new(),
+    };
+    let units = overlap::capacity(items.len());
+    let mut statuses = Vec::new();
+    for (at, (entry, locks)) in read.into_iter().zip(locks).enumerate() {
+        let id = entry.details.id.clone();
+        if snapshot.details.contains_key(&id) {
+            continue;
+        }
+        let mut task = Task::open(id.clone());
+        task.title.clone_from(&entry.details.title);
+        task.eligibility = entry.eligibility;
+        task.needs = entry.needs;
+        let groups = locks.iter().map(|group| (group.clone(), units));
+        snapshot.capacity.extend(groups);
+        task.locks = locks;
+        task.priority = PRIORITY;
+        let words = task.title.to_lowercase();
+        task.checkpoint = words.contains("checkpoint") || words.contains("integration");
+        task.tie = u32::try_from(at).unwrap_or(u32::MAX);
+        snapshot.tasks.push(task);
+        statuses.push((id.clone(), entry.status));
+        snapshot.spans.insert(id.clone(), entry.place);
+        snapshot.details.insert(id, entry.details);
+    }
+    if snapshot.tasks.is_empty() && !diagnostics.iter().any(Diagnostic::is_error) {
+        diagnostics.push(Diagnostic::error("the list has no tasks").at(Some(place)));
+    }
+    diagnostic::sort(&mut diagnostics);
+    snapshot.diagnostics = diagnostics;
+    (snapshot, statuses)
+}
+
+/// A task that could be read.
+struct Entry {
+    place: Place,
+    needs: Vec<TaskId>,
+    eligibility: Eligibility,
+    details: TaskDetails,
+    status: Range<usize>,
+}
+
+struct Reader<'a> {
+    lines: &'a Lines,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn error(&mut self, at: usize, message: impl Into<String>) {
+        let place = self.lines.place(at);
+        self.diagnostics
+            .push(Diagnostic::error(message).at(Some(place)));
+    }
+
+    fn warn(&mut self, at: usize, message: impl Into<String>) {
+        let place = self.lines.place(at);
+        self.diagnostics
+            .push(Diagnostic::warning(message).at(Some(place)));
+    }
+
+    fn entry(&mut self, item: &Item) -> Option<Entry> {
+        let mut seen: BTreeMap<&str, &Field> = BTreeMap::new();
+        for field in &item.fields {
+            let key = field.key.as_str();
+            if !KEYS.contains(&key) {
+                let hint = nearest::hint(key, KEYS);
+                let shown = key.escape_debug();
+                self.warn(
+                    field.at,
+                    format!("unknown field `{shown}` is ignored{hint}"),
+                );
+            } else if seen.insert(key, field).is_some() {
+                self.error(field.at, format!("a second `{key}` of the same task"));
+            }
+        }
+        for (at, text) in &item.others {
+            let shown = mesh_core::text::shortened(text, 40);
+            self.warn(
+                *at,
+                format!("`{shown}` is no field and is ignored; `description: …` is one"),
+            );
+        }
+        let called = item.title.as_deref().filter(|title| !title.is_empty());
+        for key in REQUIRED {
+            if !seen.contains_key(key) {
+                let of = called.map_or_else(String::new, |title| {
+                    format!(" of `{}`", mesh_core::text::shortened(title, 40))
+                });
+                self.error(item.at, format!("`{key}`{of} is missing"));
+            }
+        }
+        let id = seen.get("id").and_then(|field| self.id(field));
+        let status = seen.get("status").and_then(|field| self.status(field));
+        let needs = seen.get("depends_on").map(|field| self.needs(field));
+        let texts = |reader: &mut Self, key: &str| {
+            seen.get(key)
+                .map_or_else(Vec::new, |field| reader.texts(field))
+        };
+        let name = seen.get("name").and_then(|field| self.text(field));
+        let description = seen.get("description").and_then(|field| self.text(field));
+        let acceptance = texts(self, "acceptance");
+        let validation = texts(self, "validation");
+        let mut scope = texts(self, "location");
+        scope.extend(texts(self, "scope"));
+        let scope = scope.iter().flat_map(|entry| paths(entry)).collect();
+        if let Some(field) = seen.get("timeouts") {
+            self.timeouts(field);
+        }
+        // One with errors elsewhere is listed all the same, so that what needs it is not called unknown too.
+        let (id, needs) = (id?, needs.unwrap_or_default());
+        let (status, range) = status.unwrap_or(("todo", item.at..item.at));
+        let bullets: Vec<String> = acceptance.iter().map(|line| format!("- {line}")).collect();
+        let title = name
+            .or_else(|| called.map(|title| without_id(title, &id)))
+            .unwrap_or_else(|| id.to_string());
+        let mut details = TaskDetails {
+            id,
+            title,
+            description: description.unwrap_or_default(),
+            acceptance: bullets.join("\n"),
+            design: String::new(),
+            notes: String::new(),
+            priority: PRIORITY,
+            labels: Vec::new(),
+            proof_from: if validation.is_empty() {
+                ProofFrom::None
+            } else {
+                ProofFrom::PlanValidation
+            },
+            proof: validation,
+            scope,
+            allow_no_validation: false,
+            text_fingerprint: String::new(),
+            status: status.to_owned(),
+            assignee: None,
+            parents: BTreeSet::new(),
+            member: true,
+        };
+        details.text_fingerprint = details.compute_fingerprint();
+        Some(Entry {
+            place: self.lines.place(item.at),
+            needs,
+            eligibility: eligibility(status),
+            details,
+            status: range,
+        })
+    }
+
+    fn duplicates(&mut self, entries: &[Entry]) {
+        let mut first: BTreeMap<&TaskId, Place> = BTreeMap::new();
+        for entry in entries {
+            let id = &entry.details.id;
+            if let Some(place) = first.get(id) {
+                let message = format!("duplicate task {id}; the first is on line {}", place.line);
+                let found = Diagnostic::error(message).about(id);
+                self.diagnostics.push(found.at(Some(entry.place)));
+            } else {
+                first.insert(id, entry.place);
+            }
+        }
+    }
+
+    fn id(&mut self, field: &Field) -> Option<TaskId> {
+        let Value::Text(text, _) = &field.value else {
+            self.error(field.at, "`id` is one word, such as T1");
+            return None;
+        };
+        let word = unmarked(text);
+        if word.is_empty() || word.contains(char::is_whitespace) {
+            self.error(field.at, "`id` is one word, such as T1");
+            return None;
+        }
+        match TaskId::new(word) {
+            Ok(id) => Some(id),
+            Err(problem) => {
+                let shown = word.escape_debug();
+                self.error(field.at, format!("`{shown}` is no id: {problem}"));
+                None
+            }
+        }
+    }
+
+    fn status(&mut self, field: &Field) -> Option<(&'static str, Range<usize>)> {
+        let Value::Text(text, range) = &field.value else {
+            self.error(field.at, format!("`status` is {}", alternatives()));
+            return None;
+        };
+        let word = unmarked(text).to_lowercase();
+        let known = STATUSES.into_iter().find(|status| *status == word);
+        if known.is_none() {
+            let said = if word.is_empty() {
+                "it is empty".to_owned()
+            } else {
+                format!("not `{}`", word.escape_debug())
+            };
+            let hint = nearest::hint(&word, STATUSES);
+            self.error(
+                field.at,
+                format!("`status` is {}, {said}{hint}", alternatives()),
+            );
+        }
+        // The word without the marks around it.
+        let skip = text.find(unmarked(text)).unwrap_or(0);
+        let start = range.start + skip;
+        known.map(|status| (status, start..start + status.len()))
+    }
+
+    fn needs(&mut self, field: &Field) -> Vec<TaskId> {
+        let words: Vec<(String, usize)> = match &field.value {
+            Value::Text(text, range) => {
+                let inner = unmarked(text);
+                let inner = inner
+                    .strip_prefix('[')
+                    .and_then(|rest| rest.strip_suffix(']'))
+                    .unwrap_or(inner);
+                let words = inner.split(',').map(str::trim);
+                let words = words.filter(|word| !word.is_empty());
+                words.map(|word| (word.to_owned(), range.start)).collect()
+            }
+            Value::Many(many) => many.clone(),
+            Value::Pairs(_) | Value::Other(_) => {
+                self.error(
+                    field.at,
+                    "`depends_on` is a list of ids, such as [T1, T2], or []",
+                );
+                Vec::new()
+            }
+        };
+        let mut needs: Vec<TaskId> = Vec::new();
+        for (word, at) in words {
+            let word = unmarked(word.trim_matches(['"', '\'']));
+            if ["none", "nothing", "n/a", "-"].contains(&word.to_lowercase().as_str()) {
+                self.error(
+                    at,
+                    format!(
+                        "`{word}` is no id; a task that depends on nothing has `depends_on: []`"
+                    ),
+                );
+            } else if word.contains(char::is_whitespace) {
+                let shown = word.escape_debug();
+                self.error(
+                    at,
+                    format!("`{shown}` is no id; ids are separated by commas"),
+                );
+            } else {
+                match TaskId::new(word) {
+                    Ok(id) if needs.contains(&id) => {}
+                    Ok(id) => needs.push(id),
+                    Err(problem) => {
+                        let shown = word.escape_debug();
+                        self.error(at, format!("`{shown}` is no id: {problem}"));
+                    }
+                }
+            }
+        }
+        needs
+    }
+
+    fn text(&mut self, field: &Field) -> Option<String> {
+        match &field.value {
+            Value::Text(text, _) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            Value::Many(many) => {
+                let lines: Vec<String> = many.iter().map(|(line, _)| format!("- {line}")).collect();
+                Some(lines.join("\n"))
+            }
+            Value::Pairs(_) | Value::Other(_) => {
+                self.error(field.at, format!("`{}` is a text", field.key));
+                None
+            }
+        }
+    }
+
+    /// A text alone is a list of one; `[a, b]` and `a, b` in one line are not taken apart, since commands have commas.
+    fn texts(&mut self, field: &Field) -> Vec<String> {
+        let plain = |text: &str| unmarked(text).to_owned();
+        let texts: Vec<String> = match &field.value {
+            Value::Text(text, _) => text
+                .lines()
+                .map(|line| plain(line.trim_start().trim_start_matches("- ")))
+                .collect(),
+            Value::Many(many) => many.iter().map(|(text, _)| plain(text)).collect(),
+            Value::Pairs(_) | Value::Other(_) => {
+                self.error(field.at, format!("`{}` is a list of texts", field.key));
+                Vec::new()
+            }
+        };
+        texts
+            .into_iter()
+            .filter(|text| !text.is_empty() && text != "[]")
+            .collect()
+    }
+
+    fn timeouts(&mut self, field: &Field) {
+        let Value::Pairs(pairs) = &field.value else {
+            self.error(
+                field.at,
+                format!("`timeouts` holds keys with times: {}", TIMEOUTS.join(", ")),
+            );
+            return;
+        };
+        for (key, _, at) in pairs {
+            if !TIMEOUTS.contains(&key.as_str()) {
+                let hint = nearest::hint(key, TIMEOUTS);
+                let shown = key.escape_debug();
+                self.warn(*at, format!("unknown timeout `{shown}` is ignored{hint}"));
+            }
+        }
+    }
+}
+
+fn alternatives() -> String {
+    let words: Vec<String> = STATUSES.iter().map(|word| format!("`{word}`")).collect();
+    let (last, first) = words
+        .split_last()
+        .map_or(("", &[][..]), |(last, first)| (last.as_str(), first));
+    format!("{} or {last}", first.join(", "))
+}
+
+fn eligibility(status: &str) -> Eligibility {
+    let aside = |reason: &str| Eligibility::NotOurs {
+        reason: reason.to_owned(),
+    };
+    match status {
+        "done" => Eligibility::Satisfied { commit: None },
+        "blocked" => aside("marked as blocked"),
+        "cancelled" => aside("cancelled"),
+        _ => Eligibility::Open,
+    }
+}
+
+/// `T1: Update config loader` of the task T1 is called `Update config loader`.
+fn without_id(title: &str, id: &TaskId) -> String {
+    let rest = title.strip_prefix(id.as_str());
+    let rest = rest.and_then(|rest| rest.trim_start().strip_prefix([':', '-', '–', '—', '.']));
+    let rest = rest.map(str::trim).filter(|rest| !rest.is_empty());
+    rest.unwrap_or(title).to_owned()
+}
+
+/// `src/a.rs, src/b.rs` and `[src/a.rs, src/b.rs]` are two paths.
+fn paths(entry: &str) -> Vec<String> {
+    let inner = entry
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(entry);
+    let words = inner
+        .split(',')
+        .map(|word| unmarked(word.trim_matches(['"', '\'', ' '])));
+    words
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
