@@ -15,7 +15,7 @@ use crate::setup::SourceSetup;
 #[must_use]
 pub fn source_key(source: &SourceSetup) -> SourceKey {
     let id = match source {
-        SourceSetup::St { path, .. } => path.display().to_string(),
+        SourceSetup::St { path, .. } | SourceSetup::List { path, .. } => path.display().to_string(),
         SourceSetup::Bd { beads_dir, .. } => beads_dir.display().to_string(),
     };
     SourceKey {

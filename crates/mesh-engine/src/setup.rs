@@ -118,6 +118,20 @@ pub enum SourceSetup {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         ids: Vec<String>,
     },
+    /// A task list in a document.
+    List {
+        /// The file.
+        path: PathBuf,
+        /// Only these tasks and what they need; all when empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ids: Vec<String>,
+        /// The list's number where the file has several, 1 for the last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pick: Option<usize>,
+        /// Whether the status of each task is written into the file.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        write: bool,
+    },
     /// An epic of the tracker.
     Bd {
         /// The epic, or the bead that was wrapped into one.
@@ -140,7 +154,7 @@ impl SourceSetup {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            SourceSetup::St { path, .. } => path,
+            SourceSetup::St { path, .. } | SourceSetup::List { path, .. } => path,
             SourceSetup::Bd { beads_dir, .. } => beads_dir,
         }
     }
@@ -150,6 +164,7 @@ impl SourceSetup {
     pub fn kind(&self) -> &'static str {
         match self {
             SourceSetup::St { .. } => "st",
+            SourceSetup::List { .. } => "list",
             SourceSetup::Bd { .. } => "bd",
         }
     }
@@ -158,7 +173,9 @@ impl SourceSetup {
     #[must_use]
     pub fn id(&self) -> String {
         match self {
-            SourceSetup::St { path, .. } => path.display().to_string(),
+            SourceSetup::St { path, .. } | SourceSetup::List { path, .. } => {
+                path.display().to_string()
+            }
             SourceSetup::Bd { epic, .. } => epic.clone(),
         }
     }

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Doctor(commands::doctor::Args),
     /// Show what would run, in which order, with which commands, without running it.
     Plan(commands::plan::Args),
+    /// Print a plain list of a document as a task list.
+    Draft(commands::draft::Args),
     /// Work a source until it is done.
     Run(commands::run::Args),
     /// Show where a run stands.
@@ -90,6 +92,7 @@ impl Command {
             Command::Demo(args) => args.json,
             Command::Formulas(args) => args.json,
             Command::Init(_)
+            | Command::Draft(_)
             | Command::Logs(_)
             | Command::Stop(_)
             | Command::Retry(_)

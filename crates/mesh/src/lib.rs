@@ -16,6 +16,7 @@ mod report;
 mod run_setup;
 mod sandbox;
 mod scope;
+mod task_list;
 mod tools;
 mod ui;
 

@@ -24,6 +24,7 @@ use crate::commands::run_lookup::{self, Coordinator};
 use crate::error::{CommandError, Kind};
 use crate::exit_code;
 use crate::scope::Scope;
+use crate::task_list;
 use crate::ui::shell::Shell;
 use crate::ui::timeline;
 
@@ -109,6 +110,15 @@ pub(crate) fn finish(
     if !shell.is_json() {
         for line in &lines {
             shell.line(line);
+        }
+        let header = mesh_journal::read_header(&mesh_dir.run(run).journal());
+        let setup = header
+            .ok()
+            .and_then(|header| mesh_engine::read_setup(&header).ok());
+        let updated = setup.and_then(|setup| task_list::updated(&setup, &finished.state));
+        if let Some(updated) = updated {
+            shell.line("");
+            updated.lines().for_each(|line| shell.line(line));
         }
     }
     if finished.left {

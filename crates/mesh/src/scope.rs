@@ -29,17 +29,18 @@ use mesh_vcs::Backend;
 
 use crate::config::{self, Config};
 use crate::error::{CommandError, Kind};
+use crate::task_list;
 use crate::tools::{self, FoundPrograms};
 use crate::ui::shell::Shell;
 
 /// What may be said about a run before it begins; the same for `plan` and `run`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ScopeArgs {
-    /// An epic, beads of one epic, or a plan file; nothing means the bead in progress.
+    /// An epic, beads of one epic, a plan file or a document with a task list; nothing means the bead in progress.
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
     /// What SOURCE is, where its name does not tell.
-    #[arg(long, value_name = "KIND", value_parser = ["bd", "st"])]
+    #[arg(long, value_name = "KIND", value_parser = ["bd", "st", "list"])]
     pub source: Option<String>,
     /// How many agents may run at once.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -50,12 +51,16 @@ pub(crate) struct ScopeArgs {
     /// When tasks start: `frontier`, each as soon as it may, or `waves`, in batches that are announced, confirmed and awaited.
     #[arg(long, value_name = "DISPATCH", value_parser = Dispatch::WORDS)]
     pub dispatch: Option<String>,
-    /// Tasks that go before all others, in this order; with --dispatch waves, the first wave.
+    /// Tasks that go before all others, in this order; with --dispatch waves, the first wave. Of a document with several task lists,
+    /// the number of the list, 1 for the last.
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub pick: Vec<String>,
     /// Only these tasks and all they need.
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub ids: Vec<String>,
+    /// Write the status of each task into the document that has the task list.
+    #[arg(long)]
+    pub write: bool,
     /// Start from this revision instead of the parents of the working copy.
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
@@ -164,9 +169,14 @@ pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope,
                 None,
             )
         }
+        SourceKind::List => {
+            let (loaded, source) = task_list::read(args, plan_file(args, folder)?, &ids)?;
+            (loaded, source, None)
+        }
         _ => read_tracker(args, &root, &config, &tools, &ours, &run)?,
     };
     if !ids.is_empty()
+        && !matches!(source, SourceSetup::List { .. })
         && let Err(problems) = loaded.restrict(&ids)
     {
         loaded.diagnostics.extend(problems);
@@ -192,7 +202,10 @@ pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope,
     let policy = policy(
         args,
         &config,
-        matches!(source, SourceSetup::Bd { .. } | SourceSetup::St { .. }),
+        // The lock groups of a list follow from all its tasks, and their units are fixed with the run.
+        !matches!(source, SourceSetup::List { .. }),
+        &loaded,
+        task_list::is_picked(args, &source),
     )?;
     for pick in &policy.picks {
         if plan.find(pick).is_none() {
@@ -231,10 +244,8 @@ fn check(
             Kind::PlanInvalid,
             format!("{name} cannot be run: {}", counted(count, "problem")),
         );
-        error.hints = problems
-            .iter()
-            .map(|problem| problem.in_input(name))
-            .collect();
+        let file = (loaded.source.kind == SourceKind::List).then(|| Path::new(name));
+        error.hints = task_list::shown(problems, name, file);
         error
     };
     let planned = loaded.plan(capacity);
@@ -261,7 +272,10 @@ fn chosen_kind(args: &ScopeArgs, folder: &Path) -> Result<SourceKind, CommandErr
         return Ok(kind);
     }
     let looks_like_a_file = |source: &String| {
-        source.ends_with(".jsonl") || source.contains('/') || folder.join(source).is_file()
+        let is_named_so = [".jsonl", ".md", ".markdown", ".yaml", ".yml"]
+            .iter()
+            .any(|end| source.ends_with(end));
+        is_named_so || source.contains('/') || folder.join(source).is_file()
     };
     let [only] = args.sources.as_slice() else {
         return match args.sources.iter().find(|source| looks_like_a_file(source)) {
@@ -290,17 +304,18 @@ fn chosen_kind(args: &ScopeArgs, folder: &Path) -> Result<SourceKind, CommandErr
     }
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("jsonl") => Ok(SourceKind::St),
+        Some("md" | "markdown" | "yaml" | "yml") => Ok(SourceKind::List),
         _ => Err(CommandError::usage(format!(
             "{only} is a file whose kind its name does not tell"
         ))
-        .hint("a JSONL plan ends in .jsonl, or say --source st")),
+        .hint("a JSONL plan ends in .jsonl, a document with a task list in .md or .yaml; or say --source st or --source list")),
     }
 }
 
 fn plan_file(args: &ScopeArgs, folder: &Path) -> Result<PathBuf, CommandError> {
     let [only] = args.sources.as_slice() else {
         return Err(CommandError::usage(
-            "the source st takes exactly one plan file",
+            "a plan file or a document with a task list is the only source of its run",
         ));
     };
     let path = folder.join(only);
@@ -380,7 +395,13 @@ fn task_ids(words: &[String], flag: &str) -> Result<Vec<TaskId>, CommandError> {
     words.iter().map(id).collect()
 }
 
-fn policy(args: &ScopeArgs, config: &Config, refresh: bool) -> Result<Policy, CommandError> {
+fn policy(
+    args: &ScopeArgs,
+    config: &Config,
+    refresh: bool,
+    loaded: &SourceSnapshot,
+    picks_list: bool,
+) -> Result<Policy, CommandError> {
     let concurrency = args.concurrency.or(config.concurrency).unwrap_or(1);
     Ok(Policy {
         rank: args
@@ -393,8 +414,12 @@ fn policy(args: &ScopeArgs, config: &Config, refresh: bool) -> Result<Policy, Co
             .as_deref()
             .and_then(Dispatch::from_word)
             .unwrap_or(config.dispatch),
-        picks: task_ids(&args.pick, "--pick")?,
-        capacity: config.locks.capacity.clone(),
+        picks: if picks_list {
+            Vec::new()
+        } else {
+            task_ids(&args.pick, "--pick")?
+        },
+        capacity: loaded.capacities(&config.locks.capacity),
         lock_patience: config.locks.patience,
         unlabelled: config.locks.unknown,
         retries: config.retries,

@@ -130,7 +130,7 @@ fn look(context: &RunContext) -> Option<SharedState> {
     ];
     except.push(match &context.setup.source {
         SourceSetup::Bd { beads_dir, .. } => beads_dir.clone(),
-        SourceSetup::St { path, .. } => path.clone(),
+        SourceSetup::St { path, .. } | SourceSetup::List { path, .. } => path.clone(),
     });
     context
         .vcs

@@ -269,7 +269,7 @@ fn take_up(
     let (loaded, tracker) = read_source(&setup, &run, &world.ours, &mesh_dir, &vcs)?;
     let marked = match &setup.source {
         SourceSetup::St { path, .. } => crate::source::st::marked_by(path, run.as_str()),
-        SourceSetup::Bd { .. } => BTreeSet::new(),
+        SourceSetup::Bd { .. } | SourceSetup::List { .. } => BTreeSet::new(),
     };
     let change = difference(&state, &loaded, &marked);
     let clock = Arc::new(Clock::new(contents.header.started_unix_ms, latest));

@@ -27,6 +27,7 @@ use crate::setup::{RunSetup, SourceSetup, TrackerView};
 use crate::source::Source;
 use crate::source::bd::claimant::is_ours;
 use crate::source::bd::{BdSource, SourceContext};
+use crate::source::list::{ListSelection, ListSource};
 use crate::source::st::{self, StSource};
 
 pub(super) fn open_source(
@@ -39,6 +40,23 @@ pub(super) fn open_source(
         (SourceSetup::St { path, ids }, _) => {
             let (path, ids) = (path.clone(), task_ids(ids));
             let source = StSource::new(path, ids, loaded, context.run, context.details);
+            Ok((Arc::new(source), None))
+        }
+        (
+            SourceSetup::List {
+                path,
+                ids,
+                pick,
+                write,
+            },
+            _,
+        ) => {
+            let selection = ListSelection {
+                path: path.clone(),
+                ids: task_ids(ids),
+                pick: *pick,
+            };
+            let source = ListSource::new(selection, *write, loaded, context.details);
             Ok((Arc::new(source), None))
         }
         (SourceSetup::Bd { .. }, Some(opened)) => {
@@ -89,6 +107,23 @@ pub(super) fn read_source(
             st::load(path, &task_ids(ids)).map_err(|problem| EngineError::Source { problem })?,
             None,
         ),
+        SourceSetup::List {
+            path, ids, pick, ..
+        } => {
+            let selection = ListSelection {
+                path: path.clone(),
+                ids: task_ids(ids),
+                pick: *pick,
+            };
+            let list = selection.load().map_err(|problems| EngineError::Source {
+                problem: problems
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            })?;
+            (list.snapshot, None)
+        }
         SourceSetup::Bd {
             epic,
             ids,

@@ -610,7 +610,7 @@ impl Source for BdSource {
                 write.push(beads_dir.clone());
                 env.insert("BEADS_DIR", beads_dir);
             }
-            (None, SourceSetup::St { .. }) => {}
+            (None, SourceSetup::St { .. } | SourceSetup::List { .. }) => {}
         }
         if let Some(bd) = &self.context.setup.programs.bd {
             env.insert("MESH_BD", bd);

@@ -2,6 +2,7 @@
 
 pub(crate) mod baseline;
 pub(crate) mod bd;
+pub(crate) mod list;
 pub(crate) mod renewals;
 pub(crate) mod st;
 

@@ -12,6 +12,7 @@ mod yaml;
 
 pub use draft::draft;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use mesh_core::id::TaskId;
@@ -34,10 +35,38 @@ pub struct ListDocument {
 pub struct TaskList {
     /// Where it begins.
     pub place: Place,
+    /// Where it is, in bytes.
+    pub range: Range<usize>,
     /// What it holds, and everything that is wrong with it.
     pub snapshot: SourceSnapshot,
     /// Where the status of each task stands in the document, in bytes.
     pub statuses: Vec<(TaskId, Range<usize>)>,
+}
+
+impl TaskList {
+    /// The list as it stands in the document `text`, with these statuses in place of those of before.
+    #[must_use]
+    pub fn with_statuses(&self, text: &str, statuses: &BTreeMap<TaskId, &str>) -> String {
+        let mut list = text.get(self.range.clone()).unwrap_or_default().to_owned();
+        let mut places: Vec<&(TaskId, Range<usize>)> = self.statuses.iter().collect();
+        // From the end, so that those before stay where they are.
+        places.sort_by_key(|(_, place)| std::cmp::Reverse(place.start));
+        for (task, place) in places {
+            let Some(status) = statuses.get(task) else {
+                continue;
+            };
+            let inner = place
+                .start
+                .checked_sub(self.range.start)
+                .zip(place.end.checked_sub(self.range.start));
+            if let Some((start, end)) = inner
+                && list.get(start..end).is_some_and(|word| !word.is_empty())
+            {
+                list.replace_range(start..end, status);
+            }
+        }
+        list
+    }
 }
 
 /// What the caller wants of several lists.
@@ -100,6 +129,7 @@ pub fn read(name: &str, bytes: &[u8], format: Format) -> ListDocument {
             let (snapshot, statuses) = tasks::load(name, &items, &lines, place);
             document.lists.push(TaskList {
                 place,
+                range,
                 snapshot,
                 statuses,
             });

@@ -7,6 +7,7 @@ pub(crate) mod clean;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod draft;
 pub(crate) mod formulas;
 pub(crate) mod init;
 pub(crate) mod land;
@@ -43,6 +44,7 @@ pub(crate) fn run(args: Args, shell: &mut Shell) -> Result<u8, CommandError> {
         Command::Agents(args) => agents::run(&args, &folder, shell),
         Command::Doctor(args) => doctor::run(&args, &folder, shell),
         Command::Plan(args) => plan::run(&args, &folder, shell),
+        Command::Draft(args) => draft::run(&args, &folder),
         Command::Run(args) => run::run(&args, &folder, shell),
         Command::Status(args) => status::run(&args, &folder, shell),
         Command::Why(args) => why::run(&args, &folder, shell),

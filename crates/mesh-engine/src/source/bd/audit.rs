@@ -47,7 +47,7 @@ impl RunAudit {
         let outbox = AuditOutbox::open(&context.run_dir.audit_outbox());
         let beads_dir = match &context.setup.source {
             SourceSetup::Bd { beads_dir, .. } => beads_dir.clone(),
-            SourceSetup::St { .. } => PathBuf::new(),
+            SourceSetup::St { .. } | SourceSetup::List { .. } => PathBuf::new(),
         };
         let audit = Arc::new(RunAudit {
             level: context.setup.audit,

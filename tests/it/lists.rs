@@ -1,0 +1,146 @@
+//! Task lists in documents.
+
+use crate::fixture::{Backends, Fixture, ST_GIT, Work, job, on_each_vcs, task};
+use crate::script;
+
+on_each_vcs!(
+    a_list_is_worked_and_its_statuses_are_written,
+    a_list_goes_on_after_a_kill,
+);
+
+/// Three tasks, of which the last needs the first, as a person writes them; `more` follows.
+fn list(fixture: &Fixture, more: &str) -> Work {
+    let jobs = vec![job("a", &[]), job("b", &[]), job("c", &["a"])];
+    let text = format!(
+        "# Plan\r\n\
+         \r\n\
+         Some words about it.\r\n\
+         \r\n\
+         1. **a: first**\r\n\
+         \x20  - id: a\r\n\
+         \x20  - status: todo\r\n\
+         \x20  - depends_on: []\r\n\
+         \x20  - validation: `test -f a.txt`\r\n\
+         2. second\r\n\
+         \x20  - **id**: b\r\n\
+         \x20  - **status**: todo\r\n\
+         \x20  - depends on: []\r\n\
+         \x20  - validation:\r\n\
+         \x20    - test -f b.txt\r\n\
+         3. third\r\n\
+         \x20  - id: c\r\n\
+         \x20  - status: todo\r\n\
+         \x20  - depends_on: [a]\r\n\
+         \x20  - validation: test -f a.txt -a -f c.txt\r\n\
+         {more}"
+    );
+    let path = fixture.env.dir().join("tasks.md");
+    fs_err::write(&path, text).expect("the document");
+    Work {
+        source: path.display().to_string(),
+        ids: jobs
+            .iter()
+            .map(|job| (job.key.clone(), job.key.clone()))
+            .collect(),
+        jobs,
+    }
+}
+
+fn document(work: &Work) -> String {
+    fs_err::read_to_string(&work.source).expect("the document")
+}
+
+fn a_list_is_worked_and_its_statuses_are_written(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let work = list(&fixture, "\r\nWords behind it.\r\n");
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    let before = document(&work);
+    let report = fixture.run(&work, 2, &["--write"]).exits(0).object();
+    assert_eq!(report["source"]["kind"], "list");
+    assert_eq!(task(&report, "a")["attempts"][0]["changed"][0], "a.txt");
+    // Nothing else has changed, not a byte.
+    assert_eq!(document(&work), before.replace(": todo", ": done"));
+    fixture.assert_no_process();
+}
+
+fn a_list_goes_on_after_a_kill(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let work = list(&fixture, "");
+    fixture.script(&work, |job| {
+        script::usual(&fixture, job, &[script::gate(&fixture)])
+    });
+    let before = document(&work);
+    let coordinator = fixture.start(&work, 2, &[]);
+    fixture.log.wait_for("saw", 2);
+    coordinator.kill();
+    fixture.open_gate();
+    let said = fixture.mesh(&["resume"]).exits(0);
+    assert_eq!(document(&work), before, "it is not to be written");
+    let updated = said
+        .stdout
+        .split("Updated task list\n")
+        .nth(1)
+        .expect("the list as it is now");
+    assert_eq!(updated.matches("status: done").count(), 2, "{updated}");
+    assert_eq!(updated.matches("**status**: done").count(), 1, "{updated}");
+    assert_eq!(fixture.log.attempts("end").len(), 3);
+    fixture.assert_no_process();
+}
+
+#[test]
+fn one_of_several_lists_is_chosen_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    let other = "\r\n## Another\r\n\r\n- id: z\r\n  status: todo\r\n  depends_on: []\r\n";
+    let work = list(&fixture, other);
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    let said = fixture.run(&work, 2, &[]).exits(10);
+    for wanted in ["holds 2 task lists", "1: z", "2: a, b, c", " | - id: z"] {
+        assert!(
+            said.stderr.contains(wanted),
+            "no {wanted:?} in {}",
+            said.stderr
+        );
+    }
+    let report = fixture.run(&work, 2, &["--pick", "2"]).exits(0).object();
+    assert_eq!(task(&report, "c")["state"], "verified");
+    let said = fixture.run(&work, 2, &["--ids", "z,a"]).exits(10);
+    assert!(
+        said.stderr.contains("no task list has all of z, a"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_list_is_shown_with_its_lines_and_a_checklist_is_drafted_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    let work = list(&fixture, "");
+    let broken = document(&work)
+        .replace("depends_on: [a]", "depends_on: [q]")
+        .replacen("status: todo", "status: soon", 1);
+    fs_err::write(&work.source, broken).expect("the document");
+    let said = fixture.run(&work, 2, &[]).exits(10);
+    for wanted in [
+        "tasks.md:7:6: error: `status` is",
+        "     7 |    - status: soon",
+        "needs q",
+    ] {
+        assert!(
+            said.stderr.contains(wanted),
+            "no {wanted:?} in {}",
+            said.stderr
+        );
+    }
+    fs_err::write(&work.source, "- [ ] a\n- [x] b\n").expect("the document");
+    let said = fixture.run(&work, 2, &[]).exits(10);
+    assert!(said.stderr.contains("mesh draft"), "{}", said.stderr);
+    let draft = fixture.mesh(&["draft", &work.source]).exits(0).stdout;
+    assert!(
+        draft.starts_with("- a\n  - id: T1\n  - status: todo\n  - depends_on: []\n- b\n"),
+        "{draft}"
+    );
+}
