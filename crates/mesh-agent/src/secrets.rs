@@ -33,14 +33,29 @@ impl Secrets {
             .env_set
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
-        let mut values: Vec<(String, String)> = passed
+        let values: Vec<(String, String)> = passed
             .chain(set)
             .filter(|(name, _)| looks_secret(name))
             .flat_map(|(name, value)| parts(value).map(move |part| (name, part)))
             .map(|(name, part)| (name.to_owned(), part.to_owned()))
             .collect();
+        let mut secrets = Secrets { values };
+        secrets.sort();
+        secrets
+    }
+
+    /// These and those of others.
+    #[must_use]
+    pub fn and(mut self, others: impl Iterator<Item = Secrets>) -> Secrets {
+        self.values.extend(others.flat_map(|others| others.values));
+        self.sort();
+        self
+    }
+
+    fn sort(&mut self) {
+        let values = &mut self.values;
         values.sort_by(|(_, one), (_, two)| two.len().cmp(&one.len()).then(one.cmp(two)));
-        Secrets { values }
+        values.dedup();
     }
 
     /// `text` with each secret replaced by the name of its variable in brackets.

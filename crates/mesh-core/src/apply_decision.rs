@@ -13,6 +13,7 @@ use crate::evidence::{Failure, FailureClass};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
 use crate::landing::{Candidate, LandingStage};
+use crate::metered::Usage;
 use crate::planted::{Bug, is_planted};
 use crate::policy::RetryMode;
 use crate::slot_wait::SlotWait;
@@ -32,6 +33,30 @@ impl State {
     pub(crate) fn apply_decision(&mut self, now: Millis, decision: &Decision) -> Vec<Action> {
         match decision {
             Decision::Start { attempt, slot } => self.start(now, attempt, *slot),
+            Decision::Assign { task, agent } => {
+                if let Some(at) = self.plan.find(task) {
+                    self.tasks.get_mut(at).agent = *agent;
+                }
+                Vec::new()
+            }
+            Decision::Hold { account, until } => {
+                self.shut(now, account, *until);
+                Vec::new()
+            }
+            Decision::Spend { reached } => {
+                self.admission = Admission::Spent {
+                    reached: reached.clone(),
+                };
+                vec![Action::Note {
+                    text: format!(
+                        "no new starts, running tasks finish: {reached}; `mesh resume` with a higher bound goes on"
+                    ),
+                }]
+            }
+            Decision::SetBudget { budget } => {
+                Arc::make_mut(&mut self.policy).budget = *budget;
+                Vec::new()
+            }
             Decision::Reserve { task } => {
                 if let Some(at) = self.plan.find(task) {
                     self.change_frontier(|frontier, rules| frontier.reserve(rules, at));
@@ -233,6 +258,9 @@ impl State {
         task.attempts = attempt.number;
         task.observed = Observed::default();
         task.stands_on = stands_on;
+        if task.agent > 0 {
+            task.agents.push((attempt.number, task.agent));
+        }
         let active = Active {
             attempt: attempt.number,
             slot,
@@ -242,6 +270,7 @@ impl State {
             stopping: None,
         };
         self.set_phase(at, Phase::Active(active));
+        self.note_probe(attempt);
         vec![Action::Start(self.start_order(at))]
     }
 
@@ -455,6 +484,12 @@ impl State {
             };
             *used += u32::from(counts);
         }
+        // What was answered still is when the provider refused before the agent could make something of it.
+        let before = self.find(&attempt.task);
+        let before = before.and_then(|(_, task)| task.continues.clone());
+        let question = before
+            .filter(|_| failure.class == FailureClass::Limit)
+            .and_then(|before| before.question.clone());
         let actions = self.end(attempt, phase, Outcome::Retried(failure.clone()));
         let goes_on = match self.policy.retry_mode {
             RetryMode::ByClass => failure.class.leaves_good_work(),
@@ -462,7 +497,7 @@ impl State {
             RetryMode::Fresh => false,
         };
         if goes_on {
-            self.continue_from(attempt, None);
+            self.continue_from(attempt, question);
         }
         actions
     }
@@ -494,6 +529,10 @@ impl State {
     }
 
     fn note_failure(&mut self, now: Millis, attempt: &AttemptId, failure: &Failure, counts: bool) {
+        // What a provider refuses says nothing of tasks or of the machine.
+        if failure.class == FailureClass::Limit {
+            return;
+        }
         if self.last_failed.as_ref() != Some(&attempt.task) {
             self.failures_in_row += 1;
             self.last_failed = Some(attempt.task.clone());
@@ -591,6 +630,7 @@ impl State {
             state.phase = Phase::Waiting;
         }
         (state.retries, state.start_retries) = (0, 0);
+        (state.spent, state.worked) = (Usage::default(), Span(0));
         state.last_failure = None;
     }
 
@@ -643,6 +683,7 @@ impl State {
         let executed = active.executing.is_some();
         let is_proving = matches!(active.stage, Stage::Proving { .. });
         self.slots[place] = None;
+        self.probe_over(attempt);
         let plan = Arc::clone(&self.plan);
         if !(is_planted(Bug::LockReleasedEarly) && is_proving) {
             self.change_frontier(|frontier, rules| frontier.end(rules, at));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::decision::SkipReason;
 use crate::event::{Delivery, Event, PlanChange};
+use crate::evidence::Ending;
 use crate::graph::Ix;
 use crate::id::TaskId;
 use crate::landing::Integration;
@@ -16,14 +17,20 @@ use crate::state::{
     Streak, TaskState,
 };
 use crate::task::{Eligibility, Task};
-use crate::time::Millis;
+use crate::time::{Millis, Span};
 
 impl State {
     /// Takes a fact in.
     pub(crate) fn apply_event(&mut self, now: Millis, event: &Event) {
         self.slot_wait = self.slot_wait.filter(|wait| now < wait.until);
+        self.pass_limits(now);
         match event {
-            Event::RunStarted { plan, policy } => self.begin(plan, policy),
+            Event::RunStarted { plan, policy } => {
+                self.taken_up = now;
+                self.begin(plan, policy);
+            }
+            Event::Metered { attempt, metered } => self.note_metered(now, attempt, metered),
+            Event::Progressed { attempt } => self.probe_answered(attempt),
             Event::Reopened => self.reopen(now),
             Event::Tick => self.wake(now),
             Event::Claimed { attempt } => {
@@ -93,8 +100,7 @@ impl State {
                 attempt, ending, ..
             } => {
                 if let Some((at, _)) = self.current(attempt) {
-                    let observed = &mut self.tasks.get_mut(at).observed;
-                    observed.ending.get_or_insert_with(|| ending.clone());
+                    self.note_end(now, at, ending);
                 }
             }
             Event::Proved { attempt, proof } => {
@@ -112,6 +118,27 @@ impl State {
             | Event::Published { .. }
             | Event::Requested { .. }
             | Event::Noticed { .. } => {}
+        }
+    }
+
+    /// An agent has ended: how, after how long, and whether its provider answered it.
+    fn note_end(&mut self, now: Millis, at: Ix, ending: &Ending) {
+        let Some(active) = self.task(at).active() else {
+            return;
+        };
+        let attempt = self.attempt_id(at, active.attempt);
+        let worked = active.executing.map_or(Span(0), |since| now.since(since));
+        let is_stopped = active.stopping.is_some();
+        let task = self.tasks.get_mut(at);
+        if task.observed.ending.is_some() {
+            return;
+        }
+        task.observed.ending = Some(ending.clone());
+        task.worked = task.worked.plus(worked);
+        let metered = task.observed.metered.as_deref();
+        let limit = metered.is_some_and(|metered| metered.limit().is_some());
+        if !limit && !is_stopped && !matches!(ending, Ending::CouldNotStart(_)) {
+            self.probe_answered(&attempt);
         }
     }
 
@@ -170,6 +197,7 @@ impl State {
 
     fn reopen(&mut self, now: Millis) {
         self.admission = Admission::Open;
+        self.taken_up = now;
         // While claims are being given back nothing may start: the run goes on when that is over.
         if self.ending == RunEnd::Concluded {
             self.ending = RunEnd::Open;

@@ -137,6 +137,7 @@ fn what_a_retry_begins_with_follows_from_how_the_attempt_failed() {
                 | FailureClass::NoResult
                 | FailureClass::Crashed
                 | FailureClass::Hung
+                | FailureClass::Limit
         );
         assert_eq!(class.leaves_good_work(), expected, "{class}");
     }

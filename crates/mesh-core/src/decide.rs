@@ -3,6 +3,7 @@
 
 mod failure;
 mod landing;
+mod limit;
 mod request;
 mod wave;
 
@@ -121,6 +122,8 @@ impl Decider<'_> {
             }
             Event::RunStarted { .. }
             | Event::Reopened
+            | Event::Metered { .. }
+            | Event::Progressed { .. }
             | Event::Claimed { .. }
             | Event::Finalized { .. }
             | Event::WaveFinalized { .. }
@@ -251,6 +254,9 @@ impl Decider<'_> {
         }
         if let Some(stop) = stopping {
             return self.resolve_stopped(attempt, stop, tail);
+        }
+        if self.resolve_limit(attempt, tail) {
+            return;
         }
         match judge_ending(ending, tail) {
             None => self.take(Decision::Inspect {
@@ -411,6 +417,9 @@ impl Decider<'_> {
     }
 
     fn start_what_may_start(&mut self) {
+        if self.state.run_end() == RunEnd::Open {
+            self.keep_to_the_budget();
+        }
         if self.state.policy().dispatch == Dispatch::Waves {
             return self.go_on_with_waves();
         }
@@ -421,6 +430,9 @@ impl Decider<'_> {
         let mut outlook = None;
         while let Some((best, slot)) = self.next_start() {
             let state = &*self.state;
+            if state.agent_for(best).is_none() {
+                return;
+            }
             let outlook = outlook.get_or_insert_with(|| state.outlook(self.now, self.waiting));
             let at = match outlook.choose(state, best) {
                 Ok(at) => at,
@@ -432,7 +444,14 @@ impl Decider<'_> {
     }
 
     fn start(&mut self, at: Ix, slot: SlotId) {
+        let Some(agent) = self.state.agent_for(at) else {
+            return;
+        };
         let attempt = self.state.attempt_id(at, self.state.task(at).attempts + 1);
+        if agent != self.state.task(at).agent {
+            let task = attempt.task.clone();
+            self.take(Decision::Assign { task, agent });
+        }
         self.take(Decision::Start { attempt, slot });
     }
 
@@ -497,7 +516,7 @@ impl Decider<'_> {
         let active = state.active().any(|at| !state.is_parked(at));
         let landing = state.has_landings();
         let asks = *state.admission() == Admission::Open && state.unconfirmed_wave().is_some();
-        let work = refreshing || pausing || active || landing || asks;
+        let work = refreshing || pausing || active || landing || asks || state.waits_for_limit();
         if begun && !work && state.unsettled == 0 && !self.awaits_answers() {
             self.take(Decision::Conclude);
         }
@@ -524,6 +543,10 @@ impl Decider<'_> {
 #[cfg(test)]
 #[path = "decide_test.rs"]
 pub(crate) mod tests;
+
+#[cfg(test)]
+#[path = "limit_test.rs"]
+mod limit_tests;
 
 #[cfg(test)]
 #[path = "outside_test.rs"]

@@ -142,6 +142,10 @@ fn names(tasks: &[TaskId]) -> String {
 fn say(decision: &Decision) -> String {
     match decision {
         Decision::Start { attempt, slot } => format!("start {attempt} on {slot}"),
+        Decision::Assign { task, agent } => format!("{task} to agent {agent}"),
+        Decision::Hold { account, until } => format!("hold {account} until {}", until.0),
+        Decision::Spend { reached } => format!("spent: {reached}"),
+        Decision::SetBudget { .. } => "budget".to_owned(),
         Decision::Reserve { task } => format!("reserve for {task}"),
         Decision::KeepSlot { task, until } => format!("slot for {task} until {}", until.0),
         Decision::AnnounceWave { wave, tasks } => format!("announce {wave}: {}", names(tasks)),

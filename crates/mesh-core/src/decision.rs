@@ -10,6 +10,7 @@ use crate::event::Delivery;
 use crate::evidence::Failure;
 use crate::id::{AttemptId, LockGroup, SlotId, TaskId};
 use crate::landing::Candidate;
+use crate::policy::Budget;
 use crate::state::Finalizing;
 use crate::task::Commit;
 use crate::time::Millis;
@@ -24,6 +25,30 @@ pub enum Decision {
         attempt: AttemptId,
         /// Its slot.
         slot: SlotId,
+    },
+    /// Another of the run's agents works on the task from now on.
+    Assign {
+        /// Which task.
+        task: TaskId,
+        /// The agent's place in the policy.
+        agent: u16,
+    },
+    /// A provider refused: no start on the account before.
+    Hold {
+        /// Which account.
+        account: String,
+        /// Until when.
+        until: Millis,
+    },
+    /// No new starts: what the run may use is used.
+    Spend {
+        /// What is used of what, as a sentence.
+        reached: String,
+    },
+    /// What the run may use from now on.
+    SetBudget {
+        /// All of it.
+        budget: Budget,
     },
     /// Busy lock groups are kept for a task that was passed over too often.
     Reserve {
@@ -393,6 +418,8 @@ pub struct StartOrder {
     pub previous: Option<Failure>,
     /// It stands on this bookmark or branch too: an earlier result did not land there.
     pub onto: Option<String>,
+    /// The agent that works on it: its place in the policy.
+    pub agent: u16,
     /// The attempt before that this one goes on from.
     pub continues: Option<Continuation>,
 }

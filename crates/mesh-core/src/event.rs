@@ -3,8 +3,9 @@
 use crate::evidence::{Ending, Evidence, Failure, ProofEnd};
 use crate::id::{AttemptId, TaskId};
 use crate::landing::{Integration, Publication};
+use crate::metered::Metered;
 use crate::plan::Plan;
-use crate::policy::Policy;
+use crate::policy::{Budget, Policy};
 use crate::task::{Commit, Task};
 use crate::time::Millis;
 
@@ -55,6 +56,18 @@ pub enum Event {
         /// The last lines of what it wrote, for people and for the prompt of a retry; empty when it wrote nothing or ended with
         /// exit code 0.
         tail: String,
+    },
+    /// What an agent says that it used, and what its provider lets it use; told before its end.
+    Metered {
+        /// Whose.
+        attempt: AttemptId,
+        /// What it says.
+        metered: Metered,
+    },
+    /// The agent's provider answers: its model did or said something.
+    Progressed {
+        /// Whose.
+        attempt: AttemptId,
     },
     /// What the attempt left has been recorded.
     Inspected {
@@ -227,6 +240,11 @@ pub enum Request {
     },
     /// Take the tasks that somebody else closed as done, those of before and those to come.
     TrustOutside,
+    /// What the run may use from now on, instead of what was said before.
+    Budget {
+        /// All of it.
+        budget: Budget,
+    },
     /// Confirm the wave that is announced, with these tasks.
     Pick {
         /// Its number: a word on one wave does not count for another.

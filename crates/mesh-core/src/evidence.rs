@@ -315,11 +315,16 @@ pub enum FailureClass {
     NoChange,
     /// The tracker gave the task to somebody else.
     ClaimLost,
+    /// The provider refused, because a limit of the account is reached. Not the task's fault: it is tried again when the account may
+    /// be used.
+    Limit,
+    /// It would be tried again, and has used what one task may use.
+    Budget,
 }
 
 impl FailureClass {
     /// All classes, in the order of the enum.
-    pub const ALL: [FailureClass; 15] = [
+    pub const ALL: [FailureClass; 17] = [
         FailureClass::CouldNotStart,
         FailureClass::Setup,
         FailureClass::NoResult,
@@ -335,6 +340,8 @@ impl FailureClass {
         FailureClass::Conflict,
         FailureClass::NoChange,
         FailureClass::ClaimLost,
+        FailureClass::Limit,
+        FailureClass::Budget,
     ];
 
     /// The word for records and people.
@@ -356,6 +363,8 @@ impl FailureClass {
             FailureClass::Conflict => "conflict",
             FailureClass::NoChange => "no-change",
             FailureClass::ClaimLost => "claim-lost",
+            FailureClass::Limit => "limit",
+            FailureClass::Budget => "budget",
         }
     }
 
@@ -370,6 +379,7 @@ impl FailureClass {
             | FailureClass::Hung
             | FailureClass::Crashed
             | FailureClass::VerifyFailed
+            | FailureClass::Limit
             | FailureClass::StrayCommits
             | FailureClass::Conflict
             | FailureClass::NoChange => true,
@@ -378,7 +388,8 @@ impl FailureClass {
             | FailureClass::Scope
             | FailureClass::NotRecorded
             | FailureClass::NotRecordable
-            | FailureClass::ClaimLost => false,
+            | FailureClass::ClaimLost
+            | FailureClass::Budget => false,
         }
     }
 
@@ -392,6 +403,7 @@ impl FailureClass {
                 | FailureClass::Hung
                 | FailureClass::Crashed
                 | FailureClass::VerifyFailed
+                | FailureClass::Limit
         )
     }
 }

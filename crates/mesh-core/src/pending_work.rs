@@ -123,6 +123,7 @@ impl State {
         let changed = needs.iter().map(paths).collect();
         StartOrder {
             attempt: self.attempt_id(at, number),
+            agent: self.agent_of(&self.attempt_id(at, number)),
             slot,
             slots: self.policy.concurrency,
             claim: !task.claimed,

@@ -17,6 +17,10 @@ pub enum Bug {
     VerifiedWithoutCommit,
     /// A wave counts as over while tasks of it run.
     BarrierCrossed,
+    /// When a provider's limit is over, more than one attempt starts before one got an answer.
+    ProbesTogether,
+    /// What the run may use does not bound its starts.
+    BudgetIgnored,
 }
 
 #[cfg(feature = "planted")]

@@ -49,6 +49,19 @@ pub struct Policy {
     pub slot_wait_percent: u32,
     /// What a task without lock groups may overlap with.
     pub unlabelled: Unlabelled,
+    /// The agents that tasks may be given to, the first that may be used at the time; journals of the time before there were
+    /// several name none.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
+    pub agents: Vec<AgentAccount>,
+    /// What the run may use.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Budget::is_unbounded")
+    )]
+    pub budget: Budget,
     /// Retries per task over all failure classes but `could-not-start`.
     pub retries: u32,
     /// Retries per task for `could-not-start`.
@@ -159,6 +172,8 @@ impl Policy {
             lock_patience: 3,
             slot_wait_percent: 10,
             unlabelled: Unlabelled::Free,
+            agents: Vec::new(),
+            budget: Budget::default(),
             retries: 1,
             start_retries: 1,
             retry_mode: RetryMode::ByClass,
@@ -176,6 +191,72 @@ impl Policy {
             land: None,
             allow_no_validation: false,
         }
+    }
+}
+
+/// An agent that tasks may be given to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct AgentAccount {
+    /// Its profile.
+    pub name: String,
+    /// The account of a provider that it uses; agents that share one share its limits.
+    pub account: String,
+}
+
+/// What a run may use. At a bound nothing new starts; what is running goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Budget {
+    /// All attempts together.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub run: Cap,
+    /// All attempts of each task.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub task: Cap,
+}
+
+/// Bounds, each of which may be absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Cap {
+    /// Money, in millionths of a US dollar. What agents do not say the cost of does not count.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub cost_micro_usd: Option<u64>,
+    /// Tokens, read and written.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub tokens: Option<u64>,
+    /// Of the run: time since it began or was last taken up. Of a task: time that its agents worked.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "time_ms", default, skip_serializing_if = "Option::is_none")
+    )]
+    pub time: Option<Span>,
+}
+
+impl Cap {
+    /// These bounds with those in place of them that `newer` has.
+    #[must_use]
+    pub fn replaced_by(self, newer: Cap) -> Cap {
+        Cap {
+            cost_micro_usd: newer.cost_micro_usd.or(self.cost_micro_usd),
+            tokens: newer.tokens.or(self.tokens),
+            time: newer.time.or(self.time),
+        }
+    }
+}
+
+impl Budget {
+    /// Whether there is no bound at all.
+    #[must_use]
+    pub fn is_unbounded(&self) -> bool {
+        *self == Budget::default()
     }
 }
 

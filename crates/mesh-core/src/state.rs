@@ -15,7 +15,9 @@ use crate::frontier::{Frontier, Rules};
 use crate::graph::Ix;
 use crate::id::{AttemptId, SlotId, TaskId};
 use crate::landing::{Candidate, Landing};
+use crate::limit::Account;
 use crate::lock::{Claim, LockBlock};
+use crate::metered::{Metered, Usage};
 use crate::pace::Pace;
 use crate::plan::Plan;
 use crate::planted::{Bug, is_planted};
@@ -23,7 +25,7 @@ use crate::policy::Policy;
 use crate::rank::Ranking;
 use crate::slot_wait::SlotWait;
 use crate::task::{Commit, Eligibility, Task};
-use crate::time::Millis;
+use crate::time::{Millis, Span};
 use crate::wave::{Wave, WaveEnd};
 
 /// A run as the core knows it.
@@ -57,6 +59,12 @@ pub struct State {
     pub(crate) pace: Pace,
     /// The next deadline of each task that has one.
     pub(crate) wakes: BTreeSet<(Millis, Ix)>,
+    /// What is known of the accounts of the run's agents.
+    pub(crate) accounts: BTreeMap<String, Account>,
+    /// What all attempts used.
+    pub(crate) spent: Usage,
+    /// When the run began, or was last taken up.
+    pub(crate) taken_up: Millis,
     pub(crate) peak: u16,
     /// Tasks whose needs or locks a listing changed after they were started, as the listing has them.
     pub(crate) late: BTreeMap<TaskId, Task>,
@@ -95,6 +103,11 @@ pub enum Admission {
         /// What failed several times in a row.
         cause: String,
     },
+    /// They may not: what the run may use is used.
+    Spent {
+        /// What is used of what, as a sentence.
+        reached: String,
+    },
     /// They may not: a person stopped the run.
     Stopped,
 }
@@ -132,6 +145,18 @@ pub struct TaskState {
     pub start_retries: u32,
     /// Whether the tracker says that it is ours.
     pub claimed: bool,
+    /// Which of the policy's agents works on it, or would.
+    pub agent: u16,
+    /// Attempts that had another agent than the first.
+    pub agents: Vec<(u32, u16)>,
+    /// What each attempt used that said so.
+    pub used: Vec<(u32, Usage)>,
+    /// What it used since a person last had it done again.
+    pub spent: Usage,
+    /// How long its agents worked since then.
+    pub worked: Span,
+    /// What its sessions had used when their last call ended, where a program adds calls up.
+    pub sessions: Vec<(String, Usage)>,
     /// Why the attempt before failed.
     pub last_failure: Option<Arc<Failure>>,
     /// The attempt before that the next one goes on from, until that one has ended.
@@ -176,6 +201,8 @@ pub struct Finalizing {
 pub struct Observed {
     /// How its agent ended.
     pub ending: Option<Ending>,
+    /// What its agent says of its usage and of its provider.
+    pub metered: Option<Arc<Metered>>,
     /// What it left.
     pub evidence: Option<Arc<Evidence>>,
     /// How its proof ended.
@@ -335,6 +362,12 @@ impl TaskState {
             retries: 0,
             start_retries: 0,
             claimed: false,
+            agent: 0,
+            agents: Vec::new(),
+            used: Vec::new(),
+            spent: Usage::default(),
+            worked: Span(0),
+            sessions: Vec::new(),
             last_failure: None,
             continues: None,
             changed: Arc::default(),
@@ -392,6 +425,9 @@ impl State {
             wave_ends: Vec::new(),
             pace: Pace::default(),
             wakes: BTreeSet::new(),
+            accounts: BTreeMap::new(),
+            spent: Usage::default(),
+            taken_up: Millis(0),
             peak: 0,
             late: BTreeMap::new(),
             landings: Vec::new(),
@@ -510,10 +546,16 @@ impl State {
         let attempts = self.wakes.first().map(|(at, _)| *at);
         let landing = self.landing_deadline().map(|(at, _)| at);
         let slot = self.slot_wait.map(|wait| wait.until);
-        [attempts, landing, slot, self.answers_until]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            attempts,
+            landing,
+            slot,
+            self.answers_until,
+            self.limit_wakeup(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Places of the tasks whose questions are open.

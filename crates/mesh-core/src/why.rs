@@ -6,9 +6,11 @@ use crate::decision::{SkipReason, StopCause};
 use crate::event::Delivery;
 use crate::graph::Ix;
 use crate::id::{LockGroup, SlotId, TaskId};
+use crate::limit::Shortage;
 use crate::lock::LockBlock;
 use crate::state::{Active, Admission, Phase, Recording, RunEnd, Stage, State};
 use crate::task::Eligibility;
+use crate::text::counted;
 use crate::time::{Millis, Span};
 
 /// Why a task is where it is. Names the need, the lock, the limit or the failure.
@@ -56,6 +58,31 @@ pub enum Why {
         /// For how much longer at most.
         rest: Span,
     },
+    /// The provider's limit of every account that it could use is reached; the first is over in this time.
+    Limit {
+        /// Which.
+        account: String,
+        /// For how much longer.
+        rest: Span,
+    },
+    /// The limit is over, and one attempt shows whether the provider answers again.
+    Probe {
+        /// Which account.
+        account: String,
+        /// The task whose attempt it is.
+        by: TaskId,
+    },
+    /// Little is left of what the account may use.
+    Allowance {
+        /// Which.
+        account: String,
+        /// How much, in percent.
+        left_percent: u8,
+        /// How many agents may run on it now.
+        width: u16,
+    },
+    /// What the run may use is used; what of what.
+    Spent(String),
     /// Its wave is recommended and waits for a person's word.
     WaveUnconfirmed(u32),
     /// It is in no wave yet; the next one has this number.
@@ -176,6 +203,7 @@ impl State {
         match &self.admission {
             Admission::Stopped => return Why::Stopped,
             Admission::Paused { cause } => return Why::Paused(cause.clone()),
+            Admission::Spent { reached } => return Why::Spent(reached.clone()),
             Admission::Open if self.ending != RunEnd::Open => return Why::Stopped,
             Admission::Open => {}
         }
@@ -205,6 +233,22 @@ impl State {
                 active: self.active_count(),
                 width: self.width,
                 concurrency: self.policy.concurrency,
+            },
+            None if let Some(shortage) = self.agents_short(at) => match shortage {
+                Shortage::Shut { account, until } => Why::Limit {
+                    account,
+                    rest: until.since(now),
+                },
+                Shortage::Probing { account, probe } => Why::Probe { account, by: probe },
+                Shortage::Allowance {
+                    account,
+                    left_percent,
+                    width,
+                } => Why::Allowance {
+                    account,
+                    left_percent,
+                    width,
+                },
             },
             None => match self.slot_wait {
                 Some(wait) => Why::SlotKept {
@@ -299,6 +343,30 @@ impl fmt::Display for Why {
                 f,
                 "is held: a slot is free and waits up to {rest} for {better}, which is about to become ready"
             ),
+            Why::Limit { account, rest } => write!(
+                f,
+                "is held: the provider's limit{} is reached; it goes on in {rest}",
+                OfAccount(account)
+            ),
+            Why::Probe { account, by } => write!(
+                f,
+                "is held: the provider's limit{} is over, and {by} shows whether it answers again",
+                OfAccount(account)
+            ),
+            Why::Allowance {
+                account,
+                left_percent,
+                width,
+            } => write!(
+                f,
+                "is held: {left_percent} percent are left of the provider's limit{}, so at most {} at once",
+                OfAccount(account),
+                counted(usize::from(*width), "agent")
+            ),
+            Why::Spent(reached) => write!(
+                f,
+                "is held: {reached}; `mesh resume` with a higher bound goes on"
+            ),
             Why::WaveUnconfirmed(wave) => write!(
                 f,
                 "is held: wave {wave} waits to be confirmed; `mesh pick` confirms it"
@@ -387,6 +455,18 @@ impl fmt::Display for SkipReason {
             SkipReason::ByPerson => f.write_str("a person skipped it"),
             SkipReason::Taken(sign) => write!(f, "taken: {sign}"),
             SkipReason::NeedFailed(need) => write!(f, "it needs {need}, which was not done"),
+        }
+    }
+}
+
+/// The account, where it has a name.
+struct OfAccount<'a>(&'a str);
+
+impl fmt::Display for OfAccount<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => Ok(()),
+            account => write!(f, " of account {account}"),
         }
     }
 }

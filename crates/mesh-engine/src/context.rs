@@ -1,7 +1,7 @@
 //! What all workers of a run share: adapters, paths, and the way into the inbox.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::executor::Executor;
 use crate::inbox::Input;
 use crate::notes::Notes;
+use crate::parts::AgentProgram;
 use crate::setup::RunSetup;
 use crate::source::Source;
 use crate::workers::Workers;
@@ -45,6 +46,10 @@ pub(crate) struct RunContext {
     pub agent_program: PathBuf,
     /// Whether processes are put into a sandbox.
     pub sandboxed: bool,
+    /// The agents that follow it in the policy.
+    pub more_agents: Vec<AgentProgram>,
+    /// Which of the policy's agents attempts have, where it is not the first.
+    pub agents_of: Mutex<BTreeMap<AttemptId, u16>>,
     pub groups: GroupMap,
     pub ours: Env,
     /// What must not be shown of what a process wrote.
@@ -73,6 +78,16 @@ impl RunContext {
     /// Hands a fact to the loop. The loop outlives its workers except at the very end, when nobody needs the fact any more.
     pub fn report(&self, event: Event) {
         let _ = self.inbox.send(Input::Fact(Box::new(event)));
+    }
+
+    /// The agent of an attempt: what it is, and its program.
+    pub fn agent_of(&self, attempt: &AttemptId) -> (&Profile, &Path) {
+        let agent = lock(&self.agents_of).get(attempt).copied().unwrap_or(0);
+        let more = usize::from(agent).checked_sub(1);
+        match more.and_then(|more| self.more_agents.get(more)) {
+            Some(agent) => (&agent.profile, &agent.program),
+            None => (&self.profile, &self.agent_program),
+        }
     }
 
     /// The folder that goes in front of an agent's `PATH`, if there is anything in it.

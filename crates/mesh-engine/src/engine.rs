@@ -3,6 +3,7 @@
 //! Nothing is decided here. Failures of the outside are facts like any other; the only thing that ends the loop early is a
 //! journal that cannot be written, because then nothing may be done any more.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use mesh_agent::ownership::GroupMap;
@@ -11,7 +12,7 @@ use mesh_core::decision::Action;
 use mesh_core::event::{Event, PlanChange, Request};
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::plan::Plan;
-use mesh_core::policy::Policy;
+use mesh_core::policy::{Cap, Policy};
 use mesh_core::process::{ProcessId, Role, Tree};
 use mesh_core::state::{Finalizing, RunEnd, Stage, State};
 use mesh_journal::{JournalError, Timestamp};
@@ -22,7 +23,7 @@ use crate::actions::prepare::{self, Prepared};
 use crate::actions::prove::Proof;
 use crate::actions::shared::Shared;
 use crate::actions::{finalize, inspect, kept, land, probe, process, prove, start, stop};
-use crate::context::{Recordings, RunContext, Semaphore};
+use crate::context::{Recordings, RunContext, Semaphore, lock};
 use crate::control;
 use crate::error::EngineError;
 use crate::inbox::{Input, Inputs};
@@ -79,10 +80,17 @@ impl Engine {
             source: parts.source,
             executor: parts.executor,
             workers: parts.workers,
-            secrets: Secrets::of(&parts.profile, &parts.ours),
+            secrets: Secrets::of(&parts.profile, &parts.ours).and(
+                parts
+                    .more_agents
+                    .iter()
+                    .map(|agent| Secrets::of(&agent.profile, &parts.ours)),
+            ),
             profile: parts.profile,
             agent_program: parts.agent_program,
             sandboxed: parts.sandboxed,
+            more_agents: parts.more_agents,
+            agents_of: Mutex::new(agents_of(&parts.state)),
             groups,
             ours: parts.ours,
             clock: parts.clock,
@@ -155,7 +163,16 @@ impl Engine {
         self.take(&Event::Refreshed { change: Ok(change) })?;
         self.take_requests()?;
         match mode {
-            ResumeMode::GoOn { trust_outside } => {
+            ResumeMode::GoOn {
+                trust_outside,
+                bounds,
+            } => {
+                if bounds != Cap::default() {
+                    let mut budget = self.state.policy().budget;
+                    budget.run = budget.run.replaced_by(bounds);
+                    let request = Request::Budget { budget };
+                    self.take(&Event::Requested { request })?;
+                }
                 if trust_outside {
                     let request = Request::TrustOutside;
                     self.take(&Event::Requested { request })?;
@@ -246,6 +263,9 @@ impl Engine {
             self.perform(action);
         }
         // Once an attempt executes there is time; once one is recorded its dependents know what they will stand on.
+        if let Event::Started { attempt } = event {
+            self.watch_probe(attempt);
+        }
         if let Event::Started { .. } | Event::Inspected { .. } = event {
             prepare::prepare(&self.context, &self.state);
         }
@@ -257,10 +277,23 @@ impl Engine {
         Ok(())
     }
 
+    /// Where the attempt is to show whether its provider answers again, its stream is watched until it does.
+    pub(crate) fn watch_probe(&self, attempt: &AttemptId) {
+        if self.state.is_probe(attempt) {
+            let (profile, _) = self.context.agent_of(attempt);
+            self.context
+                .executor
+                .await_answer(attempt, profile.protocol);
+        }
+    }
+
     /// Carries an action out, on a worker. A panic there is a fact like any other failure.
     pub(crate) fn perform(&mut self, action: Action) {
         match action.clone() {
             Action::Start(order) => {
+                if order.agent > 0 {
+                    lock(&self.context.agents_of).insert(order.attempt.clone(), order.agent);
+                }
                 self.spawn(action, move |context| start::start(context, &order))
             }
             Action::Probe { attempt } => {
@@ -505,4 +538,18 @@ impl Engine {
         }
         Ok(false)
     }
+}
+
+/// Which agents the attempts so far had, where it was not the first.
+fn agents_of(state: &State) -> BTreeMap<AttemptId, u16> {
+    let tasks = state.plan().all();
+    let of_task = |at| {
+        let task = state.plan().task(at).id.clone();
+        let name = move |(number, agent): &(u32, u16)| {
+            let (task, number) = (task.clone(), *number);
+            (AttemptId { task, number }, *agent)
+        };
+        state.task(at).agents.iter().map(name)
+    };
+    tasks.flat_map(of_task).collect()
 }

@@ -3,12 +3,13 @@
 //!
 //! What must never be here: a decision about an attempt. An executor says what it did and what it found.
 
+mod answer;
 pub(crate) mod local;
 
 use std::path::Path;
 
 use mesh_agent::launch::Launch;
-use mesh_agent::profile::Limits;
+use mesh_agent::profile::{Limits, Protocol};
 use mesh_core::evidence::Ending;
 use mesh_core::id::AttemptId;
 use mesh_core::process::{ProcessId, Role};
@@ -51,6 +52,10 @@ pub trait Executor: Send + Sync {
 
     /// When the attempt's agent last showed a sign of life, in Unix milliseconds: by its output, by its processes or in `workspace`.
     fn last_sign_unix_ms(&self, attempt: &AttemptId, workspace: &Path) -> Option<u64>;
+
+    /// Tells the inbox once that the attempt's agent has an answer of its provider, when its stream shows that it has. Nothing is told
+    /// of an agent that writes for people.
+    fn await_answer(&self, attempt: &AttemptId, protocol: Protocol);
 
     /// Asks the living processes of the attempt to end: a polite signal, a grace, a kill. Their ends come as always.
     fn request_stop(&self, attempt: &AttemptId);

@@ -7,6 +7,7 @@ use std::sync::mpsc::Sender;
 use mesh_agent::profile::Profile;
 use mesh_core::decision::Decision;
 use mesh_core::event::{Event, Request};
+use mesh_core::policy::Cap;
 use mesh_core::state::State;
 use mesh_core::time::Millis;
 use mesh_journal::layout::{MeshDir, RunDir};
@@ -93,6 +94,15 @@ impl Log for Journal {
     }
 }
 
+/// An agent and where its program is.
+#[derive(Debug, Clone)]
+pub struct AgentProgram {
+    /// What it is.
+    pub profile: Profile,
+    /// Its program.
+    pub program: PathBuf,
+}
+
 /// What a coordinator is made of: the adapters, and the state that it begins with.
 pub struct Parts {
     /// The run's id.
@@ -107,6 +117,8 @@ pub struct Parts {
     pub profile: Profile,
     /// The agent's program.
     pub agent_program: PathBuf,
+    /// The agents that follow it in the policy.
+    pub more_agents: Vec<AgentProgram>,
     /// Our own environment.
     pub ours: Env,
     /// Whether processes are put into a sandbox.
@@ -144,6 +156,8 @@ pub enum ResumeMode {
     GoOn {
         /// What somebody else closed counts as done.
         trust_outside: bool,
+        /// Bounds of what the run may use, in place of those of before.
+        bounds: Cap,
     },
     /// To put results onto a target; nothing else of it is begun.
     Land(Request),

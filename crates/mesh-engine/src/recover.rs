@@ -105,6 +105,7 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
                     Found::Living => {
                         context.executor.watch(&agent);
                         context.source.adopt(attempt);
+                        engine.watch_probe(attempt);
                         recovered.adopted.push(attempt.clone());
                         if *stopping {
                             context.executor.request_stop(attempt);
@@ -154,8 +155,8 @@ pub(crate) fn recover(engine: &mut Engine) -> Result<Recovered, JournalError> {
 }
 
 fn ended(engine: &mut Engine, attempt: &AttemptId) -> Result<(), JournalError> {
-    let event = process::ended(&engine.context, attempt);
-    engine.take(&event)
+    let events = process::ended(&engine.context, attempt);
+    events.iter().try_for_each(|event| engine.take(event))
 }
 
 /// A start that nobody reported: the agent may execute, may have ended, or may never have been.

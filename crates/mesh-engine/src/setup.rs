@@ -31,6 +31,9 @@ pub struct RunSetup {
     pub base: Vec<String>,
     /// The agent.
     pub agent: AgentSetup,
+    /// The agents that are used while its account may not be, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_agents: Vec<AgentSetup>,
     /// Programs as they were found; a run does not change them in mid-course.
     pub programs: Programs,
     /// Folder in which the repository's workspaces get a folder of its name; beside the repository when absent.

@@ -4,14 +4,18 @@
 
 mod attempts;
 mod figures;
+mod usage;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use mesh_core::event::Event;
 use mesh_core::graph::Ix;
 use mesh_core::id::AttemptId;
+use mesh_core::metered::{Metered, Usage};
 use mesh_core::state::{Admission, RunEnd, State};
 use mesh_core::time::Millis;
+use mesh_core::why::Why;
 use serde::Serialize;
 
 use crate::call_log::CallCounts;
@@ -34,14 +38,23 @@ pub struct SummaryContext<'a> {
     pub tracker_calls: CallCounts,
     /// Where an attempt's workspace is, while it is there.
     pub workspace: &'a dyn Fn(&AttemptId) -> Option<PathBuf>,
-    /// What tokens an attempt's agent says that it used.
-    pub tokens: &'a dyn Fn(&AttemptId) -> Option<Tokens>,
     /// What was kept from the agent of an attempt, if it ran in a sandbox.
     pub sandbox: &'a dyn Fn(&AttemptId) -> Option<String>,
+    /// What an attempt's agent that has not ended says of itself so far; with the agent's place in the policy.
+    pub live: &'a dyn Fn(&AttemptId, u16) -> Live,
     /// What is wrong with the journal that the records come from.
     pub damage: Option<&'a Damage>,
     /// The state after all that happened, from one who knows it better than the records; theirs when absent.
     pub state: Option<&'a State>,
+}
+
+/// What an agent at work says of itself so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Live {
+    /// What it used and may use.
+    pub metered: Metered,
+    /// The last thing that it did or said, in one line.
+    pub activity: Option<String>,
 }
 
 /// A run.
@@ -72,6 +85,15 @@ pub struct Summary {
     /// The wave that waits to be confirmed, or runs; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wave: Option<WaveSummary>,
+    /// What all agents together say that they used; absent when none says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageSummary>,
+    /// The same for each agent that says so; absent with one agent.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub usage_by_agent: BTreeMap<String, UsageSummary>,
+    /// Accounts of providers that may not be used, or not with all agents; absent when there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitSummary>,
     /// All tasks, in the plan's order.
     pub tasks: Vec<TaskSummary>,
     /// What is wrong with the journal; absent when nothing is.
@@ -111,6 +133,8 @@ pub enum RunState {
     Running,
     /// No new starts, the machine seems at fault; running tasks finish.
     Pausing,
+    /// No new starts, what the run may use is used; running tasks finish.
+    Spent,
     /// No new starts, a person said so; running tasks finish.
     Stopping,
     /// It has not ended and nobody coordinates it: `mesh resume`.
@@ -166,6 +190,9 @@ pub struct TaskSummary {
     pub state: &'static str,
     /// Why it is there, as a sentence without its subject.
     pub reason: String,
+    /// What its agents say that they used; absent when none says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageSummary>,
     /// All timelines, first to last.
     pub attempts: Vec<AttemptSummary>,
 }
@@ -187,12 +214,21 @@ pub struct AttemptSummary {
     pub exit_code: Option<i32>,
     /// `verified`, a failure class, `question`, `interrupted`, `skipped`; nothing while it goes on.
     pub outcome: Option<String>,
-    /// What its agent says that it used; nothing of a program that does not say.
+    /// The agent's profile, in a run that has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// What its agent says that it used, so far if it is at work; nothing of a program that does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
     /// What its sandbox kept from its agent; absent when it ran in none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<String>,
+    /// What that cost by its agent's own account; nothing of a program that does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    /// The last thing that its agent, which is at work, did or said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activity: Option<String>,
     /// What was seen of its failure, first in one line, then the last lines of what the process wrote.
     pub failure: Option<String>,
     /// Paths it changed.
@@ -219,6 +255,54 @@ pub struct Tokens {
     pub cached_input: u64,
     /// Written by its model.
     pub output: u64,
+}
+
+impl Tokens {
+    fn of(usage: &Usage) -> Tokens {
+        Tokens {
+            input: usage.input,
+            cached_input: usage.cached_input,
+            output: usage.output,
+        }
+    }
+}
+
+/// Tokens and money, as agents count them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct UsageSummary {
+    /// Tokens.
+    pub tokens: Tokens,
+    /// US dollars; nothing when no agent says what it cost. What agents that do not say it cost is not in it.
+    pub cost_usd: Option<f64>,
+}
+
+impl UsageSummary {
+    fn of(usage: &Usage) -> UsageSummary {
+        UsageSummary {
+            tokens: Tokens::of(usage),
+            cost_usd: cost_usd(usage),
+        }
+    }
+}
+
+fn cost_usd(usage: &Usage) -> Option<f64> {
+    usage.cost_micro_usd.map(|cost| cost as f64 / 1_000_000.0)
+}
+
+/// An account of a provider under its limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LimitSummary {
+    /// Its name; empty in runs of the time before accounts had names.
+    pub account: String,
+    /// Nothing starts on it before; absent when it may be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// One attempt shows whether it may be used again; absent when none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<String>,
+    /// How much is left of its allowance, in percent, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_percent: Option<u8>,
 }
 
 /// A proof.
@@ -258,19 +342,27 @@ pub fn summarize(
             .as_str()
             .map(str::to_owned)
     };
+    let mut spent = usage::Spent::default();
     let tasks = state.plan().all().map(|at| {
         let task = state.plan().task(at);
+        let (attempts, usage) = usage::of_task(
+            &state,
+            timelines
+                .range(attempts::all_of(&task.id))
+                .map(|(id, attempt)| (id, attempt.summary(id, dir, around))),
+            around,
+            &mut spent,
+        );
         TaskSummary {
             id: task.id.to_string(),
             title: task.title.clone(),
             state: state.state_word(at),
-            reason: reason(&state, now, at),
-            attempts: timelines
-                .range(attempts::all_of(&task.id))
-                .map(|(id, attempt)| attempt.summary(id, dir, around))
-                .collect(),
+            reason: reason(&state, now, at, header.started_unix_ms),
+            usage,
+            attempts,
         }
     });
+    let tasks: Vec<TaskSummary> = tasks.collect();
     Ok(Summary {
         schema: SCHEMA,
         run: header.run.to_string(),
@@ -301,7 +393,10 @@ pub fn summarize(
                 .map(|at| state.plan().task(*at).id.to_string())
                 .collect(),
         }),
-        tasks: tasks.collect(),
+        usage: spent.of_run(),
+        usage_by_agent: spent.by_agent(),
+        limits: usage::limits(&state, header.started_unix_ms),
+        tasks,
         damage: around.damage.map(|damage| DamageSummary {
             line: damage.line,
             offset: damage.offset,
@@ -312,8 +407,15 @@ pub fn summarize(
 }
 
 /// Why a task is where it is, and that its source does not know, if it does not.
-fn reason(state: &State, now: Millis, at: Ix) -> String {
-    let reason = state.why(now, at).to_string();
+fn reason(state: &State, now: Millis, at: Ix, started_unix_ms: u64) -> String {
+    let why = state.why(now, at);
+    let reason = match &why {
+        Why::Limit { rest, .. } => {
+            let until = Timestamp(started_unix_ms + now.after(*rest).0);
+            format!("{why}, at {until}")
+        }
+        _ => why.to_string(),
+    };
     match state.unwritten().get(&state.plan().task(at).id) {
         Some(problem) => format!(
             "{reason}; where it comes from it is not closed ({problem}); `mesh resume` tries again"
@@ -339,6 +441,7 @@ fn run_state(state: &State, coordinated: bool) -> RunState {
         (RunEnd::Concluded, _) => RunState::Incomplete,
         _ if !coordinated => RunState::Interrupted,
         (_, Admission::Paused { .. }) => RunState::Pausing,
+        (_, Admission::Spent { .. }) => RunState::Spent,
         (_, Admission::Stopped) => RunState::Stopping,
         (_, Admission::Open) => RunState::Running,
     }

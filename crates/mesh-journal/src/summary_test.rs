@@ -19,7 +19,7 @@ fn around(coordinated: bool, now: Option<u64>) -> SummaryContext<'static> {
         workspace: &|attempt| {
             (attempt.number == 1).then(|| PathBuf::from(format!("/w/{}", attempt.task)))
         },
-        tokens: &|_| None,
+        live: &|_, _| Live::default(),
         sandbox: &|_| None,
         damage: None,
         state: None,

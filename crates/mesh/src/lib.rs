@@ -4,6 +4,7 @@
 //! repository that does not go through the engine.
 
 mod agents;
+mod budget;
 mod cli;
 mod commands;
 pub mod config;

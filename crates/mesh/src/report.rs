@@ -2,21 +2,28 @@
 
 use std::path::PathBuf;
 
-use mesh_core::evidence::brief;
+use mesh_agent::profile::Profile;
+use mesh_agent::protocol::Sources;
+use mesh_agent::secrets::Secrets;
+use mesh_core::evidence::{FailureClass, brief};
+use mesh_core::graph::Ix;
 use mesh_core::id::AttemptId;
+use mesh_core::metered::dollars;
 use mesh_core::process::Role;
-use mesh_core::state::{Phase, State};
+use mesh_core::state::{Admission, Phase, State};
 use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line, shortened, visible};
 use mesh_core::time::Millis;
 use mesh_engine::{Finished, unix_ms};
 use mesh_journal::call_log;
-use mesh_journal::layout::{MeshDir, RunDir};
+use mesh_journal::layout::{AttemptDir, MeshDir, RunDir};
 use mesh_journal::notes;
 use mesh_journal::summary::{
-    AttemptSummary, RunState, Summary, SummaryContext, TaskSummary, Tokens, summarize,
+    AttemptSummary, LimitSummary, Live, RunState, Summary, SummaryContext, TaskSummary, Tokens,
+    UsageSummary, summarize,
 };
 use mesh_journal::{Contents, RunId, locks};
+use mesh_proc::env::Env;
 use mesh_proc::shim;
 use mesh_proc::signal::OwnSignal;
 
@@ -54,14 +61,17 @@ fn sum_up(mesh_dir: &MeshDir, run: &RunId, ended: Option<&State>) -> Result<Summ
         None => call_log::CallCounts::default(),
     };
     let workspace = |attempt: &AttemptId| workspace_of(&run_dir, attempt);
-    let profile = setup.as_ref().and_then(|setup| setup.agent.profile().ok());
-    let tokens = |attempt: &AttemptId| {
-        let stdout = run_dir.attempt(attempt).process(Role::Agent).stdout();
-        let usage = profile.as_ref()?.protocol.usage(&stdout).ok()??;
-        Some(Tokens {
-            input: usage.input,
-            cached_input: usage.cached_input,
-            output: usage.output,
+    let agents = setup.iter().flat_map(|setup| {
+        let agents = std::iter::once(&setup.agent).chain(&setup.more_agents);
+        agents.filter_map(|agent| agent.profile().ok())
+    });
+    let profiles: Vec<Profile> = agents.collect();
+    let ours: Env = std::env::vars_os().collect();
+    let live = |attempt: &AttemptId, agent: u16| {
+        let profile = profiles.get(usize::from(agent));
+        profile.map_or_else(Live::default, |profile| {
+            let moment = |at: u64| Millis(at.saturating_sub(header.started_unix_ms));
+            live(profile, &run_dir.attempt(attempt), &ours, &moment)
         })
     };
     let sandbox = |attempt: &AttemptId| {
@@ -74,13 +84,38 @@ fn sum_up(mesh_dir: &MeshDir, run: &RunId, ended: Option<&State>) -> Result<Summ
         now,
         tracker_calls,
         workspace: &workspace,
-        tokens: &tokens,
+        live: &live,
         sandbox: &sandbox,
         damage: damage.as_ref(),
         state: ended,
     };
     summarize(&header, &records, &run_dir, &around)
         .map_err(|error| CommandError::new(Kind::Environment, error.to_string()))
+}
+
+/// What an agent at work says of itself.
+fn live(
+    profile: &Profile,
+    attempt: &AttemptDir,
+    ours: &Env,
+    moment: &dyn Fn(u64) -> Millis,
+) -> Live {
+    let home = profile.session_home(attempt.path(), ours);
+    let files = attempt.process(Role::Agent);
+    let (stdout, stderr) = (files.stdout(), files.stderr());
+    let metered = profile.protocol.metered(&Sources {
+        stdout: &stdout,
+        stderr: &stderr,
+        home: home.as_deref(),
+        limit_patterns: &[],
+        now_unix_ms: unix_ms(),
+        moment,
+    });
+    let activity = profile.protocol.activity(&stdout).unwrap_or_default().now;
+    Live {
+        metered: metered.unwrap_or_default(),
+        activity: activity.map(|text| Secrets::of(profile, ours).mask(&text)),
+    }
 }
 
 /// The call log names programs by path; it counts by name.
@@ -207,7 +242,19 @@ fn code(state: &State, interrupted: Option<OwnSignal>) -> u8 {
     let phases = || state.plan().all().map(|at| &state.task(at).phase);
     let not_landed = state.plan().all().any(|at| state.is_not_landed(at));
     let failed = phases().any(|phase| matches!(phase, Phase::Failed { .. }));
-    if failed || not_landed || !state.unwritten().is_empty() {
+    let spent = matches!(state.admission(), Admission::Spent { .. });
+    let at_its_budget = |phase: &Phase| matches!(phase, Phase::Failed { failure, .. } if failure.class == FailureClass::Budget);
+    let waits = |at: &Ix| {
+        let is_open = state.plan().task(*at).eligibility == Eligibility::Open;
+        is_open
+            && matches!(
+                state.task(*at).phase,
+                Phase::Waiting | Phase::Pausing { .. }
+            )
+    };
+    if spent && state.plan().all().any(|at| waits(&at)) || phases().any(at_its_budget) {
+        exit_code::LIMIT
+    } else if failed || not_landed || !state.unwritten().is_empty() {
         exit_code::SOME_FAILED
     } else if phases().any(|phase| matches!(phase, Phase::Question { .. })) {
         exit_code::QUESTION
@@ -266,11 +313,53 @@ pub(crate) fn status_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
             task.state,
             brief(&task.reason)
         ));
+        let at_work = task.attempts.last().filter(|last| last.ended_at.is_none());
+        lines.extend(at_work.and_then(activity_line));
     }
+    lines.extend(usage_lines(summary));
+    lines.extend(limit_lines(summary));
     if !matches!(summary.state, RunState::Running | RunState::Done) {
         lines.extend(log_line(run_dir));
     }
     lines
+}
+
+/// What an agent at work did last, and what it used so far.
+fn activity_line(attempt: &AttemptSummary) -> Option<String> {
+    let used = attempt
+        .tokens
+        .map(|tokens| used_sentence(tokens, attempt.cost_usd));
+    let parts: Vec<String> = attempt.activity.iter().cloned().chain(used).collect();
+    (!parts.is_empty()).then(|| format!("    {}", parts.join("; ")))
+}
+
+/// What the run used, and each of its agents.
+fn usage_lines(summary: &Summary) -> Vec<String> {
+    let line = |name: &str, usage: &UsageSummary| {
+        format!("{name}: {}", used_sentence(usage.tokens, usage.cost_usd))
+    };
+    let run = summary.usage.iter().map(|usage| line("used", usage));
+    let agents = summary.usage_by_agent.iter();
+    let agents = agents.map(|(name, usage)| line(&format!("used by {name}"), usage));
+    run.chain(agents).collect()
+}
+
+/// Which accounts are at their limits.
+fn limit_lines(summary: &Summary) -> Vec<String> {
+    let line = |limit: &LimitSummary| {
+        let state = match (&limit.until, &limit.probe, limit.left_percent) {
+            (Some(until), _, _) => format!("nothing starts before {until}"),
+            (None, Some(probe), _) => format!("{probe} shows whether the provider answers again"),
+            (None, None, Some(left)) => format!("{left} percent left, fewer agents at once"),
+            (None, None, None) => "one attempt may start".to_owned(),
+        };
+        let name = match limit.account.as_str() {
+            "" => "limit".to_owned(),
+            account => format!("limit of account {}", one_line(account)),
+        };
+        format!("{name}: {state}")
+    };
+    summary.limits.iter().map(line).collect()
 }
 
 /// The wave that runs or waits to be confirmed.
@@ -308,6 +397,7 @@ fn headline(summary: &Summary) -> String {
     let state = match summary.state {
         RunState::Running => "running",
         RunState::Pausing => "paused, running tasks finish",
+        RunState::Spent => "at its budget, running tasks finish",
         RunState::Stopping => "stopping, running tasks finish",
         RunState::Interrupted => "interrupted: `mesh resume` goes on",
         RunState::Done => "done",
@@ -338,6 +428,8 @@ pub(crate) fn report_lines(summary: &Summary, run_dir: &RunDir) -> Vec<String> {
     lines.push(String::new());
     lines.push(figures(summary));
     lines.extend(sandbox.map(|(line, _)| line));
+    lines.extend(usage_lines(summary));
+    lines.extend(limit_lines(summary));
     if let Some(version) = &summary.tracker.version {
         lines.push(format!(
             "tracker: bd {version} ({}), {} calls, {} failed",
@@ -382,7 +474,12 @@ fn task_lines(task: &TaskSummary, sandbox: Option<&(String, Option<String>)>) ->
             attempt.slot,
             attempt.outcome.as_deref().unwrap_or("goes on")
         )];
-        facts.extend(attempt.tokens.map(tokens_sentence));
+        facts.extend(attempt.agent.iter().map(|agent| format!("by {agent}")));
+        facts.extend(
+            attempt
+                .tokens
+                .map(|tokens| used_sentence(tokens, attempt.cost_usd)),
+        );
         let is_other = sandbox.is_some_and(|(_, usual)| *usual != attempt.sandbox);
         if is_other && attempt.agent_started_at.is_some() {
             let kept = attempt.sandbox.as_deref().unwrap_or("none");
@@ -422,13 +519,16 @@ fn task_lines(task: &TaskSummary, sandbox: Option<&(String, Option<String>)>) ->
     lines
 }
 
-fn tokens_sentence(tokens: Tokens) -> String {
+fn used_sentence(tokens: Tokens, cost_usd: Option<f64>) -> String {
     let Tokens {
         input,
         cached_input,
         output,
     } = tokens;
-    format!("{input} tokens read ({cached_input} cached), {output} written")
+    // No cost is below nothing; the cast saturates.
+    let cost = cost_usd.map(|usd| format!(", {}", dollars((usd * 1e6).round() as u64)));
+    let cost = cost.unwrap_or_default();
+    format!("{input} tokens read ({cached_input} cached), {output} written{cost}")
 }
 
 /// The last lines of what a failed attempt's process wrote.

@@ -12,7 +12,52 @@ use crate::error::{CommandError, Kind};
 use crate::sandbox;
 use crate::scope::{Scope, ScopeArgs};
 
-/// The agent that `args`, given in `folder`, and configuration name.
+/// The names in a list of agents: the first is used while its account may be.
+fn names(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+}
+
+/// The agents that are used while the account of the first may not be, in this order.
+pub(crate) fn more_agents(
+    args: &ScopeArgs,
+    config: &Config,
+) -> Result<Vec<(AgentSetup, Profile)>, CommandError> {
+    let list = args.agent.as_ref().or(config.agent.as_ref());
+    let list = list.filter(|_| args.agent_command.is_none());
+    let names = list.into_iter().flat_map(|list| names(list)).skip(1);
+    names
+        .map(|name| {
+            let setup = named_agent(name, config)?;
+            let profile = checked(&setup)?;
+            Ok((setup, profile))
+        })
+        .collect()
+}
+
+fn named_agent(name: &str, config: &Config) -> Result<AgentSetup, CommandError> {
+    let Some((name, config)) = config.agent(name) else {
+        let known = config.agent_names().join(", ");
+        return Err(
+            CommandError::usage(format!("there is no agent {name}")).hint(format!(
+                "known: {known}; write [agents.{name}] command = \"…\", or pass --agent-command"
+            )),
+        );
+    };
+    Ok(AgentSetup {
+        name,
+        config,
+        folder: None,
+    })
+}
+
+fn checked(setup: &AgentSetup) -> Result<Profile, CommandError> {
+    let profile = setup.profile();
+    profile.map_err(|error| CommandError::new(Kind::ConfigInvalid, error.to_string()))
+}
+
+/// The agent that `args`, given in `folder`, and configuration name; the first of several.
 pub(crate) fn agent(
     args: &ScopeArgs,
     config: &Config,
@@ -30,29 +75,13 @@ pub(crate) fn agent(
             },
             folder: Some(folder.to_path_buf()),
         },
-        (None, Some(name)) => {
-            let Some((name, config)) = config.agent(name) else {
-                let known = config.agent_names().join(", ");
-                return Err(
-                    CommandError::usage(format!("there is no agent {name}")).hint(format!(
-                        "known: {known}; write [agents.{name}] command = \"…\", or pass --agent-command"
-                    )),
-                );
-            };
-            AgentSetup {
-                name,
-                config,
-                folder: None,
-            }
-        }
+        (None, Some(list)) => named_agent(names(list).next().unwrap_or(list), config)?,
         (None, None) => {
             return Err(CommandError::usage("no agent is named")
                 .hint("pass --agent claude, --agent codex or another that `mesh agents` lists, or --agent-command 'program {prompt_file}'"));
         }
     };
-    let profile = setup
-        .profile()
-        .map_err(|error| CommandError::new(Kind::ConfigInvalid, error.to_string()))?;
+    let profile = checked(&setup)?;
     Ok((setup, profile))
 }
 
@@ -87,6 +116,7 @@ impl Scope {
             base: self.base.clone(),
             sandbox: self.sandbox(args, Some(profile)),
             agent,
+            more_agents: Vec::new(),
             programs: Programs {
                 bd: self.tools.bd.clone(),
                 bd_ro: self.tools.bd_ro.clone(),

@@ -64,8 +64,9 @@ pub(crate) struct ScopeArgs {
     /// Start from this revision instead of the parents of the working copy.
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
-    /// The agent, by its name in the configuration.
-    #[arg(long, value_name = "NAME", conflicts_with = "agent_command")]
+    /// The agent, by its name. Of several, with commas between them, each is used while the accounts of those before it are at their
+    /// limit.
+    #[arg(long, value_name = "NAMES", conflicts_with = "agent_command")]
     pub agent: Option<String>,
     /// The agent, as a command; {prompt_file} {workspace} {task} {attempt} are filled in, the prompt is its standard input.
     #[arg(long, value_name = "TEMPLATE")]

@@ -2,10 +2,11 @@
 
 use super::{
     COMMAND_PROFILE, Limits, Placeholder, Profile, ProfileError, ProfileProblem, PromptInput,
-    Protocol, StateFolder, Template, model_of,
+    Protocol, StateFolder, Template, model_of, usual_limit_patterns,
 };
 use crate::duration::{parse_bytes, parse_span};
 use crate::launch::{is_reserved, is_variable_name};
+use crate::protocol::check_limit_pattern;
 use mesh_core::time::Span;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -86,6 +87,13 @@ pub struct ProfileConfig {
     /// makes of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub write: Vec<String>,
+    /// The account of a provider that it uses; its own name when absent. Profiles that share one share its limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// How the last lines of a plain program show that a limit of the provider ended it: regular expressions without regard to
+    /// case; those of [`LIMIT_PATTERNS`](crate::protocol::LIMIT_PATTERNS) when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_patterns: Option<Vec<String>>,
     /// What audit entries name as the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -179,6 +187,12 @@ impl Profile {
         }
         let limits = limits(config, &mut problems);
         check_variables(config, &mut problems);
+        for pattern in config.limit_patterns.iter().flatten() {
+            if let Err(problem) = check_limit_pattern(pattern) {
+                let pattern = pattern.clone();
+                problems.push(ProfileProblem::LimitPattern { pattern, problem });
+            }
+        }
         match template {
             Some(template) if problems.is_empty() => Ok(Profile {
                 name: name.to_owned(),
@@ -209,6 +223,11 @@ impl Profile {
                 unsandboxed_args: config.unsandboxed_args.clone(),
                 write: config.write.clone(),
                 pr: config.pr,
+                account: config.account.clone().unwrap_or_else(|| name.to_owned()),
+                limit_patterns: config
+                    .limit_patterns
+                    .clone()
+                    .unwrap_or_else(usual_limit_patterns),
             }),
             _ => Err(ProfileError {
                 name: name.to_owned(),

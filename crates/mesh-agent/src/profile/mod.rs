@@ -11,7 +11,9 @@ pub use config::{ProfileConfig, PromptConfig, ProtocolConfig, SandboxMode};
 pub use template::{Placeholder, Template, TemplateProblem, UnsafeValue, Values};
 
 use crate::nearest::nearest;
+use crate::protocol::LIMIT_PATTERNS;
 use mesh_core::time::Span;
+use mesh_proc::env::Env;
 use mesh_proc::find::{FindError, find};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -54,6 +56,10 @@ pub struct Profile {
     pub unsandboxed_args: Vec<String>,
     /// What it writes to in the sandbox beside its own; `~` and `$NAME` at the start are not replaced yet.
     pub write: Vec<String>,
+    /// The account of a provider that it uses: profiles that share one share its limits.
+    pub account: String,
+    /// How the last lines of a plain program show that a limit of the provider ended it, as regular expressions.
+    pub limit_patterns: Vec<String>,
     /// What audit entries name as the model; `command:<name>` for a plain program.
     pub model: String,
     /// Whether a person wants pull requests from it. See [`Profile::may_open_pull_request`].
@@ -133,6 +139,14 @@ pub enum ProfileProblem {
         key: &'static str,
         /// Its value.
         value: String,
+        /// What is wrong, as a fragment.
+        problem: String,
+    },
+    /// A regular expression that cannot be read.
+    #[error("limit_patterns: {pattern:?} is no regular expression: {problem}")]
+    LimitPattern {
+        /// The pattern.
+        pattern: String,
         /// What is wrong, as a fragment.
         problem: String,
     },
@@ -241,6 +255,8 @@ impl Profile {
             unsandboxed_args: Vec::new(),
             write: Vec::new(),
             pr: false,
+            account: COMMAND_PROFILE.to_owned(),
+            limit_patterns: usual_limit_patterns(),
         })
     }
 
@@ -267,6 +283,27 @@ impl Profile {
         }
     }
 
+    /// The folder in which an attempt's program keeps its sessions, for programs whose sessions say more than their streams; `folder`
+    /// is the attempt's own, `ours` our environment.
+    #[must_use]
+    pub fn session_home(&self, folder: &Path, ours: &Env) -> Option<PathBuf> {
+        if self.protocol != Protocol::Codex {
+            return None;
+        }
+        if self.state_folder.is_some() {
+            return Some(folder.join("state"));
+        }
+        let own = self.env_set.get("CODEX_HOME").map(PathBuf::from);
+        let kept = || {
+            let is_kept = self.env_keep.iter().any(|name| name == "CODEX_HOME");
+            ours.get("CODEX_HOME")
+                .filter(|_| is_kept)
+                .map(PathBuf::from)
+        };
+        let usual = || Some(PathBuf::from(ours.get("HOME")?).join(".codex"));
+        own.or_else(kept).or_else(usual)
+    }
+
     /// Whether the prompt may ask for a pull request: a person wants it, and the profile names a token to open one with.
     #[must_use]
     pub fn may_open_pull_request(&self) -> bool {
@@ -289,6 +326,10 @@ pub fn choose<'a>(
         nearest: nearest(name, profiles.keys().map(String::as_str)).map(str::to_owned),
         known: profiles.keys().cloned().collect(),
     })
+}
+
+fn usual_limit_patterns() -> Vec<String> {
+    LIMIT_PATTERNS.map(str::to_owned).to_vec()
 }
 
 /// `command:<name>` with the file name of the program.

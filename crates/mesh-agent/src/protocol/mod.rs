@@ -1,28 +1,44 @@
 //! What a program's output means. Each protocol has one file.
 
+mod activity;
 pub mod claude;
 pub mod codex;
+mod meter;
 pub mod plain;
+mod rollout;
 pub mod transcript;
 
 use crate::profile::Protocol;
 use mesh_core::evidence::BlockReading;
+use mesh_core::metered::Metered;
+use mesh_core::time::Millis;
 use std::io;
 use std::path::Path;
+use transcript::Transcript;
 
-pub use plain::LastMessage;
-pub use transcript::{SessionId, Usage};
+pub use activity::Activity;
+pub use meter::Sources;
+pub use plain::{LIMIT_PATTERNS, LastMessage, check_limit_pattern};
+pub use transcript::SessionId;
 
 impl Protocol {
+    /// What the stream of events in the file comes to; nothing of a program that writes for people.
+    fn transcript(self, stdout: &Path) -> io::Result<Option<Transcript>> {
+        Ok(match self {
+            Protocol::Plain => None,
+            Protocol::Codex => Some(codex::read(stdout)?),
+            Protocol::Claude => Some(claude::read(stdout, &Millis)?),
+        })
+    }
+
     /// The final block from the attempt's standard output.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn read_block(self, stdout: &Path) -> io::Result<BlockReading> {
-        match self {
-            Protocol::Plain => plain::read_block(stdout),
-            Protocol::Codex => Ok(codex::read(stdout)?.block()),
-            Protocol::Claude => Ok(claude::read(stdout)?.block()),
+        match self.transcript(stdout)? {
+            None => plain::read_block(stdout),
+            Some(transcript) => Ok(transcript.block()),
         }
     }
 
@@ -31,24 +47,22 @@ impl Protocol {
     /// # Errors
     /// When the file cannot be read.
     pub fn explanation(self, stdout: &Path) -> io::Result<Option<String>> {
-        Ok(match self {
-            Protocol::Plain => None,
-            Protocol::Codex => codex::read(stdout)?.explanation(),
-            Protocol::Claude => claude::read(stdout)?.explanation(),
-        })
+        let transcript = self.transcript(stdout)?;
+        Ok(transcript.and_then(|transcript| transcript.explanation()))
     }
 
-    /// The tokens that the agent says it used; nothing of one that does not say.
+    /// What the agent says that it used and may use, and whether a refusal of its provider ended it. Good also while it runs: then it
+    /// is what is known so far.
     ///
     /// # Errors
-    /// When the file cannot be read.
-    pub fn usage(self, stdout: &Path) -> io::Result<Option<Usage>> {
+    /// When its standard output cannot be read.
+    pub fn metered(self, sources: &Sources<'_>) -> io::Result<Metered> {
         let transcript = match self {
-            Protocol::Plain => return Ok(None),
-            Protocol::Codex => codex::read(stdout)?,
-            Protocol::Claude => claude::read(stdout)?,
+            Protocol::Plain => return plain::metered(sources),
+            Protocol::Codex => codex::read_with_session(sources)?,
+            Protocol::Claude => claude::read(sources.stdout, sources.moment)?,
         };
-        Ok(Some(transcript.usage).filter(|usage| *usage != Usage::default()))
+        Ok(transcript.metered)
     }
 
     /// The session that the agent says it worked in; nothing of one that does not say.
@@ -56,11 +70,8 @@ impl Protocol {
     /// # Errors
     /// When the file cannot be read.
     pub fn session(self, stdout: &Path) -> io::Result<Option<SessionId>> {
-        Ok(match self {
-            Protocol::Plain => None,
-            Protocol::Codex => codex::read(stdout)?.session,
-            Protocol::Claude => claude::read(stdout)?.session,
-        })
+        let transcript = self.transcript(stdout)?;
+        Ok(transcript.and_then(|transcript| transcript.session))
     }
 
     /// The agent's last message, at most `limit` bytes from its end.
@@ -68,10 +79,9 @@ impl Protocol {
     /// # Errors
     /// When the file cannot be read.
     pub fn last_message(self, stdout: &Path, limit: u64) -> io::Result<LastMessage> {
-        match self {
-            Protocol::Plain => plain::last_message(stdout, limit),
-            Protocol::Codex => Ok(codex::read(stdout)?.last_message(limit)),
-            Protocol::Claude => Ok(claude::read(stdout)?.last_message(limit)),
+        match self.transcript(stdout)? {
+            None => plain::last_message(stdout, limit),
+            Some(transcript) => Ok(transcript.last_message(limit)),
         }
     }
 }

@@ -4,6 +4,7 @@
 use crate::block;
 use crate::protocol::LastMessage;
 use mesh_core::evidence::BlockReading;
+use mesh_core::metered::Metered;
 use serde_json::Value;
 use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
@@ -15,8 +16,8 @@ pub struct Transcript {
     pub session: Option<SessionId>,
     /// The last message.
     pub message: Option<String>,
-    /// Tokens that the session has used, its earlier calls included where the program adds them up.
-    pub usage: Usage,
+    /// What it says of itself beside its messages.
+    pub metered: Metered,
     /// How it ended.
     pub end: StreamEnd,
     /// Tools that the program did not let the model use.
@@ -44,17 +45,6 @@ impl SessionId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// Read by the model, those from a cache included.
-    pub input: u64,
-    /// Those of them that came from a cache.
-    pub cached_input: u64,
-    /// Written by the model.
-    pub output: u64,
 }
 
 /// How a stream ended.

@@ -14,6 +14,8 @@ impl Decider<'_> {
     pub(super) fn resolve_stopped(&mut self, attempt: &AttemptId, cause: StopCause, tail: &str) {
         let task = attempt.task.clone();
         match cause {
+            // One that waited for its provider was ended for that.
+            StopCause::Hung if self.resolve_limit(attempt, tail) => {}
             StopCause::Hung => {
                 let detail = quoting(self.silence(attempt), tail);
                 self.resolve_failure(attempt, &Failure::new(FailureClass::Hung, detail));
@@ -85,14 +87,24 @@ impl Decider<'_> {
                 (task.retries, policy.retries)
             }
         };
+        let limit = failure.class == FailureClass::Limit;
+        let again =
+            !closed && (outside || limit || failure.class.is_worth_a_retry() && used < allowed);
+        let spent = self.state.task_budget_reached(at).filter(|_| again);
         let (attempt, failure) = (attempt.clone(), failure.clone());
         let cause = failure.in_one_line();
         let in_row = self.state.failures_in_row;
-        if !closed && (outside || failure.class.is_worth_a_retry() && used < allowed) {
+        if let Some(reached) = spent {
+            let task = attempt.task.clone();
+            let detail = format!("{reached}, which is what one task may use; {failure}");
+            let failure = Failure::new(FailureClass::Budget, detail);
+            self.take(Decision::Fail { attempt, failure });
+            self.skip_dependents(&task);
+        } else if again {
             self.take(Decision::Retry {
                 attempt,
                 failure,
-                counts: !outside,
+                counts: !outside && !limit,
             });
         } else {
             let task = attempt.task.clone();

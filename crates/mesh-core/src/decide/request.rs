@@ -26,6 +26,7 @@ impl Decider<'_> {
             Request::Answer { task, text } => self.on_answer(task, text),
             Request::Skip { task } => self.on_skip_request(task),
             Request::Land { tasks, onto } => self.on_land_request(tasks, onto),
+            Request::Budget { budget } => self.take(Decision::SetBudget { budget: *budget }),
             Request::TrustOutside => self.take(Decision::TrustOutside),
             Request::Pick { wave, tasks } => self.on_pick(*wave, tasks),
             Request::Retry {

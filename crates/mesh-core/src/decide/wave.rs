@@ -75,7 +75,9 @@ impl Decider<'_> {
         let tasks = wave.map(|wave| wave.tasks.clone()).unwrap_or_default();
         for at in tasks {
             let state = &*self.state;
-            let free = state.is_ready(at) && state.lock_block(at).is_none();
+            let free = state.is_ready(at)
+                && state.lock_block(at).is_none()
+                && state.agent_for(at).is_some();
             if free && let Some(slot) = self.free_slot() {
                 self.start(at, slot);
             }

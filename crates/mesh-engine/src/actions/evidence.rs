@@ -23,7 +23,7 @@ pub(crate) fn write(context: &RunContext, attempt: &AttemptId, end: &Finalizing)
         run: context.run.clone(),
         task: attempt.task.to_string(),
         attempt: attempt.number,
-        profile: context.profile.name.clone(),
+        profile: context.agent_of(attempt).0.name.clone(),
         times: Times {
             started_unix_ms: agent.as_ref().and_then(|agent| agent.started_unix_ms),
             ended_unix_ms: agent.map(|agent| agent.ended_unix_ms),

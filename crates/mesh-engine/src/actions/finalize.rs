@@ -134,8 +134,8 @@ fn report<'a>(
         .attempt(attempt)
         .process(Role::Agent)
         .stdout();
-    let response = context
-        .profile
+    let (profile, _) = context.agent_of(attempt);
+    let response = profile
         .protocol
         .last_message(&stdout, RESPONSE_BYTES)
         .ok()

@@ -63,8 +63,8 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
     let workspace =
         folder::load(&folder).map_err(|error| failed("its workspace's record", &error))?;
     let workspace = workspace.ok_or_else(|| failed("its workspace", &"it has none"))?;
-    let block = context
-        .profile
+    let (profile, _) = context.agent_of(attempt);
+    let block = profile
         .protocol
         .read_block(&folder.join("stdout"))
         .map_err(|error| failed("its output", &error))?;

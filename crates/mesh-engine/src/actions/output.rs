@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use mesh_agent::protocol::plain;
+use mesh_agent::protocol::{Sources, plain};
 use mesh_core::evidence::{Ending, quoting};
 use mesh_core::id::AttemptId;
+use mesh_core::metered::Metered;
 use mesh_core::process::{ProcessId, Role};
 
 use crate::actions::refused;
@@ -32,7 +33,8 @@ const COMMAND: Bounds = Bounds {
 /// standard output.
 pub(crate) fn of_agent(context: &RunContext, attempt: &AttemptId) -> String {
     let files = context.run_dir.attempt(attempt).process(Role::Agent);
-    let explanation = context.profile.protocol.explanation(&files.stdout());
+    let (profile, _) = context.agent_of(attempt);
+    let explanation = profile.protocol.explanation(&files.stdout());
     let said = match explanation {
         Ok(Some(explanation)) => bounded(context, &explanation, &AGENT),
         _ => match end_of(context, &files.stderr(), &AGENT) {
@@ -41,6 +43,27 @@ pub(crate) fn of_agent(context: &RunContext, attempt: &AttemptId) -> String {
         },
     };
     with_refusal(context, &attempt.process(Role::Agent), said)
+}
+
+/// What the attempt's agent says that it used and may use; nothing when it says nothing.
+pub(crate) fn metered(context: &RunContext, attempt: &AttemptId) -> Option<Metered> {
+    let (profile, _) = context.agent_of(attempt);
+    let files = context.run_dir.attempt(attempt);
+    let home = profile.session_home(files.path(), &context.ours);
+    let files = files.process(Role::Agent);
+    let sources = Sources {
+        stdout: &files.stdout(),
+        stderr: &files.stderr(),
+        home: home.as_deref(),
+        limit_patterns: &profile.limit_patterns,
+        now_unix_ms: context.clock.unix_ms(),
+        moment: &|unix_ms| context.clock.at_unix_ms(unix_ms),
+    };
+    let mut metered = profile.protocol.metered(&sources).ok()?;
+    if let Some(refusal) = &mut metered.refusal {
+        refusal.said = context.secrets.mask(&refusal.said);
+    }
+    (metered != Metered::default()).then_some(metered)
 }
 
 /// The last lines of both streams of a setup or proof command that ended so.

@@ -18,7 +18,11 @@ pub(crate) fn tell_end(context: &Arc<RunContext>, attempt: &AttemptId) {
         context,
         attempt,
         &Role::ALL,
-        move |context| context.report(ended(context, &id)),
+        move |context| {
+            for event in ended(context, &id) {
+                context.report(event);
+            }
+        },
         |_| Event::Ended {
             attempt: same,
             ending: Ending::NoReport,
@@ -27,8 +31,8 @@ pub(crate) fn tell_end(context: &Arc<RunContext>, attempt: &AttemptId) {
     );
 }
 
-/// The fact that the agent's tree has ended, once it lives no more.
-pub(crate) fn ended(context: &RunContext, attempt: &AttemptId) -> Event {
+/// The facts that the agent's tree has ended, once it lives no more, and before that what it says that it used.
+pub(crate) fn ended(context: &RunContext, attempt: &AttemptId) -> Vec<Event> {
     let ending = context.executor.ending(&attempt.process(Role::Agent));
     let tail = match ending {
         Ending::Exited(0) | Ending::CouldNotStart(_) => String::new(),
@@ -37,9 +41,14 @@ pub(crate) fn ended(context: &RunContext, attempt: &AttemptId) -> Event {
             output::of_agent(context, attempt)
         }
     };
-    Event::Ended {
+    let ended = Event::Ended {
         attempt: attempt.clone(),
         ending,
         tail,
-    }
+    };
+    let metered = output::metered(context, attempt).map(|metered| Event::Metered {
+        attempt: attempt.clone(),
+        metered,
+    });
+    metered.into_iter().chain([ended]).collect()
 }

@@ -68,7 +68,7 @@ pub(crate) fn render(
             Kind::Git => PromptVcs::Git,
         },
         workspace: &workspace.path.display().to_string(),
-        pr: context.profile.may_open_pull_request(),
+        pr: context.agent_of(&order.attempt).0.may_open_pull_request(),
         proof: own_proof.as_deref().or(context.setup.verify.as_deref()),
         locks: &locks,
         needs: &needs,

@@ -130,15 +130,14 @@ pub(crate) fn launch(
     facts: &AttemptFacts,
     process: &ProcessId,
 ) -> Result<(), String> {
-    let launch = launch::command(
-        CommandKind::Proof,
-        command,
-        &context.profile,
-        facts,
-        &context.ours,
-    );
+    let (profile, _) = context.agent_of(&facts.attempt);
+    let launch = launch::command(CommandKind::Proof, command, profile, facts, &context.ours);
     let launch = launch.map_err(|error| error.to_string())?;
-    context.executor.start(process, &launch, &limits(context))
+    let limits = Limits {
+        hard: Span(context.setup.proof_limit_ms),
+        ..profile.limits
+    };
+    context.executor.start(process, &launch, &limits)
 }
 
 /// What the processes of a proof in a fresh workspace are started with; what version control adds to their environment lies with
@@ -170,14 +169,6 @@ pub(crate) fn text_of(cause: StartFailure) -> String {
     match cause {
         StartFailure::Failed(failure) => failure.detail,
         StartFailure::Taken { holder } => holder,
-    }
-}
-
-/// What a proof may use.
-fn limits(context: &RunContext) -> Limits {
-    Limits {
-        hard: Span(context.setup.proof_limit_ms),
-        ..context.profile.limits
     }
 }
 

@@ -73,7 +73,7 @@ fn prepare_and_launch(context: &RunContext, order: &StartOrder) -> Result<Proces
     let session = place
         .before
         .as_ref()
-        .and_then(|before| session_of(context, before));
+        .and_then(|before| session_of(context, attempt, before));
     let prompt_file = write_prompt(context, order, &place, session.is_some())?;
     let Place {
         folder, workspace, ..
@@ -84,17 +84,12 @@ fn prepare_and_launch(context: &RunContext, order: &StartOrder) -> Result<Proces
     shared::begin(context, attempt);
     run_setup(context, &facts, Tree::Workspace)?;
     note_empty_submodules(context, &workspace);
-    let launch = launch::agent(
-        &context.profile,
-        &context.agent_program,
-        &facts,
-        &context.ours,
-    )
-    .map_err(could_not)?;
+    let (profile, program) = context.agent_of(attempt);
+    let launch = launch::agent(profile, program, &facts, &context.ours).map_err(could_not)?;
     let agent = attempt.process(Role::Agent);
     context
         .executor
-        .start(&agent, &launch, &context.profile.limits)
+        .start(&agent, &launch, &profile.limits)
         .map_err(could_not)?;
     Ok(agent)
 }
@@ -193,9 +188,11 @@ fn share_state(context: &RunContext, before: &AttemptId, folder: &Path) -> std::
     Ok(())
 }
 
-/// The session that `before` worked in, if the program can take it up again.
-fn session_of(context: &RunContext, before: &AttemptId) -> Option<SessionId> {
-    if context.profile.resume_args.is_empty() {
+/// The session that `before` worked in, if the program of `attempt` is the same and can take it up again. One in which the model
+/// never answered, as under a limit of its provider, has nothing to go on from.
+fn session_of(context: &RunContext, attempt: &AttemptId, before: &AttemptId) -> Option<SessionId> {
+    let ((profile, _), (theirs, _)) = (context.agent_of(attempt), context.agent_of(before));
+    if profile.resume_args.is_empty() || profile.name != theirs.name {
         return None;
     }
     let stdout = context
@@ -203,7 +200,9 @@ fn session_of(context: &RunContext, before: &AttemptId) -> Option<SessionId> {
         .attempt(before)
         .process(Role::Agent)
         .stdout();
-    context.profile.protocol.session(&stdout).ok().flatten()
+    let activity = profile.protocol.activity(&stdout).ok()?;
+    let session = profile.protocol.session(&stdout).ok()?;
+    session.filter(|_| activity.has_answer)
 }
 
 pub(crate) fn shown(paths: &[PathBuf]) -> String {
@@ -256,8 +255,8 @@ pub(crate) fn facts(
     }
     write.extend(access.write);
     write.extend(context.setup.sandbox.write.iter().cloned());
-    let state_folder = context
-        .profile
+    let (profile, _) = context.agent_of(attempt);
+    let state_folder = profile
         .state_folder
         .as_ref()
         .map(|_| folder.join(STATE_FOLDER));
@@ -265,7 +264,7 @@ pub(crate) fn facts(
         fs_err::create_dir_all(state).map_err(could_not)?;
     }
     // In a sandbox the folder that all share is not writable.
-    let own_tmpdir = context.profile.own_tmpdir || context.sandboxed;
+    let own_tmpdir = profile.own_tmpdir || context.sandboxed;
     let tmp_folder = own_tmpdir.then(|| folder.join("tmp"));
     if let Some(folder) = &tmp_folder {
         fs_err::create_dir_all(folder).map_err(could_not)?;
@@ -310,17 +309,12 @@ pub(crate) fn run_setup(
         let detail = format!("the setup command `{command}` {detail}");
         StartFailure::Failed(Failure::new(FailureClass::Setup, detail))
     };
-    let launch = launch::command(
-        CommandKind::Setup,
-        command,
-        &context.profile,
-        facts,
-        &context.ours,
-    )
-    .map_err(could_not)?;
+    let (profile, _) = context.agent_of(&facts.attempt);
+    let launch = launch::command(CommandKind::Setup, command, profile, facts, &context.ours)
+        .map_err(could_not)?;
     let limits = Limits {
         hard: Span(context.setup.setup_limit_ms),
-        ..context.profile.limits
+        ..profile.limits
     };
     let process = facts.attempt.process(Role::Setup(tree));
     match context.executor.run(&process, &launch, &limits) {

@@ -35,7 +35,12 @@ pub(crate) fn kill(context: &RunContext, attempt: &AttemptId, awaited: Option<Aw
                 cause: StartFailure::Failed(failure),
             }
         }
-        Awaited::End => process::ended(context, &attempt),
+        Awaited::End => {
+            for event in process::ended(context, &attempt) {
+                context.report(event);
+            }
+            return;
+        }
         Awaited::Recording => Event::Inspected {
             attempt,
             evidence: Err(Failure::new(

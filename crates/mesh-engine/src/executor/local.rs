@@ -10,7 +10,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use mesh_agent::activity;
 use mesh_agent::launch::Launch;
-use mesh_agent::profile::Limits;
+use mesh_agent::profile::{Limits, Protocol};
+use mesh_core::event::Event;
 use mesh_core::evidence::Ending;
 use mesh_core::id::AttemptId;
 use mesh_core::process::{ProcessId, Role};
@@ -20,7 +21,7 @@ use mesh_proc::shim::{self, Cause, Launcher, ShimHandle, lock_attempt};
 use mesh_proc::tree;
 use mesh_proc::watch::Watcher;
 
-use super::{Executor, Found, Report};
+use super::{Executor, Found, Report, answer};
 use crate::clock::unix_ms;
 use crate::context::lock;
 use crate::inbox::Input;
@@ -56,6 +57,7 @@ pub(crate) struct LocalExecutor {
     /// The limits of an agent.
     limits: Limits,
     watcher: Watcher<ProcessId>,
+    inbox: std::sync::mpsc::Sender<Input>,
     notes: Arc<Notes>,
     /// Shims that were started or found, until somebody waits for them.
     living: Mutex<BTreeMap<ProcessId, ShimHandle>>,
@@ -77,9 +79,10 @@ impl LocalExecutor {
         inbox: std::sync::mpsc::Sender<Input>,
         notes: Arc<Notes>,
     ) -> std::io::Result<LocalExecutor> {
+        let ends = inbox.clone();
         let watcher = Watcher::start(move |process| {
             // The loop outlives the watcher except at the very end.
-            let _ = inbox.send(Input::ProcessEnded(process));
+            let _ = ends.send(Input::ProcessEnded(process));
         })?;
         Ok(LocalExecutor {
             run,
@@ -87,6 +90,7 @@ impl LocalExecutor {
             launcher,
             limits,
             watcher,
+            inbox,
             notes,
             living: Mutex::default(),
             cancelled: Mutex::default(),
@@ -209,6 +213,22 @@ impl Executor for LocalExecutor {
     fn watch(&self, process: &ProcessId) {
         if let Some(live) = lock(&self.living).remove(process) {
             self.watcher.add(process.clone(), live);
+        }
+    }
+
+    fn await_answer(&self, attempt: &AttemptId, protocol: Protocol) {
+        if protocol == Protocol::Plain {
+            return;
+        }
+        let dir = self.dir(&attempt.process(Role::Agent));
+        let (inbox, id) = (self.inbox.clone(), attempt.clone());
+        let answered = move || {
+            let event = Event::Progressed { attempt: id };
+            let _ = inbox.send(Input::Fact(Box::new(event)));
+        };
+        // Without it the others wait until the attempt has ended, or has executed for long enough.
+        if let Err(error) = answer::watch(dir, protocol, answered) {
+            tracing::warn!(%attempt, %error, "its stream is not watched");
         }
     }
 

@@ -10,12 +10,12 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use mesh_agent::profile::SandboxMode;
+use mesh_agent::profile::{Profile, SandboxMode};
 use mesh_bd::audit::outbox::OutboxEntries;
 use mesh_core::event::{Event, Request};
 use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
-use mesh_core::policy::Policy;
+use mesh_core::policy::{Cap, Policy};
 use mesh_core::state::{RunEnd, State};
 use mesh_core::text::one_line;
 use mesh_core::time::Millis;
@@ -42,10 +42,10 @@ use crate::error::EngineError;
 use crate::executor::local::LocalExecutor;
 use crate::inbox::{Inbox, Input};
 use crate::notes::Notes;
-use crate::parts::{Finished, Observer, Parts, ResumeMode};
+use crate::parts::{AgentProgram, Finished, Observer, Parts, ResumeMode};
 use crate::recover::{self, Recovered};
 use crate::sandbox::SandboxFound;
-use crate::setup::{Programs, RunSetup, SourceSetup};
+use crate::setup::{AgentSetup, Programs, RunSetup, SourceSetup};
 use crate::source::Source;
 use crate::source::bd::SourceContext;
 use crate::workers::Threads;
@@ -161,7 +161,7 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
 }
 
 /// Takes a run up again and works it until it ends or is left. With `trust_outside` the tasks that somebody else closed count as
-/// done.
+/// done; `bounds` of what the run may use go in place of those of before.
 ///
 /// # Errors
 /// [`EngineError`].
@@ -170,8 +170,13 @@ pub fn resume(
     run: RunId,
     world: World,
     trust_outside: bool,
+    bounds: Cap,
 ) -> Result<Resumed, EngineError> {
-    take_up(mesh_dir, run, world, ResumeMode::GoOn { trust_outside })
+    let mode = ResumeMode::GoOn {
+        trust_outside,
+        bounds,
+    };
+    take_up(mesh_dir, run, world, mode)
 }
 
 /// Ends a run that nobody coordinates: its agents are stopped, what ended is recorded, claims are given back, nothing starts.
@@ -241,6 +246,7 @@ fn take_up(
         ResumeMode::Land(_)
         | ResumeMode::GoOn {
             trust_outside: true,
+            ..
         } => false,
         ResumeMode::GoOn { .. } => {
             has_nothing_to_do(&state, latest, &run_dir) && is_all_written(&state, &run_dir)?
@@ -397,7 +403,16 @@ impl Wiring {
         let profile = self.setup.agent.profile()?;
         let path = world.ours.get("PATH").map(ToOwned::to_owned);
         let agent = &self.setup.agent;
-        let agent_program = agent.locate(&profile, &self.setup.repository, path.as_deref())?;
+        let locate = |agent: &AgentSetup, profile: &Profile| {
+            agent.locate(profile, &self.setup.repository, path.as_deref())
+        };
+        let agent_program = locate(agent, &profile)?;
+        let mut more_agents = Vec::new();
+        for agent in &self.setup.more_agents {
+            let profile = agent.profile()?;
+            let program = locate(agent, &profile)?;
+            more_agents.push(AgentProgram { profile, program });
+        }
         let notes = self.notes;
         if let Some(warning) = sandbox.warning() {
             notes.note(warning);
@@ -437,6 +452,7 @@ impl Wiring {
             profile,
             agent_program,
             sandboxed: sandbox.is_ready(),
+            more_agents,
             ours: world.ours,
             vcs,
             source,

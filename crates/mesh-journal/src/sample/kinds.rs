@@ -8,8 +8,9 @@ use mesh_core::evidence::{
 };
 use mesh_core::id::{LockGroup, SlotId};
 use mesh_core::landing::{Candidate, Integration, Publication};
+use mesh_core::metered::{Metered, RateWindow, Refusal, RefusalClass, Usage};
 use mesh_core::plan::Plan;
-use mesh_core::policy::Policy;
+use mesh_core::policy::{AgentAccount, Budget, Cap, Policy};
 use mesh_core::task::{Eligibility, Task};
 use mesh_core::time::{Millis, Span};
 
@@ -75,6 +76,15 @@ pub(crate) fn every_event() -> Vec<Event> {
             attempts: vec![one(), attempt("t", 2)],
             changes: vec!["branch spare moved from a to b".to_owned()],
         },
+        Event::Metered {
+            attempt: one(),
+            metered: Metered::default(),
+        },
+        Event::Metered {
+            attempt: one(),
+            metered: metered(),
+        },
+        Event::Progressed { attempt: one() },
         Event::WaveFinalized { wave: 2 },
         Event::Concluded,
     ];
@@ -201,6 +211,7 @@ fn events_with_variants() -> Vec<Event> {
             onto: "main".to_owned(),
         },
         Request::TrustOutside,
+        Request::Budget { budget: budget() },
         Request::Pick {
             wave: 2,
             tasks: vec![id("t"), id("u")],
@@ -208,6 +219,42 @@ fn events_with_variants() -> Vec<Event> {
     ];
     events.extend(requests.map(|request| Event::Requested { request }));
     events
+}
+
+/// All that an agent can say of what it used.
+fn metered() -> Metered {
+    Metered {
+        session: Some("01a2".to_owned()),
+        usage: Some(Usage {
+            input: 5,
+            cached_input: 4,
+            output: 3,
+            cost_micro_usd: Some(2),
+        }),
+        is_cumulative: true,
+        windows: vec![RateWindow {
+            name: "five_hour".to_owned(),
+            used_percent: 97,
+            resets_at: Some(Millis(9)),
+        }],
+        refusal: Some(Refusal {
+            class: RefusalClass::Quota,
+            resets_at: Some(Millis(9)),
+            said: "usage limit reached".to_owned(),
+        }),
+    }
+}
+
+fn budget() -> Budget {
+    let cap = Cap {
+        cost_micro_usd: Some(1),
+        tokens: Some(2),
+        time: Some(Span(3)),
+    };
+    Budget {
+        run: cap,
+        task: cap,
+    }
 }
 
 fn candidate() -> Candidate {
@@ -277,6 +324,11 @@ fn begun() -> Event {
         land: Some("main".to_owned()),
         refresh: true,
         allow_no_validation: true,
+        agents: vec![AgentAccount {
+            name: "claude".to_owned(),
+            account: "ours".to_owned(),
+        }],
+        budget: budget(),
         ..Policy::with_concurrency(3)
     };
     Event::RunStarted { plan, policy }
@@ -324,6 +376,8 @@ pub(crate) fn event_kind(event: &Event) -> usize {
         Event::Published { .. } => 18,
         Event::WaveFinalized { .. } => 19,
         Event::Unwritten { .. } => 20,
+        Event::Metered { .. } => 21,
+        Event::Progressed { .. } => 22,
     }
 }
 
@@ -335,6 +389,18 @@ pub(crate) fn every_decision() -> Vec<Decision> {
             attempt: one(),
             slot: SlotId(2),
         },
+        Decision::Assign {
+            task: id("t"),
+            agent: 1,
+        },
+        Decision::Hold {
+            account: "ours".to_owned(),
+            until: Millis(8),
+        },
+        Decision::Spend {
+            reached: "2 of 2 tokens are used".to_owned(),
+        },
+        Decision::SetBudget { budget: budget() },
         Decision::Reserve { task: id("t") },
         Decision::KeepSlot {
             task: id("t"),
@@ -503,5 +569,9 @@ pub(crate) fn decision_kind(decision: &Decision) -> usize {
         Decision::EndWave { .. } => 34,
         Decision::Answer { .. } => 35,
         Decision::AwaitAnswers { .. } => 36,
+        Decision::Assign { .. } => 37,
+        Decision::Hold { .. } => 38,
+        Decision::Spend { .. } => 39,
+        Decision::SetBudget { .. } => 40,
     }
 }

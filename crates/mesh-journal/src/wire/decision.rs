@@ -4,6 +4,7 @@ use mesh_core::decision::{Decision, SkipReason, StopCause};
 use mesh_core::event::Delivery;
 use mesh_core::evidence::Failure;
 use mesh_core::id::{AttemptId, SlotId, TaskId};
+use mesh_core::policy::Budget;
 use mesh_core::task::Commit;
 use mesh_core::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,22 @@ tagged! {
         Start {
             attempt: AttemptId,
             slot: SlotId,
+        },
+        Assign {
+            task: TaskId,
+            agent: u16,
+        },
+        Hold {
+            #[serde(default, skip_serializing_if = "String::is_empty")]
+            account: String,
+            #[serde(rename = "until_ms")]
+            until: Millis,
+        },
+        Spend {
+            reached: String,
+        },
+        SetBudget {
+            budget: Budget,
         },
         Reserve {
             task: TaskId,

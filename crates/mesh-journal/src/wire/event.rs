@@ -6,6 +6,7 @@ use mesh_core::event::{Delivery, Event, PlanChange, Request, StartFailure};
 use mesh_core::evidence::{Ending, Evidence, Failure, ProofEnd};
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::landing::{Integration, Publication};
+use mesh_core::metered::Metered;
 use mesh_core::plan::Plan;
 use mesh_core::policy::Policy;
 use mesh_core::task::Task;
@@ -46,6 +47,13 @@ tagged! {
             ending: Ending,
             #[serde(default, skip_serializing_if = "String::is_empty")]
             tail: String,
+        },
+        Metered {
+            attempt: AttemptId,
+            metered: Metered,
+        },
+        Progressed {
+            attempt: AttemptId,
         },
         #[serde(rename = "examined", with = "examined")]
         Inspected {

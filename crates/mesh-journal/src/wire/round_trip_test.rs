@@ -3,7 +3,7 @@ use std::path::Path;
 
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::Plan;
-use mesh_core::policy::{Dispatch, Policy, Rank, RetryMode, Unlabelled};
+use mesh_core::policy::{AgentAccount, Budget, Cap, Dispatch, Policy, Rank, RetryMode, Unlabelled};
 use mesh_core::task::{Eligibility, Task};
 use mesh_core::time::Span;
 use proptest::collection::{btree_set, vec};
@@ -27,7 +27,7 @@ fn every_kind_of_event_comes_back() {
         assert_eq!(round_trip(&event, &[]).event, event);
         kinds.insert(sample::event_kind(&event));
     }
-    assert_eq!(kinds, (0..21).collect());
+    assert_eq!(kinds, (0..23).collect());
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn every_kind_of_decision_comes_back() {
     let decisions = sample::every_decision();
     assert_eq!(round_trip(&Event::Tick, &decisions).decisions, decisions);
     let kinds: BTreeSet<usize> = decisions.iter().map(sample::decision_kind).collect();
-    assert_eq!(kinds, (0..35).collect());
+    assert_eq!(kinds, (0..41).collect());
 }
 
 #[test]
@@ -239,6 +239,13 @@ prop_compose! {
             recording_limit: Span(limits.2),
             proof_limit: Span(limits.3),
             quick_limit: Span(limits.4),
+            agents: (0..counts.2 % 3)
+                .map(|number| AgentAccount { name: format!("a{number}"), account: String::new() })
+                .collect(),
+            budget: Budget {
+                run: Cap { cost_micro_usd: limits.0, tokens: times.2, time: limits.0.map(Span) },
+                task: Cap { tokens: limits.0, ..Cap::default() },
+            },
         }
     }
 }
@@ -310,7 +317,15 @@ mod texts {
             match event {
                 Event::Claimed { attempt }
                 | Event::Started { attempt }
+                | Event::Progressed { attempt }
                 | Event::Probed { attempt, .. } => *attempt = id,
+                Event::Metered { attempt, metered } => {
+                    *attempt = id;
+                    metered.session = Some(self.text());
+                    if let Some(refusal) = &mut metered.refusal {
+                        refusal.said = self.text();
+                    }
+                }
                 Event::StartFailed { attempt, cause } => {
                     *attempt = id;
                     match cause {

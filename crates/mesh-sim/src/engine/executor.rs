@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use mesh_agent::launch::Launch;
-use mesh_agent::profile::Limits;
+use mesh_agent::profile::{Limits, Protocol};
 use mesh_core::evidence::Ending;
 use mesh_core::id::AttemptId;
 use mesh_core::process::{ProcessId, Role};
@@ -61,6 +61,8 @@ impl MemoryExecutor {
 }
 
 impl Executor for MemoryExecutor {
+    fn await_answer(&self, _: &AttemptId, _: Protocol) {}
+
     fn start(&self, process: &ProcessId, launch: &Launch, _: &Limits) -> Result<(), String> {
         if self.is_cancelled(&process.attempt) {
             return Err("the attempt has been ended".to_owned());

@@ -190,6 +190,7 @@ impl Drive {
                 1 if !has_ended => ResumeMode::End,
                 _ => ResumeMode::GoOn {
                     trust_outside: world.rng.percent(20),
+                    bounds: mesh_core::policy::Cap::default(),
                 },
             };
             (world.listing(), mode)
@@ -243,6 +244,7 @@ impl Drive {
             mesh_dir: self.mesh_dir.clone(),
             profile,
             agent_program: "/bin/agent".into(),
+            more_agents: Vec::new(),
             ours: Env::empty(),
             sandboxed: false,
             vcs: Arc::new(vcs),
@@ -559,6 +561,7 @@ impl Inputs for Time {
 
 fn setup(repository: &Path, place: &Path) -> RunSetup {
     RunSetup {
+        more_agents: Vec::new(),
         source: SourceSetup::St {
             path: place.join("plan.jsonl"),
             ids: Vec::new(),

@@ -6,6 +6,7 @@ use mesh_agent::profile::SandboxMode;
 use mesh_engine::World;
 use mesh_proc::env::Env;
 
+use crate::budget::BudgetArgs;
 use crate::commands::run::{asking, world};
 use crate::commands::run_lookup::RunArgs;
 use crate::error::CommandError;
@@ -26,6 +27,8 @@ pub(crate) struct Args {
     /// Whether what starts from now on runs in a sandbox: `on`, `require` or `off`; as the run was begun when absent.
     #[arg(long, value_name = "MODE", value_parser = SandboxMode::WORDS)]
     pub sandbox: Option<String>,
+    #[command(flatten)]
+    pub budget: BudgetArgs,
     /// Print the report as one JSON object at the end.
     #[arg(long)]
     pub json: bool,
@@ -41,7 +44,14 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         sandbox: args.sandbox.as_deref().and_then(SandboxMode::from_word),
         ..asking(world(ours, shell, opening), &run_dir, shell)
     };
-    let resumed = mesh_engine::resume(mesh_dir.clone(), run.clone(), world, args.trust_outside)?;
+    let bounds = args.budget.cap();
+    let resumed = mesh_engine::resume(
+        mesh_dir.clone(),
+        run.clone(),
+        world,
+        args.trust_outside,
+        bounds,
+    )?;
     if resumed.nothing {
         shell.line(format!(
             "nothing to do: run {run} has ended, and none of its tasks can be started"

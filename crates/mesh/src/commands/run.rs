@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use mesh_agent::duration::parse_span;
-use mesh_core::policy::Dispatch;
+use mesh_agent::profile::{Profile, Protocol};
+use mesh_core::policy::{AgentAccount, Cap, Dispatch};
 use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line};
 use mesh_core::time::Span;
@@ -16,6 +17,7 @@ use mesh_proc::shim::Launcher;
 use mesh_proc::signal::Listener;
 
 use crate::agents;
+use crate::budget::BudgetArgs;
 use crate::commands::run_lookup;
 use crate::error::CommandError;
 use crate::exit_code;
@@ -50,6 +52,8 @@ pub(crate) struct Args {
     /// When nothing but questions is left, stay open for answers this long, such as `2h`, instead of ending with exit code 22.
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     pub wait_for_answers: Option<Span>,
+    #[command(flatten)]
+    pub budget: BudgetArgs,
     /// Print the report as one JSON object at the end.
     #[arg(long)]
     pub json: bool,
@@ -67,6 +71,10 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     scope.check_parallelism(args.scope.allow_serial)?;
     let (agent, profile) = run_setup::agent(&args.scope, &scope.config, folder)?;
     let program = run_setup::locate_agent(&agent, &profile, &scope.root, &scope.ours)?;
+    let more_agents = run_setup::more_agents(&args.scope, &scope.config)?;
+    for (agent, profile) in &more_agents {
+        run_setup::locate_agent(agent, profile, &scope.root, &scope.ours)?;
+    }
     let found = agents::look(&profile, &agent.config, Ok(program), &scope.ours);
     if scope.tracker.is_some() && scope.tools.bd_ro.is_none() {
         return Err(mesh_engine::EngineError::NO_BD_RO.into());
@@ -96,9 +104,20 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     scope = wrap_single_bead(scope, args, folder)?;
     let mut setup = scope.setup(&args.scope, agent, &profile);
     setup.repository.clone_from(&scope.root);
+    let (more_agents, profiles): (Vec<_>, Vec<_>) = more_agents.into_iter().unzip();
+    setup.more_agents = more_agents;
+    let profiles: Vec<Profile> = std::iter::once(profile.clone()).chain(profiles).collect();
+    let mut budget = scope.config.budget;
+    budget.run = budget.run.replaced_by(args.budget.cap());
+    if let Some(note) = costless(&profiles, budget.run) {
+        shell.note(format!("note: {note}"));
+    }
+    let longest = |span: fn(&Profile) -> Span| profiles.iter().map(span).max().unwrap_or_default();
     let policy = mesh_core::policy::Policy {
+        agents: profiles.iter().map(account_of).collect(),
+        budget,
         start_limit: profile.limits.start,
-        silence_limit: profile.limits.silence,
+        silence_limit: longest(|profile| profile.limits.silence),
         soft_limit: profile.limits.soft,
         preparation_limit: Span(setup.setup_limit_ms).plus(SLACK),
         // Twice: in the workspace, and in a fresh one.
@@ -136,12 +155,33 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     report::finish(&mesh_dir, &run, &finished, shell)
 }
 
+fn account_of(profile: &Profile) -> AgentAccount {
+    AgentAccount {
+        name: profile.name.clone(),
+        account: profile.account.clone(),
+    }
+}
+
+/// That a bound of money does not bound agents that do not say what they cost.
+pub(crate) fn costless(profiles: &[Profile], bounds: Cap) -> Option<String> {
+    let is_silent = |profile: &&Profile| profile.protocol != Protocol::Claude;
+    let silent = profiles.iter().filter(is_silent);
+    let names: Vec<&str> = silent.map(|profile| profile.name.as_str()).collect();
+    let bounds_money = bounds.cost_micro_usd.is_some() && !names.is_empty();
+    bounds_money.then(|| {
+        format!(
+            "{} does not say what it costs: the bound of money counts nothing of it; --max-tokens and --max-time bound it",
+            names.join(", ")
+        )
+    })
+}
+
 /// What every run gets from this process.
 pub(crate) fn world(ours: Env, shell: &Shell, opening: Listener) -> World {
     World {
         ours,
         launcher: Launcher::default(),
-        watch: Box::new(Progress::new(shell.is_json(), None)),
+        watch: Box::new(Progress::new(shell.is_json(), None, None)),
         mesh_version: env!("CARGO_PKG_VERSION").to_owned(),
         opening,
         sandbox: None,
@@ -152,7 +192,11 @@ pub(crate) fn world(ours: Env, shell: &Shell, opening: Listener) -> World {
 pub(crate) fn asking(world: World, run_dir: &RunDir, shell: &Shell) -> World {
     let question = WaveQuestion::new(run_dir.control());
     World {
-        watch: Box::new(Progress::new(shell.is_json(), Some(question))),
+        watch: Box::new(Progress::new(
+            shell.is_json(),
+            Some(question),
+            Some(run_dir),
+        )),
         ..world
     }
 }

@@ -7,7 +7,7 @@ use mesh_agent::nearest::nearest;
 use mesh_agent::ownership::{GroupMap, GroupProblem};
 use mesh_agent::profile::{Profile, ProfileConfig, ProfileProblem, builtin};
 use mesh_core::id::LockGroup;
-use mesh_core::policy::{Dispatch, Rank, RetryMode, Unlabelled};
+use mesh_core::policy::{Budget, Cap, Dispatch, Rank, RetryMode, Unlabelled};
 use mesh_core::time::Span;
 use mesh_engine::{TrackerLimits, TrackerView};
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::layers::{Layers, Problem, Source};
 use super::{Config, Locks, SandboxConfig, ToolPaths, TrackerConfig, Workspace};
+use crate::budget;
 use crate::error::{CommandError, Kind};
 
 /// The configuration. Problems are added to those that are there already; with any of them the result is not to be used.
@@ -64,6 +65,13 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
         )?,
         start_retries: count(layers, &["start_retries"])?,
         start_pause: span(layers, &["start_pause"])?,
+        budget: Budget {
+            run: cap(layers, ["max_cost", "max_tokens", "max_time"]),
+            task: cap(
+                layers,
+                ["task_max_cost", "task_max_tokens", "task_max_time"],
+            ),
+        },
         locks: Locks {
             unknown: match text(layers, &["locks", "unknown"]).as_deref() {
                 Some("alone") => Unlabelled::Alone,
@@ -103,6 +111,16 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
         },
         tools: tools(layers),
     })
+}
+
+/// Bounds, by their keys; each has been checked.
+fn cap(layers: &Layers, [cost, tokens, time]: [&str; 3]) -> Cap {
+    let value = |key| text(layers, &["budget", key]);
+    Cap {
+        cost_micro_usd: value(cost).and_then(|text| budget::micro_usd(&text).ok()),
+        tokens: value(tokens).and_then(|text| budget::tokens(&text).ok()),
+        time: span(layers, &["budget", time]).ok(),
+    }
 }
 
 fn tools(layers: &Layers) -> ToolPaths {
@@ -321,6 +339,7 @@ fn check_profile(layers: &mut Layers, name: &str, config: &ProfileConfig, seen: 
             | ProfileProblem::Arguments { key, .. }
             | ProfileProblem::VariableName { key, .. }
             | ProfileProblem::ReservedVariable { key, .. } => Some(*key),
+            ProfileProblem::LimitPattern { .. } => Some("limit_patterns"),
             ProfileProblem::VariableValue { .. } => Some("env_set"),
             ProfileProblem::ReservedName => None,
         };
@@ -351,7 +370,8 @@ fn check_agent(layers: &mut Layers, agent: Option<&str>) {
         let is_own = |name| layers.agents.contains_key(name);
         is_own(agent) || is_own(name) || builtin::table(name).is_some()
     };
-    let Some(agent) = agent.filter(|agent| !is_known(agent)) else {
+    let names = agent.into_iter().flat_map(|list| list.split(','));
+    let Some(agent) = names.map(str::trim).find(|agent| !is_known(agent)) else {
         return;
     };
     let own = layers.agents.keys().map(String::as_str);

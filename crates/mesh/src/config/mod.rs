@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use mesh_agent::profile::{ProfileConfig, SandboxMode, builtin};
 use mesh_core::id::LockGroup;
-use mesh_core::policy::{Dispatch, Rank, RetryMode, Unlabelled};
+use mesh_core::policy::{Budget, Dispatch, Rank, RetryMode, Unlabelled};
 use mesh_core::time::Span;
 use mesh_engine::{
     AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, ProofWhere, TrackerLimits, TrackerView,
@@ -40,7 +40,7 @@ pub struct Config {
     pub rank: Rank,
     /// When tasks start.
     pub dispatch: Dispatch,
-    /// The agent's name among `agents`.
+    /// The agent's name among `agents`; of several, with commas between them, each is used while those before it may not be.
     pub agent: Option<String>,
     /// Agents by name, each checked.
     pub agents: BTreeMap<String, ProfileConfig>,
@@ -68,6 +68,8 @@ pub struct Config {
     pub start_retries: u32,
     /// Pause before a start is tried again.
     pub start_pause: Span,
+    /// What a run may use.
+    pub budget: Budget,
     /// Locks.
     pub locks: Locks,
     /// Workspaces.

@@ -11,6 +11,12 @@ use toml::de::{DeTable, DeValue};
 pub(super) enum Kind {
     /// Any text but an empty one.
     Text,
+    /// A name, or a list of names, which becomes a text with commas.
+    Names,
+    /// An amount of US dollars: a number, or a text.
+    Dollars,
+    /// A number of tokens: a number, or a text such as `"20M"`.
+    Tokens,
     /// A text that is looked at together with others, later.
     Loose,
     /// What is logged: a level, or levels of modules.
@@ -67,7 +73,7 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Choice(&Dispatch::WORDS),
         "MESH_DISPATCH",
     ),
-    with_variable(&["agent"], Kind::Text, "MESH_AGENT"),
+    with_variable(&["agent"], Kind::Names, "MESH_AGENT"),
     with_variable(&["verify"], Kind::Text, "MESH_VERIFY"),
     key(&["proof_limit"], Kind::Span),
     key(&["proof", "where"], Kind::Choice(&["workspace", "clean"])),
@@ -84,6 +90,12 @@ pub(super) const KEYS: &[Key] = &[
     key(&["retry", "mode"], Kind::Choice(&RetryMode::WORDS)),
     key(&["start_retries"], Kind::Count(0, 10)),
     key(&["start_pause"], Kind::Span),
+    key(&["budget", "max_cost"], Kind::Dollars),
+    key(&["budget", "max_tokens"], Kind::Tokens),
+    key(&["budget", "max_time"], Kind::Span),
+    key(&["budget", "task_max_cost"], Kind::Dollars),
+    key(&["budget", "task_max_tokens"], Kind::Tokens),
+    key(&["budget", "task_max_time"], Kind::Span),
     key(&["locks", "unknown"], Kind::Choice(&["free", "alone"])),
     key(&["locks", "patience"], Kind::Count(0, 1000)),
     key(&["locks", "groups", "*"], Kind::Texts),
@@ -151,6 +163,8 @@ pub(super) const KEYS: &[Key] = &[
     key(&["agents", "*", "unsandboxed_args"], Kind::Texts),
     key(&["agents", "*", "write"], Kind::Texts),
     key(&["agents", "*", "model"], Kind::Text),
+    key(&["agents", "*", "account"], Kind::Text),
+    key(&["agents", "*", "limit_patterns"], Kind::Texts),
     key(&["agents", "*", "pr"], Kind::Flag),
 ];
 
@@ -236,6 +250,28 @@ pub(super) fn dotted<'a>(path: impl IntoIterator<Item = &'a str>) -> String {
 /// A fragment that says what it must be.
 pub(super) fn check(kind: Kind, value: &DeValue<'_>) -> Result<toml::Value, String> {
     match kind {
+        Kind::Names => {
+            let names = match value {
+                DeValue::Array(list) => {
+                    let names = list.iter().map(|name| text(name.get_ref()));
+                    let names: Result<Vec<String>, String> = names.collect();
+                    names.map_err(|problem| format!("in the list: {problem}"))?
+                }
+                other => vec![text(other)?],
+            };
+            let names = names.join(",");
+            check_text(Kind::Text, &names)?;
+            Ok(toml::Value::String(names))
+        }
+        Kind::Dollars | Kind::Tokens => {
+            let number = match value {
+                DeValue::Integer(number) => number.to_string(),
+                DeValue::Float(number) => number.to_string(),
+                other => text(other)?,
+            };
+            check_text(kind, &number)?;
+            Ok(toml::Value::String(number))
+        }
         Kind::Text | Kind::Loose | Kind::LogFilter | Kind::Span | Kind::Bytes | Kind::Choice(_) => {
             let text = text(value)?;
             check_text(kind, &text)?;
@@ -279,9 +315,15 @@ pub(super) fn check_word(kind: Kind, word: &str) -> Result<toml::Value, String> 
             "false" => Ok(toml::Value::Boolean(false)),
             _ => Err("it must be true or false".to_owned()),
         },
-        Kind::Text | Kind::Loose | Kind::LogFilter | Kind::Span | Kind::Bytes | Kind::Choice(_) => {
-            check_text(kind, word).map(|()| toml::Value::String(word.to_owned()))
-        }
+        Kind::Text
+        | Kind::Names
+        | Kind::Dollars
+        | Kind::Tokens
+        | Kind::Loose
+        | Kind::LogFilter
+        | Kind::Span
+        | Kind::Bytes
+        | Kind::Choice(_) => check_text(kind, word).map(|()| toml::Value::String(word.to_owned())),
         Kind::Texts | Kind::TextTable => Err("it cannot be set by a variable".to_owned()),
     }
 }
@@ -291,12 +333,16 @@ fn check_text(kind: Kind, text: &str) -> Result<(), String> {
         return Err("it contains a NUL byte".to_owned());
     }
     match kind {
-        Kind::Text if text.trim().is_empty() => Err("it must not be empty".to_owned()),
+        Kind::Text | Kind::Names if text.trim().is_empty() => {
+            Err("it must not be empty".to_owned())
+        }
         Kind::Span => match parse_span(text)? {
             mesh_core::time::Span(0) => Err("it must be longer than nothing".to_owned()),
             _ => Ok(()),
         },
         Kind::Bytes => parse_bytes(text).map(|_| ()),
+        Kind::Dollars => crate::budget::micro_usd(text).map(|_| ()),
+        Kind::Tokens => crate::budget::tokens(text).map(|_| ()),
         Kind::LogFilter => crate::log::filter(text).map(|_| ()),
         Kind::Choice(words) if !words.contains(&text) => {
             let hint = nearest(text, words.iter().copied())

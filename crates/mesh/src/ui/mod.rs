@@ -1,5 +1,6 @@
 //! Output. One writer, and what it shows.
 
+pub(crate) mod activity;
 pub(crate) mod progress;
 pub(crate) mod shell;
 pub(crate) mod timeline;

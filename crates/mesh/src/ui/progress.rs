@@ -8,12 +8,16 @@ use mesh_core::event::{Delivery, Event, Request};
 use mesh_core::evidence::brief;
 use mesh_core::graph::Ix;
 use mesh_core::id::TaskId;
+use mesh_core::limit::Gate;
+use mesh_core::metered::dollars;
 use mesh_core::state::State;
 use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line, shortened, visible};
 use mesh_core::time::Millis;
 use mesh_engine::Observer;
+use mesh_journal::layout::RunDir;
 
+use crate::ui::activity::Activities;
 use crate::ui::wave_question::WaveQuestion;
 
 /// Shows a run on stderr or, when stdout is free, there.
@@ -23,6 +27,7 @@ pub(crate) struct Progress {
     width: Width,
     /// Where questions about waves are put, when there may be any.
     question: Option<WaveQuestion>,
+    activities: Option<Activities>,
 }
 
 /// What people have been told about how many agents may run.
@@ -48,7 +53,11 @@ impl Width {
 
 impl Progress {
     /// Questions about waves are put to `question`, when there may be any.
-    pub fn new(to_stderr: bool, question: Option<WaveQuestion>) -> Progress {
+    pub fn new(
+        to_stderr: bool,
+        question: Option<WaveQuestion>,
+        run_dir: Option<&RunDir>,
+    ) -> Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(0);
             // The template is ours; if it were wrong the bar would only look plain.
@@ -59,7 +68,9 @@ impl Progress {
             }
             bar
         });
+        let activities = run_dir.zip(bar.clone());
         Progress {
+            activities: activities.map(|(run_dir, bar)| Activities::new(run_dir.clone(), bar)),
             to_stderr,
             bar,
             width: Width::default(),
@@ -137,6 +148,16 @@ impl Observer for Progress {
             {
                 status.lines().for_each(|line| self.line(line));
             }
+            if let Decision::Hold { account, until } = decision {
+                let rest = until.since(now);
+                let account = match account.as_str() {
+                    "" => String::new(),
+                    account => format!(" of account {}", one_line(account)),
+                };
+                self.line(&format!(
+                    "{time}  the provider's limit{account} is reached; nothing starts on it for {rest}"
+                ));
+            }
             if let Some(text) = said(decision) {
                 self.line(&format!("{time}  {text}"));
             }
@@ -154,7 +175,11 @@ impl Observer for Progress {
             };
             bar.set_length(tasks().count() as u64);
             bar.set_position(tasks().filter(|at| state.is_done(*at)).count() as u64);
-            bar.set_message(format!("{} running", state.active_count()));
+            let about_run = about_run(now, state);
+            if let Some(activities) = &mut self.activities {
+                activities.update(state, &about_run);
+            }
+            bar.set_message(about_run);
         }
     }
 
@@ -169,6 +194,28 @@ impl Drop for Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// How many agents run, what all of them used, and what waits for a limit.
+fn about_run(now: Millis, state: &State) -> String {
+    let mut parts = vec![format!("{} running", state.active_count())];
+    let spent = state.spent();
+    if spent.tokens() > 0 {
+        parts.push(format!("{} tokens", spent.tokens()));
+    }
+    parts.extend(spent.cost_micro_usd.map(dollars));
+    for (name, account) in state.accounts() {
+        if let Gate::Shut { until } = account.gate {
+            let name = if name.is_empty() {
+                "the provider"
+            } else {
+                name
+            };
+            let name = one_line(name);
+            parts.push(format!("limit of {name} for {}", until.since(now)));
+        }
+    }
+    parts.join(" · ")
 }
 
 /// The decisions that people want to hear of.
@@ -228,6 +275,10 @@ fn said(decision: &Decision) -> Option<String> {
         }
         Decision::EndWave { wave, .. } => format!("wave {wave} is over"),
         Decision::Start { .. }
+        | Decision::Assign { .. }
+        | Decision::Hold { .. }
+        | Decision::Spend { .. }
+        | Decision::SetBudget { .. }
         | Decision::KeepSlot { .. }
         | Decision::AnnounceWave { .. }
         | Decision::Probe { .. }
