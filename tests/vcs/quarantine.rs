@@ -535,3 +535,36 @@ fn hooks_settings_and_ignored_files_of_the_user_hold() {
     let remains = snapshot.remains.join("\n");
     assert!(remains.contains("remote branch origin/theirs"), "{remains}");
 }
+
+/// They count for nobody else, and whoever set them may think that they do.
+#[test]
+fn settings_tags_and_worktrees_that_an_agent_left_are_named() {
+    let world = World::git();
+    let workspace = world.add("t", &world.base());
+    let extra = world.repo.with_file_name("extra");
+    world.agent_ok(
+        &workspace,
+        &format!(
+            "git config user.email agent@example.invalid && git tag agents-tag && git worktree add -q -b aside '{}'",
+            extra.display()
+        ),
+    );
+    let remains = world
+        .backend
+        .snapshot(&workspace, &[])
+        .unwrap()
+        .remains
+        .join("\n");
+    let extra = extra.display().to_string();
+    for wanted in ["user.email", "the tag agents-tag", extra.as_str()] {
+        assert!(remains.contains(wanted), "no {wanted} in {remains}");
+    }
+    // What is left of the settings is what mesh made.
+    let again = world
+        .backend
+        .snapshot(&workspace, &[])
+        .unwrap()
+        .remains
+        .join("\n");
+    assert!(!again.contains("user.email"), "{again}");
+}

@@ -188,6 +188,10 @@ pub(super) struct TakenOver {
     pub refs: BTreeMap<String, CommitId>,
     /// Messages of its stash.
     pub stash: Vec<String>,
+    /// Names of the settings that it changed.
+    pub settings: BTreeSet<String>,
+    /// Folders of the worktrees that it added.
+    pub worktrees: Vec<String>,
 }
 
 /// Takes over what the agent of a worktree left; `start` is what the worktree was made on. The worktree has the agent's index then,
@@ -202,6 +206,7 @@ pub(super) fn take_over(
         name: name.to_owned(),
         reason: reason.to_owned(),
     };
+    let settings = changed_settings(tree, &own)?;
     settle(tree.git, tree.at, &tree.administrative)?;
     copy_index(&own, &tree.administrative, &tree.administrative)?;
     let packed = refs_in(&text_of(&own.join("packed-refs"))?);
@@ -239,9 +244,47 @@ pub(super) fn take_over(
     Ok(TakenOver {
         refs: moved_refs(&tree.administrative, packed)?,
         stash: stash.into_iter().map(|entry| entry.what).collect(),
+        settings,
+        worktrees: worktrees(&own)?,
         head,
         left,
     })
+}
+
+/// The settings of the agent's repository that are not as they were made. They count for nobody else.
+fn changed_settings(tree: &Tree<'_>, own: &Path) -> Result<BTreeSet<String>, VcsError> {
+    let made = config(tree.git, tree.at)?;
+    let path = own.join("config");
+    if text_of(&path)? == made {
+        return Ok(BTreeSet::new());
+    }
+    let list = |path: &Path| -> Result<BTreeSet<(String, String)>, VcsError> {
+        let answer = tree.ask(list_file(path), Span::Short, &[])?;
+        // A file that git cannot read has no setting that counts.
+        let listed = parse::config(&answer.output.stdout).unwrap_or_default();
+        Ok(listed.into_iter().collect())
+    };
+    let now = list(&path)?;
+    put(&tree.administrative, &path, made.as_bytes())?;
+    let before = list(&path)?;
+    let changed = now.symmetric_difference(&before);
+    Ok(changed.map(|(name, _)| name.clone()).collect())
+}
+
+/// The folders of the worktrees that were added to the agent's repository.
+fn worktrees(own: &Path) -> Result<Vec<String>, VcsError> {
+    let folder = own.join("worktrees");
+    let Ok(entries) = fs_err::read_dir(folder) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for entry in entries.take(MOST_REFS) {
+        let link = text_of(&entry?.path().join("gitdir"))?;
+        let link = link.trim_end();
+        found.push(link.strip_suffix("/.git").unwrap_or(link).to_owned());
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Those of `commits` that are in the agent's repository or the user's.

@@ -304,6 +304,21 @@ fn remains(
             }
         }
     }
+    remains.extend(taken.refs.iter().filter_map(|(name, at)| {
+        let tag = name.strip_prefix("refs/tags/")?;
+        let is_named = at != tip && *at != taken.head;
+        (!is_named).then(|| format!("it left the tag {tag} at {} in its workspace", at.short()))
+    }));
+    remains.extend(taken.worktrees.iter().map(|path| {
+        format!("it added a worktree in {path}, whose work is not part of its result")
+    }));
+    if !taken.settings.is_empty() {
+        let names: Vec<&str> = taken.settings.iter().map(String::as_str).collect();
+        remains.push(format!(
+            "it changed settings of its own repository, which count for nobody else: {}",
+            names.join(", ")
+        ));
+    }
     let entries = taken.stash.iter();
     remains.extend(entries.map(|message| {
         format!(
