@@ -40,6 +40,7 @@ mod race;
 mod real_agents;
 mod reason;
 mod script;
+mod secrets;
 mod setup_command;
 mod snapshot;
 mod swarm;

@@ -320,11 +320,13 @@ pub enum FailureClass {
     Limit,
     /// It would be tried again, and has used what one task may use.
     Budget,
+    /// What it recorded holds a secret that it was given. Nothing of it is kept but its workspace.
+    Secret,
 }
 
 impl FailureClass {
     /// All classes, in the order of the enum.
-    pub const ALL: [FailureClass; 17] = [
+    pub const ALL: [FailureClass; 18] = [
         FailureClass::CouldNotStart,
         FailureClass::Setup,
         FailureClass::NoResult,
@@ -342,6 +344,7 @@ impl FailureClass {
         FailureClass::ClaimLost,
         FailureClass::Limit,
         FailureClass::Budget,
+        FailureClass::Secret,
     ];
 
     /// The word for records and people.
@@ -365,10 +368,11 @@ impl FailureClass {
             FailureClass::ClaimLost => "claim-lost",
             FailureClass::Limit => "limit",
             FailureClass::Budget => "budget",
+            FailureClass::Secret => "secret",
         }
     }
 
-    /// Whether another attempt can help. A flood, a missing proof, a wrong scope, unrecorded work and a lost claim come back the
+    /// Whether another attempt can help. A flood, a missing proof, a wrong scope, unrecorded work, a lost claim and a secret come back the
     /// same, and what could not be recorded is recorded again without another attempt.
     #[must_use]
     pub fn is_worth_a_retry(self) -> bool {
@@ -389,7 +393,8 @@ impl FailureClass {
             | FailureClass::NotRecorded
             | FailureClass::NotRecordable
             | FailureClass::ClaimLost
-            | FailureClass::Budget => false,
+            | FailureClass::Budget
+            | FailureClass::Secret => false,
         }
     }
 

@@ -46,6 +46,8 @@ pub enum Leaves {
     Unrecorded,
     /// A change in a lock group that it did not hold.
     Breach,
+    /// A secret in what it changed.
+    Secret,
 }
 
 /// A worker that can hang.
@@ -143,7 +145,7 @@ impl Script {
             9 => self.leaves = Leaves::NoChange,
             10 => self.leaves = Leaves::Conflict,
             11 => self.leaves = Leaves::Stray,
-            12 => self.leaves = *rng.pick(&[Leaves::Unrecorded, Leaves::Breach]),
+            12 => self.leaves = *rng.pick(&[Leaves::Unrecorded, Leaves::Breach, Leaves::Secret]),
             13 => self.proof = Ending::HardLimit,
             14 => {
                 let class = *rng.pick(&[FailureClass::CouldNotStart, FailureClass::Setup]);
@@ -169,7 +171,8 @@ impl Script {
             }
         };
         match self.leaves {
-            Leaves::Good => {}
+            // Where a secret was found nothing else is looked at.
+            Leaves::Good | Leaves::Secret => {}
             Leaves::GoodWithoutProof => found.proof = ProofChoice::Nothing,
             Leaves::GoodWaived => {
                 found.proof = ProofChoice::Waived;

@@ -604,6 +604,8 @@ impl World {
                 FailureClass::NotRecordable,
                 "the disk is full",
             ))
+        } else if script.leaves == crate::script::Leaves::Secret {
+            Err(Failure::new(FailureClass::Secret, "TOKEN in a file"))
         } else {
             Ok(script.evidence(attempt))
         };

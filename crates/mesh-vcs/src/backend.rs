@@ -9,7 +9,7 @@ use crate::git::Git;
 use crate::jj::Jj;
 use crate::kept::{Fate, KeptResult};
 use crate::model::{
-    AgentAccess, Candidate, CommitId, Integration, Kind, Landing, Listed, NewWorkspace,
+    AgentAccess, Candidate, CommitId, FoundIn, Integration, Kind, Landing, Listed, NewWorkspace,
     Publication, Snapshot, Tools, Version, Workspace,
 };
 use crate::shared::SharedState;
@@ -235,6 +235,27 @@ pub trait Repository: Send + Sync {
         self.keep(&snapshot.commit, run, task, attempt)?;
         Ok(snapshot)
     }
+
+    /// Where `find` finds something in what `commit` and the commits between it and the workspace's parents have added: messages,
+    /// paths, contents of files. `find` says what it found. A file that had it before is passed over, and so is one of more than
+    /// 32 MiB.
+    ///
+    /// # Errors
+    /// A commit is unknown, the program failed.
+    fn search_added(
+        &self,
+        workspace: &Workspace,
+        commit: &CommitId,
+        find: &dyn Fn(&[u8]) -> Option<String>,
+    ) -> Result<Vec<FoundIn>, VcsError>;
+
+    /// Takes the commits of an attempt out of what the workspace holds: it stands on what it was started from, and its files stay.
+    /// What an agent named otherwise (a branch, a bookmark) holds them still, and so do jj's own records of its operations until
+    /// `jj util gc`.
+    ///
+    /// # Errors
+    /// The workspace is gone, the program failed.
+    fn let_go(&self, workspace: &Workspace, commit: &CommitId) -> Result<(), VcsError>;
 
     /// Those of `words` that name something which is in the workspace and not in `commit`: what a proof that names them reads from
     /// an ignored file, and nobody else has.

@@ -21,10 +21,11 @@ mod worktree;
 use crate::agent_env;
 use crate::backend::{Repository, RepositorySetup};
 use crate::call::{Answer, Program, Span, args};
+use crate::content;
 use crate::error::VcsError;
 use crate::kept::{self, Fate, KeptResult};
 use crate::model::{
-    AgentAccess, Candidate, CommitId, Integration, Kind, Landing, Listed, NewWorkspace,
+    AgentAccess, Candidate, CommitId, FoundIn, Integration, Kind, Landing, Listed, NewWorkspace,
     Publication, Snapshot, Version, Workspace,
 };
 use crate::shared::SharedState;
@@ -505,6 +506,31 @@ impl Repository for Git {
     ) -> Result<Snapshot, VcsError> {
         let keep = crate::name::kept_ref(run, task, attempt);
         snapshot::snapshot(self, workspace, claimed, Some(&keep))
+    }
+
+    fn search_added(
+        &self,
+        workspace: &Workspace,
+        commit: &CommitId,
+        find: &dyn Fn(&[u8]) -> Option<String>,
+    ) -> Result<Vec<FoundIn>, VcsError> {
+        let ask = |command: Vec<OsString>, input: &[u8]| {
+            let mut whole = self.file_system.clone();
+            whole.extend(command);
+            settings::ask(
+                &self.program,
+                &self.main_root,
+                whole,
+                Span::Long,
+                &[],
+                input,
+            )
+        };
+        content::search(&ask, &workspace.parents, commit, find)
+    }
+
+    fn let_go(&self, workspace: &Workspace, _commit: &CommitId) -> Result<(), VcsError> {
+        snapshot::let_go(self, workspace)
     }
 
     fn not_in_commit(

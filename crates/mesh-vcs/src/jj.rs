@@ -28,8 +28,8 @@ use crate::call::{Answer, Program, Span};
 use crate::error::VcsError;
 use crate::kept::{Fate, KeptResult};
 use crate::model::{
-    AgentAccess, Candidate, CommitId, Integration, Kind, Landing, Listed, NewWorkspace,
-    Publication, Snapshot, Version, Workspace,
+    AgentAccess, Candidate, CommitId, FoundIn, Integration, Kind, Landing, Listed, NewWorkspace,
+    Place, Publication, Snapshot, Version, Workspace,
 };
 use crate::shared::SharedState;
 use parse::CommitState;
@@ -421,6 +421,29 @@ impl Repository for Jj {
 
     fn snapshot(&self, workspace: &Workspace, claimed: &[String]) -> Result<Snapshot, VcsError> {
         snapshot::snapshot(self, workspace, claimed)
+    }
+
+    fn search_added(
+        &self,
+        workspace: &Workspace,
+        commit: &CommitId,
+        find: &dyn Fn(&[u8]) -> Option<String>,
+    ) -> Result<Vec<FoundIn>, VcsError> {
+        match git_store::search_added(self, &workspace.parents, commit, find)? {
+            Some(found) => Ok(found),
+            // Without git the change set can be looked at, and not what lies between.
+            None => Ok(find(&snapshot::patch(self, workspace, commit)?)
+                .map(|what| FoundIn {
+                    place: Place::Message(commit.clone()),
+                    what,
+                })
+                .into_iter()
+                .collect()),
+        }
+    }
+
+    fn let_go(&self, workspace: &Workspace, commit: &CommitId) -> Result<(), VcsError> {
+        workspace::let_go(self, workspace, commit)
     }
 
     fn not_in_commit(

@@ -15,6 +15,7 @@ mod ancestry;
 mod backend;
 mod call;
 mod claim;
+mod content;
 mod folder;
 mod git;
 mod jj;
@@ -27,7 +28,7 @@ pub use call::CallLimits;
 pub use error::VcsError;
 pub use kept::{Fate, KeptResult};
 pub use model::{
-    AgentAccess, Candidate, ChangeKind, Changed, CommitId, Integration, Kind, Landing, Listed,
-    NewWorkspace, Publication, Snapshot, Tools, Unrecorded, Version, Workspace,
+    AgentAccess, Candidate, ChangeKind, Changed, CommitId, FoundIn, Integration, Kind, Landing,
+    Listed, NewWorkspace, Place, Publication, Snapshot, Tools, Unrecorded, Version, Workspace,
 };
 pub use shared::SharedState;

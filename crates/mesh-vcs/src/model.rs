@@ -321,6 +321,26 @@ pub(crate) fn unique(commits: &[CommitId]) -> Vec<CommitId> {
     unique
 }
 
+/// Where something was found that was looked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FoundIn {
+    /// Where.
+    pub place: Place,
+    /// What, in the words of whoever looked.
+    pub what: String,
+}
+
+/// A place in a change set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A file's content, by its path from the repository's root.
+    File(PathBuf),
+    /// The message of a commit, or who made it.
+    Message(CommitId),
+    /// A path itself.
+    Path,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -175,6 +175,7 @@ fn report<'a>(
         resumed,
         prompt: (!lock(&context.prompted).contains(attempt))
             .then(|| fs_err::read_to_string(context.run_dir.attempt(attempt).prompt()).ok())
-            .flatten(),
+            .flatten()
+            .map(|text| context.secrets.mask(&text)),
     }
 }

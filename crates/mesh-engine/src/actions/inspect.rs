@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mesh_agent::proof::{self, ProofSources};
+use mesh_agent::secrets::Secrets;
 use mesh_core::decision::HeldLocks;
 use mesh_core::event::Event;
 use mesh_core::evidence::{
@@ -13,7 +14,7 @@ use mesh_core::evidence::{
 };
 use mesh_core::id::{AttemptId, LockGroup};
 use mesh_core::task::Commit;
-use mesh_vcs::{ChangeKind, Snapshot};
+use mesh_vcs::{ChangeKind, FoundIn, Place, Snapshot};
 
 use crate::actions::leftout::{self, Ran};
 use crate::actions::manifest::Manifest;
@@ -71,9 +72,10 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
     let block = match block {
         BlockReading::Missing(why) => {
             context.note_withheld();
+            let why = context.secrets.mask(&why);
             BlockReading::Missing(quoting(why, &output::of_agent(context, attempt)))
         }
-        read @ BlockReading::Read(_) => read,
+        BlockReading::Read(block) => BlockReading::Read(masked(&context.secrets, block)),
     };
     let claimed = match &block {
         BlockReading::Read(FinalBlock {
@@ -84,9 +86,20 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
     };
     let task = attempt.task.as_str();
     let manifest = Manifest::of(&workspace.path);
+    let mut found = Vec::new();
     let snapshot = context.vcs_gate.pass(|| {
         let vcs = &context.vcs;
-        vcs.record(&workspace, claimed, &context.run, task, attempt.number)
+        if context.secrets.is_empty() {
+            return vcs.record(&workspace, claimed, &context.run, task, attempt.number);
+        }
+        let snapshot = vcs.snapshot(&workspace, claimed)?;
+        let find = |bytes: &[u8]| context.secrets.find(bytes).map(str::to_owned);
+        found = vcs.search_added(&workspace, &snapshot.commit, &find)?;
+        match found.is_empty() {
+            true => vcs.keep(&snapshot.commit, &context.run, task, attempt.number)?,
+            false => vcs.let_go(&workspace, &snapshot.commit)?,
+        }
+        Ok(snapshot)
     });
     let snapshot = snapshot.map_err(|error| match error {
         // It was there when the agent started.
@@ -99,6 +112,9 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
         }
         error => failed("its changes", &error),
     })?;
+    if !found.is_empty() {
+        return Err(Failure::new(FailureClass::Secret, secrets_in(&found)));
+    }
     if !snapshot.remains.is_empty() {
         context.report(Event::Noticed {
             attempts: vec![attempt.clone()],
@@ -160,6 +176,45 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
         changes,
         proof,
     })
+}
+
+/// The block as it may be shown.
+fn masked(secrets: &Secrets, block: FinalBlock) -> FinalBlock {
+    let mask = |text: String| secrets.mask(&text);
+    FinalBlock {
+        pr: block.pr.map(mask),
+        verify: block.verify.map(mask),
+        changed: match block.changed {
+            ChangedClaim::Paths(paths) => {
+                ChangedClaim::Paths(paths.into_iter().map(mask).collect())
+            }
+            ChangedClaim::NoDiff(reason) => ChangedClaim::NoDiff(mask(reason)),
+        },
+        blockers: block.blockers.map(mask),
+    }
+}
+
+/// Which secrets stand where, by the names of their variables.
+fn secrets_in(found: &[FoundIn]) -> String {
+    const SHOWN: usize = 8;
+    let mut shown: Vec<String> = found
+        .iter()
+        .take(SHOWN)
+        .map(|found| match &found.place {
+            Place::File(path) => format!("{} in {}", found.what, path.display()),
+            Place::Message(commit) => {
+                format!("{} in what {:.12} says", found.what, commit.as_str())
+            }
+            Place::Path => format!("{} in the name of a file", found.what),
+        })
+        .collect();
+    if found.len() > SHOWN {
+        shown.push(format!("and {} more", found.len() - SHOWN));
+    }
+    format!(
+        "the value of a variable that the agent was given would be recorded: {}; nothing of it is kept but the workspace",
+        shown.join(", ")
+    )
 }
 
 fn change_set(

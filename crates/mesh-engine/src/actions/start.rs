@@ -230,7 +230,7 @@ fn write_prompt(
     lock(&context.prompted).insert(order.attempt.clone());
     context
         .source
-        .prompt_written(&order.attempt, order.slot, text);
+        .prompt_written(&order.attempt, order.slot, context.secrets.mask(&text));
     Ok(path)
 }
 

@@ -233,11 +233,14 @@ impl Drive {
         };
         let vcs = Backend::new(Box::new(vcs));
         vcs.open_hub(RUN).map_err(|error| error.to_string())?;
-        let profile = self
+        let mut profile = self
             .setup
             .agent
             .profile()
             .map_err(|error| error.to_string())?;
+        // So that what attempts leave is searched.
+        let secret = ("SIMULATED_TOKEN".to_owned(), "a1-simulated".to_owned());
+        profile.env_set.extend([secret]);
         let parts = Parts {
             run,
             setup: self.setup.clone(),

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use mesh_core::id::AttemptId;
 use mesh_vcs::{
-    AgentAccess, Candidate, ChangeKind, Changed, CommitId, Fate, Integration, KeptResult, Kind,
-    Landing, Listed, NewWorkspace, Publication, Repository, SharedState, Snapshot, Unrecorded,
-    VcsError, Version, Workspace,
+    AgentAccess, Candidate, ChangeKind, Changed, CommitId, Fate, FoundIn, Integration, KeptResult,
+    Kind, Landing, Listed, NewWorkspace, Place, Publication, Repository, SharedState, Snapshot,
+    Unrecorded, VcsError, Version, Workspace,
 };
 
 use super::source::names_proof;
@@ -326,6 +326,27 @@ impl Repository for MemoryRepository {
             },
             remains: Vec::new(),
         })
+    }
+
+    fn search_added(
+        &self,
+        workspace: &Workspace,
+        _: &CommitId,
+        _: &dyn Fn(&[u8]) -> Option<String>,
+    ) -> Result<Vec<FoundIn>, VcsError> {
+        let world = self.call()?;
+        let attempt = world.store.occupants.get(&workspace.path).cloned();
+        let has_secret =
+            attempt.is_some_and(|attempt| world.script(&attempt).leaves == Leaves::Secret);
+        let found = has_secret.then(|| FoundIn {
+            place: Place::File("src/a.rs".into()),
+            what: "SIMULATED_TOKEN".to_owned(),
+        });
+        Ok(found.into_iter().collect())
+    }
+
+    fn let_go(&self, _: &Workspace, _: &CommitId) -> Result<(), VcsError> {
+        self.call().map(|_| ())
     }
 
     fn not_in_commit(

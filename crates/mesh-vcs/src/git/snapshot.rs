@@ -92,6 +92,18 @@ pub(super) fn snapshot(
     })
 }
 
+/// See [`crate::Repository::let_go`].
+pub(super) fn let_go(git: &Git, workspace: &Workspace) -> Result<(), VcsError> {
+    let tree = open(git, workspace)?;
+    let start = merge::join(git, &workspace.parents)?;
+    move_refs(&tree, Some("HEAD"), None, &start.commit)?;
+    // It names what the worktree stood on.
+    match fs_err::remove_file(tree.administrative.join("logs/HEAD")) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// What the workspace was started from. What is remembered holds while `HEAD` of the worktree keeps it from being collected;
 /// otherwise it is made again.
 fn start_of(tree: &Tree<'_>, workspace: &Workspace) -> Result<merge::Join, VcsError> {

@@ -2,12 +2,13 @@
 
 use super::Jj;
 use crate::call::{Answer, Span, args};
+use crate::content;
 use crate::error::VcsError;
 use crate::git::{
     changes_between, entries, parse as git_parse, patch_between, settings, succeeded,
 };
 use crate::kept::{self, Fate, KeptResult};
-use crate::model::{Changed, CommitId};
+use crate::model::{Changed, CommitId, FoundIn};
 use crate::submodule::Submodules;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -108,6 +109,21 @@ pub(super) fn patch(jj: &Jj, from: &CommitId, to: &CommitId) -> Result<Option<Ve
     };
     let answer = succeeded(store.ask(&store.folder, patch_between(from, to), &[])?)?;
     Ok(Some(answer.stdout().to_vec()))
+}
+
+/// See [`content::search`]; `None` where git cannot read the store.
+pub(super) fn search_added(
+    jj: &Jj,
+    below: &[CommitId],
+    commit: &CommitId,
+    find: &dyn Fn(&[u8]) -> Option<String>,
+) -> Result<Option<Vec<FoundIn>>, VcsError> {
+    let Some(store) = GitStore::of(jj) else {
+        return Ok(None);
+    };
+    let below: Vec<CommitId> = below.iter().filter(|at| !is_root(at)).cloned().collect();
+    let ask = |command: Vec<OsString>, input: &[u8]| store.ask(&store.folder, command, input);
+    content::search(&ask, &below, commit, find).map(Some)
 }
 
 /// Paths that differ between two commits without conflicts; `None` where git cannot read them.

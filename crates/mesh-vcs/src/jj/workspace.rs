@@ -221,6 +221,23 @@ pub(super) fn forget(jj: &Jj, name: &str) -> Result<(), VcsError> {
     forget_with(jj, name, Untouched::OneParent)
 }
 
+/// See [`crate::Repository::let_go`]. Never what lies below a bookmark: abandoning that would move the bookmark. The workspace stands
+/// on a new, empty commit then; its files stay.
+pub(super) fn let_go(jj: &Jj, workspace: &Workspace, commit: &CommitId) -> Result<(), VcsError> {
+    let below: Vec<String> = workspace
+        .parents
+        .iter()
+        .map(|parent| format!("::{parent}"))
+        .collect();
+    let revset = format!(
+        "::present({commit}) ~ ({}) ~ ::bookmarks() ~ root()",
+        below.join("|")
+    );
+    jj.known().moved_on.remove(&workspace.name);
+    jj.known().starts.remove(&workspace.name);
+    jj.on_store(argv::abandon(&revset)).map(|_| ())
+}
+
 /// Which untouched first commits go with their workspace.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Untouched {
