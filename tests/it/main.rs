@@ -32,6 +32,7 @@ mod left;
 mod lists;
 mod log;
 mod mesh_log;
+mod misbehaving;
 mod missing;
 mod noticed;
 mod operations;

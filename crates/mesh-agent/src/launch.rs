@@ -262,8 +262,7 @@ pub fn agent(
     }
     let mut launch = finished(program.to_path_buf(), args, stdin, env, facts)?;
     if let Some(sandbox) = &mut launch.sandbox {
-        let own = profile.write.iter();
-        let own = own.filter_map(|path| expanded(path, ours));
+        let own = profile.writable(ours).into_iter();
         sandbox.write.extend(own.chain(facts.state_folder.clone()));
     }
     Ok(launch)

@@ -61,7 +61,7 @@ pub(crate) fn look(
     let found = setup.find()?;
     let mut lines = vec![found.to_string()];
     let mut write = setup.write.clone();
-    write.extend(profile.map_or_else(Vec::new, |profile| expanded(&profile.write, ours)));
+    write.extend(profile.map_or_else(Vec::new, |profile| profile.writable(ours)));
     let (there, missing): (Vec<PathBuf>, Vec<PathBuf>) =
         write.iter().cloned().partition(|path| path.exists());
     let enforced = match found {

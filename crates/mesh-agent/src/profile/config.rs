@@ -84,7 +84,7 @@ pub struct ProfileConfig {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsandboxed_args: Vec<String>,
     /// Files and folders beside its own that the agent writes to in the sandbox; `~` and `$NAME` at the start are what a shell
-    /// makes of them.
+    /// makes of them. A folder with a slash at its end is made when it is not there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub write: Vec<String>,
     /// The account of a provider that it uses; its own name when absent. Profiles that share one share its limits.

@@ -10,6 +10,7 @@ mod template;
 pub use config::{ProfileConfig, PromptConfig, ProtocolConfig, SandboxMode};
 pub use template::{Placeholder, Template, TemplateProblem, UnsafeValue, Values};
 
+use crate::launch::expanded;
 use crate::nearest::nearest;
 use crate::protocol::LIMIT_PATTERNS;
 use mesh_core::time::Span;
@@ -302,6 +303,24 @@ impl Profile {
         };
         let usual = || Some(PathBuf::from(ours.get("HOME")?).join(".codex"));
         own.or_else(kept).or_else(usual)
+    }
+
+    /// What it writes to in the sandbox beside its own.
+    #[must_use]
+    pub fn writable(&self, ours: &Env) -> Vec<PathBuf> {
+        let paths = self.write.iter();
+        paths.filter_map(|path| expanded(path, ours)).collect()
+    }
+
+    /// Makes the folders among these that are not there: in the sandbox nobody can.
+    ///
+    /// # Errors
+    /// Whatever the file system says, with the folder named.
+    pub fn make_folders(&self, ours: &Env) -> std::io::Result<()> {
+        let folders = self.write.iter().filter(|path| path.ends_with('/'));
+        folders
+            .filter_map(|path| expanded(path, ours))
+            .try_for_each(fs_err::create_dir_all)
     }
 
     /// Whether the prompt may ask for a pull request: a person wants it, and the profile names a token to open one with.

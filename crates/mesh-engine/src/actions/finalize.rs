@@ -84,6 +84,7 @@ fn record(context: &RunContext, attempt: &AttemptId, commit: &Commit, self_check
             .unwrap_or_default(),
         at: Timestamp(context.clock.unix_ms()),
     };
+    shared::will_record(context, attempt);
     if let Err(error) = results::append(&path, &record) {
         context.notes.note(format!(
             "{attempt}: its result {commit} is not recorded for later runs: {error}"

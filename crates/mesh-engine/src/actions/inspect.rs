@@ -1,7 +1,7 @@
 //! What an attempt left: final block, change set, scope, and the proof that will be run.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mesh_agent::proof::{self, ProofSources};
@@ -120,6 +120,13 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
             attempts: vec![attempt.clone()],
             changes: snapshot.remains.clone(),
         });
+    }
+    if let (false, BlockReading::Read(_)) = (context.sandboxed, &block) {
+        let changed = snapshot
+            .changed
+            .iter()
+            .map(|changed| changed.path.as_path());
+        note_unclaimed(context, attempt, changed, claimed);
     }
     let mut leftovers = false;
     if let Some(ran) = Ran::of(context, attempt) {
@@ -247,4 +254,38 @@ fn change_set(
             })
             .collect(),
     }
+}
+
+/// Says which files of the result its agent does not name: without a sandbox another attempt can have put them there.
+fn note_unclaimed<'a>(
+    context: &RunContext,
+    attempt: &AttemptId,
+    changed: impl Iterator<Item = &'a Path>,
+    claimed: &[String],
+) {
+    const SHOWN: usize = 5;
+    let claims = |path: &Path| {
+        let text = path.to_string_lossy();
+        claimed.iter().any(|claim| {
+            let claim = claim.trim_start_matches("./");
+            claim.contains(&*text) || path.starts_with(claim)
+        })
+    };
+    let unclaimed: Vec<&Path> = changed.filter(|path| !claims(path)).collect();
+    if unclaimed.is_empty() || claimed.is_empty() {
+        return;
+    }
+    let shown = unclaimed.iter().take(SHOWN);
+    let shown: Vec<String> = shown.map(|path| path.display().to_string()).collect();
+    let more = match unclaimed.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    context.report(Event::Noticed {
+        attempts: vec![attempt.clone()],
+        changes: vec![format!(
+            "its result holds what its agent does not name, and in no sandbox another attempt can have written it: {}{more}",
+            shown.join(", ")
+        )],
+    });
 }

@@ -2,11 +2,13 @@
 //! whenever one ends, and told as a fact. Nothing is taken back, and no verdict hangs on it.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use mesh_core::event::Event;
 use mesh_core::id::{AttemptId, TaskId};
+use mesh_journal::results::ResultRecord;
 use mesh_vcs::SharedState;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,9 @@ struct Seen {
     /// The repository's configuration of mesh, which the next run would use.
     #[serde(default)]
     config: Option<Vec<u8>>,
+    /// How long the record of results was, and what tells its content apart: mesh itself only adds to it.
+    #[serde(default)]
+    results: Option<(usize, u64)>,
     running: BTreeSet<(String, u32)>,
 }
 
@@ -32,6 +37,8 @@ pub(crate) struct Shared {
     begun: Mutex<BTreeSet<(String, u32)>>,
     /// Attempts that have ended and are not looked after yet: the next look is for all of them.
     ended: Mutex<BTreeSet<(String, u32)>>,
+    /// Attempts whose results this coordinator records for later runs.
+    recorded: Mutex<BTreeSet<(String, u32)>>,
 }
 
 impl Shared {
@@ -43,12 +50,18 @@ impl Shared {
             seen: Mutex::new(seen.unwrap_or_default()),
             begun: Mutex::default(),
             ended: Mutex::default(),
+            recorded: Mutex::default(),
         }
     }
 }
 
 fn file(run_folder: &Path) -> PathBuf {
     run_folder.join("shared.json")
+}
+
+/// The result of the attempt is about to be recorded for later runs.
+pub(crate) fn will_record(context: &RunContext, attempt: &AttemptId) {
+    lock(&context.shared.recorded).insert(key(attempt));
 }
 
 /// The attempt is about to run.
@@ -60,8 +73,10 @@ pub(crate) fn begin(context: &RunContext, attempt: &AttemptId) {
     };
     if seen.running.is_empty() {
         // What the user did while nothing ran is nobody's concern.
-        seen.state = context.vcs_gate.pass(|| look(context));
+        // The files first: version control takes its time, and those that begin meanwhile do not wait for this look.
         seen.config = config(context);
+        seen.results = Some(mark(&results(context)));
+        seen.state = context.vcs_gate.pass(|| look(context));
     }
     take_in(context, &mut seen);
     save(context, &seen);
@@ -95,6 +110,17 @@ pub(crate) fn end(context: &RunContext, attempt: &AttemptId) {
         ));
         seen.config = config;
     }
+    let results = results(context);
+    if seen
+        .results
+        .is_some_and(|before| !is_only_longer(context, &results, before))
+    {
+        changes.push(format!(
+            "{} was changed by somebody else; later runs take from it what is done",
+            context.mesh_dir.results().display()
+        ));
+    }
+    seen.results = Some(mark(&results));
     changes.extend(kept::check(context));
     if !changes.is_empty() {
         let running = seen.running.iter().filter_map(|(task, number)| {
@@ -116,6 +142,37 @@ pub(crate) fn end(context: &RunContext, attempt: &AttemptId) {
 
 fn config(context: &RunContext) -> Option<Vec<u8>> {
     fs_err::read(context.mesh_dir.config()).ok()
+}
+
+fn results(context: &RunContext) -> Vec<u8> {
+    fs_err::read(context.mesh_dir.results()).unwrap_or_default()
+}
+
+fn mark(results: &[u8]) -> (usize, u64) {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(results);
+    (results.len(), hasher.finish())
+}
+
+/// Whether nothing but results that this run has recorded came to the record of results.
+fn is_only_longer(context: &RunContext, results: &[u8], before: (usize, u64)) -> bool {
+    let Some((old, new)) = results.split_at_checked(before.0) else {
+        return false;
+    };
+    let (kept, recorded) = (lock(&context.kept), lock(&context.shared.recorded));
+    let is_ours = |line: &[u8]| {
+        serde_json::from_slice::<ResultRecord>(line).is_ok_and(|record| {
+            let is_kept = kept
+                .iter()
+                .any(|kept| kept.commit.as_str() == record.commit.0);
+            record.run.as_str() == context.run
+                && (is_kept || recorded.contains(&key(&record.attempt)))
+        })
+    };
+    let mut lines = new
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    mark(old) == before && lines.all(is_ours)
 }
 
 fn key(attempt: &AttemptId) -> (String, u32) {

@@ -417,6 +417,11 @@ impl Wiring {
         if let Some(warning) = sandbox.warning() {
             notes.note(warning);
         }
+        if sandbox.is_ready() {
+            profile
+                .make_folders(&world.ours)
+                .map_err(EngineError::folder)?;
+        }
         let write = self.setup.sandbox.write.iter();
         for path in write.filter(|path| sandbox.is_ready() && !path.exists()) {
             notes.note(format!(

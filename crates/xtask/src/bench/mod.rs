@@ -4,6 +4,7 @@ mod decisions;
 mod dispatch;
 mod epic;
 mod ideal_makespan;
+mod sandbox;
 mod schedule;
 mod view;
 mod wrapper;
@@ -24,6 +25,9 @@ pub const HELP: &str = "\
   bench dispatch [--seconds 0,1,5] [--vcs git,jj] [--smoke]
       24 tasks of a plan file, 6 at once, agents of so many seconds: how long each phase of a task takes and what version control
       is called for. Ends with 1 when a bar is missed; --smoke: agents of 0 s, without judgement.
+  bench sandbox [--mesh PROGRAM] [--smoke]
+      What a sandbox adds to the start of a process under its shim. Ends with 1 when it is over its bar. --mesh: the shim of this
+      build; --smoke: a few rounds, without judgement.
   bench schedule [--instances FILE] [--smoke]
       The makespan of both ranks on 58 classical job-shop instances, beside the optimum, and how long planning takes. Ends with
       1 when rank `makespan` is over its bars. --instances: others, in the same form; --smoke: a few, without judgement.
@@ -40,12 +44,13 @@ pub fn run(mut args: Args) -> Outcome<ExitCode> {
         Some("epic") => epic::run(args),
         Some("decisions") => decisions::run(args),
         Some("dispatch") => dispatch::run(args),
+        Some("sandbox") => sandbox::run(args),
         Some("schedule") => schedule::run(args),
         Some("view") => view::run(args),
         Some("wrapper") => wrapper::run(args),
         Some(other) => Err(UsageError(format!("there is no bench `{other}`")).into()),
         None => Err(UsageError(
-            "bench needs to know what: `epic`, `decisions`, `dispatch`, `schedule`, `view` or `wrapper`"
+            "bench needs to know what: `epic`, `decisions`, `dispatch`, `sandbox`, `schedule`, `view` or `wrapper`"
                 .to_owned(),
         )
         .into()),
