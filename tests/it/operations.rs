@@ -20,6 +20,7 @@ on_jj!(
     an_undo_by_path_costs_a_sibling_nothing,
     an_op_restore_by_path_costs_nobody_anything,
     a_workspace_that_was_forgotten_is_recorded,
+    what_reaches_beyond_a_workspace_is_the_doing_of_one,
     kept_workspaces_are_listed_and_removed_after_an_op_restore,
 );
 
@@ -121,7 +122,8 @@ fn harmed(fixture: &Fixture, harm: &str) -> Work {
                 shell("jj st"),
                 say(fixture, "ready"),
                 hear(fixture, "recorded"),
-                shell(&harm),
+                // The sandbox may refuse the last of it.
+                shell(&format!("({harm}) || true")),
                 say(fixture, "done"),
             ],
             "b" => vec![
@@ -148,6 +150,8 @@ fn an_undo_by_path_costs_a_sibling_nothing(backends: Backends) {
     let work = harmed(&fixture, "JJ undo || JJ st");
     let report = fixture.run(&work, 2, &[]).exits(0).object();
     verified_at_once(&fixture, &work, &report, &["b", "after"]);
+    let of_b = &task(&report, work.id("b"))["attempts"][0]["noticed"];
+    assert!(!of_b.to_string().contains("took back"), "{of_b}");
     fixture.assert_nothing_left(&work);
 }
 
@@ -174,6 +178,40 @@ fn a_workspace_that_was_forgotten_is_recorded(backends: Backends) {
     let report = fixture.run(&work, 2, &[]).exits(0).object();
     verified_at_once(&fixture, &work, &report, &["a", "b", "after"]);
     fixture.assert_nothing_left(&work);
+}
+
+/// Three agents at once; what one does to bookmarks and to the user's own workspace is said of it alone, and bookmarks are put back.
+fn what_reaches_beyond_a_workspace_is_the_doing_of_one(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let user = |args: &[&str]| fixture.env.must("jj", args, &fixture.repo);
+    user(&["bookmark", "create", "one", "two", "-r", "@-"]);
+    let bookmarks = ["--ignore-working-copy", "bookmark", "list", "one", "two"];
+    let before = user(&bookmarks);
+    let work = harmed(
+        &fixture,
+        "JJ bookmark set one -r @ --allow-backwards && JJ bookmark delete two && JJ workspace forget default",
+    );
+    // With the sandbox the last one is refused.
+    let report = fixture.run(&work, 2, &["--sandbox", "off"]);
+    let report = report.exits(0).object();
+    verified_at_once(&fixture, &work, &report, &["a", "b", "after"]);
+    let noticed = |key: &str| task(&report, work.id(key))["attempts"][0]["noticed"].clone();
+    let of_a = noticed("a").to_string();
+    for sentence in [
+        "branch one moved from",
+        "branch one was put back",
+        "branch two was deleted",
+        "branch two was put back",
+        "worktree default was removed",
+        "op revert",
+    ] {
+        assert!(of_a.contains(sentence), "{sentence}: {of_a}");
+    }
+    assert_eq!(noticed("b"), json!([]));
+    assert_eq!(noticed("after"), json!([]));
+    assert_eq!(user(&bookmarks), before);
 }
 
 fn kept_workspaces_are_listed_and_removed_after_an_op_restore(backends: Backends) {

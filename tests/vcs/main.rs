@@ -14,6 +14,7 @@ mod settings;
 mod shared;
 mod shared_log;
 mod snapshots;
+mod trace;
 mod trouble;
 mod workspaces;
 mod world;

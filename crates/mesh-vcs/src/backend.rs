@@ -12,7 +12,7 @@ use crate::model::{
     AgentAccess, Candidate, CommitId, FoundIn, Integration, Kind, Landing, Listed, NewWorkspace,
     Publication, Snapshot, Tools, Version, Workspace,
 };
-use crate::shared::SharedState;
+use crate::shared::{SharedState, Traced};
 use mesh_proc::env::Env;
 use mesh_proc::run::{Direct, Runner};
 use std::ops::Deref;
@@ -344,6 +344,24 @@ pub trait Repository: Send + Sync {
     /// # Errors
     /// The program failed.
     fn shared_state(&self, except: &[PathBuf]) -> Result<SharedState, VcsError>;
+
+    /// Says what is in `now` not as it was in `before`, and what of it processes in `workspaces` did, by their names, as far as that
+    /// is written down (jj's operation log; of git nothing is). A bookmark that nobody but they moved, and that is where they put it,
+    /// is put back, also in `now`.
+    ///
+    /// # Errors
+    /// The program failed.
+    fn trace(
+        &self,
+        before: &SharedState,
+        now: &mut SharedState,
+        _workspaces: &[String],
+    ) -> Result<Traced, VcsError> {
+        Ok(Traced {
+            others: now.changes_since(before),
+            ..Traced::default()
+        })
+    }
 
     /// Where the bookmark or branch `target` points.
     ///

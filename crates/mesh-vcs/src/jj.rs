@@ -19,6 +19,7 @@ mod reattach;
 mod settings;
 mod shared;
 mod snapshot;
+mod trace;
 mod unrecorded;
 mod workspace;
 
@@ -31,7 +32,7 @@ use crate::model::{
     AgentAccess, Candidate, CommitId, FoundIn, Integration, Kind, Landing, Listed, NewWorkspace,
     Place, Publication, Snapshot, Version, Workspace,
 };
-use crate::shared::SharedState;
+use crate::shared::{SharedState, Traced};
 use parse::CommitState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -64,6 +65,8 @@ pub(crate) struct Jj {
     known: Mutex<Known>,
     /// Bookmarks that landings moved, and where to.
     moved: Mutex<Vec<(String, CommitId)>>,
+    /// Workspaces that lost their place in the operation log since that was last said.
+    displaced: Mutex<BTreeSet<String>>,
     user_config: OnceLock<config::UserConfig>,
 }
 
@@ -134,6 +137,7 @@ impl Jj {
             guard: OnceLock::new(),
             known: Mutex::new(Known::default()),
             moved: Mutex::new(Vec::new()),
+            displaced: Mutex::default(),
             user_config: OnceLock::new(),
         })
     }
@@ -513,6 +517,15 @@ impl Repository for Jj {
 
     fn shared_state(&self, _except: &[PathBuf]) -> Result<SharedState, VcsError> {
         shared::snapshot(self)
+    }
+
+    fn trace(
+        &self,
+        before: &SharedState,
+        now: &mut SharedState,
+        workspaces: &[String],
+    ) -> Result<Traced, VcsError> {
+        trace::trace(self, before, now, workspaces)
     }
 
     fn target(&self, target: &str) -> Result<CommitId, VcsError> {

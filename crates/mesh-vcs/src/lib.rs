@@ -31,4 +31,4 @@ pub use model::{
     AgentAccess, Candidate, ChangeKind, Changed, CommitId, FoundIn, Integration, Kind, Landing,
     Listed, NewWorkspace, Place, Publication, Snapshot, Tools, Unrecorded, Version, Workspace,
 };
-pub use shared::SharedState;
+pub use shared::{SharedState, Traced};

@@ -15,6 +15,41 @@ pub struct SharedState {
     things: BTreeMap<Kind, BTreeMap<String, String>>,
     /// Branches with the commits to which landings of ours moved them. That is said elsewhere.
     landed: BTreeSet<(String, String)>,
+    /// The newest operations of jj then.
+    #[serde(default)]
+    pub(crate) operations: BTreeSet<String>,
+    /// Workspaces that others had put out of their place in jj's operation log since the look before.
+    #[serde(default)]
+    pub(crate) displaced: BTreeSet<String>,
+}
+
+/// What became different, and of whose doing that is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traced {
+    /// What processes in one of the workspaces that were asked about did, by its name: sentences.
+    pub done: BTreeMap<String, Vec<String>>,
+    /// Sentences for what is not known to be of their doing.
+    pub others: Vec<String>,
+}
+
+/// One thing that is not as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Difference {
+    pub kind: Kind,
+    pub name: String,
+    pub was: Option<String>,
+    pub is: Option<String>,
+}
+
+impl Difference {
+    pub fn sentence(&self) -> String {
+        sentence(
+            self.kind,
+            &self.name,
+            self.was.as_deref(),
+            self.is.as_deref(),
+        )
+    }
 }
 
 /// What is compared, in the order in which it is said.
@@ -87,13 +122,23 @@ impl SharedState {
     /// One sentence for each thing that is not as it was in `before`.
     #[must_use]
     pub fn changes_since(&self, before: &SharedState) -> Vec<String> {
-        let mut sentences = Vec::new();
+        in_sentences(&self.differences(before))
+    }
+
+    /// Whether there is anything to trace back to somebody: see [`crate::Repository::trace`].
+    #[must_use]
+    pub fn is_as(&self, before: &SharedState) -> bool {
+        self.displaced.is_empty() && self.differences(before).is_empty()
+    }
+
+    /// Each thing that is not as it was in `before`, in the order in which it is said.
+    pub(crate) fn differences(&self, before: &SharedState) -> Vec<Difference> {
+        let mut differences = Vec::new();
         for kind in KINDS {
             // What could not be looked at, then or now, is not taken for gone.
             let (Some(was), Some(is)) = (before.things.get(&kind), self.things.get(&kind)) else {
                 continue;
             };
-            let mut of_kind = Vec::new();
             let mut names: Vec<&String> = was.keys().chain(is.keys()).collect();
             names.sort();
             names.dedup();
@@ -102,23 +147,31 @@ impl SharedState {
                 let ours = kind == Kind::Branch
                     && is.is_some_and(|is| self.landed.contains(&(name.clone(), is.clone())));
                 if was != is && !ours {
-                    of_kind.push(sentence(
+                    differences.push(Difference {
                         kind,
-                        name,
-                        was.map(String::as_str),
-                        is.map(String::as_str),
-                    ));
+                        name: name.clone(),
+                        was: was.cloned(),
+                        is: is.cloned(),
+                    });
                 }
             }
-            let more = of_kind.len().saturating_sub(MOST_OF_A_KIND);
-            of_kind.truncate(MOST_OF_A_KIND);
-            sentences.extend(of_kind);
-            if more > 0 {
-                sentences.push(format!("and {more} more of these"));
-            }
         }
-        sentences
+        differences
     }
+}
+
+/// One sentence each, but for those of a kind of which there are many.
+pub(crate) fn in_sentences(differences: &[Difference]) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for of_kind in differences.chunk_by(|one, next| one.kind == next.kind) {
+        let said = of_kind.iter().take(MOST_OF_A_KIND);
+        sentences.extend(said.map(Difference::sentence));
+        let more = of_kind.len().saturating_sub(MOST_OF_A_KIND);
+        if more > 0 {
+            sentences.push(format!("and {more} more of these"));
+        }
+    }
+    sentences
 }
 
 /// What tells a content apart from another one, without showing it.

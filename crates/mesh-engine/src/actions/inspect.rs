@@ -105,7 +105,7 @@ fn find(context: &RunContext, attempt: &AttemptId, locks: &HeldLocks) -> Result<
         // It was there when the agent started.
         mesh_vcs::VcsError::WorkspaceGone { .. } => Failure::new(
             FailureClass::Crashed,
-            format!("the agent broke its workspace: {error}"),
+            format!("{error} (by the agent itself, or by another one)"),
         ),
         mesh_vcs::VcsError::NotTakenOver { .. } => {
             Failure::new(FailureClass::NotRecorded, error.to_string())

@@ -1,7 +1,7 @@
 //! What became different of the user's repository and working copy while attempts ran: looked at when the first of them starts and
-//! whenever one ends, and told as a fact. Nothing is taken back, and no verdict hangs on it.
+//! whenever one ends, and told as a fact. Nothing is taken back but bookmarks of jj that an attempt moved, and no verdict hangs on it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use mesh_journal::results::ResultRecord;
 use mesh_vcs::SharedState;
 use serde::{Deserialize, Serialize};
 
-use crate::actions::kept;
+use crate::actions::{folder, kept};
 use crate::context::{RunContext, lock, try_lock};
 use crate::setup::SourceSetup;
 
@@ -97,9 +97,10 @@ pub(crate) fn end(context: &RunContext, attempt: &AttemptId) {
     if !ended.iter().any(|ended| seen.running.contains(ended)) {
         return;
     }
-    let now = context.vcs_gate.pass_behind(|| look(context));
-    let mut changes = match (&now, &seen.state) {
-        (Some(now), Some(before)) => now.changes_since(before),
+    let running: Vec<AttemptId> = seen.running.iter().filter_map(id).collect();
+    let mut now = context.vcs_gate.pass_behind(|| look(context));
+    let mut changes = match (&mut now, &seen.state) {
+        (Some(now), Some(before)) if !now.is_as(before) => trace(context, before, now, &running),
         _ => Vec::new(),
     };
     let config = config(context);
@@ -123,14 +124,8 @@ pub(crate) fn end(context: &RunContext, attempt: &AttemptId) {
     seen.results = Some(mark(&results));
     changes.extend(kept::check(context));
     if !changes.is_empty() {
-        let running = seen.running.iter().filter_map(|(task, number)| {
-            Some(AttemptId {
-                task: TaskId::new(task.clone()).ok()?,
-                number: *number,
-            })
-        });
         context.report(Event::Noticed {
-            attempts: running.collect(),
+            attempts: running,
             changes,
         });
     }
@@ -138,6 +133,46 @@ pub(crate) fn end(context: &RunContext, attempt: &AttemptId) {
     seen.running.retain(|running| !ended.contains(running));
     take_in(context, &mut seen);
     save(context, &seen);
+}
+
+fn id((task, number): &(String, u32)) -> Option<AttemptId> {
+    Some(AttemptId {
+        task: TaskId::new(task.clone()).ok()?,
+        number: *number,
+    })
+}
+
+/// Says of each attempt what it is known to have done; what came of others, or of nobody knows whom, comes back.
+fn trace(
+    context: &RunContext,
+    before: &SharedState,
+    now: &mut SharedState,
+    running: &[AttemptId],
+) -> Vec<String> {
+    let mut workers = BTreeMap::new();
+    for attempt in running {
+        let folder = context.run_dir.attempt(attempt).path().to_path_buf();
+        if let Ok(Some(workspace)) = folder::load(&folder) {
+            workers.insert(workspace.name, attempt.clone());
+        }
+    }
+    let names: Vec<String> = workers.keys().cloned().collect();
+    let traced = context
+        .vcs_gate
+        .pass_behind(|| context.vcs.trace(before, now, &names));
+    match traced {
+        Ok(traced) => {
+            for (workspace, changes) in traced.done {
+                let attempts = workers.get(&workspace).cloned().into_iter().collect();
+                context.report(Event::Noticed { attempts, changes });
+            }
+            traced.others
+        }
+        Err(error) => {
+            tracing::warn!(%error, "whose doing it is that what is shared has changed is not known");
+            now.changes_since(before)
+        }
+    }
 }
 
 fn config(context: &RunContext) -> Option<Vec<u8>> {

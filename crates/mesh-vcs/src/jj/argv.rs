@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Commit ids, one a line.
 pub(crate) const COMMIT_IDS: &str = r#"commit_id ++ "\n""#;
 
+/// Change ids, one a line.
+pub(crate) const CHANGE_IDS: &str = r#"change_id ++ "\n""#;
+
 /// How [`STATES`] ends.
 const STATES_END: &str = r#" ++ "}\n""#;
 

@@ -22,12 +22,12 @@ fn bookmark(name: &str) -> String {
     format!("bookmarks(exact:{})", argv::quoted(name))
 }
 
-fn targets(jj: &Jj, target: &str) -> Result<Vec<CommitId>, VcsError> {
+pub(super) fn targets(jj: &Jj, target: &str) -> Result<Vec<CommitId>, VcsError> {
     jj.commits(&bookmark(target))
 }
 
 /// A command at the main working copy, which exports bookmarks to git under jj's lock, without looking at its files.
-fn at_main(jj: &Jj, command: Vec<std::ffi::OsString>) -> Result<(), VcsError> {
+pub(super) fn at_main(jj: &Jj, command: Vec<std::ffi::OsString>) -> Result<(), VcsError> {
     jj.program
         .run(
             &jj.main_root,

@@ -50,6 +50,9 @@ pub(crate) struct Operation {
     pub id: String,
     pub parents: Vec<String>,
     pub description: String,
+    /// It only records files.
+    #[serde(default)]
+    pub is_snapshot: bool,
     /// The workspace that the command ran in.
     #[serde(default)]
     pub workspace_name: Option<String>,

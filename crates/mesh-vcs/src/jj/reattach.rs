@@ -14,6 +14,7 @@ use crate::error::VcsError;
 use crate::folder;
 use crate::model::{CommitId, NewWorkspace, Workspace};
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 /// How many operations of an agent are looked at for one at which its workspace is there.
 const MOST_OPERATIONS: usize = 16;
@@ -45,6 +46,10 @@ pub(super) fn is_of_repository(jj: &Jj, workspace: &Workspace) -> bool {
 /// Makes the workspace anew around its files, and records them.
 pub(super) fn reattach(jj: &Jj, workspace: &Workspace) -> Result<(), VcsError> {
     tracing::warn!(name = %workspace.name, "the workspace lost its place in the operation log; its files are recorded as they are");
+    jj.displaced
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(workspace.name.clone());
     let seen = last_seen(jj, workspace)?;
     let in_view = jj.working_copy_state(&workspace.name)?;
     let (root, path, aside) = (&jj.workspaces_root, &workspace.path, aside(jj, workspace));
