@@ -29,6 +29,7 @@ mod kill;
 mod known_agents;
 mod landing;
 mod left;
+mod limits;
 mod lists;
 mod log;
 mod mesh_log;

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_core::decision::{Action, Decision, StopCause};
 use mesh_core::event::{Delivery, Event, Request};
-use mesh_core::evidence::FailureClass;
+use mesh_core::evidence::{Ending, FailureClass};
+use mesh_core::id::AttemptId;
 use mesh_core::pending_work::PendingWork;
 use mesh_core::plan::Plan;
-use mesh_core::policy::Policy;
-use mesh_core::state::{RunEnd, State};
+use mesh_core::policy::{Budget, Policy};
+use mesh_core::state::{Admission, RunEnd, State};
 use mesh_core::time::Millis;
 use mesh_core::{apply, decide, handle};
 
@@ -90,6 +91,12 @@ pub struct Counts {
     pub refused_picks: u64,
     /// Waves that were gone on with after their coordinator had ended or died.
     pub waves_resumed: u64,
+    /// Accounts that were shut.
+    pub holds: u64,
+    /// Budgets of runs that were used up.
+    pub spends: u64,
+    /// Tasks that were given to another agent.
+    pub assigns: u64,
     /// How often each failure class was decided on.
     pub classes: BTreeMap<&'static str, u64>,
     /// Where tasks have been, by the word for it.
@@ -123,6 +130,9 @@ impl Counts {
         self.confirmed += other.confirmed;
         self.refused_picks += other.refused_picks;
         self.waves_resumed += other.waves_resumed;
+        self.holds += other.holds;
+        self.spends += other.spends;
+        self.assigns += other.assigns;
         for (class, count) in &other.classes {
             *self.classes.entry(class).or_default() += count;
         }
@@ -155,6 +165,9 @@ impl Counts {
                 ..
             } => self.overdue += 1,
             Decision::Kill { .. } => self.kills += 1,
+            Decision::Hold { .. } => self.holds += 1,
+            Decision::Spend { .. } => self.spends += 1,
+            Decision::Assign { .. } => self.assigns += 1,
             Decision::EndLanding {
                 delivery: Delivery::Landed { .. },
                 ..
@@ -201,6 +214,9 @@ impl Counts {
             ("a wave", self.waves),
             ("a wave that a person confirms", self.confirmed),
             ("a refused pick", self.refused_picks),
+            ("a limit of a provider", self.holds),
+            ("a budget of the run", self.spends),
+            ("another agent for a task", self.assigns),
             ("a wave that is taken up again", self.waves_resumed),
         ];
         let of_waves = of_waves.into_iter().filter(|(_, count)| *count == 0);
@@ -453,6 +469,13 @@ impl Drive {
         }
         let change = self.world.listing();
         self.tell(Event::Refreshed { change: Ok(change) })?;
+        if let Admission::Spent { .. } = self.state.admission()
+            && self.asked.percent(70)
+        {
+            let budget = Budget::default();
+            let request = Request::Budget { budget };
+            self.tell(Event::Requested { request })?;
+        }
         for request in std::mem::take(&mut self.world.requests) {
             self.tell(Event::Requested { request })?;
         }
@@ -478,7 +501,7 @@ impl Drive {
                         attempt: order.attempt.clone(),
                     })?;
                     match ended {
-                        Some(ended) => self.tell(ended_event(&order.attempt, Role::Agent, ended)),
+                        Some(ended) => self.tell_end(&order.attempt, ended),
                         None => Ok(()),
                     }
                 }
@@ -488,7 +511,7 @@ impl Drive {
                 stopping,
                 looking,
             } => match ending(&self.world, attempt, Role::Agent) {
-                Some(Some(ended)) => self.tell(ended_event(attempt, Role::Agent, ended)),
+                Some(Some(ended)) => self.tell_end(attempt, ended),
                 Some(None) => {
                     if *stopping {
                         self.world.perform(&Action::Stop {
@@ -527,6 +550,14 @@ impl Drive {
             | PendingWork::Refresh
             | PendingWork::Conclude => self.perform_owed(pending_work),
         }
+    }
+
+    /// An agent has ended that nobody told of.
+    fn tell_end(&mut self, attempt: &AttemptId, ending: Ending) -> Result<(), String> {
+        if let Some(metered) = self.world.metered(attempt) {
+            self.tell(metered)?;
+        }
+        self.tell(ended_event(attempt, Role::Agent, ending))
     }
 
     fn perform_owed(&mut self, pending_work: &PendingWork) -> Result<(), String> {

@@ -82,6 +82,18 @@ pub fn people(
         acts.push((at, Person::Provider(false)));
         acts.push((at + rng.between(1_000, 3_600_000), Person::Provider(true)));
     }
+    // Drawn apart: the worlds of before stay what they were.
+    let mut limits = rng.fork(0x11_417);
+    if limits.percent(30) {
+        for _ in 0..limits.between(1, 3) {
+            let at = limits.below(span_ms.max(1));
+            let account = limits.index(2);
+            acts.push((
+                at,
+                Person::Limits(account, limits.between(60_000, 18_000_000)),
+            ));
+        }
+    }
     if faults.breaks {
         let at = rng.below(span_ms.max(1));
         acts.push((at, Person::Machine(false)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::Plan;
-use mesh_core::policy::{Dispatch, Policy, Rank, RetryMode, Unlabelled};
+use mesh_core::policy::{AgentAccount, Budget, Dispatch, Policy, Rank, RetryMode, Unlabelled};
 use mesh_core::task::{Commit, Eligibility, Locks, Task};
 use mesh_core::time::Span;
 
@@ -223,14 +223,45 @@ pub fn unsettle(rng: &mut Rng, made: &mut Tasks) {
     }
 }
 
+/// Draws one agent or two, of two accounts or of one.
+fn agents(rng: &mut Rng) -> Vec<AgentAccount> {
+    let agent = |name: &str, account: &str| AgentAccount {
+        name: name.to_owned(),
+        account: account.to_owned(),
+    };
+    match rng.below(4) {
+        0 => vec![agent("claude", "one"), agent("codex", "two")],
+        1 => vec![agent("claude", "one"), agent("reviewer", "one")],
+        2 => vec![agent("claude", "one")],
+        _ => Vec::new(),
+    }
+}
+
+/// Draws what a run may use; most may use all they want.
+fn budget(rng: &mut Rng) -> Budget {
+    let mut budget = Budget::default();
+    match rng.below(12) {
+        0 => budget.run.tokens = Some(rng.between(1_000, 200_000)),
+        1 => budget.run.cost_micro_usd = Some(rng.between(100_000, 20_000_000)),
+        2 => budget.run.time = Some(Span::minutes(rng.between(10, 600))),
+        3 => budget.task.tokens = Some(rng.between(100, 10_000)),
+        4 => budget.task.time = Some(Span::minutes(rng.between(1, 60))),
+        _ => {}
+    }
+    budget
+}
+
 /// Draws the rules of a run.
 #[must_use]
 pub fn policy(rng: &mut Rng) -> Policy {
     // Drawn apart: the worlds of before stay what they were.
     let mut of_waves = rng.fork(0x3a7f);
     let mut of_retries = rng.fork(0x51c4);
+    let mut of_limits = rng.fork(0x11_417);
     let concurrency = u16::try_from(rng.between(1, 12)).unwrap_or(1);
     Policy {
+        agents: agents(&mut of_limits),
+        budget: budget(&mut of_limits),
         dispatch: if of_waves.percent(25) {
             Dispatch::Waves
         } else {

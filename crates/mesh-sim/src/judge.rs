@@ -16,9 +16,11 @@ use mesh_core::why::Why;
 use crate::world::World;
 
 mod landing;
+mod limits;
 mod start;
 mod waves;
 
+use limits::Limits;
 use start::longest_slot_wait;
 use waves::Waves;
 
@@ -83,6 +85,7 @@ pub struct Judge {
     /// When the slot that is free while others may start has to be taken at the latest.
     slot_free_until: Option<u64>,
     waves: Waves,
+    limits: Limits,
 }
 
 /// One step, as the judges see it.
@@ -131,6 +134,7 @@ impl Judge {
             looked_at: 0,
             slot_free_until: None,
             waves: Waves::default(),
+            limits: Limits::default(),
             policy,
         }
     }
@@ -146,6 +150,7 @@ impl Judge {
     /// The sentence.
     pub fn after(&mut self, step: &Step<'_>) -> Result<(), String> {
         self.note_event(step);
+        self.note_limits(step);
         for decision in step.decisions {
             self.note_decision(step, decision)?;
         }
@@ -301,6 +306,7 @@ impl Judge {
     }
 
     fn note_decision(&mut self, step: &Step<'_>, decision: &Decision) -> Result<(), String> {
+        self.limits_decided(step, decision)?;
         match decision {
             Decision::Start { attempt, slot } => {
                 self.asking.remove(&attempt.task);
@@ -670,6 +676,9 @@ impl Judge {
                 .is_ok();
             if free && !kept {
                 let why = state.why(mesh_core::time::Millis(step.world.now), at);
+                if self.waits_for_account(step.world.now, &why) {
+                    continue;
+                }
                 let Why::SlotKept { better, .. } = &why else {
                     return Err(format!(
                         "work-conserving: {} may start and does not; the core says: {why}",

@@ -3,6 +3,7 @@
 //! with it (their effects happened or did not), processes live on.
 
 mod landing;
+mod limits;
 mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ use crate::rng::Rng;
 use crate::script::{OnStop, Script, Worker};
 
 pub use landing::{Target, landing_proved};
+pub use limits::Accounts;
 pub use people::{Edit, Person};
 
 /// A process tree of an attempt.
@@ -54,6 +56,8 @@ pub struct Real {
     pub script: Script,
     /// When the agent began.
     pub launched_at: u64,
+    /// Its provider refused from the start.
+    pub refused: bool,
     /// The agent.
     pub agent: Process,
     /// The proof, once it was started.
@@ -139,6 +143,9 @@ pub struct World {
     pub(crate) up: bool,
     pub(crate) machine_works: bool,
     pub(crate) provider_serves: bool,
+    pub(crate) accounts: Accounts,
+    /// Drawn apart: the worlds of before stay what they were.
+    of_limits: Rng,
     /// Attempts that were killed: nothing is started for them any more.
     cancelled: BTreeSet<AttemptId>,
     /// How often the recording of an attempt has failed.
@@ -190,6 +197,15 @@ impl World {
             up: true,
             machine_works: true,
             provider_serves: true,
+            accounts: Accounts {
+                names: policy
+                    .agents
+                    .iter()
+                    .map(|agent| agent.account.clone())
+                    .collect(),
+                ..Accounts::default()
+            },
+            of_limits: Rng::new(seed).fork(0x11_417),
             cancelled: BTreeSet::new(),
             recording_failures: BTreeMap::new(),
             hung: BTreeSet::new(),
@@ -393,6 +409,12 @@ impl World {
             script.ending = Some(Ending::Exited(1));
             script.quiet_after = None;
         }
+        let refused = self.refuses(order.agent).is_some();
+        if refused {
+            script.work_ms = 1_500;
+            script.ending = Some(Ending::Exited(1));
+            script.quiet_after = None;
+        }
         let cause = if self.machine_works {
             script.start.clone()
         } else {
@@ -419,6 +441,7 @@ impl World {
             locks,
             script,
             launched_at: self.now,
+            refused,
             agent,
             proof: None,
         };
@@ -566,6 +589,11 @@ impl World {
             }
             return Next::Nothing;
         }
+        let lives = |real: &Real| role == Role::Agent && real.agent.ending.is_none();
+        let ending = match self.attempts.get(attempt).is_some_and(lives) {
+            true => self.agent_ends(attempt, ending),
+            false => ending,
+        };
         let Some(real) = self.attempts.get_mut(attempt) else {
             return Next::Nothing;
         };
@@ -581,6 +609,9 @@ impl World {
         if self.up {
             let event = ended_event(attempt, role, ending);
             let delay = self.rng.between(1, 40);
+            if let Some(metered) = self.metered(attempt).filter(|_| role == Role::Agent) {
+                self.report(delay, metered);
+            }
             self.report(delay, event);
         }
         Next::Nothing

@@ -90,6 +90,8 @@ fn planted_bugs_are_seen() {
         (Bug::LandingWithoutProof, "a landing without its proof"),
         (Bug::VerifiedWithoutCommit, "P2"),
         (Bug::BarrierCrossed, "barrier"),
+        (Bug::ProbesTogether, "limit"),
+        (Bug::BudgetIgnored, "budget"),
     ];
     for (bug, sentence) in wanted {
         plant(Some(bug));

@@ -87,7 +87,12 @@ impl Drive {
     fn new(seed: u64, place: &Path) -> Drive {
         let mut rng = Rng::new(seed).fork(77);
         let made = generate::tasks(&mut rng, false);
-        let policy = generate::policy(&mut rng);
+        // What agents use stands in files of real runs; the core's worlds have it.
+        let policy = mesh_core::policy::Policy {
+            agents: Vec::new(),
+            budget: mesh_core::policy::Budget::default(),
+            ..generate::policy(&mut rng)
+        };
         let faults = Faults::draw(&mut rng);
         let work: BTreeMap<_, _> = made
             .tasks
@@ -295,6 +300,8 @@ impl Drive {
             }
             Person::Machine(works) => world.machine_works = works,
             Person::Provider(serves) => world.provider_serves = serves,
+            // What agents say of limits stands in files of real runs; the core's worlds have them.
+            Person::Limits(..) => {}
             Person::KillsCoordinator => world.dead = true,
             Person::Reaps(task) => {
                 let tracked = world.tracker.entry(task.clone()).or_default();

@@ -29,6 +29,7 @@ impl Judge {
             return Err(format!("{attempt} starts, and a person wants it left out"));
         }
         self.is_of_the_wave(id)?;
+        self.start_within_limits(step, attempt)?;
         let account = self.account(id);
         if account != Account::Waiting {
             return Err(format!("{attempt} starts, but its task is {account:?}"));

@@ -19,6 +19,8 @@ pub enum Person {
     Machine(bool),
     /// The provider serves (or refuses) all agents.
     Provider(bool),
+    /// The provider refuses all agents of the account with this number, for so many milliseconds.
+    Limits(usize, u64),
     /// Kills the coordinator.
     KillsCoordinator,
 }
@@ -58,6 +60,11 @@ impl World {
             Person::Asks(request) => self.requests.push(request),
             Person::Machine(works) => self.machine_works = works,
             Person::Provider(serves) => self.provider_serves = serves,
+            Person::Limits(account, span) => {
+                let names = &self.accounts.names;
+                let name = names.get(account).cloned().unwrap_or_default();
+                self.accounts.refuses_until.insert(name, self.now + span);
+            }
             Person::KillsCoordinator if self.up => return Next::Die,
             Person::KillsCoordinator => {}
             Person::Reaps(task) => {

@@ -1,0 +1,179 @@
+//! Limits of providers and budgets. A stand-in has a quota of its own: its first call uses that up, and it refuses until the moment that it
+//! names then.
+
+use serde_json::Value;
+
+use crate::fixture::{Fixture, Job, ST_GIT, Work, job, task};
+use crate::log::wait_until;
+
+use super::known_agents::install;
+
+/// A program that refuses for `seconds` from its first call on, and says until when; it notes each call.
+fn with_quota(fixture: &Fixture, name: &str, seconds: u64) -> String {
+    let marks = fixture.marks();
+    let (quota, calls) = (
+        marks.join(format!("{name}.quota")),
+        marks.join(format!("{name}.calls")),
+    );
+    let text = format!(
+        r#"cat > /dev/null
+(set -C; echo $(($(date +%s) + {seconds})) > '{quota}') 2> /dev/null
+until=$(cat '{quota}')
+if [ "$(date +%s)" -lt "$until" ]; then
+    echo "refused $MESH_ATTEMPT" >> '{calls}'
+    echo "usage limit reached, resets_at=$until" >&2
+    exit 1
+fi
+echo "served $MESH_ATTEMPT" >> '{calls}'
+echo done > "$MESH_TASK.txt"
+printf 'PR: none\nVerify: test -f %s.txt\nChanged: %s.txt\nBlockers: none\n' "$MESH_TASK" "$MESH_TASK"
+"#,
+        quota = quota.display(),
+        calls = calls.display(),
+    );
+    let script = fixture.env.dir().join(format!("{name}.sh"));
+    fs_err::write(&script, text).expect("a script");
+    format!("[agents.{name}]\ncommand = \"sh {}\"\n", script.display())
+}
+
+/// How often the program was called and refused, or served.
+fn calls(fixture: &Fixture, name: &str, what: &str) -> usize {
+    let calls = fixture.marks().join(format!("{name}.calls"));
+    let text = fs_err::read_to_string(calls).unwrap_or_default();
+    text.lines().filter(|line| line.starts_with(what)).count()
+}
+
+fn many(fixture: &Fixture, count: usize) -> Work {
+    let jobs: Vec<Job> = (1..=count)
+        .map(|at| job(&format!("t{at:03}"), &[]))
+        .collect();
+    fixture.plan("Many", &jobs)
+}
+
+/// Every task is verified; attempts that ended on a limit are all that came to nothing, and nothing is charged for them.
+fn assert_all_verified(report: &Value, refused: usize) {
+    let tasks = report["tasks"].as_array().expect("tasks");
+    let attempts = tasks.iter().flat_map(|task| {
+        assert_eq!(task["state"], "verified", "{task:#}");
+        task["attempts"].as_array().expect("attempts")
+    });
+    let outcomes = attempts.map(|attempt| attempt["outcome"].as_str().expect("an outcome"));
+    let other: Vec<&str> = outcomes.filter(|outcome| *outcome != "verified").collect();
+    assert_eq!(other, vec!["limit"; refused]);
+}
+
+#[test]
+fn a_quota_that_is_gone_fails_no_task_of_a_hundred_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    fixture.configure(&with_quota(&fixture, "one", 3));
+    let work = many(&fixture, 100);
+    let report = fixture.run(&work, 4, &["--agent", "one"]).exits(0).object();
+    let refused = calls(&fixture, "one", "refused");
+    // Nothing started after the first answers, and the one that was to show that it is over was served.
+    assert!((1..=4).contains(&refused), "{refused} were refused");
+    assert_eq!(calls(&fixture, "one", "served"), 100);
+    assert_all_verified(&report, refused);
+}
+
+#[test]
+fn a_run_that_is_killed_while_it_waits_goes_on_at_the_same_time_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    fixture.configure(&with_quota(&fixture, "one", 6));
+    let work = many(&fixture, 6);
+    let coordinator = fixture.start(&work, 2, &["--agent", "one"]);
+    let refused = || calls(&fixture, "one", "refused");
+    wait_until(
+        "a refusal",
+        || refused() > 0 || calls(&fixture, "one", "served") > 0,
+        || coordinator.stderr(),
+    );
+    coordinator.kill();
+    let report = fixture.mesh(&["resume", "--json"]).exits(0).object();
+    assert!((1..=2).contains(&refused()), "{} were refused", refused());
+    assert_all_verified(&report, refused());
+}
+
+#[test]
+fn the_other_agent_works_on_and_why_names_the_limit_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    let config = [
+        "agent = [\"one\", \"two\"]\n",
+        &with_quota(&fixture, "one", 86_400),
+        &with_quota(&fixture, "two", 0),
+    ];
+    fixture.configure(&config.concat());
+    let work = many(&fixture, 12);
+    let report = fixture
+        .run(&work, 3, &["--agent", "one,two"])
+        .exits(0)
+        .object();
+    let refused = calls(&fixture, "one", "refused");
+    assert!((1..=3).contains(&refused), "{refused} were refused");
+    assert_eq!(calls(&fixture, "two", "served"), 12);
+    assert_all_verified(&report, refused);
+    let limit = &report["limits"][0];
+    assert_eq!(limit["account"], "one", "{report:#}");
+    assert!(limit["until"].is_string(), "{limit}");
+    let last = task(&report, "t001")["attempts"]
+        .as_array()
+        .and_then(|all| all.last().cloned());
+    assert_eq!(last.expect("an attempt")["agent"], "two");
+}
+
+#[test]
+fn a_run_that_waits_says_so_and_can_be_stopped_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    fixture.configure(&with_quota(&fixture, "one", 86_400));
+    let work = many(&fixture, 4);
+    let coordinator = fixture.start(&work, 2, &["--agent", "one"]);
+    let why = || {
+        let said = fixture.mesh(&["why", "t004", "--json"]);
+        said.stdout
+    };
+    wait_until(
+        "the limit is told",
+        || why().contains("the provider's limit of account one is reached"),
+        why,
+    );
+    fixture.mesh(&["stop"]).ends(0);
+    let report = coordinator.wait().exits(21).object();
+    let states: Vec<&Value> = report["tasks"]
+        .as_array()
+        .expect("tasks")
+        .iter()
+        .map(|task| &task["state"])
+        .collect();
+    assert_eq!(states, vec!["held"; 4]);
+}
+
+#[test]
+fn a_budget_ends_a_run_and_a_higher_one_goes_on_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    let jobs = ["a", "b", "c", "d"].map(|key| job(key, &[]).proof("test -f hello.txt"));
+    let work = fixture.plan("Four", &jobs);
+    install(
+        &fixture,
+        "claude",
+        "echo hello > hello.txt",
+        "claude-2.1.332-first",
+    );
+    let args = ["--agent", "claude", "--allow-serial", "--max-cost", "0.005"];
+    let report = fixture.run(&work, 1, &args).exits(23).object();
+    let verified = |report: &Value| {
+        let tasks = report["tasks"].as_array().expect("tasks");
+        tasks
+            .iter()
+            .filter(|task| task["state"] == "verified")
+            .count()
+    };
+    // The second one brought it over the bound.
+    assert_eq!(verified(&report), 2, "{report:#}");
+    assert_eq!(report["usage"]["cost_usd"], 0.00618);
+    let report = fixture
+        .mesh(&["resume", "--max-cost", "1", "--json"])
+        .exits(0)
+        .object();
+    assert_eq!(verified(&report), 4, "{report:#}");
+    assert_eq!(report["usage"]["cost_usd"], 0.01236);
+    assert_eq!(report["usage"]["tokens"]["output"], 280);
+}
