@@ -120,10 +120,13 @@ fn six_tasks_are_verified(agent: &str, backends: Backends) {
         job("f", &[]),
     ];
     let answer = |turn: &Turn| {
-        let (prompt, _) = told(turn);
+        // Its own name comes before those of what it needs.
+        let said = turn.prompts.join("\n");
         let key = ["a", "b", "c", "d", "e", "f"]
             .into_iter()
-            .find(|key| prompt.contains(&format!("Write {key}.txt")))
+            .filter_map(|key| Some((said.find(&format!("Write {key}.txt"))?, key)))
+            .min()
+            .map(|(_, key)| key)
             .unwrap_or("z");
         let file = format!("{key}.txt");
         match key {
@@ -164,6 +167,12 @@ fn six_tasks_are_verified(agent: &str, backends: Backends) {
     fixture.assert_nothing_left(&work);
 }
 
+/// Whether it is the second question to the model in the first attempt at `a`.
+fn waits(turn: &Turn) -> bool {
+    let (prompt, id) = told(turn);
+    id == "a" && prompt.starts_with("Work ") && turn.step == 1
+}
+
 /// One task whose first attempt waits for its model, and another one.
 fn at_the_gate(
     agent: &str,
@@ -172,8 +181,9 @@ fn at_the_gate(
     let gate = Gate::default();
     let closed = gate.clone();
     let answer = move |turn: &Turn| {
-        let (prompt, id) = told(turn);
-        if id == "a" && prompt.starts_with("Work ") {
+        let (_, id) = told(turn);
+        // A session in which the model has answered can be taken up.
+        if waits(turn) {
             closed.pass();
         }
         let file = format!("{id}.txt");
@@ -182,7 +192,7 @@ fn at_the_gate(
     let (fixture, model) = open(agent, backends, answer)?;
     let work = fixture.plan("Two", &[job("a", &[]), job("b", &[])]);
     let coordinator = run(&fixture, &work, agent, &[]);
-    let asks = || model.turns().iter().any(|turn| told(turn).1 == "a");
+    let asks = || model.turns().iter().any(waits);
     wait_until("a to ask its model", asks, || coordinator.stderr());
     Some((fixture, model, work, coordinator, gate))
 }

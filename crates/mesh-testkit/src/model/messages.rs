@@ -53,12 +53,12 @@ pub(super) fn tools(asked: &Value) -> Map<String, Value> {
 }
 
 /// The events of an answer.
-pub(super) fn stream(reply: &Reply, tools: &Map<String, Value>, step: usize) -> Vec<Value> {
+pub(super) fn stream(reply: &Reply, tools: &Map<String, Value>, turn: &Turn) -> Vec<Value> {
     let (blank, delta, reason) = match reply {
         Reply::Shell(command) => {
             let (name, input) = shell_call(command, tools);
             (
-                json!({"type": "tool_use", "id": call_id(step), "name": name, "input": {}}),
+                json!({"type": "tool_use", "id": call_id(turn), "name": name, "input": {}}),
                 json!({"type": "input_json_delta", "partial_json": input.to_string()}),
                 "tool_use",
             )

@@ -122,7 +122,7 @@ fn serve(mut request: Request, answer: &Answer, turns: &Mutex<Vec<Turn>>) {
             let turn = responses::turn(&asked);
             let tools = responses::tools(&asked);
             reply_to(&turn, &tools, answer, turns, |reply| {
-                responses::stream(reply, &tools, turn.step)
+                responses::stream(reply, &tools, &turn)
             })
         }
         (Method::Post, true) if path.ends_with("/count_tokens") => {
@@ -133,13 +133,17 @@ fn serve(mut request: Request, answer: &Answer, turns: &Mutex<Vec<Turn>>) {
             let tools = messages::tools(&asked);
             let is_streamed = asked["stream"] == true;
             let (status, kind, text) = reply_to(&turn, &tools, answer, turns, |reply| {
-                messages::stream(reply, &tools, turn.step)
+                messages::stream(reply, &tools, &turn)
             });
             if is_streamed || status != 200 {
                 (status, kind, text)
             } else {
                 whole(200, &messages::whole(&text))
             }
+        }
+        // It asks for a web socket first, and goes on without one at once when it is told so.
+        (Method::Get, _) if path.ends_with("/responses") => {
+            whole(426, &json!({"error": {"message": "not as a web socket"}}))
         }
         (Method::Get, _) if path.ends_with("/models") => whole(
             200,
@@ -183,14 +187,14 @@ fn reply_to(
     (200, "text/event-stream", text)
 }
 
-/// What our commands are called, so that an answer to one tells its step.
-fn call_id(step: usize) -> String {
-    format!("call_s{step}_0")
+/// What our commands are called, so that an answer to one tells its step. No two of a session have the same name.
+fn call_id(turn: &Turn) -> String {
+    format!("call_p{}_s{}", turn.prompts.len(), turn.step)
 }
 
 /// How many steps are answered.
 fn steps<'a>(answered: impl IntoIterator<Item = &'a str>) -> usize {
-    let step = |id: &str| id.strip_prefix("call_s")?.split('_').next()?.parse().ok();
+    let step = |id: &str| id.strip_prefix("call_p")?.split_once("_s")?.1.parse().ok();
     let last: Option<usize> = answered.into_iter().filter_map(step).max();
     last.map_or(0, |last| last + 1)
 }
@@ -248,8 +252,8 @@ mod tests {
     #[test]
     fn a_step_is_told_by_the_answers_to_our_own_calls() {
         assert_eq!(steps([]), 0);
-        assert_eq!(steps(["call_s0_0"]), 1);
-        assert_eq!(steps(["call_s1_0", "call_s0_0", "other"]), 2);
+        assert_eq!(steps(["call_p1_s0"]), 1);
+        assert_eq!(steps(["call_p2_s1", "call_p2_s0", "other"]), 2);
     }
 
     #[test]

@@ -42,17 +42,17 @@ pub(super) fn tools(asked: &Value) -> Map<String, Value> {
 }
 
 /// The events of an answer.
-pub(super) fn stream(reply: &Reply, tools: &Map<String, Value>, step: usize) -> Vec<Value> {
+pub(super) fn stream(reply: &Reply, tools: &Map<String, Value>, turn: &Turn) -> Vec<Value> {
     let item = match reply {
         Reply::Shell(command) => {
             let (name, arguments) = shell_call(command, tools);
             match arguments {
                 Value::String(script) => json!({
-                    "type": "custom_tool_call", "id": "ctc_0", "call_id": call_id(step), "name": name, "input": script,
+                    "type": "custom_tool_call", "id": "ctc_0", "call_id": call_id(turn), "name": name, "input": script,
                     "status": "completed",
                 }),
                 arguments => json!({
-                    "type": "function_call", "id": "fc_0", "call_id": call_id(step), "name": name,
+                    "type": "function_call", "id": "fc_0", "call_id": call_id(turn), "name": name,
                     "arguments": arguments.to_string(), "status": "completed",
                 }),
             }
