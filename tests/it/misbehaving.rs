@@ -4,7 +4,9 @@
 use mesh_testkit::tools;
 use serde_json::{Value, json};
 
-use crate::fixture::{Backends, Fixture, Job, ST_GIT, ST_JJ, Vcs, Work, job, task};
+use crate::fixture::{
+    BD_0_47_1_GIT, BD_1_3_0_GIT, Backends, Fixture, Job, ST_GIT, ST_JJ, Vcs, Work, job, task,
+};
 use crate::log::wait_until;
 use crate::script;
 use crate::snapshot;
@@ -252,4 +254,49 @@ fn without_a_sandbox_all_of_it_is_named_st_git() {
 fn without_a_sandbox_all_of_it_is_named_st_jj_0_45_1() {
     // jj tells of the user's files only after it has recorded them, which is the user's to do.
     without_a_sandbox(ST_JJ, |deed| deed.key != "copy");
+}
+
+/// Otherwise a task would be done for the tracker that nobody verified.
+fn another_task_is_not_closed(backends: Backends) {
+    if !tools::sandbox() {
+        return;
+    }
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let work = fixture.plan("Closed", &[job("a", &[]), job("b", &[]), job("c", &["b"])]);
+    let said = fixture.marks().join("said");
+    fixture.script(&work, |job| {
+        let close = match &fixture.tracker {
+            Some(_) => format!("\"$MESH_BD\" close {} --reason x", work.id("b")),
+            None => format!("echo '{{}}' >>'{}'", work.source),
+        };
+        let command = format!("{{ {close}; }} >'{}' 2>&1; true", said.display());
+        let close = [json!({"run": ["/bin/sh", "-c", command]})];
+        let steps: &[Value] = if job.key == "a" { &close } else { &[] };
+        let gate = [json!({"wait_for": said})];
+        script::usual(&fixture, job, if job.key == "b" { &gate } else { steps })
+    });
+    let sandbox = ["--sandbox", "require"];
+    let report = fixture.run(&work, 2, &sandbox).exits(0).object();
+    for key in ["a", "b", "c"] {
+        let done = task(&report, work.id(key));
+        assert_eq!(done["state"], "verified", "{done:#}");
+        assert_eq!(done["attempts"][0]["noticed"], json!([]), "{done:#}");
+    }
+}
+
+#[test]
+fn another_task_is_not_closed_st_git() {
+    another_task_is_not_closed(ST_GIT);
+}
+
+#[test]
+fn another_task_is_not_closed_real_bd_1_3_0_git() {
+    another_task_is_not_closed(BD_1_3_0_GIT);
+}
+
+#[test]
+fn another_task_is_not_closed_real_bd_0_47_1_git() {
+    another_task_is_not_closed(BD_0_47_1_GIT);
 }
