@@ -56,7 +56,10 @@ fn refused(text: &str, spec: &ShimSpec) -> Option<PathBuf> {
         let there = path.ancestors().find(|path| path.exists());
         there.is_some_and(|there| {
             let real = fs_err::canonicalize(there).unwrap_or_else(|_| there.to_path_buf());
-            !writable.iter().any(|path| real.starts_with(path))
+            // What the kernel shows as files follows rules of its own.
+            let is_file = !real.starts_with("/proc") && !real.starts_with("/sys");
+            is_file
+                && !writable.iter().any(|path| real.starts_with(path))
                 && rustix::fs::access(&real, rustix::fs::Access::WRITE_OK).is_ok()
         })
     };
