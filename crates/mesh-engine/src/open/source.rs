@@ -56,7 +56,7 @@ pub(super) fn open_source(
                 ids: task_ids(ids),
                 pick: *pick,
             };
-            let source = ListSource::new(selection, *write, loaded, context.details);
+            let source = ListSource::new(selection, *write, loaded);
             Ok((Arc::new(source), None))
         }
         (SourceSetup::Bd { .. }, Some(opened)) => {

@@ -11,12 +11,11 @@ use std::sync::mpsc::{Receiver, channel};
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::PlanChange;
 use mesh_core::id::TaskId;
-use mesh_plan::details::TaskDetails;
 use mesh_plan::list::{self, Choice, Format, TaskList};
 use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
 
-use super::{AttemptReport, ClaimRefusal, FinalReport, Source, baseline};
-use crate::context::{Details, lock};
+use super::{AttemptReport, ClaimRefusal, FinalReport, Source};
+use crate::context::lock;
 
 /// Which list of a file, and which of its tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,24 +66,17 @@ pub(crate) struct ListSource {
     selection: ListSelection,
     /// Whether the status of each task is written into the file.
     write: bool,
-    details: Details,
-    baseline: Mutex<SourceSnapshot>,
+    loaded: SourceSnapshot,
     /// The status that mesh wrote last, by task.
     wrote: Mutex<BTreeMap<TaskId, &'static str>>,
 }
 
 impl ListSource {
-    pub fn new(
-        selection: ListSelection,
-        write: bool,
-        loaded: SourceSnapshot,
-        details: Details,
-    ) -> ListSource {
+    pub fn new(selection: ListSelection, write: bool, loaded: SourceSnapshot) -> ListSource {
         ListSource {
             selection,
             write,
-            details,
-            baseline: Mutex::new(loaded),
+            loaded,
             wrote: Mutex::new(BTreeMap::new()),
         }
     }
@@ -106,7 +98,7 @@ impl ListSource {
             return Err(ClaimRefusal::Taken(gone));
         };
         let known = lock(&self.wrote).get(task).map(|word| (*word).to_owned());
-        let listed = || Some(lock(&self.baseline).details.get(task)?.status.clone());
+        let listed = || Some(self.loaded.details.get(task)?.status.clone());
         match known.or_else(listed) {
             Some(known) if known != details.status => Err(ClaimRefusal::Taken(format!(
                 "its status was changed from {known} to {}",
@@ -174,17 +166,9 @@ impl Source for ListSource {
             .collect()
     }
 
+    /// Never asked for: the lock groups of a list follow from all its tasks, and are fixed with the run. Claims look into the file.
     fn refresh(&self) -> Result<PlanChange, String> {
-        let mut after = baseline::validate(self.load()?.snapshot)?;
-        crate::prior_results::keep_known_results(&mut after, &lock(&self.baseline));
-        let wrote = lock(&self.wrote).clone();
-        let ours = |details: &TaskDetails| {
-            wrote
-                .get(&details.id)
-                .is_some_and(|status| *status == details.status)
-        };
-        let mut listed = lock(&self.baseline);
-        Ok(baseline::advance(&self.details, &mut listed, after, &ours))
+        Ok(PlanChange::default())
     }
 
     fn conclude(&self, summary: &FinalReport) -> Vec<String> {

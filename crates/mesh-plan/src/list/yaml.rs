@@ -1,13 +1,12 @@
 //! A list of maps in YAML, with the place of each key and value.
 
-use std::fmt;
 use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
 use serde_saphyr::Spanned;
 
 use super::field::{Field, Item, Value, known_key};
+use crate::yaml::{Entries, cause};
 
 /// Text that is no list of maps.
 #[derive(Debug)]
@@ -16,30 +15,6 @@ pub(super) struct Problem {
     pub offset: usize,
     /// What, as a fragment.
     pub message: String,
-}
-
-struct Map(Vec<(Spanned<String>, Spanned<Json>)>);
-
-impl<'de> Deserialize<'de> for Map {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Map;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a task: keys with values")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Map, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Map(entries))
-            }
-        }
-        deserializer.deserialize_map(Keys)
-    }
 }
 
 /// The items of the list in `document[range]`.
@@ -66,19 +41,16 @@ pub(super) fn items(document: &str, range: Range<usize>) -> Result<Vec<Item>, Pr
         start + column
     };
     let options = serde_saphyr::options! { with_snippet: false };
-    let maps: Vec<Spanned<Map>> =
+    let maps: Vec<Spanned<Entries>> =
         serde_saphyr::from_str_with_options(text, options).map_err(|problem| {
             let at = problem.location();
             Problem {
                 offset: at.map_or(0, |at| offset(at.line(), at.column())),
-                message: format!(
-                    "this is no list of tasks in YAML: {}",
-                    crate::yaml::cause(&problem)
-                ),
+                message: format!("this is no list of tasks in YAML: {}", cause(&problem)),
             }
         })?;
     let place = |at: &serde_saphyr::Location| range.start + offset(at.line(), at.column());
-    let item = |map: Spanned<Map>| Item {
+    let item = |map: Spanned<Entries>| Item {
         at: place(&map.referenced),
         title: None,
         fields: map

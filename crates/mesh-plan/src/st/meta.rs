@@ -1,16 +1,12 @@
 //! The fenced `mesh` block in an item's notes: YAML with the keys of the skill's task metadata contract, and `locks`, `priority`,
 //! `estimate_minutes`.
 
-use std::fmt;
-
 use mesh_core::task::Locks;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use serde_saphyr::Spanned;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::nearest;
-use crate::yaml::cause;
+use crate::yaml::{Entries, cause};
 
 const KEYS: [&str; 9] = [
     "scope",
@@ -126,31 +122,6 @@ fn error(message: impl Into<String>, line: usize, column: usize) -> Found {
         message: message.into(),
         line,
         column,
-    }
-}
-
-/// Keys and values of the block with their places, in their order.
-struct Entries(Vec<(Spanned<String>, Spanned<Value>)>);
-
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Entries;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("keys with values")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-        deserializer.deserialize_map(Keys)
     }
 }
 
