@@ -198,47 +198,35 @@ fn at_the_gate(
 }
 
 /// The agent of `a#1` and its shim.
-fn agent_and_shim() -> impl Fn(&Fixture) -> (Pid, Pid) {
-    |fixture| {
-        let run = fixture.only_run();
-        let run = run
-            .file_name()
-            .expect("a name")
-            .to_string_lossy()
-            .into_owned();
-        let ours = |pid: &i32| {
-            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            let has = |entry: &str| {
-                environment
-                    .split(|byte| *byte == 0)
-                    .any(|one| one == entry.as_bytes())
-            };
-            has("MESH_ATTEMPT=a#1") && has(&format!("MESH_RUN={run}"))
-        };
-        let all = std::fs::read_dir("/proc").expect("it is there").flatten();
-        let all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        let ours: Vec<i32> = all.filter(ours).collect();
-        let parent = |pid: i32| {
-            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            let line = status.lines().find_map(|line| line.strip_prefix("PPid:"));
-            line.and_then(|text| text.trim().parse::<i32>().ok())
-                .unwrap_or(0)
-        };
-        let top = ours
-            .iter()
-            .copied()
-            .find(|pid| !ours.contains(&parent(*pid)));
-        let agent = top.expect("an agent at work");
-        let pid = |raw: i32| Pid::from_raw(raw).expect("not 0");
-        (pid(agent), pid(parent(agent)))
-    }
+fn agent_and_shim(fixture: &Fixture) -> (Pid, Pid) {
+    let run = fixture.only_run();
+    let name = run.file_name().expect("a name").to_string_lossy();
+    let markers = ["MESH_ATTEMPT=a#1".to_owned(), format!("MESH_RUN={name}")];
+    let is_ours = |pid: &i32| {
+        let environment = fs_err::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let entries: Vec<&[u8]> = environment.split(|byte| *byte == 0).collect();
+        markers.iter().all(|one| entries.contains(&one.as_bytes()))
+    };
+    let all = fs_err::read_dir("/proc").expect("it is there").flatten();
+    let all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let ours: Vec<i32> = all.filter(is_ours).collect();
+    let parent = |pid: i32| {
+        let status = fs_err::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        line.and_then(|text| text.trim().parse::<i32>().ok())
+            .unwrap_or(0)
+    };
+    let mut tops = ours.iter().filter(|pid| !ours.contains(&parent(**pid)));
+    let agent = *tops.next().expect("an agent at work");
+    let pid = |raw: i32| Pid::from_raw(raw).expect("not 0");
+    (pid(agent), pid(parent(agent)))
 }
 
 fn a_killed_agent_goes_on_in_its_session(agent: &str, backends: Backends) {
     let Some((fixture, model, work, coordinator, _gate)) = at_the_gate(agent, backends) else {
         return;
     };
-    let (pid, _) = agent_and_shim()(&fixture);
+    let (pid, _) = agent_and_shim(&fixture);
     kill_process(pid, Signal::KILL).expect("it lives");
     let report = coordinator.wait().exits(0).object();
     let a = task(&report, work.id("a"));
@@ -262,7 +250,7 @@ fn a_killed_shim_costs_an_attempt(agent: &str, backends: Backends) {
     let Some((fixture, _model, work, coordinator, _gate)) = at_the_gate(agent, backends) else {
         return;
     };
-    let (_, shim) = agent_and_shim()(&fixture);
+    let (_, shim) = agent_and_shim(&fixture);
     kill_process(shim, Signal::KILL).expect("it lives");
     let report = coordinator.wait().exits(0).object();
     let a = task(&report, work.id("a"));

@@ -1,6 +1,6 @@
 //! What a child in a sandbox can do, and what it cannot.
 
-use crate::support::{Attempt, KillOnDrop, is_alive};
+use crate::support::{Attempt, is_alive};
 use mesh_proc::sandbox::{Protection, Sandbox};
 use mesh_proc::shim::{self, Cause, ChildEnd};
 use mesh_testkit::tools;
@@ -92,18 +92,19 @@ fn it_signals_nobody_outside_and_is_signalled_itself() {
     else {
         return;
     };
-    let outside = Command::new("sleep").arg("60").spawn().unwrap();
-    let outside = KillOnDrop(outside.id());
-    attempt.spec.env.insert("OUTSIDE", outside.0.to_string());
+    let mut outside = Command::new("sleep").arg("60").spawn().unwrap();
+    attempt.spec.env.insert("OUTSIDE", outside.id().to_string());
     let shim = attempt.start();
     attempt.pid("workspace/pid");
-    assert!(is_alive(shim.pid()) && is_alive(outside.0));
+    assert!(is_alive(shim.pid()) && is_alive(outside.id()));
     let refused = attempt.text("stderr");
     assert_eq!(refused.matches("not permitted").count(), 2, "{refused}");
     shim.request_stop();
     let report = attempt.report();
     assert_eq!(report.cause, Cause::Stopped);
     assert_eq!(report.ending, ChildEnd::Signaled { signal: 15 });
+    outside.kill().unwrap();
+    outside.wait().unwrap();
 }
 
 #[test]

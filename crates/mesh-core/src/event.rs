@@ -11,6 +11,10 @@ use crate::time::Millis;
 
 /// One fact.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the first of a run, and there is no other"
+)]
 pub enum Event {
     /// The run begins with this plan under this policy. Always the first event, and only the first.
     RunStarted {

@@ -87,10 +87,14 @@ macro_rules! tagged {
     ($core:ident = $path:literal { $($variants:tt)* }) => {
         #[derive(Serialize, Deserialize)]
         #[serde(remote = $path, tag = "is", rename_all = "snake_case")]
+        // As large as what it mirrors.
+        #[allow(clippy::large_enum_variant)]
         enum Stored { $($variants)* }
 
         #[derive(Deserialize)]
         #[serde(remote = $path, rename_all = "snake_case")]
+        // As large as what it mirrors.
+        #[allow(clippy::large_enum_variant)]
         enum SetApart { $($variants)* }
 
         #[derive(Serialize)]
