@@ -23,7 +23,7 @@ fn what_mesh_meets_is_in_the_log_and_harms_no_terminal_st_git() {
         "a" => script::usual(&fixture, job, &[json!({"run": ["sh", "-c", rubbish]})]),
         _ => script::usual(&fixture, job, &[script::gate(&fixture)]),
     });
-    let coordinator = fixture.start(&work, 2, &[]);
+    let coordinator = fixture.start(&work, 2, &["--sandbox", "off"]);
     wait_until(
         "the log to tell",
         || !fixture.runs().is_empty() && log_of(&fixture).contains("is no request"),
@@ -80,7 +80,7 @@ fn a_log_that_cannot_be_written_stops_no_run_st_git() {
         ),
         _ => script::usual(&fixture, job, &[script::gate(&fixture)]),
     });
-    let coordinator = fixture.start(&work, 2, &[]);
+    let coordinator = fixture.start(&work, 2, &["--sandbox", "off"]);
     fixture.log.wait_for("saw", 2);
     wait_until(
         "the folder",
