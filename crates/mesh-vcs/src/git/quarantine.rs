@@ -33,6 +33,8 @@ use std::path::{Component, Path, PathBuf};
 const FOLDER: &str = "agent.git";
 /// The refs that it began with, beside it.
 const REFS: &str = "agent-refs";
+/// The names of the settings that it changed, as far as seen, beside it.
+const SETTINGS: &str = "agent-settings";
 /// Packs on their way.
 const INCOMING: &str = "incoming";
 /// As many objects as a server makes a pack of; fewer are unpacked, so that packs do not pile up.
@@ -66,6 +68,7 @@ pub(super) fn make(git: &Git, workspace: &Path, administrative: &Path) -> Result
     }
     fs_err::write(own.join("packed-refs"), &refs)?;
     fs_err::write(administrative.join(REFS), refs)?;
+    delete(&administrative.join(SETTINGS))?;
     if let Some(shallow) = bytes_of(&git.store.join("shallow"))? {
         fs_err::write(own.join("shallow"), shallow)?;
     }
@@ -255,8 +258,11 @@ pub(super) fn take_over(
 fn changed_settings(tree: &Tree<'_>, own: &Path) -> Result<BTreeSet<String>, VcsError> {
     let made = config(tree.git, tree.at)?;
     let path = own.join("config");
+    // Those that were seen before, and put back then.
+    let seen = tree.administrative.join(SETTINGS);
+    let mut names: BTreeSet<String> = text_of(&seen)?.lines().map(str::to_owned).collect();
     if text_of(&path)? == made {
-        return Ok(BTreeSet::new());
+        return Ok(names);
     }
     let list = |path: &Path| -> Result<BTreeSet<(String, String)>, VcsError> {
         let answer = tree.ask(list_file(path), Span::Short, &[])?;
@@ -267,8 +273,13 @@ fn changed_settings(tree: &Tree<'_>, own: &Path) -> Result<BTreeSet<String>, Vcs
     let now = list(&path)?;
     put(&tree.administrative, &path, made.as_bytes())?;
     let before = list(&path)?;
-    let changed = now.symmetric_difference(&before);
-    Ok(changed.map(|(name, _)| name.clone()).collect())
+    let changed = now.symmetric_difference(&before).map(|(name, _)| name);
+    // git writes these by itself, for submodules that are checked out and branches that follow others.
+    let of_git = |name: &&String| name.starts_with("submodule.") || name.starts_with("branch.");
+    names.extend(changed.filter(|name| !of_git(name)).cloned());
+    let text: String = names.iter().map(|name| format!("{name}\n")).collect();
+    fs_err::write(seen, text)?;
+    Ok(names)
 }
 
 /// The folders of the worktrees that were added to the agent's repository.
