@@ -134,11 +134,6 @@ fn what_no_commit_holds_is_named_st_git() {
     let expected = json!("the agent wrote files that no commit holds: build/ (2 files)");
     let noticed = attempt["noticed"].as_array().expect("a list");
     assert!(noticed.contains(&expected), "{attempt}");
-    // What was installed is no work of the agent.
-    assert!(
-        !attempt["noticed"].to_string().contains("node_modules"),
-        "{attempt}"
-    );
 }
 
 /// An agent tidies up what it does not know: the result of its sibling, whose workspace is gone, must not go with it.
