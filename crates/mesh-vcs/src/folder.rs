@@ -53,8 +53,9 @@ pub(crate) fn make_root(root: &Path) -> Result<(), VcsError> {
     })
 }
 
-/// `..` and `.` taken out by the words alone; the paths that come here are canonical but for what the user's config adds.
-fn without_dots(path: &Path) -> PathBuf {
+/// `..` and `.` taken out by the words alone, so it is right only where no part before a `..` is a link.
+#[must_use]
+pub fn without_dots(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {

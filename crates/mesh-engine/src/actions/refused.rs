@@ -3,7 +3,7 @@
 //! The kernel tells the process "Permission denied" and nobody else anything. So the sentence is said only where the process names a
 //! path that lies outside of its sandbox and that mesh itself could write to: then nothing but the sandbox was in the way.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use mesh_agent::protocol::plain;
 use mesh_core::process::ProcessId;
@@ -91,22 +91,7 @@ fn paths<'a>(text: &'a str, folder: &'a Path) -> impl Iterator<Item = PathBuf> +
         .map(|word| word.trim_end_matches([':', '.']));
     words
         .filter(|word| word.contains('/') && !word.contains("://"))
-        .map(|word| plain_path(&folder.join(word)))
-}
-
-/// Without `.` and `..`, as they are written.
-fn plain_path(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            part => plain.push(part),
-        }
-    }
-    plain
+        .map(|word| mesh_vcs::without_dots(&folder.join(word)))
 }
 
 #[cfg(test)]
