@@ -61,14 +61,18 @@ pub fn format_of(path: &Path) -> Format {
     }
 }
 
+/// The status that mesh wrote last, by task.
+type Statuses = BTreeMap<TaskId, &'static str>;
+
 /// A list in use.
 pub(crate) struct ListSource {
     selection: ListSelection,
     /// Whether the status of each task is written into the file.
     write: bool,
     loaded: SourceSnapshot,
-    /// The status that mesh wrote last, by task.
-    wrote: Mutex<BTreeMap<TaskId, &'static str>>,
+    /// The status that mesh wrote last, by task. Held from reading the file to writing it: two threads that both write back what they
+    /// read would lose a status.
+    wrote: Mutex<Statuses>,
 }
 
 impl ListSource {
@@ -92,24 +96,27 @@ impl ListSource {
 
     /// Takes the task, if it still stands where the run last saw it.
     fn take(&self, task: &TaskId) -> Result<(), ClaimRefusal> {
+        let mut wrote = lock(&self.wrote);
         let now = self.load().map_err(ClaimRefusal::Failed)?;
         let Some(details) = now.snapshot.details.get(task) else {
             let gone = format!("it is no longer in {}", self.selection.path.display());
             return Err(ClaimRefusal::Taken(gone));
         };
-        let known = lock(&self.wrote).get(task).map(|word| (*word).to_owned());
+        let known = wrote.get(task).map(|word| (*word).to_owned());
         let listed = || Some(self.loaded.details.get(task)?.status.clone());
         match known.or_else(listed) {
             Some(known) if known != details.status => Err(ClaimRefusal::Taken(format!(
                 "its status was changed from {known} to {}",
                 details.status
             ))),
-            _ => self.set(task, "doing").map_err(ClaimRefusal::Failed),
+            _ => self
+                .set(&mut wrote, task, "doing")
+                .map_err(ClaimRefusal::Failed),
         }
     }
 
     /// Writes the status of a task, where that is wanted. What somebody else wrote meanwhile stays.
-    fn set(&self, task: &TaskId, status: &'static str) -> Result<(), String> {
+    fn set(&self, wrote: &mut Statuses, task: &TaskId, status: &'static str) -> Result<(), String> {
         if !self.write {
             return Ok(());
         }
@@ -122,7 +129,7 @@ impl ListSource {
                 path.display()
             ));
         };
-        let ours = lock(&self.wrote).get(task).copied();
+        let ours = wrote.get(task).copied();
         let is_free = matches!(details.status.as_str(), "todo" | "doing");
         if !is_free && ours != Some(details.status.as_str()) {
             return Ok(());
@@ -135,7 +142,7 @@ impl ListSource {
             ));
         }
         text.replace_range(place.clone(), status);
-        lock(&self.wrote).insert(task.clone(), status);
+        wrote.insert(task.clone(), status);
         write_in_place(path, text.as_bytes())
             .map_err(|error| format!("{}: {error}", path.display()))
     }
@@ -160,7 +167,7 @@ impl Source for ListSource {
             Outcome::Retried(_) => return Vec::new(),
             Outcome::Interrupted | Outcome::Skipped(_) => "todo",
         };
-        self.set(&report.attempt.task, status)
+        self.set(&mut lock(&self.wrote), &report.attempt.task, status)
             .err()
             .into_iter()
             .collect()
@@ -172,11 +179,14 @@ impl Source for ListSource {
     }
 
     fn conclude(&self, summary: &FinalReport) -> Vec<String> {
-        let is_doing = |task: &&TaskId| lock(&self.wrote).get(*task) == Some(&"doing");
-        let held: Vec<&TaskId> = summary.claimed.iter().filter(is_doing).collect();
-        held.into_iter()
-            .filter_map(|task| self.set(task, "todo").err())
-            .collect()
+        let mut wrote = lock(&self.wrote);
+        let mut refused = Vec::new();
+        for task in &summary.claimed {
+            if wrote.get(task) == Some(&"doing") {
+                refused.extend(self.set(&mut wrote, task, "todo").err());
+            }
+        }
+        refused
     }
 }
 
@@ -187,3 +197,7 @@ fn write_in_place(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.set_len(bytes.len() as u64)?;
     file.sync_data()
 }
+
+#[cfg(test)]
+#[path = "list_test.rs"]
+mod tests;
