@@ -1,11 +1,15 @@
 //! Task lists in documents.
 
+use serde_json::json;
+
 use crate::fixture::{Backends, Fixture, ST_GIT, Work, job, on_each_vcs, task};
 use crate::script;
 
 on_each_vcs!(
     a_list_is_worked_and_its_statuses_are_written,
     a_list_goes_on_after_a_kill,
+    a_failure_is_written_and_a_retry_takes_it_up,
+    what_a_killed_coordinator_took_is_given_back,
 );
 
 /// Three tasks, of which the last needs the first, as a person writes them; `more` follows.
@@ -88,6 +92,46 @@ fn a_list_goes_on_after_a_kill(backends: Backends) {
     assert_eq!(updated.matches("status: done").count(), 2, "{updated}");
     assert_eq!(updated.matches("**status**: done").count(), 1, "{updated}");
     assert_eq!(fixture.log.attempts("end").len(), 3);
+    fixture.assert_no_process();
+}
+
+fn a_failure_is_written_and_a_retry_takes_it_up(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let work = list(&fixture, "");
+    let good = fixture.marks().join("good");
+    fixture.script(&work, |job| match job.key.as_str() {
+        "a" => script::then(json!({"require": good}), &script::usual(&fixture, job, &[])),
+        _ => script::usual(&fixture, job, &[]),
+    });
+    let before = document(&work);
+    fixture.run(&work, 2, &["--write"]).exits(20).object();
+    let after = before
+        .replacen("- status: todo", "- status: blocked", 1)
+        .replacen("**status**: todo", "**status**: done", 1);
+    assert_eq!(document(&work), after, "c was not begun");
+    fs_err::write(good, "").expect("a file");
+    fixture.mesh(&["retry", "a"]).ends(0);
+    fixture.mesh(&["resume"]).ends(0);
+    assert_eq!(document(&work), before.replace(": todo", ": done"));
+}
+
+fn what_a_killed_coordinator_took_is_given_back(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let work = list(&fixture, "");
+    fixture.script(&work, |job| {
+        script::usual(&fixture, job, &[script::gate(&fixture)])
+    });
+    let before = document(&work);
+    let coordinator = fixture.start(&work, 2, &["--write"]);
+    fixture.log.wait_for("saw", 2);
+    coordinator.kill();
+    assert_eq!(document(&work).matches(": doing").count(), 2);
+    fixture.mesh(&["stop", "--now"]).ends(0);
+    assert_eq!(document(&work), before);
     fixture.assert_no_process();
 }
 

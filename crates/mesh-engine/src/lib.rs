@@ -42,8 +42,8 @@ pub use recover::Recovered;
 pub use run_summary::{all_done, task_buckets, wave_status};
 pub use sandbox::{SandboxFound, SandboxSetup};
 pub use setup::{
-    AgentSetup, AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, Programs, ProofWhere,
-    RunSetup, SourceSetup, TrackerLimits, TrackerView,
+    AgentSetup, AuditLevel, BaseConflict, BdSetup, ClosePolicy, FileSetup, KeepWorkspaces,
+    Programs, ProofWhere, RunSetup, SourceSetup, TrackerLimits, TrackerView,
 };
 pub use source::bd::ACTOR;
 pub use source::bd::audit as audit_keys;
@@ -51,7 +51,6 @@ pub use source::bd::bookkeeping::swarm_differences;
 pub use source::bd::claimant::{
     actor_of, claim_metadata, claimant_of, is_claimed_by_mesh, is_ours, run_of_claim,
 };
-pub use source::list::ListSelection;
 pub use source::{AttemptReport, ClaimRefusal, FinalReport, Source, VerifiedTask, WaveReport};
 pub use submodules::{empty_submodules_note, submodules};
 pub use workers::Workers;

@@ -14,13 +14,9 @@ use crate::setup::SourceSetup;
 /// What ids of tasks are unique in, so that results of one tracker are not taken for those of another.
 #[must_use]
 pub fn source_key(source: &SourceSetup) -> SourceKey {
-    let id = match source {
-        SourceSetup::St { path, .. } | SourceSetup::List { path, .. } => path.display().to_string(),
-        SourceSetup::Bd { beads_dir, .. } => beads_dir.display().to_string(),
-    };
     SourceKey {
-        kind: source.kind().to_owned(),
-        id,
+        kind: source.kind().to_string(),
+        id: source.path().display().to_string(),
     }
 }
 

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mesh_agent::profile::{COMMAND_PROFILE, Profile, ProfileConfig, ProfileError};
+use mesh_plan::diagnostic::Diagnostic;
+use mesh_plan::file::{FileFormat, Selection};
+use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
 use mesh_proc::find::FindError;
 use serde::{Deserialize, Serialize};
 
@@ -111,45 +114,61 @@ pub enum KeepWorkspaces {
 
 /// Where the tasks come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(untagged)]
 pub enum SourceSetup {
-    /// A JSONL plan.
-    St {
-        /// The file.
-        path: PathBuf,
-        /// Only these tasks and what they need; all when empty.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        ids: Vec<String>,
-    },
-    /// A task list in a document.
-    List {
-        /// The file.
-        path: PathBuf,
-        /// Only these tasks and what they need; all when empty.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        ids: Vec<String>,
-        /// The list's number where the file has several, 1 for the last.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pick: Option<usize>,
-        /// Whether the status of each task is written into the file.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        write: bool,
-    },
     /// An epic of the tracker.
-    Bd {
-        /// The epic, or the bead that was wrapped into one.
-        epic: String,
-        /// Only these beads and what they need; all when empty.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        ids: Vec<String>,
-        /// The tracker's folder.
-        beads_dir: PathBuf,
-        /// The version of bd the run began with.
-        version: String,
-        /// Whether the version was let through untested.
-        #[serde(default)]
-        allow_untested: bool,
-    },
+    Bd(BdSetup),
+    /// A plan file.
+    File(FileSetup),
+}
+
+/// An epic of the tracker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename = "bd")]
+pub struct BdSetup {
+    /// The epic, or the bead that was wrapped into one.
+    pub epic: String,
+    /// Only these beads and what they need; all when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
+    /// The tracker's folder.
+    pub beads_dir: PathBuf,
+    /// The version of bd the run began with.
+    pub version: String,
+    /// Whether the version was let through untested.
+    #[serde(default)]
+    pub allow_untested: bool,
+}
+
+/// A plan file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSetup {
+    /// Its format.
+    #[serde(rename = "kind")]
+    pub format: &'static dyn FileFormat,
+    /// The file.
+    pub path: PathBuf,
+    /// Which of its tasks are meant.
+    #[serde(flatten)]
+    pub selection: Selection,
+}
+
+impl FileSetup {
+    /// What messages call the file.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Reads the tasks that are meant.
+    ///
+    /// # Errors
+    /// The file cannot be read, or it is not clear which tasks are meant.
+    pub fn load(&self) -> Result<SourceSnapshot, Vec<Diagnostic>> {
+        let bytes = fs_err::read(&self.path)
+            .map_err(|problem| vec![Diagnostic::error(problem.to_string())])?;
+        self.format.load(&self.name(), &bytes, &self.selection)
+    }
 }
 
 impl SourceSetup {
@@ -157,18 +176,17 @@ impl SourceSetup {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            SourceSetup::St { path, .. } | SourceSetup::List { path, .. } => path,
-            SourceSetup::Bd { beads_dir, .. } => beads_dir,
+            SourceSetup::File(file) => &file.path,
+            SourceSetup::Bd(bd) => &bd.beads_dir,
         }
     }
 
-    /// The word for the kind.
+    /// Its kind.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> SourceKind {
         match self {
-            SourceSetup::St { .. } => "st",
-            SourceSetup::List { .. } => "list",
-            SourceSetup::Bd { .. } => "bd",
+            SourceSetup::File(file) => file.format.kind(),
+            SourceSetup::Bd(_) => SourceKind::Bd,
         }
     }
 
@@ -176,10 +194,8 @@ impl SourceSetup {
     #[must_use]
     pub fn id(&self) -> String {
         match self {
-            SourceSetup::St { path, .. } | SourceSetup::List { path, .. } => {
-                path.display().to_string()
-            }
-            SourceSetup::Bd { epic, .. } => epic.clone(),
+            SourceSetup::File(file) => file.name(),
+            SourceSetup::Bd(bd) => bd.epic.clone(),
         }
     }
 }

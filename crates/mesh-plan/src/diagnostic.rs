@@ -134,6 +134,13 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// All problems of the input `name`, for a message of one line.
+#[must_use]
+pub fn in_one_line(problems: &[Diagnostic], name: &str) -> String {
+    let lines: Vec<String> = problems.iter().map(|one| one.in_input(name)).collect();
+    lines.join("; ")
+}
+
 /// Puts diagnostics into the order of the input: those with a place first, by place.
 pub(crate) fn sort(diagnostics: &mut [Diagnostic]) {
     diagnostics.sort_by_key(|found| {

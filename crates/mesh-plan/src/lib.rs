@@ -1,6 +1,7 @@
 //! Bytes in, plan and diagnostics out.
 //!
-//! The sources of tasks ([`st`], [`epic`], [`list`]) become [`loaded::SourceSnapshot`]: the scheduler's tasks, what is to be done in each, and all
+//! The sources of tasks ([`epic`] and the formats of [`file`]) become
+//! [`source_snapshot::SourceSnapshot`]: the scheduler's tasks, what is to be done in each, and all
 //! problems of the input at once. Prompts and comments are rendered from the templates in `formulas/`, which are compiled in.
 //! This crate opens no file, runs nothing, reads no clock and never panics on what it is given.
 
@@ -10,6 +11,7 @@ pub mod details;
 pub mod diagnostic;
 pub mod diff;
 pub mod epic;
+pub mod file;
 pub mod formula;
 pub mod list;
 pub mod prompt;

@@ -6,13 +6,15 @@ use std::fmt;
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::{Plan, PlanProblem};
 use mesh_core::task::Task;
+use serde::{Deserialize, Serialize};
 
 use crate::details::TaskDetails;
 use crate::diagnostic::{self, Diagnostic, Place, Severity};
 use crate::nearest;
 
 /// Where tasks come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SourceKind {
     /// The tracker.
     Bd,

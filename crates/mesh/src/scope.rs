@@ -17,13 +17,13 @@ use mesh_core::state::State;
 use mesh_core::task::{Eligibility, Task};
 use mesh_core::text::counted;
 use mesh_core::time::Millis;
-use mesh_engine::{OpenTracker, SourceSetup, apply_results, is_ours, source_key};
+use mesh_engine::{BdSetup, OpenTracker, SourceSetup, apply_results, is_ours, source_key};
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{RunId, results};
 use mesh_plan::diagnostic::Diagnostic;
 use mesh_plan::epic::{self, Target, resolve_target};
+use mesh_plan::file::{self, FileFormat};
 use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
-use mesh_plan::st;
 use mesh_proc::env::Env;
 use mesh_vcs::Backend;
 
@@ -156,32 +156,22 @@ pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope,
     let (vcs, config, tools, ours) = open_repository(folder)?;
     let root = vcs.main_root().to_path_buf();
     let ids = task_ids(&args.ids, "--ids")?;
-    let (mut loaded, source, tracker) = match chosen_kind(args, folder)? {
-        SourceKind::St => {
-            let path = plan_file(args, folder)?;
-            let text = fs_err::read(&path)
-                .map_err(|error| CommandError::new(Kind::PlanInvalid, error.to_string()))?;
-            (
-                st::load(&path.display().to_string(), &text),
-                SourceSetup::St {
-                    path,
-                    ids: args.ids.clone(),
-                },
-                None,
-            )
+    let (mut loaded, source, tracker) = match chosen_format(args, folder)? {
+        Some(format) => {
+            let (loaded, file) = task_list::read(args, format, plan_file(args, folder)?)?;
+            (loaded, SourceSetup::File(file), None)
         }
-        SourceKind::List => {
-            let (loaded, source) = task_list::read(args, plan_file(args, folder)?, &ids)?;
-            (loaded, source, None)
+        None => {
+            let (mut loaded, source, opened) =
+                read_tracker(args, &root, &config, &tools, &ours, &run)?;
+            if !ids.is_empty()
+                && let Err(problems) = loaded.restrict(&ids)
+            {
+                loaded.diagnostics.extend(problems);
+            }
+            (loaded, source, Some(opened))
         }
-        _ => read_tracker(args, &root, &config, &tools, &ours, &run)?,
     };
-    if !ids.is_empty()
-        && !matches!(source, SourceSetup::List { .. })
-        && let Err(problems) = loaded.restrict(&ids)
-    {
-        loaded.diagnostics.extend(problems);
-    }
     let known = results::read(&MeshDir::of(&root).results())
         .map_err(|error| CommandError::new(Kind::Environment, error.to_string()))?;
     apply_results(
@@ -200,14 +190,7 @@ pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope,
     if let Some(target) = args.land.as_ref().or(config.land.as_ref()) {
         vcs.target(target)?;
     }
-    let policy = policy(
-        args,
-        &config,
-        // The lock groups of a list follow from all its tasks, and their units are fixed with the run.
-        !matches!(source, SourceSetup::List { .. }),
-        &loaded,
-        task_list::is_picked(args, &source),
-    )?;
+    let policy = policy(args, &config, &source, &loaded)?;
     for pick in &policy.picks {
         if plan.find(pick).is_none() {
             return Err(CommandError::usage(format!(
@@ -268,28 +251,31 @@ fn check(
     }
 }
 
-fn chosen_kind(args: &ScopeArgs, folder: &Path) -> Result<SourceKind, CommandError> {
+/// The format of the plan file that is the source; none when the source is the tracker.
+fn chosen_format(
+    args: &ScopeArgs,
+    folder: &Path,
+) -> Result<Option<&'static dyn FileFormat>, CommandError> {
     if let Some(kind) = args.source.as_deref().and_then(SourceKind::from_word) {
-        return Ok(kind);
+        return Ok(file::format(kind));
     }
-    let looks_like_a_file = |source: &String| {
-        let is_named_so = [".jsonl", ".md", ".markdown", ".yaml", ".yml"]
-            .iter()
-            .any(|end| source.ends_with(end));
-        is_named_so || source.contains('/') || folder.join(source).is_file()
+    let by_name = |source: &str| file::by_extension(Path::new(source).extension()?.to_str()?);
+    let looks_like_a_file = |source: &str| {
+        by_name(source).is_some() || source.contains('/') || folder.join(source).is_file()
     };
     let [only] = args.sources.as_slice() else {
-        return match args.sources.iter().find(|source| looks_like_a_file(source)) {
+        let mut sources = args.sources.iter();
+        return match sources.find(|source| looks_like_a_file(source)) {
             Some(file) => Err(CommandError::usage(format!(
                 "{file} looks like a plan file, and a run works one plan file and nothing else"
             ))),
-            None => Ok(SourceKind::Bd),
+            None => Ok(None),
         };
     };
     let path = folder.join(only);
     if path.is_dir() && only.contains('/') {
         return Err(CommandError::usage(format!(
-            "{} is a folder; a source is a plan file (.jsonl), an epic or beads",
+            "{} is a folder; a source is a plan file, an epic or beads",
             path.display()
         )));
     }
@@ -301,12 +287,11 @@ fn chosen_kind(args: &ScopeArgs, folder: &Path) -> Result<SourceKind, CommandErr
                 format!("there is no plan file {}", path.display()),
             ));
         }
-        return Ok(SourceKind::Bd);
+        return Ok(None);
     }
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("jsonl") => Ok(SourceKind::St),
-        Some("md" | "markdown" | "yaml" | "yml") => Ok(SourceKind::List),
-        _ => Err(CommandError::usage(format!(
+    match by_name(only) {
+        Some(format) => Ok(Some(format)),
+        None => Err(CommandError::usage(format!(
             "{only} is a file whose kind its name does not tell"
         ))
         .hint("a JSONL plan ends in .jsonl, a document with a task list in .md or .yaml; or say --source st or --source list")),
@@ -324,7 +309,7 @@ fn plan_file(args: &ScopeArgs, folder: &Path) -> Result<PathBuf, CommandError> {
         .map_err(|error| CommandError::new(Kind::PlanInvalid, error.to_string()))
 }
 
-type Read = (SourceSnapshot, SourceSetup, Option<OpenTracker>);
+type Read = (SourceSnapshot, SourceSetup, OpenTracker);
 
 fn read_tracker(
     args: &ScopeArgs,
@@ -355,20 +340,20 @@ fn read_tracker(
         Target::Members { ids, .. } => ids.iter().map(ToString::to_string).collect(),
         Target::Epic(_) | Target::Wrap { .. } => args.ids.clone(),
     };
-    let source = SourceSetup::Bd {
+    let source = SourceSetup::Bd(BdSetup {
         epic: target.id().to_string(),
         ids,
         beads_dir: tracker.about().beads_dir.clone(),
         version: tracker.about().version.clone(),
         allow_untested,
-    };
+    });
     let listing = Arc::new(listing);
     let opened = OpenTracker {
         tracker,
         target,
         listing,
     };
-    Ok((loaded, source, Some(opened)))
+    Ok((loaded, source, opened))
 }
 
 /// That there is no bd, with the name by which it was looked for.
@@ -399,10 +384,13 @@ fn task_ids(words: &[String], flag: &str) -> Result<Vec<TaskId>, CommandError> {
 fn policy(
     args: &ScopeArgs,
     config: &Config,
-    refresh: bool,
+    source: &SourceSetup,
     loaded: &SourceSnapshot,
-    picks_list: bool,
 ) -> Result<Policy, CommandError> {
+    let refresh = match source {
+        SourceSetup::Bd(_) => true,
+        SourceSetup::File(file) => file.format.refreshes(),
+    };
     let concurrency = args.concurrency.or(config.concurrency).unwrap_or(1);
     Ok(Policy {
         rank: args
@@ -415,7 +403,7 @@ fn policy(
             .as_deref()
             .and_then(Dispatch::from_word)
             .unwrap_or(config.dispatch),
-        picks: if picks_list {
+        picks: if task_list::is_picked(source) {
             Vec::new()
         } else {
             task_ids(&args.pick, "--pick")?

@@ -6,60 +6,61 @@ use std::path::{Path, PathBuf};
 use mesh_core::id::TaskId;
 use mesh_core::state::{Phase, State};
 use mesh_core::text::shortened;
-use mesh_engine::{ListSelection, RunSetup, SourceSetup};
+use mesh_engine::{FileSetup, RunSetup, SourceSetup};
 use mesh_plan::diagnostic::Diagnostic;
-use mesh_plan::list::TaskList;
-use mesh_plan::source_snapshot::SourceSnapshot;
+use mesh_plan::file::{FileFormat, Selection};
+use mesh_plan::list;
+use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
 
 use crate::error::{CommandError, Kind};
 use crate::scope::ScopeArgs;
 
-/// Reads the list of the document `path` that is meant.
+/// Reads the tasks of the plan file `path` that are meant.
 ///
 /// # Errors
-/// There is none, or it is not clear which; with what is to be said.
+/// There are none, or it is not clear which; with what is to be said.
 pub(crate) fn read(
     args: &ScopeArgs,
+    format: &'static dyn FileFormat,
     path: PathBuf,
-    ids: &[TaskId],
-) -> Result<(SourceSnapshot, SourceSetup), CommandError> {
-    let mut selection = ListSelection {
+) -> Result<(SourceSnapshot, FileSetup), CommandError> {
+    let mut file = FileSetup {
+        format,
         path,
-        ids: ids.to_vec(),
-        pick: None,
+        selection: Selection {
+            ids: args.ids.clone(),
+            pick: None,
+            write: args.write,
+        },
     };
-    let mut loaded = selection.load();
+    let mut loaded = file.load();
     // A number is that of a list only where it is no task.
-    let is_task =
-        |list: &TaskList, word: &String| list.snapshot.details.keys().any(|id| id.as_str() == word);
+    let is_task = |loaded: &SourceSnapshot, word: &String| {
+        loaded.details.keys().any(|id| id.as_str() == word)
+    };
     if let [only] = args.pick.as_slice()
-        && !loaded.as_ref().is_ok_and(|list| is_task(list, only))
+        && format.kind() == SourceKind::List
+        && !loaded.as_ref().is_ok_and(|loaded| is_task(loaded, only))
         && let Ok(number) = only.parse()
     {
-        selection.pick = Some(number);
-        loaded = selection.load();
+        file.selection.pick = Some(number);
+        loaded = file.load();
     }
-    let list = loaded.map_err(|problems| {
-        let name = selection.path.display().to_string();
+    let loaded = loaded.map_err(|problems| {
+        let name = file.name();
         let mut error = CommandError::new(
             Kind::PlanInvalid,
-            format!("there is no task list in {name} that could be run"),
+            format!("there are no tasks in {name} that could be run"),
         );
-        error.hints = shown(problems.iter(), &name, Some(&selection.path));
+        error.hints = shown(problems.iter(), &name, Some(&file.path));
         error
     })?;
-    let source = SourceSetup::List {
-        path: selection.path,
-        ids: args.ids.clone(),
-        pick: selection.pick,
-        write: args.write,
-    };
-    Ok((list.snapshot, source))
+    Ok((loaded, file))
 }
 
 /// Whether `--pick` is the number of a list.
-pub(crate) fn is_picked(args: &ScopeArgs, source: &SourceSetup) -> bool {
-    matches!(source, SourceSetup::List { pick: Some(_), .. }) && args.pick.len() == 1
+pub(crate) fn is_picked(source: &SourceSetup) -> bool {
+    matches!(source, SourceSetup::File(file) if file.selection.pick.is_some())
 }
 
 /// Each problem, and under it the line of `file` that it is about.
@@ -85,22 +86,19 @@ pub(crate) fn shown<'a>(
 
 /// The list, when it is not written by the run itself and something in it has changed.
 pub(crate) fn updated(setup: &RunSetup, state: &State) -> Option<String> {
-    let SourceSetup::List {
-        path,
-        pick,
-        write: false,
-        ..
-    } = &setup.source
-    else {
+    let SourceSetup::File(file) = &setup.source else {
         return None;
     };
-    let selection = ListSelection {
-        path: path.clone(),
+    if file.format.kind() != SourceKind::List || file.selection.write {
+        return None;
+    }
+    // The whole list, also where only some of its tasks were meant.
+    let selection = Selection {
         ids: Vec::new(),
-        pick: *pick,
+        ..file.selection.clone()
     };
-    let list = selection.load().ok()?;
-    let text = fs_err::read_to_string(path).ok()?;
+    let text = fs_err::read_to_string(&file.path).ok()?;
+    let list = list::open(&file.name(), text.as_bytes(), &selection).ok()?;
     let statuses: BTreeMap<TaskId, &str> = state
         .plan()
         .all()

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::{folder, kept};
 use crate::context::{RunContext, lock, try_lock};
-use crate::setup::SourceSetup;
 
 /// The last look, and the attempts that ran then. Kept in the run folder, so that a coordinator that takes the run up compares
 /// with what the one before it saw.
@@ -220,10 +219,7 @@ fn look(context: &RunContext) -> Option<SharedState> {
         context.mesh_dir.path().to_path_buf(),
         context.vcs.workspaces_root().to_path_buf(),
     ];
-    except.push(match &context.setup.source {
-        SourceSetup::Bd { beads_dir, .. } => beads_dir.clone(),
-        SourceSetup::St { path, .. } | SourceSetup::List { path, .. } => path.clone(),
-    });
+    except.push(context.setup.source.path().to_path_buf());
     context
         .vcs
         .shared_state(&except)

@@ -274,8 +274,8 @@ fn take_up(
     vcs.open_hub(run.as_str())?;
     let (loaded, tracker) = read_source(&setup, &run, &world.ours, &mesh_dir, &vcs)?;
     let marked = match &setup.source {
-        SourceSetup::St { path, .. } => crate::source::st::marked_by(path, run.as_str()),
-        SourceSetup::Bd { .. } | SourceSetup::List { .. } => BTreeSet::new(),
+        SourceSetup::File(file) => crate::source::file::marked_by(file, run.as_str()),
+        SourceSetup::Bd(_) => BTreeSet::new(),
     };
     let change = difference(&state, &loaded, &marked);
     let clock = Arc::new(Clock::new(contents.header.started_unix_ms, latest));
@@ -498,7 +498,7 @@ fn open_vcs(
 /// Agents get the wrappers under the names `bd` and `jj`, as copies of the run's own: a rebuild in mid-run must not matter.
 fn install_wrappers(setup: &RunSetup, run_dir: &RunDir) -> Result<(), EngineError> {
     let Programs { bd_ro, jj_rail, .. } = &setup.programs;
-    if let SourceSetup::Bd { .. } = setup.source {
+    if let SourceSetup::Bd(_) = setup.source {
         let wrapper = bd_ro.as_deref().ok_or(EngineError::NO_BD_RO)?;
         install_wrapper(wrapper, run_dir, "bd")?;
     }

@@ -12,10 +12,11 @@ use mesh_journal::RunId;
 use mesh_journal::call_log::CallLog;
 use mesh_journal::layout::MeshDir;
 use mesh_journal::results;
+use mesh_plan::diagnostic;
 use mesh_plan::diff::changes;
 use mesh_plan::epic::Target;
-use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
-use mesh_plan::st::ItemStatus;
+use mesh_plan::file::{self, Progress};
+use mesh_plan::source_snapshot::SourceSnapshot;
 use mesh_proc::env::Env;
 use mesh_vcs::Backend;
 
@@ -23,12 +24,11 @@ use super::OpenTracker;
 use super::calls::logged;
 use crate::error::EngineError;
 use crate::prior_results;
-use crate::setup::{RunSetup, SourceSetup, TrackerView};
+use crate::setup::{BdSetup, RunSetup, SourceSetup, TrackerView};
 use crate::source::Source;
 use crate::source::bd::claimant::is_ours;
 use crate::source::bd::{BdSource, SourceContext};
-use crate::source::list::{ListSelection, ListSource};
-use crate::source::st::{self, StSource};
+use crate::source::file::FileSource;
 
 pub(super) fn open_source(
     context: SourceContext,
@@ -37,29 +37,11 @@ pub(super) fn open_source(
     log: &Arc<CallLog>,
 ) -> Result<(Arc<dyn Source>, Option<serde_json::Value>), EngineError> {
     match (&context.setup.source, tracker) {
-        (SourceSetup::St { path, ids }, _) => {
-            let (path, ids) = (path.clone(), task_ids(ids));
-            let source = StSource::new(path, ids, loaded, context.run, context.details);
+        (SourceSetup::File(file), _) => {
+            let source = FileSource::new(file.clone(), loaded, context.run, context.details);
             Ok((Arc::new(source), None))
         }
-        (
-            SourceSetup::List {
-                path,
-                ids,
-                pick,
-                write,
-            },
-            _,
-        ) => {
-            let selection = ListSelection {
-                path: path.clone(),
-                ids: task_ids(ids),
-                pick: *pick,
-            };
-            let source = ListSource::new(selection, *write, loaded);
-            Ok((Arc::new(source), None))
-        }
-        (SourceSetup::Bd { .. }, Some(opened)) => {
+        (SourceSetup::Bd(_), Some(opened)) => {
             let OpenTracker {
                 mut tracker,
                 target,
@@ -84,7 +66,9 @@ pub(super) fn open_source(
             let source = BdSource::new(queue, target, &listing, loaded, views, context);
             Ok((source, Some(facts)))
         }
-        (SourceSetup::Bd { epic, .. }, None) => Err(EngineError::NoTracker { epic: epic.clone() }),
+        (SourceSetup::Bd(bd), None) => Err(EngineError::NoTracker {
+            epic: bd.epic.clone(),
+        }),
     }
 }
 
@@ -103,34 +87,19 @@ pub(super) fn read_source(
     vcs: &Backend,
 ) -> Result<(SourceSnapshot, Option<OpenTracker>), EngineError> {
     let (mut loaded, tracker) = match &setup.source {
-        SourceSetup::St { path, ids } => (
-            st::load(path, &task_ids(ids)).map_err(|problem| EngineError::Source { problem })?,
-            None,
-        ),
-        SourceSetup::List {
-            path, ids, pick, ..
-        } => {
-            let selection = ListSelection {
-                path: path.clone(),
-                ids: task_ids(ids),
-                pick: *pick,
-            };
-            let list = selection.load().map_err(|problems| EngineError::Source {
-                problem: problems
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join("; "),
+        SourceSetup::File(file) => {
+            let loaded = file.load().map_err(|problems| EngineError::Source {
+                problem: diagnostic::in_one_line(&problems, &file.name()),
             })?;
-            (list.snapshot, None)
+            (loaded, None)
         }
-        SourceSetup::Bd {
+        SourceSetup::Bd(BdSetup {
             epic,
             ids,
             beads_dir,
             allow_untested,
             ..
-        } => {
+        }) => {
             let program = setup
                 .programs
                 .bd
@@ -187,14 +156,17 @@ pub(super) fn difference(
     };
     // A plan file says `blocked` of a task that failed or asks because mesh wrote so; whoever asks for a retry means it all the same,
     // and a pause may have excused the failure.
+    let format = file::format(loaded.source.kind);
+    let failed = format.map(|format| format.status(Progress::Failed));
     let mut after = loaded.clone();
     for task in &mut after.tasks {
         let Some(at) = state.plan().find(&task.id) else {
             continue;
         };
-        let status = loaded.details.get(&task.id).map(|details| &details.status);
-        if loaded.source.kind == SourceKind::St
-            && status.is_some_and(|status| status == ItemStatus::Blocked.as_str())
+        let details = loaded.details.get(&task.id);
+        let status = details.map(|details| details.status.as_str());
+        if failed.is_some()
+            && status == failed
             && (marked.contains(&task.id)
                 || matches!(
                     state.task(at).phase,

@@ -606,11 +606,11 @@ impl Source for BdSource {
                 write.push(view.clone());
                 env.insert(MESH_VIEW, view);
             }
-            (None, SourceSetup::Bd { beads_dir, .. }) => {
-                write.push(beads_dir.clone());
-                env.insert("BEADS_DIR", beads_dir);
+            (None, SourceSetup::Bd(bd)) => {
+                write.push(bd.beads_dir.clone());
+                env.insert("BEADS_DIR", &bd.beads_dir);
             }
-            (None, SourceSetup::St { .. } | SourceSetup::List { .. }) => {}
+            (None, SourceSetup::File(_)) => {}
         }
         if let Some(bd) = &self.context.setup.programs.bd {
             env.insert("MESH_BD", bd);

@@ -2,9 +2,8 @@
 
 pub(crate) mod baseline;
 pub(crate) mod bd;
-pub(crate) mod list;
+pub(crate) mod file;
 pub(crate) mod renewals;
-pub(crate) mod st;
 
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;

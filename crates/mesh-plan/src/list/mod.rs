@@ -5,12 +5,15 @@
 
 mod draft;
 mod field;
+mod format;
 mod markdown;
 mod overlap;
 mod tasks;
 mod yaml;
 
 pub use draft::draft;
+pub(crate) use format::ListFormat;
+pub use format::open;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

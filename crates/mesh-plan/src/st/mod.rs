@@ -1,11 +1,12 @@
 //! The JSONL plan, version 3: one record a line, events and now and then a checkpoint with the full state. [`read`] takes the
-//! bytes of a file, [`event_line`] and [`new_plan`] make bytes to append or to begin a file with. Nothing here opens a file; who
-//! appends does so under the lock `<file>.lock`.
+//! bytes of a file, [`crate::file::FileFormat::record`] makes bytes to append, and [`new_plan`] those to begin a file with. Nothing here
+//! opens a file; who appends does so under the lock `<file>.lock`.
 //!
 //! Lines of version 2 are read if they come first, and the older spellings `kind` for `lane`, `replace_all`, `upsert_item`,
 //! `append_comment` and `comment`. Every dependency gates, whatever its type is called.
 
 mod event;
+mod format;
 mod item;
 mod json;
 mod load;
@@ -21,7 +22,8 @@ use crate::diagnostic::{self, Diagnostic, Place};
 use crate::source_snapshot::SourceSnapshot;
 use meta::Notes;
 
-pub use write::{Progress, StEvent, comment_text, event_line, new_plan, progress_events};
+pub(crate) use format::StFormat;
+pub use write::new_plan;
 
 /// Where an item stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use mesh_core::task::Task;
 use proptest::prelude::*;
 
+use super::write::{StEvent, comment_text, event_line, progress_events, status};
 use super::*;
+use crate::file::Progress;
 
 fn id(text: &str) -> TaskId {
     TaskId::new(text).expect("a plain id")
@@ -218,14 +220,14 @@ fn the_bytes_of_events_are_these() {
 
 #[test]
 fn every_progress_has_its_status() {
-    let of = |progress: Progress| progress.status().as_str();
+    let of = |progress: Progress| status(progress).as_str();
     assert_eq!(of(Progress::Started), "in_progress");
     assert_eq!(of(Progress::Verified), "completed");
     assert_eq!(of(Progress::Failed), "blocked");
     assert_eq!(of(Progress::Question), "blocked");
     assert_eq!(of(Progress::Released), "pending");
-    for status in ItemStatus::ALL {
-        assert_eq!(ItemStatus::from_word(status.as_str()), Some(status));
+    for one in ItemStatus::ALL {
+        assert_eq!(ItemStatus::from_word(one.as_str()), Some(one));
     }
 }
 

@@ -5,10 +5,11 @@ use mesh_core::text::visible;
 use serde::Serialize;
 
 use super::{ItemStatus, StItem};
+use crate::file::Progress;
 
 /// An event that mesh writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StEvent {
+pub(super) enum StEvent {
     /// The item stands somewhere else now.
     SetStatus {
         /// The item.
@@ -27,37 +28,18 @@ pub enum StEvent {
     },
 }
 
-/// What happened to a task, as far as a plan file shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// Its first attempt starts.
-    Started,
-    /// It is verified.
-    Verified,
-    /// It failed for good.
-    Failed,
-    /// It waits for an answer.
-    Question,
-    /// The run gives it back.
-    Released,
-}
-
-impl Progress {
-    /// Where the item then stands.
-    #[must_use]
-    pub fn status(self) -> ItemStatus {
-        match self {
-            Progress::Started => ItemStatus::InProgress,
-            Progress::Verified => ItemStatus::Completed,
-            Progress::Failed | Progress::Question => ItemStatus::Blocked,
-            Progress::Released => ItemStatus::Pending,
-        }
+/// Where an item stands after this.
+pub(super) fn status(progress: Progress) -> ItemStatus {
+    match progress {
+        Progress::Started => ItemStatus::InProgress,
+        Progress::Verified => ItemStatus::Completed,
+        Progress::Failed | Progress::Question => ItemStatus::Blocked,
+        Progress::Released => ItemStatus::Pending,
     }
 }
 
 /// The events of a progress. The comment goes first, so that a status that is there has its reason there too.
-#[must_use]
-pub fn progress_events(
+pub(super) fn progress_events(
     id: &TaskId,
     progress: Progress,
     author: &str,
@@ -70,18 +52,17 @@ pub fn progress_events(
     });
     let stands = StEvent::SetStatus {
         id: id.clone(),
-        status: progress.status(),
+        status: status(progress),
     };
     said.into_iter().chain([stands]).collect()
 }
 
 /// The text of a comment on an item, after the skill's contract: `[mesh] completed: …` or `[mesh] blocked: …`, with the marker line
 /// of the attempt.
-#[must_use]
-pub fn comment_text(progress: Progress, detail: &str, marker: &str) -> String {
+pub(super) fn comment_text(progress: Progress, detail: &str, marker: &str) -> String {
     format!(
         "[mesh] {}: {}\n{marker}",
-        progress.status().as_str(),
+        status(progress).as_str(),
         visible(detail.trim())
     )
 }
@@ -130,8 +111,7 @@ struct Comment<'a> {
 
 /// One line to append: the event with the number `seq` (one more than [`super::StPlan::watermark`]) and the time `ts` (UTC, whole
 /// seconds, `Z`).
-#[must_use]
-pub fn event_line(seq: u64, ts: &str, event: &StEvent) -> Vec<u8> {
+pub(super) fn event_line(seq: u64, ts: &str, event: &StEvent) -> Vec<u8> {
     let payload = match event {
         StEvent::SetStatus { id, status } => Payload::SetStatus {
             id: id.as_str(),

@@ -23,12 +23,14 @@ use mesh_core::plan::Plan;
 use mesh_core::state::{Phase, RunEnd, State};
 use mesh_core::time::Millis;
 use mesh_engine::{
-    AgentSetup, AuditLevel, BaseConflict, Clock, ClosePolicy, Engine, Finished, Input, Inputs,
-    KeepWorkspaces, Log, Notes, Observer, Parts, Programs, ProofWhere, ResumeMode, RunSetup,
-    SandboxSetup, SourceSetup, TrackerView, Workers,
+    AgentSetup, AuditLevel, BaseConflict, Clock, ClosePolicy, Engine, FileSetup, Finished, Input,
+    Inputs, KeepWorkspaces, Log, Notes, Observer, Parts, Programs, ProofWhere, ResumeMode,
+    RunSetup, SandboxSetup, SourceSetup, TrackerView, Workers,
 };
 use mesh_journal::layout::MeshDir;
 use mesh_journal::{JournalError, RunId, Timestamp, control};
+use mesh_plan::file::{self, Selection};
+use mesh_plan::source_snapshot::SourceKind;
 use mesh_proc::env::Env;
 use mesh_vcs::{Backend, Version};
 
@@ -572,10 +574,11 @@ impl Inputs for Time {
 fn setup(repository: &Path, place: &Path) -> RunSetup {
     RunSetup {
         more_agents: Vec::new(),
-        source: SourceSetup::St {
+        source: SourceSetup::File(FileSetup {
+            format: file::format(SourceKind::St).expect("a format of files"),
             path: place.join("plan.jsonl"),
-            ids: Vec::new(),
-        },
+            selection: Selection::default(),
+        }),
         title: "a world".to_owned(),
         repository: repository.to_path_buf(),
         vcs: "git".to_owned(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mesh_bd::audit::outbox::{AuditWrite, OutboxEntries};
 use mesh_bd::audit::trail;
-use mesh_engine::{AuditLevel, RunSetup, SourceSetup, audit_keys};
+use mesh_engine::{AuditLevel, BdSetup, RunSetup, SourceSetup, audit_keys};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -97,7 +97,7 @@ impl RunTrail {
         let header = mesh_journal::read_header(&run_dir.journal())
             .map_err(|error| CommandError::new(Kind::Environment, error.to_string()))?;
         let setup = mesh_engine::read_setup(&header)?;
-        let SourceSetup::Bd { beads_dir, .. } = &setup.source else {
+        let SourceSetup::Bd(BdSetup { beads_dir, .. }) = &setup.source else {
             return Err(CommandError::usage(format!(
                 "run {run} has no tracker, so it has no audit"
             )));

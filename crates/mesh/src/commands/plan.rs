@@ -174,7 +174,7 @@ fn object(
     Ok(PlanObject {
         schema: 1,
         source: SourceObject {
-            kind: scope.source.kind(),
+            kind: scope.source.kind().as_str(),
             id: scope.source.id(),
             title: scope.loaded.source.title.clone(),
         },

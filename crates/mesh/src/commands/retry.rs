@@ -11,7 +11,7 @@ use mesh_core::graph::Ix;
 use mesh_core::id::TaskId;
 use mesh_core::issue::{Issue, IssueStatus};
 use mesh_core::state::Phase;
-use mesh_engine::{SourceSetup, is_ours};
+use mesh_engine::{BdSetup, SourceSetup, is_ours};
 use mesh_journal::RunId;
 use mesh_journal::layout::MeshDir;
 
@@ -99,11 +99,11 @@ fn check_claimable(
     run: &RunId,
     mut tasks: Vec<TaskId>,
 ) -> Result<(), CommandError> {
-    let SourceSetup::Bd {
+    let SourceSetup::Bd(BdSetup {
         beads_dir,
         allow_untested,
         ..
-    } = &read.setup.source
+    }) = &read.setup.source
     else {
         return Ok(());
     };

@@ -16,7 +16,7 @@ use mesh_core::process::Role;
 use mesh_core::text::counted;
 
 use super::{ACTOR, BdSource, SourceContext};
-use crate::setup::{AuditLevel, SourceSetup};
+use crate::setup::AuditLevel;
 use crate::source::{AttemptReport, WaveReport};
 
 /// The key of an entry in a run's audit outbox: `t-1#2 prompt`.
@@ -45,10 +45,7 @@ impl RunAudit {
     /// Opens the run's outbox, and hands over what a coordinator before this one left.
     pub fn start(queue: Arc<Queue>, context: &SourceContext) -> Arc<RunAudit> {
         let outbox = AuditOutbox::open(&context.run_dir.audit_outbox());
-        let beads_dir = match &context.setup.source {
-            SourceSetup::Bd { beads_dir, .. } => beads_dir.clone(),
-            SourceSetup::St { .. } | SourceSetup::List { .. } => PathBuf::new(),
-        };
+        let beads_dir = context.setup.source.path().to_path_buf();
         let audit = Arc::new(RunAudit {
             level: context.setup.audit,
             outbox: outbox.map_err(|error| error.to_string()),
