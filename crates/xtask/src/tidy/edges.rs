@@ -86,10 +86,16 @@ pub const EDGES: &[Row] = &[
         "agent programs",
     ),
     row(
+        "mesh-strategy",
+        May::Use(&["mesh-core", "mesh-plan", "mesh-agent"]),
+        "compound agents: transcript in, next steps out",
+    ),
+    row(
         "mesh-engine",
         May::Use(&[
             "mesh-core",
             "mesh-plan",
+            "mesh-strategy",
             "mesh-journal",
             "mesh-bd",
             "mesh-vcs",
@@ -116,6 +122,7 @@ pub const EDGES: &[Row] = &[
         May::Use(&[
             "mesh-core",
             "mesh-plan",
+            "mesh-strategy",
             "mesh-journal",
             "mesh-proc",
             "mesh-bd",
