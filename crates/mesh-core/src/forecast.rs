@@ -76,53 +76,66 @@ pub fn waves(plan: &Plan, policy: &Policy) -> Vec<Vec<Ix>> {
     };
     let mut frontier = Frontier::new(plan);
     let graph = plan.graph();
-    let mut done: Vec<bool> = plan
-        .tasks()
-        .iter()
-        .map(|task| matches!(task.eligibility, Eligibility::Satisfied { .. }))
-        .collect();
-    let mut waves = Vec::new();
+    let mut unmet: Vec<usize> = plan.all().map(|at| graph.needs(at).len()).collect();
+    let mut free: Vec<Ix> = plan.all().filter(|at| unmet[at.index()] == 0).collect();
+    let is_satisfied = |at: &Ix| {
+        let eligibility = &plan.task(*at).eligibility;
+        matches!(eligibility, Eligibility::Satisfied { .. })
+    };
+    let mut done: Vec<Ix> = plan.all().filter(is_satisfied).collect();
+    let mut waves: Vec<Vec<Ix>> = Vec::new();
     loop {
-        for &at in graph.order() {
+        while let Some(at) = done.pop() {
+            for dependent in graph.dependents(at) {
+                unmet[dependent.index()] -= 1;
+                if unmet[dependent.index()] == 0 {
+                    free.push(*dependent);
+                }
+            }
+        }
+        for at in std::mem::take(&mut free) {
             let task = plan.task(at);
-            let free = !done[at.index()] && graph.needs(at).iter().all(|need| done[need.index()]);
             match task.eligibility {
-                Eligibility::Container if free => done[at.index()] = true,
-                Eligibility::Open if free && task.outside.is_empty() => {
+                Eligibility::Container => done.push(at),
+                Eligibility::Open if task.outside.is_empty() => {
                     frontier.set_ready(order, at, true);
                 }
                 _ => {}
             }
         }
+        if !done.is_empty() {
+            continue;
+        }
         let picked = waves.is_empty() && policy.dispatch == Dispatch::Waves;
         let picks = if picked { policy.picks.as_slice() } else { &[] };
-        let wave = pick(&frontier, rules, picks)
-            .unwrap_or_else(|| frontier.clone().fill(rules, policy.concurrency));
-        for at in &wave {
-            frontier.start(rules, *at);
-        }
+        let wave = pick(&mut frontier, rules, picks)
+            .unwrap_or_else(|| frontier.fill(rules, policy.concurrency));
         if wave.is_empty() {
             return waves;
         }
         for at in &wave {
             frontier.end(rules, *at);
-            done[at.index()] = true;
         }
+        done.clone_from(&wave);
         waves.push(wave);
     }
 }
 
-/// The tasks that a person picks for a wave, when they make one.
-fn pick(frontier: &Frontier, rules: Rules<'_>, picks: &[TaskId]) -> Option<Vec<Ix>> {
-    let mut frontier = frontier.clone();
+/// Starts the tasks that a person picks for a wave, when they make one.
+fn pick(frontier: &mut Frontier, rules: Rules<'_>, picks: &[TaskId]) -> Option<Vec<Ix>> {
+    if picks.is_empty() || picks.len() > usize::from(rules.policy.concurrency) {
+        return None;
+    }
+    let mut with_picks = frontier.clone();
     let take = |id: &TaskId| {
         let at = rules.plan.find(id)?;
-        let ready = frontier.is_ready(rules.order, at) && frontier.block(rules, at).is_none();
-        ready.then(|| frontier.start(rules, at))?;
+        let ready = with_picks.is_ready(rules.order, at) && with_picks.block(rules, at).is_none();
+        ready.then(|| with_picks.start(rules, at))?;
         Some(at)
     };
-    let wave: Vec<Ix> = picks.iter().map(take).collect::<Option<_>>()?;
-    (!wave.is_empty() && wave.len() <= usize::from(rules.policy.concurrency)).then_some(wave)
+    let wave = picks.iter().map(take).collect::<Option<_>>()?;
+    *frontier = with_picks;
+    Some(wave)
 }
 
 #[cfg(test)]
