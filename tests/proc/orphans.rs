@@ -94,6 +94,14 @@ fn a_tool_with_a_cleared_environment_is_found_below_its_marked_parent() {
     assert_eq!(found(&search), expected);
 }
 
+/// Ends the only process that is found and is none of `others`.
+fn end_agent(search: &Search<'_>, others: &[u32]) {
+    let mut agents = found(search).into_iter();
+    let agent = agents.find(|pid| !others.contains(pid)).unwrap();
+    drop(KillOnDrop(agent));
+    until("the agent's end", || !is_alive(agent));
+}
+
 #[test]
 fn an_orphan_without_markers_is_found_by_the_session_of_its_dead_shim() {
     let (attempt, shim, pids) = orphaned(
@@ -103,12 +111,7 @@ fn an_orphan_without_markers_is_found_by_the_session_of_its_dead_shim() {
     );
     let by_marker = Search::new(&attempt.spec.run, Marked::Attempt("demo/1"));
     // Its parent, the agent, goes first: nothing but the session is left as a sign.
-    let agent = found(&by_marker)
-        .into_iter()
-        .find(|pid| !pids.contains(pid))
-        .unwrap();
-    drop(KillOnDrop(agent));
-    until("the agent's end", || !is_alive(agent));
+    end_agent(&by_marker, &pids);
     assert_eq!(found(&by_marker), NOBODY);
     let shims = [shim];
     let search = Search {
@@ -130,6 +133,45 @@ fn an_orphan_without_markers_is_found_by_the_session_of_its_dead_shim() {
     );
     orphans::end(&search, LONG).unwrap();
     assert!(!is_alive(pids[0]));
+}
+
+/// It has cleared its environment, left its session and lost its parent.
+#[test]
+fn an_orphan_without_any_sign_is_found_by_the_control_group_of_its_tree() {
+    let (attempt, shim, pids) = orphaned(
+        json!([{"grandchild": {"steps": sleeper("orphan"), "clear_env": true, "setsid": true}},
+            {"wait_for": "DIR/orphan"}, {"sleep_ms": 60_000}]),
+        &["orphan"],
+    );
+    let Some(group) = attempt.record().group else {
+        eprintln!("NOT TESTED: there are no control groups that this user may make");
+        orphans::end(&Search::new(&attempt.spec.run, Marked::Any), LONG).unwrap();
+        drop(KillOnDrop(pids[0]));
+        return;
+    };
+    let shims = [shim];
+    let by_signs = Search {
+        shims: &shims,
+        ..Search::new(&attempt.spec.run, Marked::Attempt("demo/1"))
+    };
+    end_agent(&by_signs, &pids);
+    assert_eq!(found(&by_signs), NOBODY, "nothing else shows whose it is");
+    let groups = [group.clone()];
+    let search = Search {
+        groups: &groups,
+        ..by_signs
+    };
+    assert_eq!(found(&search), pids);
+    assert_eq!(orphans::end(&search, LONG).unwrap().len(), 1);
+    assert!(!is_alive(pids[0]));
+    assert!(!group.exists(), "the group goes with its last member");
+}
+
+#[test]
+fn a_shim_removes_the_control_group_of_its_tree() {
+    let mut attempt = Attempt::of_steps(json!([]));
+    attempt.run();
+    assert!(attempt.record().group.is_none_or(|group| !group.exists()));
 }
 
 /// An orphan in its own session, without markers, in the attempt's workspace.

@@ -105,6 +105,31 @@ fn whatever_an_agent_does_the_users_repository_is_as_it_was() {
     );
 }
 
+/// As after a crash or a full disk while it was being made.
+#[test]
+fn a_damaged_worktree_of_another_attempt_harms_no_recording() {
+    let world = World::git();
+    let workspace = world.add("t", &world.base());
+    world.add("other", &world.base());
+    let worktrees = fs_err::read_dir(world.repo.join(".git/worktrees")).unwrap();
+    let ours = own(&workspace);
+    let others = worktrees
+        .map(|entry| entry.unwrap().path())
+        .filter(|folder| !ours.starts_with(folder));
+    let mut damaged = 0;
+    for folder in others {
+        fs_err::write(folder.join("HEAD"), format!("{}\n", "f".repeat(40))).unwrap();
+        damaged += 1;
+    }
+    assert_eq!(damaged, 1);
+    world.agent_ok(
+        &workspace,
+        "echo 1 >one && git add one && git commit -q -m one && echo 2 >two && git add two",
+    );
+    let snapshot = world.backend.snapshot(&workspace, &[]).unwrap();
+    holds(&world, &snapshot.commit, &[("one", "1\n"), ("two", "2\n")]);
+}
+
 /// Objects that no commit has: of files that were added, ignored ones by force too.
 #[test]
 fn what_was_added_and_not_committed_is_recorded() {

@@ -26,5 +26,6 @@ pub mod tree;
 pub mod watch;
 
 mod atomic;
+mod cgroup;
 mod os_string_serde;
 mod poll;

@@ -211,6 +211,8 @@ pub struct Usage {
     /// Milliseconds of processor time that all of it has used, ended processes included. It can fall when a process ends for which
     /// nobody waits.
     pub cpu_ms: u64,
+    /// Whether one of its processes works at this moment, or would if it were given a processor.
+    pub runs: bool,
     /// When its newest living process was born, in Unix milliseconds; as exact as [`started_at_unix_ms`].
     pub newest_start_unix_ms: Option<u64>,
 }
@@ -229,6 +231,7 @@ pub fn usage(root: Identity) -> Option<Usage> {
     let newest = below.iter().max_by_key(|process| process.start_ticks);
     Some(Usage {
         cpu_ms: ticks.saturating_mul(1000) / rustix::param::clock_ticks_per_second().max(1),
+        runs: below.iter().any(|process| process.state == 'R'),
         newest_start_unix_ms: newest.and_then(|process| started_at_unix_ms(process)),
     })
 }

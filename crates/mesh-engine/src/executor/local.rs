@@ -130,11 +130,17 @@ impl LocalExecutor {
         let marker = attempt.to_string();
         let record = |role: &Role| {
             let dir = self.run_dir.attempt(attempt).process(*role);
-            Some(shim::read_record(&dir.shim_json()).ok()??.identity)
+            shim::read_record(&dir.shim_json()).ok()?
         };
-        let shims: Vec<_> = roles.iter().filter_map(record).collect();
+        let (shims, groups): (Vec<_>, Vec<_>) = roles
+            .iter()
+            .filter_map(record)
+            .map(|record| (record.identity, record.group))
+            .unzip();
+        let groups: Vec<_> = groups.into_iter().flatten().collect();
         let search = Search {
             shims: &shims,
+            groups: &groups,
             ..Search::new(&self.run, Marked::Attempt(&marker))
         };
         let mut said = false;
@@ -172,8 +178,8 @@ impl LocalExecutor {
         }
     }
 
-    /// When the agent's processes last did something: now, if they have used processor time since the last look (since the start, at
-    /// the first one), else when the newest of them was born.
+    /// When the agent's processes last did something: now, if they work or have used processor time since the last look (since the
+    /// start, at the first one), else when the newest of them was born.
     fn work_of_processes(&self, attempt: &AttemptId, dir: &ProcessDir) -> Option<u64> {
         let record = shim::read_record(&dir.shim_json()).ok()??;
         let usage = tree::usage(record.identity)?;
@@ -193,12 +199,12 @@ impl LocalExecutor {
                 at_unix_ms: started,
                 cpu_ms: start_cpu_ms,
             });
-        if are_busy(before, now) {
+        // On a machine with too much to do it may get next to nothing of the processor.
+        let begun = started.saturating_add(start_ms);
+        if usage.runs && now.at_unix_ms >= begun || are_busy(before, now) {
             Some(now.at_unix_ms)
         } else {
-            usage
-                .newest_start_unix_ms
-                .filter(|&newest| newest >= started.saturating_add(start_ms))
+            usage.newest_start_unix_ms.filter(|&newest| newest >= begun)
         }
     }
 }

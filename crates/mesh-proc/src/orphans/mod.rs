@@ -1,18 +1,20 @@
 //! Processes of an attempt whose shim is gone.
 //!
-//! A killed shim leaves its tree to process 1 (or to the nearest subreaper). Four signs tell what belongs to the attempt:
+//! A killed shim leaves its tree to process 1 (or to the nearest subreaper). Five signs tell what belongs to the attempt:
 //!
 //! 1. the markers [`MESH_RUN`] and [`MESH_ATTEMPT`] in the environment it was started with;
 //! 2. the shim's session, which nobody else can be in while a member of it lives;
 //! 3. for an orphan without markers (something cleared its environment): it started after the attempt, its working directory
 //!    lies in the attempt's workspace, and nothing says that it is a person's: no terminal, no login session in its environment;
-//! 4. descent from one of these.
+//! 4. the control group of the tree, where it has one;
+//! 5. descent from one of these.
 //!
 //! A person's shell, editor or debugger in a workspace is left alone: it has a living parent, a terminal, or a login session.
 //! So are we ourselves, our ancestors, and every tree named in [`Search::spare`].
 
 mod select;
 
+use crate::cgroup;
 #[cfg(doc)]
 use crate::env::{MESH_ATTEMPT, MESH_RUN};
 pub use crate::shim::Killed;
@@ -57,6 +59,8 @@ pub struct Search<'a> {
     pub folders: &'a [WorkFolder],
     /// Shims that are known dead, by their records: the session of each is searched.
     pub shims: &'a [Identity],
+    /// Control groups of shims that are known dead, by their records.
+    pub groups: &'a [PathBuf],
     /// Living processes that are left alone with all that descends from them: adopted shims, in the first place.
     pub spare: &'a [Identity],
 }
@@ -69,6 +73,7 @@ impl<'a> Search<'a> {
             marked,
             folders: &[],
             shims: &[],
+            groups: &[],
             spare: &[],
         }
     }
@@ -106,7 +111,9 @@ fn first(left: &[Stray]) -> (u32, &str) {
 pub fn find(search: &Search<'_>) -> Vec<Stray> {
     let looked_at = tree::all_with(|process| Marks::of(process.pid));
     let (processes, marks): (Vec<ProcessStat>, Vec<Marks>) = looked_at.into_iter().unzip();
-    let found = select(search, &processes, &marks, &Proc);
+    let grouped = search.groups.iter().flat_map(|path| cgroup::members(path));
+    let grouped = grouped.collect();
+    let found = select(search, &processes, &marks, &grouped, &Proc);
     processes
         .iter()
         .filter(|process| found.contains(&process.pid))
@@ -133,6 +140,7 @@ pub fn end(search: &Search<'_>, patience: Duration) -> Result<Vec<Killed>, Stray
             0
         };
         if empty_looks == 2 {
+            search.groups.iter().for_each(|path| cgroup::remove(path));
             return Ok(killed.into_iter().map(|(_, killed)| killed).collect());
         }
         let mut dying = Vec::new();

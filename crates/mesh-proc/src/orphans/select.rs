@@ -71,11 +71,13 @@ impl Facts for Proc {
     }
 }
 
-/// Who among `processes` is meant, by number. `marks` belongs to `processes`, one by one.
+/// Who among `processes` is meant, by number. `marks` belongs to `processes`, one by one; `grouped` are in control groups of the
+/// attempt's own.
 pub(super) fn select(
     search: &Search<'_>,
     processes: &[ProcessStat],
     marks: &[Marks],
+    grouped: &BTreeSet<u32>,
     facts: &impl Facts,
 ) -> BTreeSet<u32> {
     let ancestors = tree::ancestors(facts.own_pid(), processes);
@@ -103,7 +105,10 @@ pub(super) fn select(
     let certain: BTreeSet<u32> = processes
         .iter()
         .zip(marks)
-        .filter(|(process, marks)| is_possible(process) && candidates.is_meant(process, marks))
+        .filter(|(process, marks)| {
+            is_possible(process)
+                && (grouped.contains(&process.pid) || candidates.is_meant(process, marks))
+        })
         .map(|(process, _)| process.pid)
         .collect();
     let below = tree::descendants(&certain, processes);
@@ -258,9 +263,13 @@ mod tests {
             ..Search::new("r", Marked::Any)
         };
         change(&mut search);
-        let found = select(&search, &processes, &marks, &Table { rows, own });
+        let grouped = GROUPED.into_iter().collect();
+        let found = select(&search, &processes, &marks, &grouped, &Table { rows, own });
         assert_eq!(found.into_iter().collect::<Vec<_>>(), expected);
     }
+
+    /// Who is in a control group of the attempt's, in every table that has them.
+    const GROUPED: [u32; 2] = [90, 91];
 
     const RUN: &[u8] = b"MESH_RUN=r\0MESH_ATTEMPT=t/1\0";
     const HOME: &str = "/home";
@@ -356,6 +365,22 @@ mod tests {
         }];
         check(rows, 50, |search| search.spare = SPARE, &[40]);
         check(rows, 50, |search| search.spare = STALE, &[30, 31, 32, 40]);
+    }
+
+    #[test]
+    fn who_is_in_the_control_group_of_the_tree_is_meant_unless_it_is_spared() {
+        const SPARE: &[Identity] = &[Identity {
+            pid: 91,
+            start_ticks: 91,
+        }];
+        let rows: &[Row] = &[
+            (89, 1, 89, 0, b"", HOME),
+            (90, 1, 90, 4, b"TMUX=1\0", HOME),
+            (91, 1, 91, 0, b"", HOME),
+            (92, 90, 92, 0, b"", HOME),
+        ];
+        check(rows, 50, |_| {}, &[90, 91, 92]);
+        check(rows, 50, |search| search.spare = SPARE, &[90, 92]);
     }
 
     #[test]

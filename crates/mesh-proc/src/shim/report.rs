@@ -28,6 +28,13 @@ pub struct ShimRecord {
     pub identity: Identity,
     /// The boot in which these numbers mean something.
     pub boot_id: String,
+    /// The control group that the child is started in, where there could be one.
+    #[serde(
+        with = "crate::os_string_serde::optional_path",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub group: Option<PathBuf>,
     /// The child, once it is started.
     pub child: Option<ChildRecord>,
     /// The sandbox that the child is in, once it is started.

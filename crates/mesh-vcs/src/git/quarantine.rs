@@ -237,7 +237,7 @@ pub(super) fn take_over(
     if head != *start || !left.is_empty() {
         let mut command = args!["rev-list", "--objects", "--quiet", head.as_str()];
         command.extend(left.iter().map(|commit| OsString::from(commit.as_str())));
-        command.extend(args!["--not", "--all"]);
+        command.extend(args!["--not", "--single-worktree", "--all"]);
         let connected = tree.ask(command, Span::Long, &[])?;
         if !connected.output.status.is_success() {
             return Err(refused(first_line(&connected)));
@@ -380,7 +380,12 @@ fn receive(
         command.extend(with_index.then(|| "--indexed-objects".into()));
         command.push(head.as_str().into());
         command.extend(left.iter().map(|commit| OsString::from(commit.as_str())));
-        command.extend(args!["--not", "--all", format!("{start}^{{tree}}")]);
+        command.extend(args![
+            "--not",
+            "--single-worktree",
+            "--all",
+            format!("{start}^{{tree}}")
+        ]);
         tree.ask(command, Span::Long, &seen)
     };
     let mut listed = list(true)?;

@@ -3,7 +3,7 @@
 //! A living coordinator is asked. Without one this command takes the run up itself, only to end it: agents are stopped, what ended
 //! is recorded, claims are given back. When even that cannot be done, the agents are ended all the same.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mesh_core::event::Request;
@@ -221,8 +221,14 @@ fn end_trees(run: &RunId, run_dir: &RunDir) -> Result<(), CommandError> {
         }
     }
     let own: Vec<Identity> = Identity::own().into_iter().collect();
+    let processes = run_dir.processes()?;
+    let records = processes
+        .iter()
+        .filter_map(|process| shim::read_record(&process.shim_json()).ok()?);
+    let groups: Vec<PathBuf> = records.filter_map(|record| record.group).collect();
     let search = Search {
         spare: &own,
+        groups: &groups,
         ..Search::new(run.as_str(), Marked::Any)
     };
     orphans::end(&search, KILL_PATIENCE).map_err(|error| {
