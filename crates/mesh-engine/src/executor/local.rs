@@ -164,6 +164,20 @@ impl LocalExecutor {
         }
     }
 
+    /// Without a control group, a process that has hidden itself from a shim that was killed is found by nothing.
+    fn note_what_cannot_be_known(&self, process: &ProcessId) {
+        let record = shim::read_record(&self.dir(process).shim_json());
+        if let Ok(Some(record)) = record
+            && record.child.is_some()
+            && record.group.is_none()
+        {
+            self.notes.note(format!(
+                "the supervisor of {process} was killed, and mesh may not make control groups here: a process of it that cleared its \
+                 environment and left its session would not have been found"
+            ));
+        }
+    }
+
     /// Kills what shims own, with their trees.
     fn kill(&self, attempt: &AttemptId, roles: &[Role]) {
         for role in roles {
@@ -274,6 +288,7 @@ impl Executor for LocalExecutor {
             None => {
                 // Only without any process left may anybody take the attempt for dead.
                 self.end_orphans(&process.attempt, &[process.role]);
+                self.note_what_cannot_be_known(process);
                 Ending::NoReport
             }
         }
