@@ -225,10 +225,18 @@ impl Stage {
         let agent = place.join("agent.sh");
         fs_err::write(&agent, AGENT)?;
         make_executable(&agent)?;
+        // Agents work in a sandbox as those of a user do; only their log is let through.
+        let log = place.join("agents.log");
+        fs_err::write(&log, "")?;
+        fs_err::create_dir_all(tracker.root().join(".mesh"))?;
+        fs_err::write(
+            tracker.root().join(".mesh/config.toml"),
+            format!("[sandbox]\nwrite = [{log:?}]\n"),
+        )?;
         Ok(Stage {
             epic,
             mesh,
-            log: place.join("agents.log"),
+            log,
             agent,
             seconds: options.seconds,
             rank: options.rank.clone(),
@@ -402,11 +410,8 @@ impl Stage {
     }
 
     fn entries(&self) -> Outcome<Vec<Entry>> {
-        match fs_err::read_to_string(&self.log) {
-            Ok(text) => Ok(text.lines().filter_map(Entry::parse).collect()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error.into()),
-        }
+        let text = fs_err::read_to_string(&self.log)?;
+        Ok(text.lines().filter_map(Entry::parse).collect())
     }
 
     /// Everything of the user's in the repository, by content.

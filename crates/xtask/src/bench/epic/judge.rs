@@ -13,6 +13,13 @@ impl Stage {
         let mut problems = Vec::new();
         let entries = self.entries()?;
         let bars = bars(&entries, &mut problems, kill);
+        if bars.len() < self.tasks.len() {
+            problems.push(format!(
+                "the agents' log has {} attempts of {} tasks",
+                bars.len(),
+                self.tasks.len()
+            ));
+        }
         let peak = peak(&bars);
         if peak > usize::from(CONCURRENCY) {
             problems.push(format!("{peak} agents overlapped, not {CONCURRENCY}"));
