@@ -151,6 +151,17 @@ fn a_target_that_is_not_there_is_refused(backends: Backends) {
         said.stderr
     );
     assert_eq!(fixture.runs().len(), 0);
+    // On git, nothing could land on what a working copy stands on, however well the night goes.
+    if fixture.backends.vcs == Vcs::Git {
+        let said = fixture.run(&work, 2, &["--land", "main"]).exits(2);
+        assert!(
+            said.stderr
+                .contains("nothing could be landed on main: it is checked out in"),
+            "{}",
+            said.stderr
+        );
+        assert_eq!(fixture.runs().len(), 0);
+    }
 }
 
 fn needs_that_conflict_are_the_agents_to_solve(backends: Backends) {

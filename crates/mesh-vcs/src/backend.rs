@@ -369,6 +369,15 @@ pub trait Repository: Send + Sync {
     /// The name is not allowed, nothing is there, or it is split.
     fn target(&self, target: &str) -> Result<CommitId, VcsError>;
 
+    /// The working copy that has `target` checked out: while it does, nothing is landed there. Bookmarks of jj may be moved under a
+    /// working copy.
+    ///
+    /// # Errors
+    /// The name is not allowed, or the program failed.
+    fn checked_out_at(&self, _target: &str) -> Result<Option<PathBuf>, VcsError> {
+        Ok(None)
+    }
+
     /// Joins one result with a target, where neither the target nor a working copy shows it. One landing at a time.
     ///
     /// # Errors

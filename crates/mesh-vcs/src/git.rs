@@ -586,6 +586,10 @@ impl Repository for Git {
         land::target(self, target)
     }
 
+    fn checked_out_at(&self, target: &str) -> Result<Option<PathBuf>, VcsError> {
+        land::checked_out_at(self, &land::branch(self, target)?)
+    }
+
     fn integrate(&self, landing: &Landing) -> Result<Integration, VcsError> {
         land::integrate(self, landing)
     }

@@ -189,6 +189,13 @@ pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope,
         .collect();
     if let Some(target) = args.land.as_ref().or(config.land.as_ref()) {
         vcs.target(target)?;
+        if let Some(at) = vcs.checked_out_at(target)? {
+            return Err(CommandError::usage(format!(
+                "nothing could be landed on {target}: it is checked out in {}, and moving it would make that copy look edited",
+                at.display()
+            ))
+            .hint("check out another branch there, as with `git switch --detach`, or name another branch"));
+        }
     }
     let policy = policy(args, &config, &source, &loaded)?;
     for pick in &policy.picks {

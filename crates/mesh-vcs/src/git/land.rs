@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::PoisonError;
 
 /// The full name of a branch, if git allows it.
-fn branch(git: &Git, target: &str) -> Result<String, VcsError> {
+pub(super) fn branch(git: &Git, target: &str) -> Result<String, VcsError> {
     let answer = git.ask_at(
         &git.main_root,
         args!["check-ref-format", "--branch", target],
@@ -42,7 +42,7 @@ pub(super) fn target(git: &Git, target: &str) -> Result<CommitId, VcsError> {
     })
 }
 
-fn checked_out_at(git: &Git, name: &str) -> Result<Option<PathBuf>, VcsError> {
+pub(super) fn checked_out_at(git: &Git, name: &str) -> Result<Option<PathBuf>, VcsError> {
     let worktrees = git.worktrees_at(&git.main_root)?;
     Ok(worktrees
         .into_iter()
