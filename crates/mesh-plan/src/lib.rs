@@ -15,6 +15,7 @@ pub mod file;
 pub mod formula;
 pub mod list;
 pub mod prompt;
+pub mod role_prompt;
 pub mod source_snapshot;
 pub mod st;
 

@@ -7,11 +7,21 @@ use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
 
-/// What prompts end with.
-const FINAL_BLOCK: (&str, &str) = (
-    "final-block.md.j2",
-    include_str!("../../../formulas/final-block.md.j2"),
-);
+/// What templates include.
+const INCLUDED: [(&str, &str); 3] = [
+    (
+        "final-block.md.j2",
+        include_str!("../../../formulas/final-block.md.j2"),
+    ),
+    (
+        "role-rules.md.j2",
+        include_str!("../../../formulas/role-rules.md.j2"),
+    ),
+    (
+        "role-before.md.j2",
+        include_str!("../../../formulas/role-before.md.j2"),
+    ),
+];
 
 /// Renders `source`, called `name` in messages.
 pub(crate) fn render(
@@ -35,7 +45,9 @@ pub(crate) fn render(
         Some(text) => Ok(out.write_str(&visible(text))?),
         None => Ok(write!(out, "{value}")?),
     });
-    environment.add_template(FINAL_BLOCK.0, FINAL_BLOCK.1)?;
+    for (name, source) in INCLUDED {
+        environment.add_template(name, source)?;
+    }
     environment.add_template(name, source)?;
     let text = environment.get_template(name)?.render(Serde(facts))?;
     Ok(text)

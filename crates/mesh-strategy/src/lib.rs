@@ -12,17 +12,26 @@ pub mod step;
 pub mod strategy;
 pub mod task;
 
+mod answer;
+mod consensus;
+mod contract;
+mod patch;
+mod patch_first;
+mod pipeline;
+mod script;
+
 use mesh_plan::prompt::RenderError;
 
 use entry::Entry;
-use step::{Act, Next, Outcome, Reason};
+use script::{Halt, Script};
+use step::Next;
 use strategy::{Settings, Strategy};
 use task::Task;
 
 /// What is to be done now. It is asked again after each entry.
 ///
-/// Never nothing: as long as the answer has no [`Act::Finish`], it has a turn or an act. An entry that says the same as an earlier one, or
-/// speaks of a turn that nobody asked for, changes nothing.
+/// Never nothing: as long as the answer has no [`step::Act::Finish`], it has a turn or an act. An entry that repeats an earlier one, and the
+/// answer of a turn that is no longer wanted, change nothing.
 ///
 /// # Errors
 /// When a template is at fault.
@@ -32,13 +41,25 @@ pub fn next(
     settings: &Settings,
     transcript: &[Entry],
 ) -> Result<Next, RenderError> {
-    let _ = (task, settings, transcript);
-    Ok(Next {
-        turns: Vec::new(),
-        act: Some(Act::Finish(Outcome::Blocked {
-            reason: Reason::ToolingUnavailable,
-            detail: format!("the strategy {strategy} is not there yet"),
-            notes: Vec::new(),
-        })),
-    })
+    match *steps(strategy, task, settings, Script::new(transcript)) {
+        Halt::Next(next) => Ok(next),
+        Halt::Fault(fault) => Err(fault),
+    }
 }
+
+fn steps(strategy: Strategy, task: &Task, settings: &Settings, script: Script<'_>) -> Box<Halt> {
+    let Err(halt) = match strategy {
+        Strategy::PatchFirst => patch_first::run(task, settings, script),
+        Strategy::Pipeline => pipeline::run(task, settings, script),
+        Strategy::Consensus => consensus::run(task, &settings.consensus, script),
+    };
+    halt
+}
+
+#[cfg(test)]
+#[path = "machines_test.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "simulation_test.rs"]
+mod simulation;

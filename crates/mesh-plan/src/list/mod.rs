@@ -11,6 +11,8 @@ mod overlap;
 mod tasks;
 mod yaml;
 
+pub use overlap::covers;
+
 pub use draft::draft;
 pub(crate) use format::ListFormat;
 pub use format::open;

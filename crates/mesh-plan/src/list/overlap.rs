@@ -40,6 +40,33 @@ pub(super) fn capacity(tasks: usize) -> u32 {
     u32::try_from(tasks).unwrap_or(u32::MAX).max(1)
 }
 
+/// Whether `pattern` matches `path` or a folder above it. The path is taken as it stands: nothing in it is a pattern.
+#[must_use]
+pub fn covers(pattern: &str, path: &str) -> bool {
+    fn within(pattern: &[&str], path: &[&str]) -> bool {
+        match (pattern.split_first(), path.split_first()) {
+            (None, _) => true,
+            (Some((&"**", rest)), _) => (0..=path.len()).any(|at| within(rest, &path[at..])),
+            (Some(_), None) => false,
+            (Some((name, pattern)), Some((own, path))) => {
+                is_like(name.as_bytes(), own.as_bytes()) && within(pattern, path)
+            }
+        }
+    }
+    within(&segments(pattern), &segments(path))
+}
+
+fn is_like(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => {
+            is_like(rest, name) || (!name.is_empty() && is_like(pattern, &name[1..]))
+        }
+        (Some((x, pattern)), Some((y, name))) => (x == y || *x == b'?') && is_like(pattern, name),
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
+
 fn segments(pattern: &str) -> Vec<&str> {
     let parts = pattern.trim().split('/');
     parts
@@ -155,6 +182,29 @@ mod tests {
             ("**/a.rs", "src/b.rs"),
         ] {
             assert!(!overlap(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_a_path_and_what_lies_below_a_folder() {
+        for (pattern, path) in [
+            ("src/", "src/a.rs"),
+            ("src/**", "src/a/b.rs"),
+            ("**", "anything"),
+            ("./src/*.rs", "src/a.rs"),
+            ("**/mod.rs", "src/a/mod.rs"),
+            ("src/a?", "src/ab/c"),
+        ] {
+            assert!(covers(pattern, path), "{pattern} {path}");
+        }
+        for (pattern, path) in [
+            ("src/a.rs", "src"),
+            ("src", "src-old/a"),
+            ("src/*.rs", "src/a.md"),
+            ("src", "*/a.rs"),
+            ("src/?", "src/ab"),
+        ] {
+            assert!(!covers(pattern, path), "{pattern} {path}");
         }
     }
 

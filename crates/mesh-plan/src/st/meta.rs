@@ -57,6 +57,47 @@ struct Block {
     text: String,
 }
 
+/// The `mesh` block of a text that an agent wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MeshBlock {
+    /// Paths or globs.
+    pub scope: Vec<String>,
+    /// What can be checked.
+    pub acceptance: Vec<String>,
+    /// Commands that prove the work.
+    pub validation: Vec<String>,
+    /// What stands between the fences.
+    pub text: String,
+}
+
+/// Reads the one fenced `mesh` block of `text`.
+///
+/// # Errors
+/// When there is none, or several, or it cannot be read: all that is wrong, a line each.
+pub fn mesh_block(text: &str) -> Result<MeshBlock, Vec<String>> {
+    let mut found = Vec::new();
+    let (block, _) = split(text, &mut found);
+    let Some(block) = block else {
+        return Err(vec!["there is no fenced `mesh` block".to_owned()]);
+    };
+    let meta = parse(&block, &mut found);
+    let errors = found
+        .into_iter()
+        .filter(|found| found.severity == Severity::Error);
+    let problems: Vec<String> = errors
+        .map(|found| format!("line {}: {}", found.line + 1, found.message))
+        .collect();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(MeshBlock {
+        scope: meta.scope,
+        acceptance: meta.acceptance,
+        validation: meta.validation,
+        text: block.text,
+    })
+}
+
 /// Reads notes. Problems come without the item's name and place; the caller knows both.
 pub(super) fn read(notes: &str) -> (Meta, String, Vec<Found>) {
     if !notes.contains("```") {

@@ -23,6 +23,7 @@ use crate::source_snapshot::SourceSnapshot;
 use meta::Notes;
 
 pub(crate) use format::StFormat;
+pub use meta::{MeshBlock, mesh_block};
 pub use write::new_plan;
 
 /// Where an item stands.

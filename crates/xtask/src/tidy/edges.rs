@@ -87,7 +87,7 @@ pub const EDGES: &[Row] = &[
     ),
     row(
         "mesh-strategy",
-        May::Use(&["mesh-core", "mesh-plan", "mesh-agent"]),
+        May::Use(&["mesh-core", "mesh-plan"]),
         "compound agents: transcript in, next steps out",
     ),
     row(
