@@ -401,6 +401,10 @@ fn headline(summary: &Summary) -> String {
         RunState::Stopping => "stopping, running tasks finish",
         RunState::Interrupted => "interrupted: `mesh resume` goes on",
         RunState::Done => "done",
+        // The tasks are done; what was to follow from that is not.
+        RunState::Incomplete if done == summary.tasks.len() => {
+            "ended, not every result landed or was taken by the tracker"
+        }
         RunState::Incomplete => "ended, not all done",
     };
     format!(
