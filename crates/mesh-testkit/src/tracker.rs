@@ -425,12 +425,15 @@ fn environment(home: &Path, bd: &Bd) -> Env {
     env
 }
 
+/// An epic of 200 beads takes bd 0.47.1 a minute and more to make beside other work.
+const CALL_LIMIT: Duration = Duration::from_secs(600);
+
 fn run_in(program: &Path, args: &[&str], folder: &Path, env: &Env) -> Output {
     let command = Command::new(program)
         .args(args.iter().copied())
         .cwd(folder)
         .env(env.clone());
-    let command = command.timeout(Duration::from_secs(120));
+    let command = command.timeout(CALL_LIMIT);
     run(&command).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
