@@ -138,32 +138,36 @@ fn an_orphan_without_markers_is_found_by_the_session_of_its_dead_shim() {
 /// It has cleared its environment, left its session and lost its parent.
 #[test]
 fn an_orphan_without_any_sign_is_found_by_the_control_group_of_its_tree() {
-    let (attempt, shim, pids) = orphaned(
+    let mut attempt = Attempt::of_steps(
         json!([{"grandchild": {"steps": sleeper("orphan"), "clear_env": true, "setsid": true}},
             {"wait_for": "DIR/orphan"}, {"sleep_ms": 60_000}]),
-        &["orphan"],
     );
-    let Some(group) = attempt.record().group else {
-        eprintln!("NOT TESTED: there are no control groups that this user may make");
-        orphans::end(&Search::new(&attempt.spec.run, Marked::Any), LONG).unwrap();
-        drop(KillOnDrop(pids[0]));
+    let live = attempt.start();
+    let orphan = KillOnDrop(attempt.pid("orphan"));
+    let Some(group) = attempt.record().group.filter(|group| group.exists()) else {
+        eprintln!("NOT TESTED: this user may make no control groups");
         return;
     };
-    let shims = [shim];
+    let members = || fs_err::read_to_string(group.join("cgroup.procs")).unwrap();
+    let is_in = || members().lines().any(|line| line == orphan.0.to_string());
+    until("the group to have it", is_in);
+    live.kill();
+    assert!(live.wait(LONG));
+    let shims = [live.identity()];
     let by_signs = Search {
         shims: &shims,
         ..Search::new(&attempt.spec.run, Marked::Attempt("demo/1"))
     };
-    end_agent(&by_signs, &pids);
+    end_agent(&by_signs, &[orphan.0]);
     assert_eq!(found(&by_signs), NOBODY, "nothing else shows whose it is");
     let groups = [group.clone()];
     let search = Search {
         groups: &groups,
         ..by_signs
     };
-    assert_eq!(found(&search), pids);
+    assert_eq!(found(&search), [orphan.0]);
     assert_eq!(orphans::end(&search, LONG).unwrap().len(), 1);
-    assert!(!is_alive(pids[0]));
+    assert!(!is_alive(orphan.0));
     assert!(!group.exists(), "the group goes with its last member");
 }
 

@@ -4,42 +4,75 @@
 //! The group has no controllers and no limits. It is made below the group that mesh itself is in (cgroups version 2), which needs root
 //! or a group that was delegated, as desktop sessions have it. Where it cannot be made, trees are found by other signs.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::tree::Identity;
 
 /// Where a group's members are listed, and where a process enters it.
 const MEMBERS: &str = "cgroup.procs";
 
-/// The group that this process is in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A group of the tree below this process.
+#[derive(Debug)]
 pub(crate) struct Group {
     path: PathBuf,
 }
 
 impl Group {
-    /// The group of this process; none where there are no control groups of version 2.
-    pub(crate) fn own() -> Option<Group> {
-        let mounts = fs_err::read_to_string("/proc/self/mountinfo").ok()?;
-        let own = fs_err::read_to_string("/proc/self/cgroup").ok()?;
-        path_of(&mounts, &own).map(|path| Group { path })
-    }
-
-    /// A new group below this one.
-    pub(crate) fn below(&self, name: &str) -> io::Result<Group> {
-        let path = self.path.join(name);
+    /// Makes one, below the group that this process is in.
+    pub(crate) fn of_own_tree() -> io::Result<Group> {
+        let mounts = fs_err::read_to_string("/proc/self/mountinfo")?;
+        let own = fs_err::read_to_string("/proc/self/cgroup")?;
+        let unknown = || io::Error::other("there are no control groups of version 2");
+        let own = path_of(&mounts, &own).ok_or_else(unknown)?;
+        let Identity { pid, start_ticks } =
+            Identity::own().ok_or_else(|| io::Error::other("/proc is not readable"))?;
+        let path = own.join(format!("mesh-{pid}-{start_ticks}"));
         fs_err::create_dir(&path)?;
         Ok(Group { path })
     }
 
-    /// This process, and the children that it has from now on, are in the group.
-    pub(crate) fn enter(&self) -> io::Result<()> {
-        // `0` is whoever writes.
-        fs_err::write(self.path.join(MEMBERS), "0")
+    /// Takes in the processes that `tree` lists, which is asked again until all are in: what they start from then on is in as well.
+    /// Not done before the first of them starts, because the kernel takes some 20 ms to move a process when none was moved lately.
+    ///
+    /// # Errors
+    /// The system does not let us move one that lives.
+    pub(crate) fn take_in(&self, tree: impl Fn() -> Vec<Identity>) -> io::Result<()> {
+        const MOST_LOOKS: usize = 10;
+        for _ in 0..MOST_LOOKS {
+            let inside = members(&self.path);
+            let is_outside = |one: &Identity| !inside.contains(&one.pid);
+            let outside: Vec<Identity> = tree().into_iter().filter(is_outside).collect();
+            if outside.is_empty() {
+                break;
+            }
+            for one in outside {
+                self.take_in_one(one)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in_one(&self, one: Identity) -> io::Result<()> {
+        let enter = |group: &Path| fs_err::write(group.join(MEMBERS), one.pid.to_string());
+        let moved = enter(&self.path);
+        if Identity::of(one.pid) == Some(one) {
+            return moved;
+        }
+        // It has ended, and whoever may have its number by now has no part in this.
+        if let (Ok(()), Some(parent)) = (moved, self.path.parent()) {
+            let _ = enter(parent);
+        }
+        Ok(())
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Removes it, once nobody is in it any more.
+    pub(crate) fn remove(&self) {
+        remove(&self.path);
     }
 }
 
@@ -57,11 +90,11 @@ pub(crate) fn remove(path: &Path) {
         remove(&path);
     }
     // One that is in use stays: whoever ends what is in it removes it then.
-    let _ = fs::remove_dir(path);
+    let _ = fs_err::remove_dir(path);
 }
 
 fn below(path: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let entries = fs_err::read_dir(path).into_iter().flatten().flatten();
     entries
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| entry.path())

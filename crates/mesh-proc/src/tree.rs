@@ -205,6 +205,36 @@ pub fn descendants<'a>(
     found
 }
 
+/// The processes below `pid`, without itself. Asks for them alone, where the kernel lists the children of a process.
+pub fn below(pid: u32) -> Vec<Identity> {
+    let Some(mut todo) = children(pid) else {
+        let processes = all();
+        let below = descendants(&BTreeSet::from([pid]), &processes);
+        return below.into_iter().map(ProcessStat::identity).collect();
+    };
+    let mut found = Vec::new();
+    while let Some(pid) = todo.pop() {
+        // What is gone by now has handed its children on, and they are found when this is asked again.
+        todo.extend(children(pid).into_iter().flatten());
+        found.extend(Identity::of(pid));
+    }
+    found
+}
+
+/// `None` where the kernel has no such list, or the process is gone.
+fn children(pid: u32) -> Option<Vec<u32>> {
+    let threads = fs_err::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let mut found = Vec::new();
+    for thread in threads {
+        let list = fs_err::read_to_string(thread.ok()?.path().join("children")).ok()?;
+        found.extend(
+            list.split_whitespace()
+                .filter_map(|pid| pid.parse::<u32>().ok()),
+        );
+    }
+    Some(found)
+}
+
 /// What the tree below a process has done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Usage {

@@ -4,7 +4,7 @@ use super::logs::LogWatch;
 use super::report::{self, Cause, ChildEnd, ChildRecord, ExitReport, ShimRecord, unix_ms};
 use super::spec::{SCHEMA, ShimSpec};
 use super::supervise::{Stops, Supervision};
-use crate::cgroup::{self, Group};
+use crate::cgroup::Group;
 use crate::env::{MESH_ATTEMPT, MESH_RUN};
 use crate::find;
 use crate::sandbox;
@@ -47,9 +47,8 @@ fn supervise(spec_path: &Path) -> io::Result<()> {
     let spec = report::read::<ShimSpec>(spec_path).map_err(io::Error::other)?;
     let spec =
         spec.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no such spec"))?;
-    let group = Group::own().and_then(|own| TreeGroup::below(own).ok());
-    let started = prepare(&spec, group.as_ref())
-        .and_then(|record| start_child(&spec, record, group.as_ref()));
+    let group = Group::of_own_tree().ok();
+    let started = prepare(&spec, group.as_ref()).and_then(|record| start_child(&spec, record));
     let (mut supervision, child_started_at_unix_ms) = match started {
         Ok((pid, logs, child_started_at_unix_ms)) => (
             Supervision::new(&spec, stops, pid, logs),
@@ -57,13 +56,21 @@ fn supervise(spec_path: &Path) -> io::Result<()> {
         ),
         Err(reason) => {
             let ending = ChildEnd::CouldNotStart { reason };
-            group.iter().for_each(TreeGroup::remove);
+            group.iter().for_each(Group::remove);
             return write_report(&spec, &empty_report(started_at_unix_ms, ending));
         }
     };
+    if let Some(group) = &group
+        && let Err(error) = group.take_in(|| tree::below(std::process::id()))
+    {
+        say(&format!(
+            "the tree is in no control group of its own: {error}"
+        ));
+        group.remove();
+    }
     let cause = supervision.run();
     let (killed, killed_more) = supervision.sweep();
-    group.iter().for_each(TreeGroup::remove);
+    group.iter().for_each(Group::remove);
     let (stdout_bytes, stderr_bytes) = supervision.written();
     let flooded = stdout_bytes.saturating_add(stderr_bytes) > spec.log_limit_bytes;
     write_report(
@@ -117,7 +124,7 @@ fn write_report(spec: &ShimSpec, exit: &ExitReport) -> io::Result<()> {
 pub const NICENESS: i32 = 10;
 
 /// Makes this process what a shim has to be before it may have a child, and says who it is.
-fn prepare(spec: &ShimSpec, group: Option<&TreeGroup>) -> Result<ShimRecord, String> {
+fn prepare(spec: &ShimSpec, group: Option<&Group>) -> Result<ShimRecord, String> {
     if let Some(path) = spec.relative_path() {
         return Err(format!("{} is not an absolute path", path.display()));
     }
@@ -133,32 +140,12 @@ fn prepare(spec: &ShimSpec, group: Option<&TreeGroup>) -> Result<ShimRecord, Str
         schema: SCHEMA,
         identity,
         boot_id,
-        group: group.map(|group| group.tree.path().to_path_buf()),
+        group: group.map(|group| group.path().to_path_buf()),
         child: None,
         sandbox: None,
     };
     report::write(&spec.record, &record).map_err(|error| error.to_string())?;
     Ok(record)
-}
-
-/// The control group of the tree to come, and that of the shim.
-struct TreeGroup {
-    own: Group,
-    tree: Group,
-}
-
-impl TreeGroup {
-    fn below(own: Group) -> io::Result<TreeGroup> {
-        let Some(Identity { pid, start_ticks }) = Identity::own() else {
-            return Err(io::Error::other("/proc is not readable"));
-        };
-        let tree = own.below(&format!("mesh-{pid}-{start_ticks}"))?;
-        Ok(TreeGroup { own, tree })
-    }
-
-    fn remove(&self) {
-        cgroup::remove(self.tree.path());
-    }
 }
 
 /// Lowers the priority of this process, and with it of the whole tree to come. Where it cannot be, the tree runs as it is.
@@ -168,11 +155,7 @@ fn step_back() {
     let _ = fs_err::write("/proc/self/autogroup", NICENESS.to_string());
 }
 
-fn start_child(
-    spec: &ShimSpec,
-    mut record: ShimRecord,
-    group: Option<&TreeGroup>,
-) -> Result<(u32, LogWatch, u64), String> {
+fn start_child(spec: &ShimSpec, record: ShimRecord) -> Result<(u32, LogWatch, u64), String> {
     let text = |error: io::Error| error.to_string();
     let program = find::find(spec.program.as_os_str(), spec.env.get("PATH"))
         .map_err(|error| error.to_string())?;
@@ -205,9 +188,6 @@ fn start_child(
         .env(MESH_ATTEMPT, &spec.attempt);
     command.stdin(stdin).stdout(stdout).stderr(stderr);
     let mut spawn = || crate::run::retry_while_busy(|| command.spawn());
-    if group.is_some_and(|group| group.tree.enter().is_err()) {
-        record.group = None;
-    }
     let (sandbox, child) = match &spec.sandbox {
         None => (None, spawn()),
         Some(sandbox) => {
@@ -220,12 +200,6 @@ fn start_child(
             (Some(enforced), child)
         }
     };
-    // The shim itself stays outside: what is in the group is to be ended.
-    if let Some(error) = group.and_then(|group| group.own.enter().err()) {
-        say(&format!(
-            "cannot leave the control group of the tree: {error}"
-        ));
-    }
     let child = child.map_err(|error| format!("cannot start {}: {error}", program.display()))?;
     let started_at_unix_ms = unix_ms();
     // From here on there is a child, and no failure may lead past the sweep.
