@@ -26,10 +26,13 @@ impl Question {
     /// The end of a strategy that asks it.
     pub(crate) fn outcome(self, notes: Vec<String>) -> Outcome {
         let Question {
-            question,
+            mut question,
             recommended_default,
             what_changes,
         } = self;
+        if question.is_empty() {
+            question.push_str("a decision of a person is needed; the agent did not say which");
+        }
         Outcome::Question {
             question,
             recommended_default,

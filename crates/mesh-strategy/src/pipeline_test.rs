@@ -107,6 +107,16 @@ fn what_needs_clarification_is_a_question() {
 }
 
 #[test]
+fn a_clarification_without_a_question_says_so() {
+    let mut story = story();
+    story.says("patch.1.coder.1", &rejected("requires_clarification", ""));
+    let Outcome::Question { question, .. } = story.outcome() else {
+        panic!()
+    };
+    assert!(question.contains("did not say which"), "{question}");
+}
+
+#[test]
 fn no_diff_is_reviewed_too() {
     let none =
         r#"{"id":"T1","decision":"no_diff","proof_status":"pass","notes":"NO_DIFF:done in u-000"}"#;

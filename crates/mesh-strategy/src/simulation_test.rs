@@ -171,6 +171,88 @@ fn end(dice: &mut Dice, turn: TurnId, task: &Task, trust: usize) -> End {
     }
 }
 
+/// What answers are made of, and what breaks readers.
+const PIECES: [&str; 40] = [
+    "```",
+    "````",
+    "~~~",
+    "```diff",
+    "```patch",
+    "```json",
+    "```mesh",
+    "   ```",
+    "diff --git a/x b/x",
+    "diff --git ",
+    "--- a/x",
+    "--- ",
+    "+++ b/x",
+    "+++ /dev/null",
+    "--- /dev/null",
+    "--- \"a/x\"",
+    "@@ -1 +1 @@",
+    "@@ -0,0 +1,2 @@ f",
+    "@@ -1,99999999999999999999 +1 @@",
+    "@@",
+    "-a",
+    "+b",
+    " c",
+    "",
+    "\\ No newline at end of file",
+    "rename from x",
+    "rename to ../y",
+    "new file mode 100644",
+    "NO_DIFF:x",
+    "HUMAN INPUT REQUIRED",
+    "Question: ä?",
+    "vote: agree",
+    "reason: ß",
+    "{\"id\":\"T1\",\"decision\":\"accept\"",
+    "}",
+    "1) Decision log",
+    "3) Validation",
+    "- make",
+    "VALIDATION_UPDATED: x",
+    "日本\r",
+];
+
+#[test]
+fn no_answer_makes_a_reader_fail_and_every_patch_reads_the_same_again() {
+    let mut dice = Dice(1);
+    let mut patches = 0;
+    for _ in 0..20_000 {
+        let count = dice.below(14);
+        let end = ["\n", "\r\n", "\n   "][dice.below(3)];
+        let pieces: Vec<&str> = (0..count)
+            .map(|_| PIECES[dice.below(PIECES.len())])
+            .collect();
+        let text = pieces.join(end);
+        let _ = (
+            answer::vote(&text),
+            contract::read(&text, "T1"),
+            mesh_plan::st::mesh_block(&text),
+        );
+        let _ = answer::synthesis(&text, &[], &["make".to_owned()]);
+        let Ok(answer::Reading::Patch(patch)) = answer::read(&text, &[]) else {
+            continue;
+        };
+        patches += 1;
+        assert_eq!(
+            crate::patch::Patch::read(&patch.text, &[]),
+            Ok(patch.clone()),
+            "{text}"
+        );
+        assert!(
+            patch
+                .paths
+                .iter()
+                .all(|path| path == "x" || path == "b/x" || path == "a/x"),
+            "{:?}",
+            patch.paths
+        );
+    }
+    assert!(patches > 20, "{patches}");
+}
+
 /// A world: what is written down, what is running, and what may not happen again.
 struct World {
     strategy: Strategy,
