@@ -6,6 +6,7 @@
 mod apply_decision;
 mod apply_event;
 mod chains;
+pub mod clamp;
 mod decide;
 pub mod decision;
 pub mod dense;

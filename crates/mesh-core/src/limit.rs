@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::clamp::{Percent, clamped_width};
 use crate::graph::Ix;
 use crate::id::{AttemptId, TaskId};
 use crate::metered::{Metered, RateWindow, Usage, dollars};
@@ -81,17 +82,9 @@ impl Account {
     /// and in proportion between.
     #[must_use]
     pub fn width(&self, concurrency: u16) -> u16 {
-        const LINEAR_START: u32 = 33;
-        const SINGLE: u32 = 10;
-        match self.left_percent().map(u32::from) {
-            None => concurrency,
-            Some(left) if left > LINEAR_START => concurrency,
-            Some(left) if left <= SINGLE => concurrency.min(1),
-            Some(left) => {
-                let width = u32::from(concurrency) * (left - SINGLE) / (LINEAR_START - SINGLE);
-                u16::try_from(width.max(1)).unwrap_or(concurrency)
-            }
-        }
+        self.left_percent().map_or(concurrency, |left| {
+            clamped_width(Percent::whole(left), concurrency)
+        })
     }
 
     /// Until when the account is to be left alone after it refused `attempt` and said that it may be used again at `resets_at`;
