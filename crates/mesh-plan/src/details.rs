@@ -15,6 +15,8 @@ pub enum ProofFrom {
     Description,
     /// `validation` of a plan file's `mesh` block.
     PlanValidation,
+    /// `proof_command` of a row of a wave CSV.
+    ProofCommand,
     /// The task names none.
     None,
 }
@@ -28,6 +30,7 @@ impl ProofFrom {
             ProofFrom::Acceptance => "a `Verify:` line of the acceptance criteria",
             ProofFrom::Description => "a `Verify:` line of the description",
             ProofFrom::PlanValidation => "`validation` in the plan",
+            ProofFrom::ProofCommand => "`proof_command` of the row",
             ProofFrom::None => "nothing",
         }
     }

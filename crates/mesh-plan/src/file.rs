@@ -3,18 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::PathBuf;
 
 use mesh_core::id::TaskId;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::csv::CsvFormat;
 use crate::diagnostic::Diagnostic;
 use crate::list::ListFormat;
 use crate::source_snapshot::{SourceKind, SourceSnapshot};
 use crate::st::StFormat;
 
 /// All formats; a new one is a line here.
-static FORMATS: [&dyn FileFormat; 2] = [&StFormat, &ListFormat];
+static FORMATS: [&dyn FileFormat; 3] = [&StFormat, &ListFormat, &CsvFormat];
 
 /// The format of this kind; none for the tracker.
 #[must_use]
@@ -30,7 +32,7 @@ pub fn by_extension(extension: &str) -> Option<&'static dyn FileFormat> {
         .find(|format| format.extensions().contains(&extension))
 }
 
-/// Which tasks of a file are meant, and whether the file is written to.
+/// Which tasks of a file are meant, what is known of them beside it, and what is written.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Selection {
     /// Only these tasks and what they need; all when empty.
@@ -42,6 +44,24 @@ pub struct Selection {
     /// Whether progress is written into a file that a person keeps as a document.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub write: bool,
+    /// What is asked for each row of a wave CSV, with `{column}` in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instruction: Option<String>,
+    /// The table that says what depends on what in a wave CSV.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependencies: Option<Dependencies>,
+    /// Where the results of the rows of a wave CSV are written, as an absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<PathBuf>,
+}
+
+/// A table beside a wave CSV, as it was when the run began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependencies {
+    /// What messages call it.
+    pub name: String,
+    /// The table.
+    pub text: String,
 }
 
 impl Selection {

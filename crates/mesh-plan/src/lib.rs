@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod comment;
+pub mod csv;
 pub mod details;
 pub mod diagnostic;
 pub mod diff;
@@ -18,7 +19,10 @@ pub mod prompt;
 pub mod role_prompt;
 pub mod source_snapshot;
 pub mod st;
+pub mod units;
 
+mod json;
 mod nearest;
+mod overlap;
 mod template;
 mod yaml;

@@ -6,7 +6,7 @@ use crate::commands;
 
 /// Works a list of tasks with many coding agents in parallel, each in its own workspace.
 #[derive(Debug, Parser)]
-#[command(name = "mesh", version, about, disable_help_subcommand = true)]
+#[command(name = "mesh", version, about, disable_help_subcommand = true, after_help = crate::helper::HELP)]
 pub(crate) struct Args {
     /// Work in this folder instead of the current one.
     #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
@@ -68,6 +68,21 @@ pub(crate) enum Command {
     Completions(commands::completions::Args),
     /// Print the manual page, in the form that `man` reads.
     Man(commands::completions::ManArgs),
+    // The helper commands are listed apart, by `after_help`.
+    #[command(hide = true)]
+    Budget(commands::budget::Args),
+    #[command(hide = true, alias = "plan_sync")]
+    PlanSync(commands::plan_sync::Args),
+    #[command(hide = true)]
+    Slice(commands::slice::Args),
+    #[command(hide = true)]
+    Wave(commands::wave::Args),
+    #[command(hide = true, alias = "run_csv")]
+    RunCsv(commands::run_csv::Args),
+    #[command(hide = true)]
+    Ledger(commands::ledger::Args),
+    #[command(hide = true)]
+    Replay(commands::replay::Args),
     /// The built-in agent of the demo.
     #[command(name = "__demo-agent", hide = true)]
     DemoAgent(commands::demo::agent::Args),
@@ -91,6 +106,13 @@ impl Command {
             Command::Workspaces(args) => args.json,
             Command::Demo(args) => args.json,
             Command::Formulas(args) => args.json,
+            Command::Budget(args) => args.format.is_json(),
+            Command::PlanSync(args) => args.format.is_json(),
+            Command::Slice(args) => args.format.is_json(),
+            Command::Wave(args) => args.format.is_json(),
+            Command::RunCsv(args) => args.format.is_json(),
+            Command::Ledger(args) => args.format.is_json(),
+            Command::Replay(args) => args.format.is_json(),
             Command::Init(_)
             | Command::Draft(_)
             | Command::Logs(_)
@@ -114,5 +136,19 @@ mod tests {
     #[test]
     fn clap_finds_nothing_wrong() {
         super::Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_listed_once() {
+        let command = super::Args::command();
+        let names = command.get_subcommands();
+        let names =
+            names.filter(|command| command.is_hide_set() && !command.get_name().starts_with("__"));
+        let hidden: Vec<&str> = names.map(clap::Command::get_name).collect();
+        let lines = crate::helper::HELP.lines().skip(1);
+        let listed: Vec<&str> = lines
+            .filter_map(|line| line.split_whitespace().next())
+            .collect();
+        assert_eq!(hidden, listed);
     }
 }

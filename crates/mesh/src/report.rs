@@ -28,6 +28,7 @@ use mesh_proc::shim;
 use mesh_proc::signal::OwnSignal;
 
 use crate::commands::run_lookup::{self, Coordinator};
+use crate::csv_wave;
 use crate::error::{CommandError, Kind};
 use crate::exit_code;
 use crate::scope::Scope;
@@ -180,6 +181,11 @@ pub(crate) fn write(
         }
     };
     let run_dir = mesh_dir.run(run);
+    if let Err(error) = csv_wave::write_output(&run_dir, &summary) {
+        shell.note(format!(
+            "note: the output of the CSV was not written: {error}; `mesh resume` writes it"
+        ));
+    }
     let lines = report_lines(&summary, &run_dir);
     let text = format!(
         "# mesh run {run}\n\n```text\n{}\n```\n",

@@ -28,6 +28,7 @@ use mesh_proc::env::Env;
 use mesh_vcs::Backend;
 
 use crate::config::{self, Config};
+use crate::csv_wave::CsvArgs;
 use crate::error::{CommandError, Kind};
 use crate::task_list;
 use crate::tools::{self, FoundPrograms};
@@ -36,11 +37,11 @@ use crate::ui::shell::Shell;
 /// What may be said about a run before it begins; the same for `plan` and `run`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ScopeArgs {
-    /// An epic, beads of one epic, a plan file or a document with a task list; nothing means the bead in progress.
+    /// An epic, beads of one epic, a plan file, a document with a task list or a wave CSV; nothing means the bead in progress.
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
     /// What SOURCE is, where its name does not tell.
-    #[arg(long, value_name = "KIND", value_parser = ["bd", "st", "list"])]
+    #[arg(long, value_name = "KIND", value_parser = ["bd", "st", "list", "csv"])]
     pub source: Option<String>,
     /// How many agents may run at once.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -61,6 +62,8 @@ pub(crate) struct ScopeArgs {
     /// Write the status of each task into the document that has the task list.
     #[arg(long)]
     pub write: bool,
+    #[command(flatten)]
+    pub csv: CsvArgs,
     /// Start from this revision instead of the parents of the working copy.
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
@@ -158,7 +161,7 @@ pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope,
     let ids = task_ids(&args.ids, "--ids")?;
     let (mut loaded, source, tracker) = match chosen_format(args, folder)? {
         Some(format) => {
-            let (loaded, file) = task_list::read(args, format, plan_file(args, folder)?)?;
+            let (loaded, file) = task_list::read(args, format, plan_file(args, folder)?, folder)?;
             (loaded, SourceSetup::File(file), None)
         }
         None => {
@@ -235,7 +238,8 @@ fn check(
             Kind::PlanInvalid,
             format!("{name} cannot be run: {}", counted(count, "problem")),
         );
-        let file = (loaded.source.kind == SourceKind::List).then(|| Path::new(name));
+        let file = matches!(loaded.source.kind, SourceKind::List | SourceKind::Csv)
+            .then(|| Path::new(name));
         error.hints = task_list::shown(problems, name, file);
         error
     };
@@ -301,7 +305,7 @@ fn chosen_format(
         None => Err(CommandError::usage(format!(
             "{only} is a file whose kind its name does not tell"
         ))
-        .hint("a JSONL plan ends in .jsonl, a document with a task list in .md or .yaml; or say --source st or --source list")),
+        .hint("a JSONL plan ends in .jsonl, a document with a task list in .md or .yaml, a wave CSV in .csv; or say --source st, list or csv")),
     }
 }
 

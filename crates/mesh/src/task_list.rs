@@ -23,16 +23,18 @@ pub(crate) fn read(
     args: &ScopeArgs,
     format: &'static dyn FileFormat,
     path: PathBuf,
+    folder: &Path,
 ) -> Result<(SourceSnapshot, FileSetup), CommandError> {
     let mut file = FileSetup {
         format,
         path,
         selection: Selection {
             ids: args.ids.clone(),
-            pick: None,
             write: args.write,
+            ..Selection::default()
         },
     };
+    args.csv.select(&mut file, folder)?;
     let mut loaded = file.load();
     // A number is that of a list only where it is no task.
     let is_task = |loaded: &SourceSnapshot, word: &String| {

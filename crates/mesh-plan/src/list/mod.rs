@@ -7,11 +7,10 @@ mod draft;
 mod field;
 mod format;
 mod markdown;
-mod overlap;
 mod tasks;
 mod yaml;
 
-pub use overlap::covers;
+pub use crate::overlap::covers;
 
 pub use draft::draft;
 pub(crate) use format::ListFormat;

@@ -6,11 +6,12 @@ use std::ops::Range;
 use mesh_core::id::TaskId;
 use mesh_core::task::{Eligibility, Task};
 
+use super::Lines;
 use super::field::{Field, Item, KEYS, REQUIRED, Value, unmarked};
-use super::{Lines, overlap};
 use crate::details::{ProofFrom, TaskDetails};
 use crate::diagnostic::{self, Diagnostic, Place};
 use crate::nearest;
+use crate::overlap;
 use crate::source_snapshot::{SourceInfo, SourceKind, SourceSnapshot};
 
 /// The words for where a task stands.

@@ -6,9 +6,9 @@ use mesh_core::id::TaskId;
 use serde_json::value::RawValue;
 
 use super::item::Reading;
-use super::json::{self, Fields};
 use super::meta::Notes;
 use super::{Slot, StItem, StPlan};
+use crate::json::{self, Fields};
 use crate::nearest;
 
 const OPERATIONS: [&str; 8] = [

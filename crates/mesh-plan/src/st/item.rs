@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use mesh_core::id::TaskId;
 use serde_json::value::RawValue;
 
-use super::json::{self, Fields, Line};
 use super::meta::{self, Notes};
 use super::{DEFAULT_DEP_TYPE, ItemStatus, Slot, StComment, StDep, StItem};
 use crate::diagnostic::{Diagnostic, Place};
+use crate::json::{self, Fields, Line};
 use crate::nearest;
 
 /// What one line says is wrong, collected.

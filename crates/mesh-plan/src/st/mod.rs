@@ -8,7 +8,6 @@
 mod event;
 mod format;
 mod item;
-mod json;
 mod load;
 mod meta;
 mod read;

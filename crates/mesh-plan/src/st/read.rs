@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use super::StPlan;
 use super::event::{checkpoint, event};
 use super::item::Reading;
-use super::json::{self, Fields, Line};
 use crate::diagnostic::{Diagnostic, Place};
+use crate::json::{self, Fields, Line};
 
 /// Reads the lines of `bytes` into `plan`.
 pub(super) fn extend(plan: &mut StPlan, bytes: &[u8]) {

@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod answer;
 pub(crate) mod audit;
+pub(crate) mod budget;
 pub(crate) mod clean;
 pub(crate) mod completions;
 pub(crate) mod demo;
@@ -11,19 +12,25 @@ pub(crate) mod draft;
 pub(crate) mod formulas;
 pub(crate) mod init;
 pub(crate) mod land;
+pub(crate) mod ledger;
 pub(crate) mod logs;
 pub(crate) mod pick;
 pub(crate) mod plan;
+pub(crate) mod plan_sync;
 pub(crate) mod questions;
+pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod retry;
 pub(crate) mod run;
+pub(crate) mod run_csv;
 pub(crate) mod run_lookup;
 pub(crate) mod show_run;
 pub(crate) mod skip;
+pub(crate) mod slice;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod wave;
 pub(crate) mod why;
 pub(crate) mod workspaces;
 
@@ -65,6 +72,13 @@ pub(crate) fn run(args: Args, shell: &mut Shell) -> Result<u8, CommandError> {
         Command::Clean(args) => clean::run(&args, &folder, shell),
         Command::Formulas(args) => formulas::run(&args, &folder, shell),
         Command::Demo(args) => demo::run(&args, &folder, shell),
+        Command::Budget(args) => budget::run(&args, shell),
+        Command::PlanSync(args) => plan_sync::run(&args, &folder, shell),
+        Command::Slice(args) => slice::run(&args, &folder, shell),
+        Command::Wave(args) => wave::run(&args, &folder, shell),
+        Command::RunCsv(args) => run_csv::run(&args, &folder, shell),
+        Command::Ledger(args) => ledger::run(&args, &folder, shell),
+        Command::Replay(args) => replay::run(&args, shell),
         Command::DemoAgent(args) => demo::agent::run(&args),
     }
 }

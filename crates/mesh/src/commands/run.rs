@@ -19,6 +19,7 @@ use mesh_proc::signal::Listener;
 use crate::agents;
 use crate::budget::BudgetArgs;
 use crate::commands::run_lookup;
+use crate::csv_wave;
 use crate::error::CommandError;
 use crate::exit_code;
 use crate::inside;
@@ -132,6 +133,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     };
     let root = scope.root.clone();
     let mesh_dir = MeshDir::of(&root);
+    csv_wave::prepare_output(&scope.source, &run)?;
     let world = asking(
         world(scope.ours.clone(), shell, opening),
         &mesh_dir.run(&run),

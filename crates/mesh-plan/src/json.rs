@@ -9,25 +9,25 @@ use crate::diagnostic::Place;
 
 /// A line of the file.
 #[derive(Clone, Copy)]
-pub(super) struct Line<'a> {
-    pub(super) number: u32,
-    pub(super) text: &'a str,
+pub(crate) struct Line<'a> {
+    pub(crate) number: u32,
+    pub(crate) text: &'a str,
 }
 
 impl Line<'_> {
     /// Where `value` begins. It is a slice of this line.
-    pub(super) fn place(&self, value: &RawValue) -> Place {
+    pub(crate) fn place(&self, value: &RawValue) -> Place {
         self.place_of(value, 0)
     }
 
     /// Where the byte `offset` of `value` is.
-    pub(super) fn place_of(&self, value: &RawValue, offset: usize) -> Place {
-        let from = (value.get().as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+    pub(crate) fn place_of(&self, value: &RawValue, offset: usize) -> Place {
+        let from = offset_in(self.text, value);
         self.column(from.saturating_add(offset).saturating_add(1))
     }
 
     /// A byte column, from 1.
-    pub(super) fn column(&self, column: usize) -> Place {
+    pub(crate) fn column(&self, column: usize) -> Place {
         Place {
             line: self.number,
             column: Some(u32::try_from(column).unwrap_or(u32::MAX)),
@@ -35,12 +35,17 @@ impl Line<'_> {
     }
 }
 
+/// Where `value`, which is a slice of `text`, begins in it.
+pub(crate) fn offset_in(text: &str, value: &RawValue) -> usize {
+    (value.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
+}
+
 /// The keys of an object with their raw values, in their order.
-pub(super) struct Fields<'a>(Vec<(String, &'a RawValue)>);
+pub(crate) struct Fields<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
     /// The value of `key`; of two the last, as JSON readers do.
-    pub(super) fn get(&self, key: &str) -> Option<&'a RawValue> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'a RawValue> {
         self.0
             .iter()
             .rev()
@@ -72,26 +77,26 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 }
 
 /// The object in `value`, or nothing if it is something else.
-pub(super) fn object(value: &RawValue) -> Option<Fields<'_>> {
+pub(crate) fn object(value: &RawValue) -> Option<Fields<'_>> {
     serde_json::from_str(value.get()).ok()
 }
 
 /// The members of the array in `value`, or nothing if it is something else.
-pub(super) fn array(value: &RawValue) -> Option<Vec<&RawValue>> {
+pub(crate) fn array(value: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(value.get()).ok()
 }
 
 /// The text in `value`, or nothing if it is something else.
-pub(super) fn text(value: &RawValue) -> Option<String> {
+pub(crate) fn text(value: &RawValue) -> Option<String> {
     serde_json::from_str(value.get()).ok()
 }
 
-pub(super) fn is_null(value: &RawValue) -> bool {
+pub(crate) fn is_null(value: &RawValue) -> bool {
     value.get() == "null"
 }
 
 /// Byte offset, inside a raw JSON string, at which the decoded text's line `line` (from 0) begins.
-pub(super) fn offset_of_line(raw: &str, line: usize) -> usize {
+pub(crate) fn offset_of_line(raw: &str, line: usize) -> usize {
     let mut offset = 1;
     let mut left = line;
     while left > 0 {

@@ -9,7 +9,7 @@ use mesh_core::id::LockGroup;
 use mesh_core::task::Locks;
 
 /// The locks of each task, from the paths and globs that it names.
-pub(super) fn locks<'a>(scopes: impl Iterator<Item = &'a [String]>) -> Vec<Locks> {
+pub(crate) fn locks<'a>(scopes: impl Iterator<Item = &'a [String]>) -> Vec<Locks> {
     let scopes: Vec<BTreeSet<Vec<&str>>> = scopes
         .map(|scope| scope.iter().map(|pattern| segments(pattern)).collect())
         .collect();
@@ -36,7 +36,7 @@ pub(super) fn locks<'a>(scopes: impl Iterator<Item = &'a [String]>) -> Vec<Locks
 }
 
 /// How many units each group has for [`locks`] of so many tasks.
-pub(super) fn capacity(tasks: usize) -> u32 {
+pub(crate) fn capacity(tasks: usize) -> u32 {
     u32::try_from(tasks).unwrap_or(u32::MAX).max(1)
 }
 
@@ -65,6 +65,17 @@ fn is_like(pattern: &[u8], name: &[u8]) -> bool {
         (Some((x, pattern)), Some((y, name))) => (x == y || *x == b'?') && is_like(pattern, name),
         (None, Some(_)) | (Some(_), None) => false,
     }
+}
+
+/// The first path of `one` and the first of `other` that overlap, if some do.
+pub(crate) fn first_overlap<'a>(
+    one: &'a [String],
+    other: &'a [String],
+) -> Option<(&'a str, &'a str)> {
+    let pairs = one.iter().flat_map(|a| other.iter().map(move |b| (a, b)));
+    pairs
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .find(|(a, b)| overlaps(&segments(a), &segments(b)))
 }
 
 fn segments(pattern: &str) -> Vec<&str> {
