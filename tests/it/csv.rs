@@ -200,3 +200,37 @@ fn what_cannot_be_worked_is_refused_before_anything_is_written_st_git() {
     );
     assert!(fixture.runs().is_empty());
 }
+
+#[test]
+fn what_is_left_of_the_budget_clamps_the_width_st_git() {
+    let fixture = ST_GIT.open().expect("git is enough");
+    let work = csv(&fixture);
+    fixture.script(&work, |job| {
+        script::usual(&fixture, job, &[script::gate(&fixture)])
+    });
+    let flags = flags(&fixture);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let coordinator = fixture.start(
+        &work,
+        4,
+        &[
+            &flags[..],
+            &["--budget-five-hour", "80", "--budget-weekly", "20"],
+        ]
+        .concat(),
+    );
+    fixture.log.wait_for("saw", 1);
+    let why = fixture.mesh(&["why", "b"]).exits(0).stdout;
+    assert!(
+        why.contains("20 percent are left of the weekly budget, so at most 1 of 4 agents at once"),
+        "{why}"
+    );
+    let status = fixture.mesh(&["status", "--json"]).exits(0).object();
+    assert_eq!(
+        status["clamp"],
+        json!({"window": "weekly", "left_percent": 20.0, "width": 1})
+    );
+    fixture.open_gate();
+    let report = coordinator.wait().exits(0).object();
+    assert_eq!(report["overlap"]["peak"], 1);
+}

@@ -30,7 +30,7 @@ pub(crate) fn chains(sim: &ScheduleSim<'_>, schedule: &Schedule) -> (Vec<Link>, 
     let mut sequence: Vec<Ix> = plan.all().filter(|&at| sim.runs(at)).collect();
     sequence.sort_by_key(|at| (schedule.starts[at.index()], at.0));
     let alone = |at: &Ix| rules.claim(*at) == Claim::Alone;
-    let limited = schedule.peak >= usize::from(sim.policy.concurrency);
+    let limited = schedule.peak >= usize::from(sim.policy.allowed_width());
     let slots = if limited || sequence.iter().any(alone) {
         schedule.peak
     } else {

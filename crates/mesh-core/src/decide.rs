@@ -469,7 +469,8 @@ impl Decider<'_> {
             .decisions
             .iter()
             .any(|decision| matches!(decision, Decision::Accept { .. }));
-        let width = self.state.width();
+        // Not what the budget leaves of it, which no result gives back.
+        let width = self.state.width;
         if accepted && width < self.state.policy().concurrency {
             self.take(Decision::SetConcurrency { to: width + 1 });
         }

@@ -109,7 +109,7 @@ pub fn waves(plan: &Plan, policy: &Policy) -> Vec<Vec<Ix>> {
         let picked = waves.is_empty() && policy.dispatch == Dispatch::Waves;
         let picks = if picked { policy.picks.as_slice() } else { &[] };
         let wave = pick(&mut frontier, rules, picks)
-            .unwrap_or_else(|| frontier.fill(rules, policy.concurrency));
+            .unwrap_or_else(|| frontier.fill(rules, policy.allowed_width()));
         if wave.is_empty() {
             return waves;
         }
@@ -123,7 +123,7 @@ pub fn waves(plan: &Plan, policy: &Policy) -> Vec<Vec<Ix>> {
 
 /// Starts the tasks that a person picks for a wave, when they make one.
 fn pick(frontier: &mut Frontier, rules: Rules<'_>, picks: &[TaskId]) -> Option<Vec<Ix>> {
-    if picks.is_empty() || picks.len() > usize::from(rules.policy.concurrency) {
+    if picks.is_empty() || picks.len() > usize::from(rules.policy.allowed_width()) {
         return None;
     }
     let mut with_picks = frontier.clone();

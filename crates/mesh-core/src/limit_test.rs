@@ -2,10 +2,11 @@
 
 use super::tests::{Story, attempt, id, task};
 use super::*;
+use crate::clamp::Percent;
 use crate::event::Request;
 use crate::limit::{Account, Gate};
 use crate::metered::{Metered, RateWindow, Refusal, RefusalClass, Usage};
-use crate::policy::{AgentAccount, Budget, Cap, Policy};
+use crate::policy::{AgentAccount, Allowance, Budget, Cap, Policy};
 use crate::task::Task;
 use crate::time::Span;
 
@@ -350,7 +351,13 @@ fn a_session_that_goes_on_is_counted_once() {
 }
 
 fn bounded(run: Cap, task: Cap) -> impl FnOnce(&mut Policy) {
-    move |policy| policy.budget = Budget { run, task }
+    move |policy| {
+        policy.budget = Budget {
+            run,
+            task,
+            ..Budget::default()
+        }
+    }
 }
 
 #[test]
@@ -383,13 +390,48 @@ fn nothing_starts_above_the_budget_and_a_higher_one_goes_on() {
     run.tell(Event::Concluded);
     let budget = Budget {
         run: cap(2000),
-        task: Cap::default(),
+        ..Budget::default()
     };
     run.tell(Event::Requested {
         request: Request::Budget { budget },
     });
     let said = run.tell(Event::Reopened);
     assert!(said.starts_with("start t03#1"), "{said}");
+}
+
+#[test]
+fn what_is_left_of_the_budget_clamps_the_width() {
+    let left = |five_hour: u8, weekly: u8| Budget {
+        allowance: Allowance {
+            five_hour: Some(Percent::whole(five_hour)),
+            weekly: Some(Percent::whole(weekly)),
+        },
+        ..Budget::default()
+    };
+    let (mut run, said) = Story::begin(many(9), 4, |policy| policy.budget = left(90, 22));
+    assert_eq!(said, "start t01#1 on mesh-1; start t02#1 on mesh-2");
+    assert_eq!(run.state.width(), 2);
+    assert_eq!(
+        run.explained("t03"),
+        "is held: 22 percent are left of the weekly budget, so at most 2 of 4 agents at once"
+    );
+    run.started("t01#1");
+    let said = run.verified("t01#1");
+    assert!(
+        said.contains("start t03#1") && !said.contains("t04"),
+        "{said}"
+    );
+    // Of the two windows the one counts of which less is left, and a newer word counts.
+    let budget = left(10, 100);
+    run.tell(Event::Requested {
+        request: Request::Budget { budget },
+    });
+    assert_eq!(run.state.width(), 1);
+    let budget = left(34, 100);
+    let said = run.tell(Event::Requested {
+        request: Request::Budget { budget },
+    });
+    assert_eq!(run.state.active_count(), 4, "{said}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::clamp::{Percent, clamped_width};
 use crate::id::{LockGroup, TaskId};
 use crate::time::Span;
 
@@ -159,6 +160,14 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// How many attempts may run at once with what is left of the budget, by a person's word.
+    #[must_use]
+    pub fn allowed_width(&self) -> u16 {
+        let most = self.concurrency.max(1);
+        let left = self.budget.allowance.strictest();
+        left.map_or(most, |(left, _)| clamped_width(left, most))
+    }
+
     /// The defaults of the commented configuration, for `concurrency` agents.
     #[must_use]
     pub fn with_concurrency(concurrency: u16) -> Policy {
@@ -214,6 +223,48 @@ pub struct Budget {
     /// All attempts of each task.
     #[cfg_attr(feature = "serde", serde(default))]
     pub task: Cap,
+    /// What is left of the windows of the account, by a person's word. It bounds how many attempts run at once.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Allowance::is_unknown")
+    )]
+    pub allowance: Allowance,
+}
+
+/// What is left of an account's windows; nothing where nobody said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Allowance {
+    /// Of the five-hour window.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub five_hour: Option<Percent>,
+    /// Of the weekly window.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub weekly: Option<Percent>,
+}
+
+impl Allowance {
+    /// What is left of the window of which less is left, and the window's name.
+    #[must_use]
+    pub fn strictest(&self) -> Option<(Percent, &'static str)> {
+        let windows = [(self.five_hour, "five-hour"), (self.weekly, "weekly")];
+        let known = windows
+            .into_iter()
+            .filter_map(|(left, name)| Some((left?, name)));
+        known.min_by_key(|(left, _)| *left)
+    }
+
+    /// Whether nobody said anything.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        *self == Allowance::default()
+    }
 }
 
 /// Bounds, each of which may be absent.
@@ -253,6 +304,19 @@ impl Cap {
 }
 
 impl Budget {
+    /// This budget with what `newer` says in place of what it said of the same.
+    #[must_use]
+    pub fn replaced_by(self, newer: Budget) -> Budget {
+        Budget {
+            run: self.run.replaced_by(newer.run),
+            task: self.task.replaced_by(newer.task),
+            allowance: Allowance {
+                five_hour: newer.allowance.five_hour.or(self.allowance.five_hour),
+                weekly: newer.allowance.weekly.or(self.allowance.weekly),
+            },
+        }
+    }
+
     /// Whether there is no bound at all.
     #[must_use]
     pub fn is_unbounded(&self) -> bool {

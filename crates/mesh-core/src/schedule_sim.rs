@@ -42,7 +42,7 @@ pub(crate) struct Schedule {
 
 impl<'a> ScheduleSim<'a> {
     pub(crate) fn new(plan: &'a Plan, policy: &'a Policy, weights: &'a [u64]) -> ScheduleSim<'a> {
-        let bound = crate::forecast::bounds(plan, policy.concurrency, weights).lower_bound;
+        let bound = crate::forecast::bounds(plan, policy.allowed_width(), weights).lower_bound;
         ScheduleSim {
             plan,
             policy,
@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
     }
 
     fn start_all(&mut self) {
-        let width = self.sim.policy.concurrency.max(1);
+        let width = self.sim.policy.allowed_width();
         while self.ready > 0 && self.running.len() < usize::from(width) {
             self.steps += self.ready;
             let Some(at) = self.frontier.start_next(self.rules, width) else {

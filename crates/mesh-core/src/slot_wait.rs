@@ -122,7 +122,7 @@ impl State {
                 }
             }
         }
-        std::iter::from_fn(|| frontier.start_next(rules, self.width)).collect()
+        std::iter::from_fn(|| frontier.start_next(rules, self.width())).collect()
     }
 }
 

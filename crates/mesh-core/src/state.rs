@@ -510,7 +510,7 @@ impl State {
     /// How many agents may run at the moment.
     #[must_use]
     pub fn width(&self) -> u16 {
-        self.width
+        self.width.min(self.policy.allowed_width())
     }
 
     /// The largest number of attempts that were active at once.

@@ -66,7 +66,7 @@ impl State {
 
     /// What the rank recommends when nothing runs: ready tasks that do not want the same locks, at most as many as may run.
     pub(crate) fn recommended_wave(&self) -> Vec<Ix> {
-        self.frontier.clone().fill(self.rules(), self.width)
+        self.frontier.clone().fill(self.rules(), self.width())
     }
 
     /// Whether the wave was confirmed and all of its tasks have ended. One that cannot be started any more, because of what its
@@ -101,8 +101,9 @@ impl State {
             return vec!["no task is named".to_owned()];
         }
         let mut problems = Vec::new();
-        if tasks.len() > usize::from(self.width) {
-            let (named, width) = (tasks.len(), self.width);
+        let width = self.width();
+        if tasks.len() > usize::from(width) {
+            let named = tasks.len();
             problems.push(format!(
                 "{named} tasks are named, and at most {width} may run at once"
             ));

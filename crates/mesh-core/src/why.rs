@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::clamp::Percent;
 use crate::decision::{SkipReason, StopCause};
 use crate::event::Delivery;
 use crate::graph::Ix;
@@ -46,6 +47,17 @@ pub enum Why {
     Slots {
         /// Attempts that run.
         active: u16,
+        /// How many may run now.
+        width: u16,
+        /// How many the run was given.
+        concurrency: u16,
+    },
+    /// Little is left of the budget, by a person's word, so fewer run than might.
+    Budgeted {
+        /// How much.
+        left: Percent,
+        /// Of which window.
+        window: &'static str,
         /// How many may run now.
         width: u16,
         /// How many the run was given.
@@ -229,11 +241,23 @@ impl State {
             },
             Some(LockBlock::Alone { by }) => Why::BehindAlone(name(by)),
             Some(LockBlock::NotAlone) => Why::RunsAlone,
-            None if self.active_count() >= self.width => Why::Slots {
-                active: self.active_count(),
-                width: self.width,
-                concurrency: self.policy.concurrency,
-            },
+            None if self.active_count() >= self.width() => {
+                match self.policy.budget.allowance.strictest() {
+                    Some((left, window)) if self.policy.allowed_width() < self.width => {
+                        Why::Budgeted {
+                            left,
+                            window,
+                            width: self.width(),
+                            concurrency: self.policy.concurrency,
+                        }
+                    }
+                    _ => Why::Slots {
+                        active: self.active_count(),
+                        width: self.width,
+                        concurrency: self.policy.concurrency,
+                    },
+                }
+            }
             None if let Some(shortage) = self.agents_short(at) => match shortage {
                 Shortage::Shut { account, until } => Why::Limit {
                     account,
@@ -339,6 +363,16 @@ impl fmt::Display for Why {
                 )
             }
             Why::Slots { active, .. } => write!(f, "is held: all {active} agents are busy"),
+            Why::Budgeted {
+                left,
+                window,
+                width,
+                concurrency,
+            } => write!(
+                f,
+                "is held: {left} percent are left of the {window} budget, so at most {width} of {} at once",
+                counted(usize::from(*concurrency), "agent")
+            ),
             Why::SlotKept { better, rest } => write!(
                 f,
                 "is held: a slot is free and waits up to {rest} for {better}, which is about to become ready"

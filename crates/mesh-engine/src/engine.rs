@@ -12,7 +12,7 @@ use mesh_core::decision::Action;
 use mesh_core::event::{Event, PlanChange, Request};
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::plan::Plan;
-use mesh_core::policy::{Cap, Policy};
+use mesh_core::policy::Policy;
 use mesh_core::process::{ProcessId, Role, Tree};
 use mesh_core::state::{Finalizing, RunEnd, Stage, State};
 use mesh_journal::{JournalError, Timestamp};
@@ -165,11 +165,10 @@ impl Engine {
         match mode {
             ResumeMode::GoOn {
                 trust_outside,
-                bounds,
+                budget,
             } => {
-                if bounds != Cap::default() {
-                    let mut budget = self.state.policy().budget;
-                    budget.run = budget.run.replaced_by(bounds);
+                if !budget.is_unbounded() {
+                    let budget = self.state.policy().budget.replaced_by(budget);
                     let request = Request::Budget { budget };
                     self.take(&Event::Requested { request })?;
                 }

@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 use mesh_agent::profile::Profile;
 use mesh_core::decision::Decision;
 use mesh_core::event::{Event, Request};
-use mesh_core::policy::Cap;
+use mesh_core::policy::Budget;
 use mesh_core::state::State;
 use mesh_core::time::Millis;
 use mesh_journal::layout::{MeshDir, RunDir};
@@ -156,8 +156,8 @@ pub enum ResumeMode {
     GoOn {
         /// What somebody else closed counts as done.
         trust_outside: bool,
-        /// Bounds of what the run may use, in place of those of before.
-        bounds: Cap,
+        /// What the run may use, in place of what was said of the same before.
+        budget: Budget,
     },
     /// To put results onto a target; nothing else of it is begun.
     Land(Request),

@@ -94,6 +94,9 @@ pub struct Summary {
     /// Accounts of providers that may not be used, or not with all agents; absent when there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitSummary>,
+    /// That fewer run at once than might, because little is left of the budget by a person's word; absent when all may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clamp: Option<ClampSummary>,
     /// All tasks, in the plan's order.
     pub tasks: Vec<TaskSummary>,
     /// What is wrong with the journal; absent when nothing is.
@@ -305,6 +308,17 @@ pub struct LimitSummary {
     pub left_percent: Option<u8>,
 }
 
+/// How little is left of the budget, and what that leaves of the width.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClampSummary {
+    /// The window of which least is left.
+    pub window: &'static str,
+    /// How much, in percent.
+    pub left_percent: f64,
+    /// How many agents may run at once.
+    pub width: u16,
+}
+
 /// A proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifySummary {
@@ -396,6 +410,7 @@ pub fn summarize(
         usage: spent.of_run(),
         usage_by_agent: spent.by_agent(),
         limits: usage::limits(&state, header.started_unix_ms),
+        clamp: usage::clamp(&state),
         tasks,
         damage: around.damage.map(|damage| DamageSummary {
             line: damage.line,

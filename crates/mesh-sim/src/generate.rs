@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mesh_core::clamp::Percent;
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::Plan;
-use mesh_core::policy::{AgentAccount, Budget, Dispatch, Policy, Rank, RetryMode, Unlabelled};
+use mesh_core::policy::{
+    AgentAccount, Allowance, Budget, Dispatch, Policy, Rank, RetryMode, Unlabelled,
+};
 use mesh_core::task::{Commit, Eligibility, Locks, Task};
 use mesh_core::time::Span;
 
@@ -251,6 +254,19 @@ fn budget(rng: &mut Rng) -> Budget {
     budget
 }
 
+/// Draws what a person says is left of the account's windows; most say nothing.
+fn allowance(rng: &mut Rng) -> Allowance {
+    let mut left = |percent: u64| {
+        let said = rng.percent(percent).then(|| rng.between(0, 40));
+        said.and_then(|left| u8::try_from(left).ok())
+            .map(Percent::whole)
+    };
+    Allowance {
+        five_hour: left(10),
+        weekly: left(10),
+    }
+}
+
 /// Draws the rules of a run.
 #[must_use]
 pub fn policy(rng: &mut Rng) -> Policy {
@@ -258,10 +274,14 @@ pub fn policy(rng: &mut Rng) -> Policy {
     let mut of_waves = rng.fork(0x3a7f);
     let mut of_retries = rng.fork(0x51c4);
     let mut of_limits = rng.fork(0x11_417);
+    let mut of_allowance = rng.fork(0x2b_0d1);
     let concurrency = u16::try_from(rng.between(1, 12)).unwrap_or(1);
     Policy {
         agents: agents(&mut of_limits),
-        budget: budget(&mut of_limits),
+        budget: Budget {
+            allowance: allowance(&mut of_allowance),
+            ..budget(&mut of_limits)
+        },
         dispatch: if of_waves.percent(25) {
             Dispatch::Waves
         } else {

@@ -1,8 +1,11 @@
 //! What a run may use, from flags and configuration.
 
 use mesh_agent::duration::parse_span;
-use mesh_core::policy::Cap;
+use mesh_core::clamp::Percent;
+use mesh_core::policy::{Allowance, Budget, Cap};
 use mesh_core::time::Span;
+
+use crate::helper::percent;
 
 /// Bounds of what a run may use. At one of them nothing new starts, running agents go on, and the run ends with exit code 23 when
 /// work is left.
@@ -17,15 +20,28 @@ pub(crate) struct BudgetArgs {
     /// Start nothing more when the run has been worked for so long since it began or was taken up: `8h`.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub max_time: Option<Span>,
+    /// What is left of the account's five-hour window, in percent: fewer agents run at once from 33 percent on, one from 10.
+    #[arg(long, value_name = "PCT", value_parser = percent, allow_negative_numbers = true)]
+    pub budget_five_hour: Option<Percent>,
+    /// What is left of the account's weekly window, in percent; of the two the one counts of which less is left.
+    #[arg(long, value_name = "PCT", value_parser = percent, allow_negative_numbers = true)]
+    pub budget_weekly: Option<Percent>,
 }
 
 impl BudgetArgs {
-    /// The bounds that were given.
-    pub fn cap(&self) -> Cap {
-        Cap {
-            cost_micro_usd: self.max_cost,
-            tokens: self.max_tokens,
-            time: self.max_time,
+    /// What was given.
+    pub fn budget(&self) -> Budget {
+        Budget {
+            run: Cap {
+                cost_micro_usd: self.max_cost,
+                tokens: self.max_tokens,
+                time: self.max_time,
+            },
+            task: Cap::default(),
+            allowance: Allowance {
+                five_hour: self.budget_five_hour,
+                weekly: self.budget_weekly,
+            },
         }
     }
 }

@@ -365,7 +365,18 @@ fn limit_lines(summary: &Summary) -> Vec<String> {
         };
         format!("{name}: {state}")
     };
-    summary.limits.iter().map(line).collect()
+    let clamp = summary.clamp.as_ref().map(|clamp| {
+        let (left, window) = (clamp.left_percent, clamp.window);
+        format!(
+            "budget: {left} percent are left of the {window} window, at most {} of {} at once",
+            clamp.width,
+            counted(usize::from(summary.concurrency), "agent")
+        )
+    });
+    clamp
+        .into_iter()
+        .chain(summary.limits.iter().map(line))
+        .collect()
 }
 
 /// The wave that runs or waits to be confirmed.

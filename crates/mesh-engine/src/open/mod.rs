@@ -15,7 +15,7 @@ use mesh_bd::audit::outbox::OutboxEntries;
 use mesh_core::event::{Event, Request};
 use mesh_core::id::TaskId;
 use mesh_core::plan::Plan;
-use mesh_core::policy::{Cap, Policy};
+use mesh_core::policy::{Budget, Policy};
 use mesh_core::state::{RunEnd, State};
 use mesh_core::text::one_line;
 use mesh_core::time::Millis;
@@ -161,7 +161,7 @@ pub fn begin(new: NewRun, world: World) -> Result<Finished, EngineError> {
 }
 
 /// Takes a run up again and works it until it ends or is left. With `trust_outside` the tasks that somebody else closed count as
-/// done; `bounds` of what the run may use go in place of those of before.
+/// done; what `budget` says goes in place of what was said of the same before.
 ///
 /// # Errors
 /// [`EngineError`].
@@ -170,11 +170,11 @@ pub fn resume(
     run: RunId,
     world: World,
     trust_outside: bool,
-    bounds: Cap,
+    budget: Budget,
 ) -> Result<Resumed, EngineError> {
     let mode = ResumeMode::GoOn {
         trust_outside,
-        bounds,
+        budget,
     };
     take_up(mesh_dir, run, world, mode)
 }

@@ -1,5 +1,6 @@
 //! One of every kind of event and decision, with all that they can carry.
 
+use mesh_core::clamp::Percent;
 use mesh_core::decision::{Decision, SkipReason, StopCause};
 use mesh_core::event::{Delivery, Event, PlanChange, Request, StartFailure};
 use mesh_core::evidence::{
@@ -10,7 +11,7 @@ use mesh_core::id::{LockGroup, SlotId};
 use mesh_core::landing::{Candidate, Integration, Publication};
 use mesh_core::metered::{Metered, RateWindow, Refusal, RefusalClass, Usage};
 use mesh_core::plan::Plan;
-use mesh_core::policy::{AgentAccount, Budget, Cap, Policy};
+use mesh_core::policy::{AgentAccount, Allowance, Budget, Cap, Policy};
 use mesh_core::task::{Eligibility, Task};
 use mesh_core::time::{Millis, Span};
 
@@ -254,6 +255,10 @@ fn budget() -> Budget {
     Budget {
         run: cap,
         task: cap,
+        allowance: Allowance {
+            five_hour: Some(Percent::from(625_000)),
+            weekly: Some(Percent::whole(41)),
+        },
     }
 }
 

@@ -7,7 +7,9 @@ use mesh_core::limit::Gate;
 use mesh_core::metered::Usage;
 use mesh_core::state::State;
 
-use super::{AttemptSummary, LimitSummary, SummaryContext, Tokens, UsageSummary, cost_usd};
+use super::{
+    AttemptSummary, ClampSummary, LimitSummary, SummaryContext, Tokens, UsageSummary, cost_usd,
+};
 use crate::timestamp::Timestamp;
 
 /// What was used so far, by the name of the agent.
@@ -68,6 +70,18 @@ pub(super) fn of_task<'a>(
     };
     let attempts = attempts.map(with_usage).collect();
     (attempts, of_task.as_ref().map(UsageSummary::of))
+}
+
+/// That fewer may run at once than might, by what a person says is left of the budget.
+pub(super) fn clamp(state: &State) -> Option<ClampSummary> {
+    let policy = state.policy();
+    let (left, window) = policy.budget.allowance.strictest()?;
+    let width = policy.allowed_width();
+    (width < policy.concurrency).then(|| ClampSummary {
+        window,
+        left_percent: f64::from(u32::from(left)) / 10_000.0,
+        width,
+    })
 }
 
 /// The accounts that are not open to all agents.

@@ -1,9 +1,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use mesh_core::clamp::Percent;
 use mesh_core::id::{LockGroup, TaskId};
 use mesh_core::plan::Plan;
-use mesh_core::policy::{AgentAccount, Budget, Cap, Dispatch, Policy, Rank, RetryMode, Unlabelled};
+use mesh_core::policy::{
+    AgentAccount, Allowance, Budget, Cap, Dispatch, Policy, Rank, RetryMode, Unlabelled,
+};
 use mesh_core::task::{Eligibility, Task};
 use mesh_core::time::Span;
 use proptest::collection::{btree_set, vec};
@@ -245,6 +248,7 @@ prop_compose! {
             budget: Budget {
                 run: Cap { cost_micro_usd: limits.0, tokens: times.2, time: limits.0.map(Span) },
                 task: Cap { tokens: limits.0, ..Cap::default() },
+                allowance: Allowance { five_hour: times.2.map(|left| Percent::from(left as u32)), weekly: None },
             },
         }
     }

@@ -197,7 +197,7 @@ impl Drive {
                 1 if !has_ended => ResumeMode::End,
                 _ => ResumeMode::GoOn {
                     trust_outside: world.rng.percent(20),
-                    bounds: mesh_core::policy::Cap::default(),
+                    budget: mesh_core::policy::Budget::default(),
                 },
             };
             (world.listing(), mode)

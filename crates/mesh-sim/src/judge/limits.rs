@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use mesh_core::clamp::clamped_width;
 use mesh_core::decision::Decision;
 use mesh_core::event::Event;
 use mesh_core::evidence::FailureClass;
@@ -129,6 +130,14 @@ impl Judge {
         let now = step.world.now;
         if let Some(reached) = self.is_spent(now) {
             return Err(format!("budget: {attempt} starts, and {reached}"));
+        }
+        // The attempt is active after the step.
+        let width = match self.limits.budget.allowance.strictest() {
+            Some((left, _)) => clamped_width(left, self.policy.concurrency),
+            None => self.policy.concurrency,
+        };
+        if step.state.active_count() > width {
+            return Err(format!("budget: {attempt} starts, and {width} may run"));
         }
         let account = step.world.account(step.state.agent_of(attempt));
         let active = |probe: &AttemptId| matches!(self.account(&probe.task), Place::Active(active, ..) if active == *probe);

@@ -44,13 +44,12 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         sandbox: args.sandbox.as_deref().and_then(SandboxMode::from_word),
         ..asking(world(ours, shell, opening), &run_dir, shell)
     };
-    let bounds = args.budget.cap();
     let resumed = mesh_engine::resume(
         mesh_dir.clone(),
         run.clone(),
         world,
         args.trust_outside,
-        bounds,
+        args.budget.budget(),
     )?;
     if resumed.nothing {
         shell.line(format!(

@@ -84,6 +84,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         return Err(mesh_engine::EngineError::NO_JJ_RAIL.into());
     }
     ask_concurrency(&mut scope, shell)?;
+    scope.policy.budget = scope.config.budget.replaced_by(args.budget.budget());
     scope.notes(shell);
     for warning in found.warnings(&agent.name, &agent.config) {
         shell.note(format!("note: {warning}"));
@@ -102,21 +103,20 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         shell.note(format!("note: {warning}"));
     }
     confirm(&scope, args, shell)?;
+    let budget = scope.policy.budget;
     scope = wrap_single_bead(scope, args, folder)?;
+    scope.policy.budget = budget;
     let mut setup = scope.setup(&args.scope, agent, &profile);
     setup.repository.clone_from(&scope.root);
     let (more_agents, profiles): (Vec<_>, Vec<_>) = more_agents.into_iter().unzip();
     setup.more_agents = more_agents;
     let profiles: Vec<Profile> = std::iter::once(profile.clone()).chain(profiles).collect();
-    let mut budget = scope.config.budget;
-    budget.run = budget.run.replaced_by(args.budget.cap());
-    if let Some(note) = costless(&profiles, budget.run) {
+    if let Some(note) = costless(&profiles, scope.policy.budget.run) {
         shell.note(format!("note: {note}"));
     }
     let longest = |span: fn(&Profile) -> Span| profiles.iter().map(span).max().unwrap_or_default();
     let policy = mesh_core::policy::Policy {
         agents: profiles.iter().map(account_of).collect(),
-        budget,
         start_limit: profile.limits.start,
         silence_limit: longest(|profile| profile.limits.silence),
         soft_limit: profile.limits.soft,
@@ -265,6 +265,15 @@ fn ask_concurrency(scope: &mut Scope, shell: &mut Shell) -> Result<(), CommandEr
 fn confirm(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<(), CommandError> {
     let waves = mesh_core::forecast::waves(&scope.plan, &scope.policy);
     let widest = waves.iter().map(Vec::len).max().unwrap_or(0);
+    let width = scope.policy.allowed_width();
+    if let Some((left, window)) = scope.policy.budget.allowance.strictest()
+        && width < scope.policy.concurrency
+    {
+        shell.line(format!(
+            "{left} percent are left of the {window} budget: at most {width} of {} at once",
+            counted(usize::from(scope.policy.concurrency), "agent")
+        ));
+    }
     shell.line(format!(
         "{} ({} {}): {} of {} to do, at most {} at once, expected parallelism {widest}",
         one_line(scope.name()),
@@ -272,7 +281,7 @@ fn confirm(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<(), CommandE
         scope.source.id(),
         scope.open_tasks(),
         counted(scope.plan.tasks().len(), "task"),
-        counted(usize::from(scope.policy.concurrency), "agent")
+        counted(usize::from(width), "agent")
     ));
     let open = || {
         let tasks = scope.plan.tasks().iter();

@@ -7,7 +7,7 @@ use mesh_agent::nearest::nearest;
 use mesh_agent::ownership::{GroupMap, GroupProblem};
 use mesh_agent::profile::{Profile, ProfileConfig, ProfileProblem, builtin};
 use mesh_core::id::LockGroup;
-use mesh_core::policy::{Budget, Cap, Dispatch, Rank, RetryMode, Unlabelled};
+use mesh_core::policy::{Allowance, Budget, Cap, Dispatch, Rank, RetryMode, Unlabelled};
 use mesh_core::time::Span;
 use mesh_engine::{TrackerLimits, TrackerView};
 use serde::Deserialize;
@@ -71,6 +71,7 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
                 layers,
                 ["task_max_cost", "task_max_tokens", "task_max_time"],
             ),
+            allowance: Allowance::default(),
         },
         locks: Locks {
             unknown: match text(layers, &["locks", "unknown"]).as_deref() {
