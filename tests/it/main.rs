@@ -30,6 +30,7 @@ mod kept;
 mod kill;
 mod known_agents;
 mod landing;
+mod learnings;
 mod left;
 mod limits;
 mod lists;

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::fixture::{Fixture, Vcs};
 
+/// What mesh itself adds to, and is documented to.
+const LEARNINGS: &str = ".learnings.jsonl";
+
 /// Everything of the user's that a run must leave alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -18,7 +21,7 @@ pub struct Snapshot {
 /// A snapshot of the user's own things. mesh's own folder and the tracker's are looked at elsewhere.
 pub fn of(fixture: &Fixture) -> Snapshot {
     Snapshot {
-        tree: tree(&fixture.repo, &[".git", ".jj", ".mesh", ".beads"]),
+        tree: tree(&fixture.repo, &[".git", ".jj", ".mesh", ".beads", LEARNINGS]),
         refs: refs(fixture),
     }
 }
@@ -68,6 +71,7 @@ fn refs(fixture: &Fixture) -> String {
             "--",
             ".",
             ":!.beads",
+            ":!.learnings.jsonl",
         ]);
     }
     text

@@ -62,7 +62,7 @@ pub enum BlockReading {
     Read(FinalBlock),
 }
 
-/// The four lines an agent ends with.
+/// The four lines an agent ends with, and one that may stand beside them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FinalBlock {
@@ -86,6 +86,12 @@ pub struct FinalBlock {
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub blockers: Option<String>,
+    /// `Learning:` — what later work on the same files should know; most blocks have none.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub learning: Option<String>,
 }
 
 /// What the agent says it changed. The change set is what counts.
@@ -226,6 +232,7 @@ impl Evidence {
                 verify: None,
                 changed,
                 blockers: None,
+                learning: None,
             }),
             changes: ChangeSet {
                 commit,

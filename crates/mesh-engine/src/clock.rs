@@ -6,6 +6,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mesh_core::time::Millis;
 
+/// The time in UTC to the second, `2026-02-10T08:15:30Z`; empty for one that no calendar has.
+pub(crate) fn utc_seconds(unix_ms: u64) -> String {
+    let time = jiff::Timestamp::from_millisecond(i64::try_from(unix_ms).unwrap_or(i64::MAX));
+    time.map_or_else(
+        |_| String::new(),
+        |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
+}
+
 /// Time of a run: milliseconds since it started, over all its coordinators, never going back.
 pub struct Clock {
     unix_ms: Box<dyn Fn() -> u64 + Send + Sync>,

@@ -22,7 +22,9 @@ use mesh_vcs::CommitId;
 use crate::actions::prepare::{self, Prepared};
 use crate::actions::prove::Proof;
 use crate::actions::shared::Shared;
-use crate::actions::{finalize, inspect, kept, land, probe, process, prove, start, stop};
+use crate::actions::{
+    finalize, inspect, kept, land, learnings, probe, process, prove, start, stop,
+};
 use crate::context::{Recordings, RunContext, Semaphore, lock};
 use crate::control;
 use crate::error::EngineError;
@@ -387,7 +389,9 @@ impl Engine {
                 let run_summary = run_summary::final_report(&self.state);
                 let verified = run_summary::verified(&self.state);
                 let was_well = self.state.unwritten().is_empty();
+                let tasks = self.state.plan().tasks().len();
                 self.spawn(action, move |context| {
+                    learnings::of_run(context, tasks);
                     prepare::remove_all(context);
                     for changed in kept::check(context) {
                         context.notes.note(changed);

@@ -24,6 +24,7 @@ mod submodules;
 mod workers;
 
 pub use actions::folder::{saved, saved_of};
+pub use actions::learnings::{file as learnings_file, read as read_learnings};
 pub use actions::leftovers::save_changes;
 pub use clock::{Clock, unix_ms};
 pub use context::Details;
@@ -43,7 +44,7 @@ pub use run_summary::{all_done, task_buckets, wave_status};
 pub use sandbox::{SandboxFound, SandboxSetup};
 pub use setup::{
     AgentSetup, AuditLevel, BaseConflict, BdSetup, ClosePolicy, FileSetup, KeepWorkspaces,
-    Programs, ProofWhere, RunSetup, SourceSetup, TrackerLimits, TrackerView,
+    LearningsSetup, Programs, ProofWhere, RunSetup, SourceSetup, TrackerLimits, TrackerView,
 };
 pub use source::bd::ACTOR;
 pub use source::bd::audit as audit_keys;

@@ -86,6 +86,18 @@ pub struct RunSetup {
     /// The sandbox of agents, setup and proofs.
     #[serde(default)]
     pub sandbox: SandboxSetup,
+    /// What is done with learnings; runs of earlier versions have none.
+    #[serde(default)]
+    pub learnings: LearningsSetup,
+}
+
+/// What is done with `.learnings.jsonl` of the repository.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LearningsSetup {
+    /// What tasks and the run teach is added to it.
+    pub write: bool,
+    /// Prompts have those of the files that their tasks touch.
+    pub prompt: bool,
 }
 
 impl RunSetup {

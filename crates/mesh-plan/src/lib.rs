@@ -14,6 +14,7 @@ pub mod diff;
 pub mod epic;
 pub mod file;
 pub mod formula;
+pub mod learnings;
 pub mod list;
 pub mod prompt;
 pub mod role_prompt;

@@ -109,6 +109,10 @@ pub struct PromptInput<'a> {
     pub question: Option<&'a AskedQuestion>,
     /// What there is of the attempt before.
     pub continuity: Continuity,
+    /// What was learned before about the files that it touches, a sentence each.
+    pub learnings: &'a [String],
+    /// The agent is asked for what it learned.
+    pub learn: bool,
 }
 
 #[derive(Serialize)]
@@ -137,6 +141,8 @@ struct Facts<'a> {
     question: Option<&'a str>,
     answer: Option<&'a str>,
     same_workspace: bool,
+    learnings: &'a [String],
+    learn: bool,
 }
 
 #[derive(Serialize)]
@@ -196,6 +202,8 @@ pub fn render_prompt(input: &PromptInput<'_>) -> Result<String, RenderError> {
         question: input.question.map(|asked| asked.text.as_str()),
         answer: input.question.and_then(|asked| asked.answer.as_deref()),
         same_workspace: input.continuity != Continuity::Fresh,
+        learnings: input.learnings,
+        learn: input.learn,
     };
     let (name, source) = match input.continuity {
         Continuity::Fresh | Continuity::Workspace => FIRST,

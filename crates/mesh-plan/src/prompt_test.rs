@@ -60,6 +60,8 @@ fn input<'a>(details: &'a TaskDetails, attempt: &'a AttemptId) -> PromptInput<'a
         conflicts: &[],
         question: None,
         continuity: Continuity::Fresh,
+        learnings: &[],
+        learn: false,
     }
 }
 
@@ -228,4 +230,40 @@ fn an_agent_that_knows_the_task_hears_what_is_new() {
     });
     insta::assert_snapshot!("again_after_a_failure", failed.expect("sound"));
     insta::assert_snapshot!("again_with_an_answer", answered.expect("sound"));
+}
+
+#[test]
+fn what_was_learned_is_said_and_asked_for_only_where_it_is_wanted() {
+    let (details, attempt) = (
+        plain(),
+        AttemptId {
+            task: id("t-1.2"),
+            number: 1,
+        },
+    );
+    let without = render_prompt(&input(&details, &attempt)).expect("it renders");
+    assert!(!without.contains("Learn"), "{without}");
+    let learnings = ["When a changes, do b\nPR: none".to_owned()];
+    let with = PromptInput {
+        learnings: &learnings,
+        learn: true,
+        ..input(&details, &attempt)
+    };
+    let text = render_prompt(&with).expect("it renders");
+    assert!(text.contains("## Learned before\n"), "{text}");
+    assert!(
+        text.contains("\n- When a changes, do b PR: none\n"),
+        "{text}"
+    );
+    let asked = "\nLearning: When <condition>, <what to do> because <why>\n";
+    assert!(text.ends_with(asked), "{text}");
+    let again = PromptInput {
+        continuity: Continuity::Session,
+        ..with
+    };
+    let text = render_prompt(&again).expect("it renders");
+    assert!(
+        !text.contains("When a changes") && text.ends_with(asked),
+        "{text}"
+    );
 }

@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Logs(commands::logs::Args),
     /// Show what a run did.
     Report(commands::report::Args),
+    /// List or search what was learned here.
+    Learnings(commands::learnings::Args),
     /// Show, check and label what a run left in the tracker's audit.
     Audit(commands::audit::Args),
     /// Go on with a run that was stopped, left or killed.
@@ -100,6 +102,7 @@ impl Command {
             Command::Why(args) => args.json,
             Command::Report(args) => args.shown.json,
             Command::Questions(args) => args.json,
+            Command::Learnings(args) => args.json,
             Command::Audit(args) => args.json,
             Command::Resume(args) => args.json,
             Command::Land(args) => args.json,

@@ -146,6 +146,7 @@ impl Scope {
             arms: config.tracker.arms,
             view: config.tracker.view,
             tracker_limits: config.tracker.limits,
+            learnings: config.learnings,
         }
     }
 }

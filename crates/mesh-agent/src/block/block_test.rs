@@ -11,6 +11,7 @@ fn block() -> FinalBlock {
         verify: Some("make test".to_owned()),
         changed: paths(&["a.txt", "src/b.rs"]),
         blockers: None,
+        learning: None,
     }
 }
 
@@ -426,4 +427,41 @@ fn line_ends_of_windows_and_blanks_behind_the_lines_change_nothing() {
     ] {
         assert_eq!(parse(&text), BlockReading::Read(plain.clone()), "{text:?}");
     }
+}
+
+#[test]
+fn a_learning_stands_beside_the_block_and_never_costs_it() {
+    let learned = |text: &str| match parse(text) {
+        BlockReading::Read(found) => {
+            let learning = found.learning.clone();
+            let without = FinalBlock {
+                learning: None,
+                ..found
+            };
+            assert_eq!(without, block(), "{text}");
+            learning
+        }
+        BlockReading::Missing(why) => panic!("{text}\n=> {why}"),
+    };
+    let said = Some("When a, do b".to_owned());
+    for text in [
+        format!("Learning: When a, do b\n{GOOD}"),
+        format!("Did it.\n\n- **Learning:** When a, do b\n\n{GOOD}"),
+        format!("{GOOD}Learning: When a, do b\n"),
+        format!("```\nLearning: When a, do b\n{GOOD}```\n"),
+        format!("```\n{GOOD}Learning: When a, do b\n```\n"),
+    ] {
+        assert_eq!(learned(&text), said, "{text}");
+    }
+    for text in [
+        format!("Learning: none\n{GOOD}"),
+        format!("Learning: When <condition>, <what to do> because <why>\n{GOOD}"),
+        format!("Learning: When a, do b\nand c\n{GOOD}"),
+    ] {
+        assert_eq!(learned(&text), None, "{text}");
+    }
+    check_missing("Learning: When a, do b\n", "nothing but a learning");
+    check_missing(&format!("```\nnotes\n{GOOD}```\n"), "");
+    let long = format!("Learning: When a, {}\n{GOOD}", "b ".repeat(1000));
+    assert!(learned(&long).is_some_and(|text| text.chars().count() == LEARNING_CHARS + 1));
 }

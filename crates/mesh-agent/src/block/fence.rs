@@ -24,22 +24,16 @@ fn mark(line: &str) -> Option<Mark> {
     })
 }
 
-/// The non-empty lines without a fence that holds exactly the last four of them and is the end of the text.
-pub(super) fn unwrapped<'a>(lines: &[&str], full: &'a [usize]) -> &'a [usize] {
-    let [.., open, _, _, _, _, close] = full else {
-        return full;
-    };
-    let (Some(first), Some(last)) = (mark(lines[*open]), mark(lines[*close])) else {
-        return full;
-    };
+/// The non-empty lines without a fence that holds exactly the last `held` of them and is the end of the text; nothing when there is
+/// no such fence.
+pub(super) fn unwrapped<'a>(lines: &[&str], full: &'a [usize], held: usize) -> Option<&'a [usize]> {
+    let open = full.get(full.len().checked_sub(held + 2)?)?;
+    let (close, before) = full.split_last()?;
+    let (first, last) = (mark(lines[*open])?, mark(lines[*close])?);
     let is_pair =
         first.character == last.character && first.length <= last.length && !last.has_info;
     // Else the first one is the end of an earlier fence, and the last one opens another.
-    if is_pair && !is_open_at(lines, *open) {
-        &full[..full.len() - 1]
-    } else {
-        full
-    }
+    (is_pair && !is_open_at(lines, *open)).then_some(before)
 }
 
 /// Whether line `index` stands inside a fence.

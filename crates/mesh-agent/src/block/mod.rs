@@ -11,10 +11,12 @@
 //! the reading says why in words that also help the agent in a second try. A block further up, in a quoted log, or followed by
 //! anything does not count; of two blocks only the one at the end does.
 //!
+//! A fifth line may stand before them (or, tolerated, behind them): `Learning: <what later work should know>`. It never costs a block.
+//!
 //! Tolerated, because real models write so and nothing else can be meant:
 //! * blank lines, trailing blanks, CRLF, terminal colours, a progress line overwritten by carriage return;
 //! * a list mark before a label (`- PR:`), a label in bold (`**PR:**`, `**PR**:`) or in backticks;
-//! * a code fence around exactly these four lines, if nothing follows it;
+//! * a code fence around exactly these lines, if nothing follows it;
 //! * a value in backticks, a link in `<…>`, a remark `(pass)` or `# pass` after the command.
 //!
 //! Not tolerated: labels in another case, missing or doubled lines, values that go on in a second line, and the template itself
@@ -32,6 +34,12 @@ use std::sync::LazyLock;
 
 /// The labels in their order.
 pub const LABELS: [&str; 4] = ["PR", "Verify", "Changed", "Blockers"];
+
+/// The label of the line that may stand beside them.
+const LEARNING: &str = "Learning";
+
+/// The longest learning, in characters; it is one sentence.
+const LEARNING_CHARS: usize = 500;
 
 /// The longest value of a line of a block, in bytes. A command and a question have to fit into one argument of a program. Paths do not:
 /// what a large change names is bounded only by how much of the output is read.
@@ -58,13 +66,30 @@ fn read(text: &str) -> Result<FinalBlock, String> {
     if full.is_empty() {
         return Err("the agent ended without a word".to_owned());
     }
-    let wanted = fence::unwrapped(&lines, &full);
+    let said = |at: Option<&usize>| match label_and_value(lines[*at?])? {
+        (LEARNING, value) => Some(value),
+        _ => None,
+    };
+    let fenced = fence::unwrapped(&lines, &full, LABELS.len()).or_else(|| {
+        let five = fence::unwrapped(&lines, &full, LABELS.len() + 1)?;
+        let first = five.get(five.len() - LABELS.len() - 1);
+        (said(first).is_some() || said(five.last()).is_some()).then_some(five)
+    });
+    let is_fenced = fenced.is_some();
+    let ended = fenced.unwrap_or(&full);
+    let learned = said(ended.last());
+    let wanted = &ended[..ended.len() - usize::from(learned.is_some())];
+    if wanted.is_empty() {
+        return Err("the agent ended with nothing but a learning".to_owned());
+    }
+    let before = wanted.len().checked_sub(LABELS.len() + 1);
+    let learned = learned.or_else(|| said(wanted.get(before?)));
     let last_four = &wanted[wanted.len().saturating_sub(LABELS.len())..];
     let found: Vec<&str> = last_four.iter().map(|i| lines[*i]).collect();
     let Some(values) = values_of(&found) else {
         return Err(why_no_block(&lines, &full, &found));
     };
-    if fence::is_open_at(&lines, last_four[0]) && wanted.len() == full.len() {
+    if fence::is_open_at(&lines, last_four[0]) && !is_fenced {
         return Err("the final block stands inside a code fence that is not closed".to_owned());
     }
     for (label, value) in LABELS.iter().zip(&values) {
@@ -87,6 +112,7 @@ fn read(text: &str) -> Result<FinalBlock, String> {
         verify: value::command(values[1]),
         changed: value::changed(values[2]),
         blockers: value::blockers(values[3]),
+        learning: learned.and_then(value::learning),
     })
 }
 
@@ -109,12 +135,13 @@ fn values_of<'a>(lines: &[&'a str]) -> Option<[&'a str; 4]> {
 /// The label and the value of a line of a block.
 fn label_and_value(line: &str) -> Option<(&'static str, &str)> {
     static LINE: LazyLock<Regex> = LazyLock::new(|| {
-        let pattern = r"^\s*(?:[-*+\u{2022}]\s+)?(?:(PR|Verify|Changed|Blockers):|\*\*(PR|Verify|Changed|Blockers)(?::\*\*|\*\*:)|__(PR|Verify|Changed|Blockers)(?::__|__:)|`(PR|Verify|Changed|Blockers)(?::`|`:))(.*)$";
+        let pattern = r"^\s*(?:[-*+\u{2022}]\s+)?(?:(PR|Verify|Changed|Blockers|Learning):|\*\*(PR|Verify|Changed|Blockers|Learning)(?::\*\*|\*\*:)|__(PR|Verify|Changed|Blockers|Learning)(?::__|__:)|`(PR|Verify|Changed|Blockers|Learning)(?::`|`:))(.*)$";
         Regex::new(pattern).expect("the pattern is a constant and covered by tests")
     });
     let captures = LINE.captures(line)?;
     let found = (1..=4).find_map(|group| captures.get(group))?.as_str();
-    let label = LABELS.into_iter().find(|label| *label == found)?;
+    let mut known = LABELS.into_iter().chain([LEARNING]);
+    let label = known.find(|label| *label == found)?;
     Some((label, captures.get(5)?.as_str().trim()))
 }
 

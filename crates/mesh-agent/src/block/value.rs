@@ -1,6 +1,7 @@
 //! The values of a final block.
 
 use mesh_core::evidence::ChangedClaim;
+use mesh_core::text::shortened;
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -167,4 +168,10 @@ pub(super) fn changed(value: &str) -> ChangedClaim {
 /// The value of `Blockers`: what keeps the agent from going on, or `None`.
 pub(super) fn blockers(value: &str) -> Option<String> {
     (!is_none(value)).then(|| bare(value.trim()).to_owned())
+}
+
+/// The value of `Learning`, or `None` when it says nothing or is still the template.
+pub(super) fn learning(value: &str) -> Option<String> {
+    let is_said = !is_none(value) && !value.contains("<condition>");
+    is_said.then(|| shortened(bare(value.trim()), super::LEARNING_CHARS).into_owned())
 }

@@ -25,6 +25,7 @@ fn is_block(bytes: &[u8]) -> bool {
         verify: Some("make test".to_owned()),
         changed: ChangedClaim::Paths(vec!["a.txt".to_owned()]),
         blockers: None,
+        learning: None,
     };
     match read_block(&Output::new(bytes).path()).unwrap() {
         BlockReading::Read(block) => {

@@ -14,7 +14,7 @@ use mesh_journal::results::{self, ResultRecord};
 use mesh_journal::run_id::RunId;
 use mesh_vcs::Workspace;
 
-use crate::actions::{evidence, folder, kept, land, leftovers, shared};
+use crate::actions::{evidence, folder, kept, land, learnings, leftovers, shared};
 use crate::context::{RunContext, lock};
 use crate::source::AttemptReport;
 
@@ -43,7 +43,11 @@ pub(crate) fn finalize(context: &RunContext, attempt: &AttemptId, end: &Finalizi
         }
         leftovers::remove_before(context, attempt, &end.not_recorded);
     }
-    let report = report(context, attempt, end, workspace.as_ref(), resumed);
+    let learned = learnings::of_attempt(context, attempt, end, workspace.as_ref());
+    let report = AttemptReport {
+        learnings: learned,
+        ..report(context, attempt, end, workspace.as_ref(), resumed)
+    };
     for refused in context.source.finalize(&report) {
         context
             .notes
@@ -167,6 +171,7 @@ fn report<'a>(
                     .collect()
             })
             .unwrap_or_default(),
+        learnings: Vec::new(),
         odd_answer,
         response: response.filter(|text| !text.trim().is_empty()),
         exit_code: match end.observed.ending {

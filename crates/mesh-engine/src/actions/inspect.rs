@@ -198,6 +198,7 @@ fn masked(secrets: &Secrets, block: FinalBlock) -> FinalBlock {
             ChangedClaim::NoDiff(reason) => ChangedClaim::NoDiff(mask(reason)),
         },
         blockers: block.blockers.map(mask),
+        learning: block.learning.map(mask),
     }
 }
 

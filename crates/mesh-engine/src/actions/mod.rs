@@ -8,6 +8,7 @@ pub(crate) mod folder;
 pub(crate) mod inspect;
 pub(crate) mod kept;
 pub(crate) mod land;
+pub(crate) mod learnings;
 pub(crate) mod leftout;
 pub(crate) mod leftovers;
 pub(crate) mod manifest;

@@ -7,6 +7,7 @@ use mesh_plan::prompt::{
 };
 use mesh_vcs::{Kind, Workspace};
 
+use crate::actions::learnings;
 use crate::context::{RunContext, lock};
 
 /// Renders the prompt of an attempt.
@@ -79,6 +80,8 @@ pub(crate) fn render(
             .as_ref()
             .and_then(|before| before.question.as_ref()),
         continuity,
+        learnings: &learnings::of_task(context, &details, &locks),
+        learn: context.setup.learnings.write,
     };
     render_prompt(&input).map_err(|error: RenderError| error.to_string())
 }

@@ -12,7 +12,7 @@ use mesh_journal::results::ResultRecord;
 use mesh_vcs::SharedState;
 use serde::{Deserialize, Serialize};
 
-use crate::actions::{folder, kept};
+use crate::actions::{folder, kept, learnings};
 use crate::context::{RunContext, lock, try_lock};
 
 /// The last look, and the attempts that ran then. Kept in the run folder, so that a coordinator that takes the run up compares
@@ -220,6 +220,9 @@ fn look(context: &RunContext) -> Option<SharedState> {
         context.vcs.workspaces_root().to_path_buf(),
     ];
     except.push(context.setup.source.path().to_path_buf());
+    if context.setup.learnings.write {
+        except.push(learnings::file(&context.setup.repository));
+    }
     context
         .vcs
         .shared_state(&except)

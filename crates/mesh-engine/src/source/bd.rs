@@ -183,11 +183,14 @@ impl BdSource {
             Outcome::Question(text) => AttemptOutcome::Question(text),
             Outcome::Interrupted | Outcome::Skipped(_) => AttemptOutcome::Stopped(&why),
         };
-        let notes: Vec<String> = match report.delivery {
+        let mut notes: Vec<String> = match report.delivery {
             Delivery::Kept | Delivery::Queued => Vec::new(),
             Delivery::Landed { commit } => vec![format!("landed as {commit}")],
             Delivery::NotLanded { reason } => vec![format!("not landed: {reason}")],
         };
+        if !report.learnings.is_empty() {
+            notes.push(format!("learned: {}", report.learnings.join(", ")));
+        }
         let comment = BeadComment {
             run: &self.context.run,
             attempt: report.attempt,

@@ -21,7 +21,7 @@ use mesh_plan::file::{Edit, Progress, Record};
 use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
 
 use super::{AttemptReport, ClaimRefusal, FinalReport, Source, baseline};
-use crate::clock::unix_ms;
+use crate::clock::{unix_ms, utc_seconds};
 use crate::context::{Details, lock};
 use crate::setup::FileSetup;
 
@@ -65,6 +65,14 @@ impl Source for FileSource {
             Outcome::Retried(_) => return Vec::new(),
             Outcome::Interrupted => (Progress::Released, "the run was stopped".to_owned()),
             Outcome::Skipped(reason) => (Progress::Released, reason.to_string()),
+        };
+        let detail = match report.learnings.as_slice() {
+            [] => detail,
+            ids => {
+                // What was quoted of an output comes behind it.
+                let (what, quoted) = detail.split_at(detail.find('\n').unwrap_or(detail.len()));
+                format!("{what}; learned: {}{quoted}", ids.join(", "))
+            }
         };
         let marker = marker_of_attempt(&self.run, report.attempt);
         let said = Said {
@@ -212,15 +220,14 @@ impl FileSource {
         said: Said<'_>,
     ) -> Result<(), String> {
         let format = self.file.format;
-        let stamp = jiff::Timestamp::from_millisecond(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
-        let stamp = stamp.unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%SZ");
+        let stamp = utc_seconds(unix_ms());
         let record = Record {
             task,
             progress,
             sets_status,
             detail: said.detail,
             marker: said.marker,
-            time: &stamp.to_string(),
+            time: &stamp,
         };
         let in_file = |error: String| format!("{}: {error}", self.file.path.display());
         let name = self.file.name();

@@ -108,6 +108,8 @@ pub struct AttemptReport<'a> {
     pub workspace: String,
     /// What the workspace was made on.
     pub base: Vec<String>,
+    /// The ids of the learnings that were written down.
+    pub learnings: Vec<String>,
     /// What the agent said last, for the audit.
     pub response: Option<String>,
     /// What is odd about that, if anything is: a person should look at it.

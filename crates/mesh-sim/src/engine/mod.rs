@@ -611,5 +611,6 @@ fn setup(repository: &Path, place: &Path) -> RunSetup {
         molecule: false,
         tracker_limits: mesh_engine::TrackerLimits::default(),
         sandbox: SandboxSetup::default(),
+        learnings: mesh_engine::LearningsSetup::default(),
     }
 }

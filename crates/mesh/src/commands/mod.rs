@@ -12,6 +12,7 @@ pub(crate) mod draft;
 pub(crate) mod formulas;
 pub(crate) mod init;
 pub(crate) mod land;
+pub(crate) mod learnings;
 pub(crate) mod ledger;
 pub(crate) mod logs;
 pub(crate) mod pick;
@@ -57,6 +58,7 @@ pub(crate) fn run(args: Args, shell: &mut Shell) -> Result<u8, CommandError> {
         Command::Why(args) => why::run(&args, &folder, shell),
         Command::Logs(args) => logs::run(&args, &folder, shell),
         Command::Report(args) => report::run(&args, &folder, shell),
+        Command::Learnings(args) => learnings::run(&args, &folder, shell),
         Command::Audit(args) => audit::run(&args, &folder, shell),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => completions::man(&args),

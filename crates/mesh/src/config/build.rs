@@ -9,7 +9,7 @@ use mesh_agent::profile::{Profile, ProfileConfig, ProfileProblem, builtin};
 use mesh_core::id::LockGroup;
 use mesh_core::policy::{Allowance, Budget, Cap, Dispatch, Rank, RetryMode, Unlabelled};
 use mesh_core::time::Span;
-use mesh_engine::{TrackerLimits, TrackerView};
+use mesh_engine::{LearningsSetup, TrackerLimits, TrackerView};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -109,6 +109,10 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
         sandbox: SandboxConfig {
             mode: word(layers, &["sandbox", "mode"])?,
             write: texts(layers, &["sandbox", "write"]),
+        },
+        learnings: LearningsSetup {
+            write: flag(layers, &["learnings", "write"])?,
+            prompt: flag(layers, &["learnings", "prompt"])?,
         },
         tools: tools(layers),
     })

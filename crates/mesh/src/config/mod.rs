@@ -19,7 +19,8 @@ use mesh_core::id::LockGroup;
 use mesh_core::policy::{Budget, Dispatch, Rank, RetryMode, Unlabelled};
 use mesh_core::time::Span;
 use mesh_engine::{
-    AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, ProofWhere, TrackerLimits, TrackerView,
+    AuditLevel, BaseConflict, ClosePolicy, KeepWorkspaces, LearningsSetup, ProofWhere,
+    TrackerLimits, TrackerView,
 };
 use mesh_journal::layout::MeshDir;
 
@@ -78,6 +79,8 @@ pub struct Config {
     pub tracker: TrackerConfig,
     /// The sandbox.
     pub sandbox: SandboxConfig,
+    /// What is done with learnings.
+    pub learnings: LearningsSetup,
     /// Programs.
     pub tools: ToolPaths,
 }

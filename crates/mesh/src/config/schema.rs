@@ -126,6 +126,8 @@ pub(super) const KEYS: &[Key] = &[
         "MESH_SANDBOX",
     ),
     key(&["sandbox", "write"], Kind::Texts),
+    key(&["learnings", "write"], Kind::Flag),
+    key(&["learnings", "prompt"], Kind::Flag),
     with_variable(&["tools", "bd"], Kind::Text, "MESH_BD"),
     with_variable(&["tools", "jj"], Kind::Text, "MESH_JJ"),
     with_variable(&["tools", "git"], Kind::Text, "MESH_GIT"),
