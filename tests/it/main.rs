@@ -49,6 +49,7 @@ mod secrets;
 mod setup_command;
 mod snapshot;
 mod swarm;
+mod temporary;
 mod text;
 mod tracker_faults;
 mod tracker_stories;

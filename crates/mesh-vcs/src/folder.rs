@@ -128,7 +128,10 @@ pub(crate) fn is_free(path: &Path) -> Result<bool, VcsError> {
 
 /// Deletes `path` with all that is in it, also where an agent took the right to write away, then the folders above it that are
 /// empty, up to the root. Nothing happens when it is gone. A link is deleted, never followed.
-pub(crate) fn remove(root: &Path, path: &Path) -> Result<(), VcsError> {
+///
+/// # Errors
+/// `path` is not inside `root`, or cannot be deleted.
+pub fn remove(root: &Path, path: &Path) -> Result<(), VcsError> {
     check_inside(root, path)?;
     let meta = match fs_err::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

@@ -26,7 +26,7 @@ mod submodule;
 pub use backend::{Backend, Repository, RepositorySetup};
 pub use call::CallLimits;
 pub use error::VcsError;
-pub use folder::without_dots;
+pub use folder::{remove as remove_folder, without_dots};
 pub use kept::{Fate, KeptResult};
 pub use model::{
     AgentAccess, Candidate, ChangeKind, Changed, CommitId, FoundIn, Integration, Kind, Landing,

@@ -42,6 +42,9 @@ pub(crate) fn finalize(context: &RunContext, attempt: &AttemptId, end: &Finalizi
             remove(context, workspace);
         }
         leftovers::remove_before(context, attempt, &end.not_recorded);
+        if let Err(error) = folder::remove_tmp(&context.run_dir, &attempt.task) {
+            tracing::warn!(%attempt, %error, "temporary files were not removed");
+        }
     }
     let learned = learnings::of_attempt(context, attempt, end, workspace.as_ref());
     let report = AttemptReport {

@@ -7,7 +7,7 @@ use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::task::Commit;
 use mesh_core::text::one_line;
 use mesh_journal::layout::RunDir;
-use mesh_vcs::{CommitId, NewWorkspace, Workspace, name};
+use mesh_vcs::{CommitId, NewWorkspace, VcsError, Workspace, name};
 use serde::{Deserialize, Serialize};
 
 use crate::context::RunContext;
@@ -96,6 +96,29 @@ fn described(
         parents,
         message,
     })
+}
+
+/// In an attempt's folder: what its processes have as `TMPDIR`.
+pub(crate) const TMP_FOLDER: &str = "tmp";
+
+/// Removes what the processes of a task's attempts left in their `TMPDIR`, where the workspace is gone: what is in the one may name
+/// what is in the other. One workspace may have been that of several attempts.
+///
+/// # Errors
+/// It cannot be deleted.
+pub fn remove_tmp(run_dir: &RunDir, task: &TaskId) -> Result<(), VcsError> {
+    let attempts = (1..).map(|number| AttemptId {
+        task: task.clone(),
+        number,
+    });
+    let folders = attempts.map(|attempt| run_dir.attempt(&attempt).path().to_path_buf());
+    for folder in folders.take_while(|folder| folder.is_dir()) {
+        let workspace = load(&folder).ok().flatten();
+        if !workspace.is_some_and(|workspace| workspace.path.is_dir()) {
+            mesh_vcs::remove_folder(&folder, &folder.join(TMP_FOLDER))?;
+        }
+    }
+    Ok(())
 }
 
 /// What is kept of an attempt's workspace.

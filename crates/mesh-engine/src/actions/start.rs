@@ -265,7 +265,7 @@ pub(crate) fn facts(
     }
     // In a sandbox the folder that all share is not writable.
     let own_tmpdir = profile.own_tmpdir || context.sandboxed;
-    let tmp_folder = own_tmpdir.then(|| folder.join("tmp"));
+    let tmp_folder = own_tmpdir.then(|| folder.join(folder::TMP_FOLDER));
     if let Some(folder) = &tmp_folder {
         fs_err::create_dir_all(folder).map_err(could_not)?;
     }

@@ -193,5 +193,11 @@ fn remove(vcs: &Backend, found: Found) -> Result<(), mesh_vcs::VcsError> {
             parents: Vec::new(),
             conflicted: Vec::new(),
         }),
+    }?;
+    match found.owner {
+        Owner::Attempt(run, attempt) => {
+            mesh_engine::remove_tmp(&MeshDir::of(vcs.main_root()).run(&run), &attempt.task)
+        }
+        _ => Ok(()),
     }
 }
