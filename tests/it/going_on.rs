@@ -1,6 +1,10 @@
 //! Attempts that go on from the one before: in its workspace after a failure and after a question, in its agent's session where the
 //! program can take one up.
 
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use crate::epic::assert_done;
@@ -229,4 +233,39 @@ fn named_in(stream: &str, key: &str) -> String {
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let id = events.find_map(|event| event[key].as_str().map(str::to_owned));
     id.expect("it names its session")
+}
+
+#[test]
+fn an_answer_is_typed_where_the_run_shows_on_a_terminal_st_git() {
+    let script = Path::new("/usr/bin/script");
+    if !script.is_file() {
+        eprintln!("there is no {}, which makes terminals", script.display());
+        return;
+    }
+    let (fixture, work) = asking(ST_GIT).expect("fakes are there");
+    let args = fixture.run_args(&work, 2, &["--wait-for-answers", "2h"]);
+    let words = std::iter::once(crate::fixture::MESH).chain(args.iter().map(String::as_str));
+    let words: Vec<String> = words.map(|word| format!("'{word}'")).collect();
+    let shown = fixture.env.dir().join("terminal");
+    let out = fs_err::File::create(&shown).expect("a file").into_file();
+    let mut terminal = fixture.env.command(script, &fixture.repo);
+    terminal
+        .args(["-qefc", &words.join(" "), "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(out);
+    let mut terminal = terminal.spawn().expect("it starts");
+    let text = || fs_err::read_to_string(&shown).unwrap_or_default();
+    let asks = format!("{}#1 waits for an answer: type it here", work.id("a"));
+    wait_until("the question", || text().contains(&asks), text);
+    let mut stdin = terminal.stdin.take().expect("a pipe");
+    stdin.write_all(b"blue, always\n").expect("it reads");
+    let mut status = None;
+    let ended = || {
+        status = terminal.try_wait().expect("our child");
+        status.is_some()
+    };
+    wait_until("the run to end", ended, text);
+    assert!(status.is_some_and(|status| status.success()), "{}", text());
+    assert!(second_prompt(&fixture).contains("blue, always"));
+    assert_eq!(text().matches(&asks).count(), 1, "{}", text());
 }

@@ -30,7 +30,7 @@ use crate::run_setup;
 use crate::scope::{self, Scope, ScopeArgs};
 use crate::ui::progress::Progress;
 use crate::ui::shell::Shell;
-use crate::ui::wave_question::WaveQuestion;
+use crate::ui::terminal_question::TerminalQuestion;
 
 /// What tracker and version control may take beside a setup or proof command, before a stage counts as stuck.
 const SLACK: Span = Span::minutes(30);
@@ -50,7 +50,8 @@ pub(crate) struct Args {
     /// needs it starts.
     #[arg(long)]
     pub trust_outside: bool,
-    /// When nothing but questions is left, stay open for answers this long, such as `2h`, instead of ending with exit code 22.
+    /// When nothing but questions is left, stay open for answers this long, such as `2h`, instead of ending with exit code 22. On a
+    /// terminal they can be typed there.
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     pub wait_for_answers: Option<Span>,
     #[command(flatten)]
@@ -190,9 +191,9 @@ pub(crate) fn world(ours: Env, shell: &Shell, opening: Listener) -> World {
     }
 }
 
-/// The same, where a person may be asked about waves.
+/// The same, where a person may be asked.
 pub(crate) fn asking(world: World, run_dir: &RunDir, shell: &Shell) -> World {
-    let question = WaveQuestion::new(run_dir.control());
+    let question = TerminalQuestion::new(run_dir.control());
     World {
         watch: Box::new(Progress::new(
             shell.is_json(),

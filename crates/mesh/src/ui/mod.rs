@@ -3,5 +3,5 @@
 pub(crate) mod activity;
 pub(crate) mod progress;
 pub(crate) mod shell;
+pub(crate) mod terminal_question;
 pub(crate) mod timeline;
-pub(crate) mod wave_question;

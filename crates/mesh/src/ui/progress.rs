@@ -10,7 +10,7 @@ use mesh_core::graph::Ix;
 use mesh_core::id::TaskId;
 use mesh_core::limit::Gate;
 use mesh_core::metered::dollars;
-use mesh_core::state::State;
+use mesh_core::state::{Phase, State};
 use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line, shortened, visible};
 use mesh_core::time::Millis;
@@ -18,15 +18,15 @@ use mesh_engine::Observer;
 use mesh_journal::layout::RunDir;
 
 use crate::ui::activity::Activities;
-use crate::ui::wave_question::WaveQuestion;
+use crate::ui::terminal_question::TerminalQuestion;
 
 /// Shows a run on stderr or, when stdout is free, there.
 pub(crate) struct Progress {
     to_stderr: bool,
     bar: Option<ProgressBar>,
     width: Width,
-    /// Where questions about waves are put, when there may be any.
-    question: Option<WaveQuestion>,
+    /// Where questions are put, when there may be any.
+    question: Option<TerminalQuestion>,
     activities: Option<Activities>,
 }
 
@@ -52,10 +52,10 @@ impl Width {
 }
 
 impl Progress {
-    /// Questions about waves are put to `question`, when there may be any.
+    /// Questions are put to `question`, when there may be any.
     pub fn new(
         to_stderr: bool,
-        question: Option<WaveQuestion>,
+        question: Option<TerminalQuestion>,
         run_dir: Option<&RunDir>,
     ) -> Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
@@ -68,6 +68,8 @@ impl Progress {
             }
             bar
         });
+        // On a terminal that cannot redraw, or where NO_COLOR is set, it would swallow the lines too.
+        let bar = bar.filter(|bar| !bar.is_hidden());
         let activities = run_dir.zip(bar.clone());
         Progress {
             activities: activities.map(|(run_dir, bar)| Activities::new(run_dir.clone(), bar)),
@@ -78,8 +80,10 @@ impl Progress {
         }
     }
 
-    /// Asks about the wave that was announced, unless it runs already.
+    /// Asks about the wave that was announced, unless it runs already, and else, where the run waits for answers, about the first
+    /// question that is open.
     fn ask(&mut self, event: &Event, decisions: &[Decision], state: &State) {
+        let is_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let announced = |decision: &Decision| matches!(decision, Decision::AnnounceWave { .. });
         let is_answer = matches!(
             event,
@@ -88,9 +92,23 @@ impl Progress {
             }
         );
         let Some(wave) = state.unconfirmed_wave() else {
-            if let Some(question) = &mut self.question {
-                question.settle();
-            }
+            let awaited = state.policy().answer_wait.is_some();
+            let open = state.questions().find(|_| awaited);
+            let open = open.and_then(|at| match &state.task(at).phase {
+                Phase::Question { attempt, .. } => Some((&state.plan().task(at).id, *attempt)),
+                _ => None,
+            });
+            let asked = match (&mut self.question, open) {
+                (Some(question), Some((task, attempt))) => {
+                    question.ask_task(task, attempt, is_terminal)
+                }
+                (Some(question), None) => {
+                    question.settle();
+                    None
+                }
+                (None, _) => None,
+            };
+            asked.iter().for_each(|asked| self.line(asked));
             return;
         };
         if !is_answer && !decisions.iter().any(announced) {
@@ -98,9 +116,8 @@ impl Progress {
         }
         let id = |at: &Ix| state.plan().task(*at).id.clone();
         let tasks = wave.tasks.iter().map(id).collect();
-        let is_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let question = self.question.as_mut();
-        let asked = question.map(|question| question.ask(wave.number, tasks, is_terminal));
+        let asked = question.map(|question| question.ask_wave(wave.number, tasks, is_terminal));
         if let Some(asked) = asked {
             self.line(&asked);
         }

@@ -1,5 +1,5 @@
-//! Asks on the terminal which tasks a wave has. The answer is read on a thread of its own and goes where `mesh pick` writes: the
-//! run never waits for a person.
+//! Asks on the terminal which tasks a wave has, or what the answer to an agent's question is. What is typed is read on a thread of its
+//! own and goes where `mesh pick` and `mesh answer` write: the run never waits for a person.
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
@@ -11,22 +11,28 @@ use mesh_core::text::visible;
 use mesh_journal::Timestamp;
 use mesh_journal::control::write_request;
 
-/// The wave that a person is asked about: its number, and what is recommended.
-type Asked = Arc<Mutex<Option<(u32, Vec<TaskId>)>>>;
+/// What a person is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Asked {
+    /// Which tasks the wave of this number has; these are recommended.
+    Wave(u32, Vec<TaskId>),
+    /// What this attempt of the task wants to know.
+    Task(TaskId, u32),
+}
 
-/// Where a question about a wave is put.
-pub(crate) struct WaveQuestion {
+/// Where questions are put.
+pub(crate) struct TerminalQuestion {
     /// Where answers go.
     control: PathBuf,
     /// Somebody reads what is typed.
     is_heard: bool,
-    asked: Asked,
+    asked: Arc<Mutex<Option<Asked>>>,
 }
 
-impl WaveQuestion {
+impl TerminalQuestion {
     /// Questions of the run whose requests are in `control`.
-    pub fn new(control: PathBuf) -> WaveQuestion {
-        WaveQuestion {
+    pub fn new(control: PathBuf) -> TerminalQuestion {
+        TerminalQuestion {
             control,
             is_heard: false,
             asked: Arc::default(),
@@ -34,11 +40,8 @@ impl WaveQuestion {
     }
 
     /// Asks about a wave, on a terminal if there `is_terminal`. Gives what people are to be told.
-    pub fn ask(&mut self, wave: u32, tasks: Vec<TaskId>, is_terminal: bool) -> String {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some((wave, tasks));
-        if is_terminal && !self.is_heard {
-            self.is_heard = self.listen().is_ok();
-        }
+    pub fn ask_wave(&mut self, wave: u32, tasks: Vec<TaskId>, is_terminal: bool) -> String {
+        self.put(Asked::Wave(wave, tasks), is_terminal);
         let elsewhere = format!(
             "wave {wave} waits to be confirmed: `mesh pick` accepts it, `mesh pick IDS` runs others"
         );
@@ -47,6 +50,27 @@ impl WaveQuestion {
         } else {
             elsewhere
         }
+    }
+
+    /// Asks for the answer to the question of an attempt, on a terminal if there `is_terminal`. Gives what people are to be told, unless
+    /// that has been asked already or nobody could type it.
+    pub fn ask_task(&mut self, task: &TaskId, attempt: u32, is_terminal: bool) -> Option<String> {
+        let is_new = self.put(Asked::Task(task.clone(), attempt), is_terminal);
+        (is_new && self.is_heard).then(|| {
+            format!(
+                "{task}#{attempt} waits for an answer: type it here, or `mesh answer {task} TEXT`"
+            )
+        })
+    }
+
+    /// Says whether it was not asked before.
+    fn put(&mut self, asked: Asked, is_terminal: bool) -> bool {
+        if is_terminal && !self.is_heard {
+            self.is_heard = self.listen().is_ok();
+        }
+        let mut slot = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = slot.replace(asked);
+        before != *slot
     }
 
     /// Nothing is asked any more.
@@ -79,14 +103,19 @@ impl WaveQuestion {
     }
 }
 
-/// What a line says of the wave that is asked about; nothing of an empty one.
-fn answer(line: &str, asked: Option<(u32, Vec<TaskId>)>) -> Result<Option<Request>, String> {
+/// What a line says of what is asked; nothing of an empty one.
+fn answer(line: &str, asked: Option<Asked>) -> Result<Option<Request>, String> {
     let line = line.trim();
     if line.is_empty() {
         return Ok(None);
     }
-    let Some((wave, recommended)) = asked else {
-        return Err("no wave waits to be confirmed".to_owned());
+    let (wave, recommended) = match asked {
+        Some(Asked::Wave(wave, recommended)) => (wave, recommended),
+        Some(Asked::Task(task, _)) => {
+            let text = line.to_owned();
+            return Ok(Some(Request::Answer { task, text }));
+        }
+        None => return Err("nothing is asked, and no wave waits to be confirmed".to_owned()),
     };
     let tasks = match line.to_ascii_lowercase().as_str() {
         "y" | "yes" => recommended,
@@ -111,7 +140,7 @@ mod tests {
     #[test]
     fn yes_is_what_is_recommended_and_other_words_are_ids() {
         let id = |text: &str| TaskId::new(text).unwrap();
-        let asked = || Some((3, vec![id("a"), id("b")]));
+        let asked = || Some(Asked::Wave(3, vec![id("a"), id("b")]));
         let picked = |ids: &[&str]| {
             let tasks = ids.iter().map(|text| id(text)).collect();
             Ok(Some(Request::Pick { wave: 3, tasks }))
@@ -123,5 +152,28 @@ mod tests {
         assert!(answer("no", asked()).is_err());
         assert!(answer("yes", None).is_err());
         assert!(answer("a\u{7}b", asked()).is_err());
+    }
+
+    #[test]
+    fn a_line_is_the_answer_to_the_task_that_asks() {
+        let task = TaskId::new("a").unwrap();
+        let asked = || Some(Asked::Task(task.clone(), 2));
+        let text = "yes, the old format".to_owned();
+        let task = task.clone();
+        let wanted = Ok(Some(Request::Answer { task, text }));
+        assert_eq!(answer(" yes, the old format\n", asked()), wanted);
+        assert_eq!(answer("\n", asked()), Ok(None));
+    }
+
+    #[test]
+    fn what_was_asked_is_not_asked_again() {
+        let mut question = TerminalQuestion::new(PathBuf::new());
+        question.is_heard = true;
+        let task = TaskId::new("a").unwrap();
+        assert!(question.ask_task(&task, 1, false).is_some());
+        assert_eq!(question.ask_task(&task, 1, false), None);
+        assert!(question.ask_task(&task, 2, false).is_some());
+        question.settle();
+        assert!(question.ask_task(&task, 2, false).is_some());
     }
 }
