@@ -33,6 +33,9 @@ enum OnJj {
     Nothing,
 }
 
+/// Of what shows in the attempt that it is done to alone.
+const NO_TRACE: &str = "it is said of the other attempt";
+
 /// `$MESH_ROOT` is the user's own checkout. Each is tried with all that an attempt has in its environment.
 const DEEDS: &[Deed] = &[
     Deed {
@@ -99,6 +102,12 @@ const DEEDS: &[Deed] = &[
         key: "side",
         command: "git -C \"$MESH_ROOT\" branch side",
         said: "branch side was made",
+        on_jj: OnJj::Nothing,
+    },
+    Deed {
+        key: "admin",
+        command: "own=$(sed 's/^gitdir: //' \"$MESH_WORKSPACE/../victim/.git\"); rm -rf \"${own%/agent.git}\"",
+        said: NO_TRACE,
         on_jj: OnJj::Nothing,
     },
     Deed {
@@ -246,8 +255,22 @@ fn what_reaches_out_of_the_sandbox_does_not_happen_or_is_named_st_jj_0_45_1() {
 
 #[test]
 fn without_a_sandbox_all_of_it_is_named_st_git() {
-    without_a_sandbox(ST_GIT, |deed| deed.key != "settings");
+    without_a_sandbox(ST_GIT, |deed| !["settings", "admin"].contains(&deed.key));
     without_a_sandbox(ST_GIT, |deed| deed.key == "settings");
+}
+
+#[test]
+fn without_a_sandbox_an_attempt_whose_git_folder_is_gone_says_so_st_git() {
+    let (_fixture, work, report) =
+        all_at_once(ST_GIT, "off", |deed| deed.key == "admin", |_| ()).expect("fakes are there");
+    let victim = &task(&report, work.id("victim"))["attempts"][0];
+    let failure = victim["failure"].as_str().unwrap_or_default();
+    assert!(
+        failure.contains("by the agent itself, or by another one"),
+        "{report:#}"
+    );
+    let other = task(&report, work.id("admin"));
+    assert_eq!(other["state"], "verified", "{report:#}");
 }
 
 #[test]
