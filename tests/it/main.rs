@@ -44,6 +44,7 @@ mod places;
 mod race;
 mod real_agents;
 mod reason;
+mod report_formats;
 mod script;
 mod secrets;
 mod setup_command;

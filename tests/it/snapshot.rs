@@ -21,7 +21,10 @@ pub struct Snapshot {
 /// A snapshot of the user's own things. mesh's own folder and the tracker's are looked at elsewhere.
 pub fn of(fixture: &Fixture) -> Snapshot {
     Snapshot {
-        tree: tree(&fixture.repo, &[".git", ".jj", ".mesh", ".beads", LEARNINGS]),
+        tree: tree(
+            &fixture.repo,
+            &[".git", ".jj", ".mesh", ".beads", LEARNINGS],
+        ),
         refs: refs(fixture),
     }
 }

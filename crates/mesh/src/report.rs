@@ -1,5 +1,7 @@
 //! What a run did: read off its journal, for people and as the documented object.
 
+mod format;
+
 use std::path::PathBuf;
 
 use mesh_agent::profile::Profile;
@@ -14,7 +16,7 @@ use mesh_core::state::{Admission, Phase, State};
 use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line, shortened, visible};
 use mesh_core::time::Millis;
-use mesh_engine::{Finished, unix_ms};
+use mesh_engine::{Finished, RunSetup, unix_ms};
 use mesh_journal::call_log;
 use mesh_journal::layout::{AttemptDir, MeshDir, RunDir};
 use mesh_journal::notes;
@@ -35,6 +37,8 @@ use crate::scope::Scope;
 use crate::task_list;
 use crate::ui::shell::Shell;
 use crate::ui::timeline;
+
+pub(crate) use format::{ReportFormat, show};
 
 /// Reads a run's journal and sums it up.
 pub(crate) fn summary(mesh_dir: &MeshDir, run: &RunId) -> Result<Summary, CommandError> {
@@ -140,21 +144,21 @@ pub(crate) fn finish(
     mesh_dir: &MeshDir,
     run: &RunId,
     finished: &Finished,
+    format: Option<ReportFormat>,
     shell: &mut Shell,
 ) -> Result<u8, CommandError> {
-    let lines = write(mesh_dir, run, finished, shell)?;
-    if !shell.is_json() {
-        for line in &lines {
-            shell.line(line);
-        }
-        let header = mesh_journal::read_header(&mesh_dir.run(run).journal());
-        let setup = header
-            .ok()
-            .and_then(|header| mesh_engine::read_setup(&header).ok());
-        let updated = setup.and_then(|setup| task_list::updated(&setup, &finished.state));
-        if let Some(updated) = updated {
-            shell.line("");
-            updated.lines().for_each(|line| shell.line(line));
+    let (summary, lines) = write(mesh_dir, run, finished, shell)?;
+    let setup = setup_of(&mesh_dir.run(run));
+    match format {
+        _ if shell.is_json() => {}
+        Some(format) => show(format, &summary, setup.as_ref(), shell)?,
+        None => {
+            lines.iter().for_each(|line| shell.line(line));
+            let updated = setup.and_then(|setup| task_list::updated(&setup, &summary));
+            if let Some(updated) = updated {
+                shell.line("");
+                updated.lines().for_each(|line| shell.line(line));
+            }
         }
     }
     if finished.left {
@@ -163,13 +167,19 @@ pub(crate) fn finish(
     Ok(code(&finished.state, finished.interrupted))
 }
 
-/// Writes the report into the run's folder, and where stdout is for JSON also there. Gives its lines.
+/// What the run was made with, if its journal still says so.
+pub(crate) fn setup_of(run_dir: &RunDir) -> Option<RunSetup> {
+    let header = mesh_journal::read_header(&run_dir.journal()).ok()?;
+    mesh_engine::read_setup(&header).ok()
+}
+
+/// Writes the report into the run's folder, and where stdout is for JSON also there. Gives it, and its lines.
 pub(crate) fn write(
     mesh_dir: &MeshDir,
     run: &RunId,
     finished: &Finished,
     shell: &mut Shell,
-) -> Result<Vec<String>, CommandError> {
+) -> Result<(Summary, Vec<String>), CommandError> {
     let summary = match sum_up(mesh_dir, run, Some(&finished.state)) {
         Ok(summary) => summary,
         Err(error) => {
@@ -202,7 +212,7 @@ pub(crate) fn write(
             shell.note(format!("note: {note}"));
         }
     }
-    Ok(lines)
+    Ok((summary, lines))
 }
 
 /// Where each task stands, without the history that only the journal has.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mesh_core::id::TaskId;
-use mesh_core::state::{Phase, State};
 use mesh_core::text::shortened;
 use mesh_engine::{FileSetup, RunSetup, SourceSetup};
+use mesh_journal::summary::Summary;
 use mesh_plan::diagnostic::Diagnostic;
 use mesh_plan::file::{FileFormat, Selection};
 use mesh_plan::list;
@@ -87,7 +87,7 @@ pub(crate) fn shown<'a>(
 }
 
 /// The list, when it is not written by the run itself and something in it has changed.
-pub(crate) fn updated(setup: &RunSetup, state: &State) -> Option<String> {
+pub(crate) fn updated(setup: &RunSetup, summary: &Summary) -> Option<String> {
     let SourceSetup::File(file) = &setup.source else {
         return None;
     };
@@ -101,16 +101,16 @@ pub(crate) fn updated(setup: &RunSetup, state: &State) -> Option<String> {
     };
     let text = fs_err::read_to_string(&file.path).ok()?;
     let list = list::open(&file.name(), text.as_bytes(), &selection).ok()?;
-    let statuses: BTreeMap<TaskId, &str> = state
-        .plan()
-        .all()
-        .filter_map(|at| {
-            let status = match state.task(at).phase {
-                Phase::Verified { .. } => "done",
-                Phase::Failed { .. } | Phase::Question { .. } => "blocked",
+    let statuses: BTreeMap<TaskId, &str> = summary
+        .tasks
+        .iter()
+        .filter_map(|task| {
+            let status = match task.state {
+                "verified" | "landed" => "done",
+                "failed" | "question" => "blocked",
                 _ => return None,
             };
-            Some((state.plan().task(at).id.clone(), status))
+            Some((TaskId::new(task.id.clone()).ok()?, status))
         })
         .collect();
     let updated = list.with_statuses(&text, &statuses);

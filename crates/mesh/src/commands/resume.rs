@@ -56,5 +56,5 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
             "nothing to do: run {run} has ended, and none of its tasks can be started"
         ));
     }
-    report::finish(&mesh_dir, &run, &resumed.finished, shell)
+    report::finish(&mesh_dir, &run, &resumed.finished, None, shell)
 }

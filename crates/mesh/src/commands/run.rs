@@ -25,7 +25,7 @@ use crate::exit_code;
 use crate::inside;
 use crate::log;
 use crate::opening;
-use crate::report;
+use crate::report::{self, ReportFormat};
 use crate::run_setup;
 use crate::scope::{self, Scope, ScopeArgs};
 use crate::ui::progress::Progress;
@@ -56,6 +56,9 @@ pub(crate) struct Args {
     pub wait_for_answers: Option<Span>,
     #[command(flatten)]
     pub budget: BudgetArgs,
+    /// The form of the report at the end: as an earlier program of this name gave it.
+    #[arg(long, value_name = "FORMAT", conflicts_with = "json")]
+    pub report_format: Option<ReportFormat>,
     /// Print the report as one JSON object at the end.
     #[arg(long)]
     pub json: bool,
@@ -155,7 +158,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         }
         CommandError::from(error)
     })?;
-    report::finish(&mesh_dir, &run, &finished, shell)
+    report::finish(&mesh_dir, &run, &finished, args.report_format, shell)
 }
 
 fn account_of(profile: &Profile) -> AgentAccount {

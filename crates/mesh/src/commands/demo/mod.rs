@@ -100,7 +100,7 @@ pub(crate) fn work(
     let mesh_dir = MeshDir::of(&scope.root);
     log::of_run(&mesh_dir, &mesh_dir.run(&run));
     let finished = mesh_engine::begin(new, world)?;
-    report::finish(&mesh_dir, &run, &finished, shell)
+    report::finish(&mesh_dir, &run, &finished, None, shell)
 }
 
 fn make_place(dir: Option<PathBuf>) -> Result<PathBuf, CommandError> {
