@@ -7,7 +7,9 @@
 //!
 //! Everything here is a pure function of its arguments: our own environment comes in as one.
 
-use crate::profile::{COMMAND_PROFILE, Limits, Profile, PromptInput, UnsafeValue, Values};
+use crate::profile::{
+    COMMAND_PROFILE, Limits, Profile, PromptInput, Protocol, UnsafeValue, Values,
+};
 use crate::protocol::SessionId;
 use mesh_core::id::AttemptId;
 use mesh_proc::env::{Env, MESH_ATTEMPT, MESH_RUN};
@@ -439,6 +441,10 @@ pub fn withheld_note(profile: &Profile, ours: &Env) -> Option<String> {
     let way = if profile.name == COMMAND_PROFILE {
         format!(
             "to pass one, write [agents.NAME] with command and env_keep = [\"{first}\"] in .mesh/config.toml, and --agent NAME"
+        )
+    } else if profile.protocol == Protocol::Strategy {
+        format!(
+            "to pass one, write env_keep = [\"{first}\"] for the agent of a role, in [agents.NAME]"
         )
     } else {
         format!(

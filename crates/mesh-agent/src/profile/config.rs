@@ -124,6 +124,8 @@ pub enum ProtocolConfig {
     Codex,
     /// The events of `claude --output-format stream-json`.
     Claude,
+    /// The events of mesh's own driver of a strategy; no configuration names it.
+    Strategy,
 }
 
 fn is_plain(protocol: &ProtocolConfig) -> bool {
@@ -207,6 +209,7 @@ impl Profile {
                     ProtocolConfig::Plain => Protocol::Plain,
                     ProtocolConfig::Codex => Protocol::Codex,
                     ProtocolConfig::Claude => Protocol::Claude,
+                    ProtocolConfig::Strategy => Protocol::Strategy,
                 },
                 limits,
                 env_keep: config.env_keep.clone(),

@@ -85,6 +85,8 @@ pub enum Protocol {
     Codex,
     /// The events of `claude --output-format stream-json`.
     Claude,
+    /// The events of mesh's own driver of a strategy.
+    Strategy,
 }
 
 /// A state folder of the attempt's own, told to the program by a variable.

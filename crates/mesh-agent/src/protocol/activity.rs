@@ -1,6 +1,6 @@
 //! What an agent is doing now, from the end of its stream: for people, and to see that its provider answers.
 
-use super::{plain, transcript};
+use super::{plain, strategy, transcript};
 use crate::profile::Protocol;
 use mesh_core::text::{one_line, shortened};
 use serde_json::Value;
@@ -39,14 +39,17 @@ impl Protocol {
         let events = end.text.lines().rev();
         let events = events.filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let mut said = events.filter_map(|event| match self {
-            Protocol::Codex => of_codex(&event),
-            Protocol::Claude => of_claude(&event),
+            Protocol::Codex => Some((of_codex(&event)?, true)),
+            Protocol::Claude => Some((of_claude(&event)?, true)),
+            Protocol::Strategy => strategy::activity(&event),
             Protocol::Plain => None,
         });
-        let now = said.next();
+        let Some((now, is_answer)) = said.next() else {
+            return Ok(Activity::default());
+        };
         Ok(Activity {
-            has_answer: now.is_some(),
-            now: now.map(|text| shown(&text)),
+            has_answer: is_answer || said.any(|(_, is_answer)| is_answer),
+            now: Some(shown(&now)),
         })
     }
 }

@@ -6,6 +6,7 @@ pub mod codex;
 mod meter;
 pub mod plain;
 mod rollout;
+pub mod strategy;
 pub mod transcript;
 
 use crate::profile::Protocol;
@@ -28,6 +29,7 @@ impl Protocol {
             Protocol::Plain => None,
             Protocol::Codex => Some(codex::read(stdout)?),
             Protocol::Claude => Some(claude::read(stdout, &Millis)?),
+            Protocol::Strategy => Some(strategy::read(stdout)?),
         })
     }
 
@@ -61,6 +63,7 @@ impl Protocol {
             Protocol::Plain => return plain::metered(sources),
             Protocol::Codex => codex::read_with_session(sources)?,
             Protocol::Claude => claude::read(sources.stdout, sources.moment)?,
+            Protocol::Strategy => strategy::read(sources.stdout)?,
         };
         Ok(transcript.metered)
     }
@@ -72,6 +75,17 @@ impl Protocol {
     pub fn session(self, stdout: &Path) -> io::Result<Option<SessionId>> {
         let transcript = self.transcript(stdout)?;
         Ok(transcript.and_then(|transcript| transcript.session))
+    }
+
+    /// The answer of an agent that has ended well, at most `limit` bytes from its end; else why there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn answer(self, stdout: &Path, limit: u64) -> io::Result<Result<String, String>> {
+        Ok(match self.transcript(stdout)? {
+            None => Ok(plain::last_message(stdout, limit)?.text),
+            Some(transcript) => transcript.answer(limit),
+        })
     }
 
     /// The agent's last message, at most `limit` bytes from its end.

@@ -65,23 +65,41 @@ impl Transcript {
     /// The final block of the last message. A conversation that is not complete has none, whatever its last message looks like.
     #[must_use]
     pub fn block(&self) -> BlockReading {
-        let missing = match &self.end {
-            StreamEnd::None => "its stream of events has no end".to_owned(),
-            StreamEnd::NoneAfter(error) => {
-                format!("its stream of events has no end; its last error: {error}")
-            }
-            StreamEnd::Failed(reason) => format!("it gave up: {reason}"),
-            StreamEnd::Complete => match (&self.message, self.denied.as_slice()) {
-                (None, _) => "it ended without a message".to_owned(),
-                (Some(message), denied) => match block::parse(message) {
-                    BlockReading::Missing(why) if !denied.is_empty() => {
-                        format!("{why}; it was not allowed to use {}", denied.join(", "))
-                    }
-                    reading => return reading,
-                },
-            },
+        let message = match self.complete_message() {
+            Ok(message) => message,
+            Err(missing) => return BlockReading::Missing(missing),
         };
-        BlockReading::Missing(missing)
+        match block::parse(message) {
+            BlockReading::Missing(why) if !self.denied.is_empty() => {
+                let denied = self.denied.join(", ");
+                BlockReading::Missing(format!("{why}; it was not allowed to use {denied}"))
+            }
+            reading => reading,
+        }
+    }
+
+    /// The last message of a conversation that is complete; else why there is none.
+    fn complete_message(&self) -> Result<&str, String> {
+        match &self.end {
+            StreamEnd::None => Err("its stream of events has no end".to_owned()),
+            StreamEnd::NoneAfter(error) => Err(format!(
+                "its stream of events has no end; its last error: {error}"
+            )),
+            StreamEnd::Failed(reason) => Err(format!("it gave up: {reason}")),
+            StreamEnd::Complete => {
+                let message = self.message.as_deref();
+                message.ok_or_else(|| "it ended without a message".to_owned())
+            }
+        }
+    }
+
+    /// [`Transcript::last_message`] of a conversation that is complete.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn answer(&self, limit: u64) -> Result<String, String> {
+        self.complete_message()?;
+        Ok(self.last_message(limit).text)
     }
 
     /// Why the conversation is not complete, if the program says so; else its last message.
