@@ -23,9 +23,11 @@ mod source;
 mod submodules;
 mod workers;
 
+pub use actions::compound::{CompoundTask, ROLES_FOLDER, Retried};
 pub use actions::folder::{remove_tmp, saved, saved_of};
 pub use actions::learnings::{file as learnings_file, read as read_learnings};
 pub use actions::leftovers::save_changes;
+pub use actions::manifest::Manifest;
 pub use clock::{Clock, unix_ms};
 pub use context::Details;
 pub use engine::Engine;
@@ -44,7 +46,8 @@ pub use run_summary::{all_done, task_buckets, wave_status};
 pub use sandbox::{SandboxFound, SandboxSetup};
 pub use setup::{
     AgentSetup, AuditLevel, BaseConflict, BdSetup, ClosePolicy, FileSetup, KeepWorkspaces,
-    LearningsSetup, Programs, ProofWhere, RunSetup, SourceSetup, TrackerLimits, TrackerView,
+    LearningsSetup, Programs, ProofWhere, RunSetup, SourceSetup, StrategySetup, TrackerLimits,
+    TrackerView,
 };
 pub use source::bd::ACTOR;
 pub use source::bd::audit as audit_keys;

@@ -37,6 +37,9 @@ pub struct RunSetup {
     /// The agents that are used while its account may not be, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_agents: Vec<AgentSetup>,
+    /// How each task is worked, where that is not by one agent: then `agent` is the driver of this strategy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<StrategySetup>,
     /// Programs as they were found; a run does not change them in mid-course.
     pub programs: Programs,
     /// Folder in which the repository's workspaces get a folder of its name; beside the repository when absent.
@@ -255,6 +258,20 @@ impl AgentSetup {
             ..configured
         })
     }
+}
+
+/// A compound agent: a driver of mesh's own that runs as each attempt's agent and starts the agents of its roles. Only the driver reads
+/// this; the engine starts it as any other agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StrategySetup {
+    /// The strategy's name.
+    pub name: String,
+    /// The agent of each role.
+    pub roles: BTreeMap<String, AgentSetup>,
+    /// The strategy's own choices.
+    pub settings: serde_json::Value,
+    /// How many agents an attempt runs at once, at most.
+    pub agents_at_once: u16,
 }
 
 /// Absolute paths of the programs a run uses.

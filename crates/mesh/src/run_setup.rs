@@ -36,7 +36,7 @@ pub(crate) fn more_agents(
         .collect()
 }
 
-fn named_agent(name: &str, config: &Config) -> Result<AgentSetup, CommandError> {
+pub(crate) fn named_agent(name: &str, config: &Config) -> Result<AgentSetup, CommandError> {
     let Some((name, config)) = config.agent(name) else {
         let known = config.agent_names().join(", ");
         return Err(
@@ -52,7 +52,7 @@ fn named_agent(name: &str, config: &Config) -> Result<AgentSetup, CommandError> 
     })
 }
 
-fn checked(setup: &AgentSetup) -> Result<Profile, CommandError> {
+pub(crate) fn checked(setup: &AgentSetup) -> Result<Profile, CommandError> {
     let profile = setup.profile();
     profile.map_err(|error| CommandError::new(Kind::ConfigInvalid, error.to_string()))
 }
@@ -117,6 +117,7 @@ impl Scope {
             sandbox: self.sandbox(args, Some(profile)),
             agent,
             more_agents: Vec::new(),
+            strategy: None,
             programs: Programs {
                 bd: self.tools.bd.clone(),
                 bd_ro: self.tools.bd_ro.clone(),

@@ -11,7 +11,7 @@ const MOST: usize = 20_000;
 /// A digest of the names of all files below a folder, with what changes when one is written: inode, mode, size, and when the inode
 /// was changed last, which no program can set. Files of version control itself are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Manifest(u64);
+pub struct Manifest(u64);
 
 impl Manifest {
     /// Nothing when something cannot be read, or there is too much.

@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided here. A worker that panics is a fact too: its attempt fails with the panic's text.
 
+pub(crate) mod compound;
 pub(crate) mod evidence;
 pub(crate) mod finalize;
 pub(crate) mod folder;

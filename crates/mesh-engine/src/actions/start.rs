@@ -15,7 +15,7 @@ use mesh_core::time::Span;
 use mesh_plan::prompt::Continuity;
 use mesh_vcs::{Kind, Workspace};
 
-use crate::actions::{folder, output, ports, prepare, prompt, shared};
+use crate::actions::{compound, folder, output, ports, prepare, prompt, shared};
 use crate::context::{RunContext, lock};
 use crate::setup::BaseConflict;
 use crate::source::{ClaimRefusal, SourceAccess};
@@ -76,7 +76,9 @@ fn prepare_and_launch(context: &RunContext, order: &StartOrder) -> Result<Proces
         .and_then(|before| session_of(context, attempt, before));
     let prompt_file = write_prompt(context, order, &place, session.is_some())?;
     let Place {
-        folder, workspace, ..
+        folder,
+        workspace,
+        before,
     } = place;
     ports::hand_out(context, order, &folder).map_err(could_not)?;
     let mut facts = facts(context, attempt, &workspace, &folder, prompt_file)?;
@@ -84,6 +86,11 @@ fn prepare_and_launch(context: &RunContext, order: &StartOrder) -> Result<Proces
     shared::begin(context, attempt);
     run_setup(context, &facts, Tree::Workspace)?;
     note_empty_submodules(context, &workspace);
+    if context.setup.strategy.is_some() {
+        compound::write(context, order, &folder, &workspace, before.is_some())
+            .map_err(could_not)?;
+        facts.write.push(folder.join(compound::ROLES_FOLDER));
+    }
     let (profile, program) = context.agent_of(attempt);
     let launch = launch::agent(profile, program, &facts, &context.ours).map_err(could_not)?;
     let agent = attempt.process(Role::Agent);

@@ -573,6 +573,7 @@ impl Inputs for Time {
 
 fn setup(repository: &Path, place: &Path) -> RunSetup {
     RunSetup {
+        strategy: None,
         more_agents: Vec::new(),
         source: SourceSetup::File(FileSetup {
             format: file::format(SourceKind::St).expect("a format of files"),
