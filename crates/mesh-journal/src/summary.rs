@@ -40,6 +40,8 @@ pub struct SummaryContext<'a> {
     pub workspace: &'a dyn Fn(&AttemptId) -> Option<PathBuf>,
     /// What was kept from the agent of an attempt, if it ran in a sandbox.
     pub sandbox: &'a dyn Fn(&AttemptId) -> Option<String>,
+    /// What the turns of an attempt's roles came to, in the order of their ends; none without a strategy.
+    pub turns: &'a dyn Fn(&AttemptId) -> Vec<TurnSummary>,
     /// What an attempt's agent that has not ended says of itself so far; with the agent's place in the policy.
     pub live: &'a dyn Fn(&AttemptId, u16) -> Live,
     /// What is wrong with the journal that the records come from.
@@ -68,6 +70,9 @@ pub struct Summary {
     pub state: RunState,
     /// Where its tasks come from.
     pub source: SourceFacts,
+    /// How each task is worked; absent for one agent a task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
     /// When it started.
     pub started_at: Timestamp,
     /// When it ended; nothing while it has not.
@@ -229,6 +234,9 @@ pub struct AttemptSummary {
     /// What that cost by its agent's own account; nothing of a program that does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
+    /// What the turns of its roles came to; absent without a strategy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<TurnSummary>,
     /// The last thing that its agent, which is at work, did or said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activity: Option<String>,
@@ -247,6 +255,22 @@ pub struct AttemptSummary {
     pub commit: Option<String>,
     /// Folder of its prompt, output and evidence.
     pub logs: PathBuf,
+}
+
+/// A turn of a role, as the strategy's driver tells it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TurnSummary {
+    /// Which: its folder below `roles/` of the attempt.
+    pub turn: String,
+    /// The role.
+    pub role: String,
+    /// Its agent, with its model where one was chosen.
+    pub agent: String,
+    /// What came of it, a vote too.
+    pub outcome: String,
+    /// What its agent says that it used; absent when it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageSummary>,
 }
 
 /// Tokens, as an agent counts them.
@@ -280,7 +304,9 @@ pub struct UsageSummary {
 }
 
 impl UsageSummary {
-    fn of(usage: &Usage) -> UsageSummary {
+    /// For people and scripts.
+    #[must_use]
+    pub fn of(usage: &Usage) -> UsageSummary {
         UsageSummary {
             tokens: Tokens::of(usage),
             cost_usd: cost_usd(usage),
@@ -386,6 +412,11 @@ pub fn summarize(
             id: text("source", "id"),
             title: text("source", "title"),
         },
+        strategy: header
+            .setup
+            .pointer("/choices/strategy/name")
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned),
         started_at: Timestamp(header.started_unix_ms),
         ended_at: ended_at(records).filter(|_| state.run_end() == RunEnd::Concluded),
         concurrency: state.policy().concurrency,

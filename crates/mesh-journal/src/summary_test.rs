@@ -21,6 +21,7 @@ fn around(coordinated: bool, now: Option<u64>) -> SummaryContext<'static> {
         },
         live: &|_, _| Live::default(),
         sandbox: &|_| None,
+        turns: &|_| Vec::new(),
         damage: None,
         state: None,
     }

@@ -88,6 +88,9 @@ pub(crate) enum Command {
     /// The built-in agent of the demo.
     #[command(name = "__demo-agent", hide = true)]
     DemoAgent(commands::demo::agent::Args),
+    /// The driver of a strategy.
+    #[command(name = "__strategy", hide = true)]
+    Strategy(commands::strategy::Args),
 }
 
 impl Command {
@@ -127,7 +130,8 @@ impl Command {
             | Command::Clean(_)
             | Command::Completions(_)
             | Command::Man(_)
-            | Command::DemoAgent(_) => false,
+            | Command::DemoAgent(_)
+            | Command::Strategy(_) => false,
         }
     }
 }

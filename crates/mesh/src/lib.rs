@@ -19,6 +19,7 @@ mod report;
 mod run_setup;
 mod sandbox;
 mod scope;
+mod strategy;
 mod task_list;
 mod tools;
 mod ui;

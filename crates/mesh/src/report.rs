@@ -5,7 +5,7 @@ mod format;
 use std::path::PathBuf;
 
 use mesh_agent::profile::Profile;
-use mesh_agent::protocol::Sources;
+use mesh_agent::protocol::{self, Sources};
 use mesh_agent::secrets::Secrets;
 use mesh_core::evidence::{FailureClass, brief};
 use mesh_core::graph::Ix;
@@ -22,7 +22,7 @@ use mesh_journal::layout::{AttemptDir, MeshDir, RunDir};
 use mesh_journal::notes;
 use mesh_journal::summary::{
     AttemptSummary, LimitSummary, Live, RunState, Summary, SummaryContext, TaskSummary, Tokens,
-    UsageSummary, summarize,
+    TurnSummary, UsageSummary, summarize,
 };
 use mesh_journal::{Contents, RunId, locks};
 use mesh_proc::env::Env;
@@ -84,7 +84,13 @@ fn sum_up(mesh_dir: &MeshDir, run: &RunId, ended: Option<&State>) -> Result<Summ
         let record = shim::read_record(&agent.shim_json()).ok()??;
         Some(record.sandbox?.to_string())
     };
+    let has_strategy = setup.as_ref().is_some_and(|setup| setup.strategy.is_some());
+    let turns = |attempt: &AttemptId| match has_strategy {
+        true => turns_of(&run_dir, attempt),
+        false => Vec::new(),
+    };
     let around = SummaryContext {
+        turns: &turns,
         coordinated,
         now,
         tracker_calls,
@@ -121,6 +127,20 @@ fn live(
         metered: metered.unwrap_or_default(),
         activity: activity.map(|text| Secrets::of(profile, ours).mask(&text)),
     }
+}
+
+/// The turns of an attempt's roles.
+fn turns_of(run_dir: &RunDir, attempt: &AttemptId) -> Vec<TurnSummary> {
+    let stdout = run_dir.attempt(attempt).process(Role::Agent).stdout();
+    let turns = protocol::strategy::turns(&stdout).unwrap_or_default();
+    let turn = |turn: protocol::strategy::Turn| TurnSummary {
+        turn: turn.turn,
+        role: turn.role,
+        agent: turn.agent,
+        outcome: turn.outcome,
+        usage: turn.usage.as_ref().map(UsageSummary::of),
+    };
+    turns.into_iter().map(turn).collect()
 }
 
 /// The call log names programs by path; it counts by name.
@@ -543,11 +563,25 @@ fn task_lines(task: &TaskSummary, sandbox: Option<&(String, Option<String>)>) ->
             facts.push(format!("kept in {}", workspace.display()));
         }
         lines.push(format!("    {}", facts.join("; ")));
+        lines.extend(attempt.turns.iter().map(turn_line));
         lines.extend(quoted(attempt));
         let noticed = attempt.noticed.iter();
         lines.extend(noticed.map(|change| format!("    while it ran: {}", one_line(change))));
     }
     lines
+}
+
+fn turn_line(turn: &TurnSummary) -> String {
+    let used = turn
+        .usage
+        .map(|usage| format!("; {}", used_sentence(usage.tokens, usage.cost_usd)));
+    format!(
+        "        {} by {}: {}{}",
+        turn.turn,
+        turn.agent,
+        shortened(&one_line(&turn.outcome), SHOWN_CHARS),
+        used.unwrap_or_default()
+    )
 }
 
 fn used_sentence(tokens: Tokens, cost_usd: Option<f64>) -> String {

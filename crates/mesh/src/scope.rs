@@ -30,6 +30,7 @@ use mesh_vcs::Backend;
 use crate::config::{self, Config};
 use crate::csv_wave::CsvArgs;
 use crate::error::{CommandError, Kind};
+use crate::strategy;
 use crate::task_list;
 use crate::tools::{self, FoundPrograms};
 use crate::ui::shell::Shell;
@@ -74,6 +75,10 @@ pub(crate) struct ScopeArgs {
     /// The agent, as a command; {prompt_file} {workspace} {task} {attempt} are filled in, the prompt is its standard input.
     #[arg(long, value_name = "TEMPLATE")]
     pub agent_command: Option<String>,
+    /// How each task is worked: `direct`, by one agent, or by several that read and answer while mesh alone changes the workspace:
+    /// `patch-first`, `pipeline` or `consensus`.
+    #[arg(long, value_name = "STRATEGY", value_parser = strategy::WORDS)]
+    pub strategy: Option<String>,
     /// What goes into the tracker's audit: `full`, `minimal` or `none`.
     #[arg(long, value_name = "LEVEL", value_parser = ["full", "minimal", "none"])]
     pub audit_level: Option<String>,

@@ -73,6 +73,7 @@ impl AttemptTimeline {
             agent: None,
             tokens: None,
             cost_usd: None,
+            turns: (around.turns)(id),
             activity: None,
             sandbox: (around.sandbox)(id),
             failure: self.failure.clone(),

@@ -31,6 +31,7 @@ pub(crate) mod skip;
 pub(crate) mod slice;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod strategy;
 pub(crate) mod wave;
 pub(crate) mod why;
 pub(crate) mod workspaces;
@@ -82,5 +83,6 @@ pub(crate) fn run(args: Args, shell: &mut Shell) -> Result<u8, CommandError> {
         Command::Ledger(args) => ledger::run(&args, &folder, shell),
         Command::Replay(args) => replay::run(&args, shell),
         Command::DemoAgent(args) => demo::agent::run(&args),
+        Command::Strategy(args) => strategy::run(&args),
     }
 }

@@ -25,6 +25,7 @@ use crate::exit_code;
 use crate::run_setup;
 use crate::sandbox::{self, SandboxFacts};
 use crate::scope::{self, Scope, ScopeArgs};
+use crate::strategy::{self, StrategyFacts};
 use crate::ui::shell::Shell;
 
 /// Show what would run, in which order, with which commands, without running it.
@@ -47,6 +48,9 @@ struct PlanObject {
     bounds: BoundsObject,
     commands: Vec<String>,
     sandbox: SandboxFacts,
+    /// How each task is worked; absent for one agent a task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strategy: Option<StrategyFacts>,
     problems: Vec<ProblemObject>,
 }
 
@@ -93,18 +97,28 @@ struct ProblemObject {
 }
 
 pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, CommandError> {
-    let scope = scope::read(
+    let mut scope = scope::read(
         &args.scope,
         folder,
         RunId::generate(Timestamp(mesh_engine::unix_ms())),
     )?;
     let serial = scope.check_parallelism(args.scope.allow_serial).err();
     // A plan can be looked at without an agent; its commands then lack that line.
-    let agent = run_setup::agent(&args.scope, &scope.config, folder)
-        .ok()
-        .map(|(_, profile)| profile);
+    let agent = run_setup::agent(&args.scope, &scope.config, folder).ok();
+    let (agent, strategy) = match agent {
+        None => (None, None),
+        Some((setup, profile)) => match strategy::choose(&args.scope, &scope, &setup, folder)? {
+            None => (Some(profile), None),
+            Some(compound) => {
+                let facts = compound.facts(scope.policy.concurrency);
+                scope.policy.concurrency = facts.tasks_at_once;
+                (Some(compound.profile()?), Some(facts))
+            }
+        },
+    };
     let differences = swarm_differences(&scope);
-    let object = object(&scope, args, agent.as_ref(), serial.as_ref(), &differences)?;
+    let mut object = object(&scope, args, agent.as_ref(), serial.as_ref(), &differences)?;
+    object.strategy = strategy;
     if args.json {
         shell.object(&object)?;
     } else {
@@ -189,6 +203,7 @@ fn object(
             critical_path_minutes: bound.critical_path,
             lower_bound_minutes: bound.lower_bound,
         },
+        strategy: None,
         commands: commands(scope, args, agent, &runs, sandbox.enforced.is_some())?,
         sandbox,
         problems,
@@ -435,6 +450,7 @@ fn text(scope: &Scope, agent: Option<&Profile>, object: &PlanObject) -> Vec<Stri
         counted(usize::from(scope.policy.concurrency), "agent"),
         object.bounds.lower_bound_minutes
     ));
+    lines.extend(object.strategy.iter().map(|facts| facts.line.clone()));
     lines.extend(object.sandbox.lines.iter().cloned());
     lines.push(String::new());
     lines.push("commands:".to_owned());

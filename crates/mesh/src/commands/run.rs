@@ -8,7 +8,7 @@ use mesh_core::policy::{AgentAccount, Cap, Dispatch};
 use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line};
 use mesh_core::time::Span;
-use mesh_engine::{EngineError, NewRun, OpenTracker, World};
+use mesh_engine::{AgentSetup, EngineError, NewRun, OpenTracker, World};
 use mesh_journal::layout::{MeshDir, RunDir};
 use mesh_journal::{RunId, Timestamp};
 use mesh_plan::epic::Target;
@@ -28,6 +28,7 @@ use crate::opening;
 use crate::report::{self, ReportFormat};
 use crate::run_setup;
 use crate::scope::{self, Scope, ScopeArgs};
+use crate::strategy::{self, Compound};
 use crate::ui::progress::Progress;
 use crate::ui::shell::Shell;
 use crate::ui::terminal_question::TerminalQuestion;
@@ -96,6 +97,11 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     for note in scope.missing_for_agents(Some(&profile)) {
         shell.note(format!("note: {note}"));
     }
+    let compound = strategy::choose(&args.scope, &scope, &agent, folder)?;
+    let (agent, profile) = match &compound {
+        Some(compound) => use_strategy(compound, &agent, &mut scope, shell)?,
+        None => (agent, profile),
+    };
     if let Some(problem) = scope.pick_problem() {
         return Err(CommandError::usage(format!(
             "the first wave cannot be what --pick says: {problem}"
@@ -115,7 +121,16 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let (more_agents, profiles): (Vec<_>, Vec<_>) = more_agents.into_iter().unzip();
     setup.more_agents = more_agents;
     let profiles: Vec<Profile> = std::iter::once(profile.clone()).chain(profiles).collect();
-    if let Some(note) = costless(&profiles, scope.policy.budget.run) {
+    let mut paid = profiles.clone();
+    if let Some(compound) = compound {
+        setup.strategy = Some(compound.setup);
+        paid = compound
+            .agents
+            .into_iter()
+            .map(|(_, profile)| profile)
+            .collect();
+    }
+    if let Some(note) = costless(&paid, scope.policy.budget.run) {
         shell.note(format!("note: {note}"));
     }
     let longest = |span: fn(&Profile) -> Span| profiles.iter().map(span).max().unwrap_or_default();
@@ -159,6 +174,28 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
         CommandError::from(error)
     })?;
     report::finish(&mesh_dir, &run, &finished, args.report_format, shell)
+}
+
+/// From here on the run's agent is the strategy's driver, and the agents of its roles share what may run at once.
+fn use_strategy(
+    compound: &Compound,
+    usual: &AgentSetup,
+    scope: &mut Scope,
+    shell: &mut Shell,
+) -> Result<(AgentSetup, Profile), CommandError> {
+    for (agent, profile) in &compound.agents {
+        let program = run_setup::locate_agent(agent, profile, &scope.root, &scope.ours)?;
+        if agent != usual {
+            let found = agents::look(profile, &agent.config, Ok(program), &scope.ours);
+            for warning in found.warnings(&agent.name, &agent.config) {
+                shell.note(format!("note: {warning}"));
+            }
+        }
+    }
+    let facts = compound.facts(scope.policy.concurrency);
+    scope.policy.concurrency = facts.tasks_at_once;
+    shell.line(facts.line);
+    Ok((compound.driver.clone(), compound.profile()?))
 }
 
 fn account_of(profile: &Profile) -> AgentAccount {

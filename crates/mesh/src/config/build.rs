@@ -10,11 +10,12 @@ use mesh_core::id::LockGroup;
 use mesh_core::policy::{Allowance, Budget, Cap, Dispatch, Rank, RetryMode, Unlabelled};
 use mesh_core::time::Span;
 use mesh_engine::{LearningsSetup, TrackerLimits, TrackerView};
+use mesh_strategy::strategy::{ConsensusLayer, Strategy};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::layers::{Layers, Problem, Source};
-use super::{Config, Locks, SandboxConfig, ToolPaths, TrackerConfig, Workspace};
+use super::{Config, Locks, SandboxConfig, StrategyConfig, ToolPaths, TrackerConfig, Workspace};
 use crate::budget;
 use crate::error::{CommandError, Kind};
 
@@ -27,7 +28,8 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
     let groups = groups(layers);
     let capacity = capacity(layers);
     let agent = text(layers, &["agent"]);
-    check_agent(layers, agent.as_deref());
+    check_agent(layers, &["agent"], agent.as_deref());
+    let strategies = strategies(layers);
     check_sandbox(layers);
     Ok(Config {
         concurrency: layers.get(&["concurrency"]).and_then(|entry| {
@@ -48,6 +50,8 @@ pub(super) fn config(layers: &mut Layers) -> Result<Config, CommandError> {
         )?,
         agent,
         agents,
+        strategy: need(text(layers, &["strategy"]), "strategy")?,
+        strategies,
         verify: text(layers, &["verify"]),
         proof_limit_ms: span(layers, &["proof_limit"])?.0,
         proof_where: word(layers, &["proof", "where"])?,
@@ -356,6 +360,39 @@ fn check_profile(layers: &mut Layers, name: &str, config: &ProfileConfig, seen: 
     }
 }
 
+fn strategies(layers: &mut Layers) -> BTreeMap<String, StrategyConfig> {
+    let named = |strategy: &Strategy| {
+        let name = strategy.as_str();
+        let at = |key: &'static str| ["strategies", name, key];
+        let ms = |key| Some(span(layers, &at(key)).ok()?.0);
+        let number = |key| count(layers, &at(key)).ok();
+        let roles = strategy.roles().iter().filter_map(|role| {
+            let agent = text(layers, &["strategies", name, "roles", role.as_str()])?;
+            Some((role.as_str().to_owned(), agent))
+        });
+        let config = StrategyConfig {
+            roles: roles.collect(),
+            soft_limit_ms: ms("soft_limit"),
+            hard_limit_ms: ms("hard_limit"),
+            race: flag(layers, &at("race")).ok(),
+            delivery: word(layers, &at("delivery")).ok(),
+            consensus: ConsensusLayer {
+                roles: number("members"),
+                consensus_threshold: number("threshold"),
+                consensus_retries: number("retries"),
+            },
+        };
+        (name.to_owned(), config)
+    };
+    let strategies: BTreeMap<String, StrategyConfig> = Strategy::ALL.iter().map(named).collect();
+    for (name, config) in &strategies {
+        for (role, agent) in &config.roles {
+            check_agent(layers, &["strategies", name, "roles", role], Some(agent));
+        }
+    }
+    strategies
+}
+
 /// A relative path would mean another folder to each reader.
 fn check_sandbox(layers: &mut Layers) {
     let is_placed = |path: &String| path.starts_with(['/', '~', '$']);
@@ -369,7 +406,7 @@ fn check_sandbox(layers: &mut Layers) {
 }
 
 /// The agent that is named must be there, be it with problems of its own.
-fn check_agent(layers: &mut Layers, agent: Option<&str>) {
+fn check_agent(layers: &mut Layers, path: &[&str], agent: Option<&str>) {
     let is_known = |agent: &str| {
         let (name, _) = agent.split_once(':').unwrap_or((agent, ""));
         let is_own = |name| layers.agents.contains_key(name);
@@ -384,7 +421,8 @@ fn check_agent(layers: &mut Layers, agent: Option<&str>) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("write [agents.{agent}] with a command"),
     };
-    let text = format!("agent: there is no agent `{agent}` ({hint})");
-    let from = place(layers, &["agent"]);
+    let key = super::schema::dotted(path.iter().copied());
+    let text = format!("{key}: there is no agent `{agent}` ({hint})");
+    let from = place(layers, path);
     layers.problems.push(Problem { from, text });
 }

@@ -1,7 +1,7 @@
 //! Configuration: commented defaults, then the user's file, the repository's, variables, flags. Each value knows where it came
 //! from; an unknown key is an error with the nearest name.
 //!
-//! Variables and the keys they set are one column of the table of keys: MESH_CONCURRENCY, MESH_RANK, MESH_AGENT, MESH_VERIFY,
+//! Variables and the keys they set are one column of the table of keys: MESH_CONCURRENCY, MESH_RANK, MESH_AGENT, MESH_STRATEGY, MESH_VERIFY,
 //! MESH_AUDIT_LEVEL, MESH_LAND, MESH_LOG, MESH_SANDBOX, MESH_BD, MESH_JJ, MESH_GIT, MESH_BD_RO, MESH_JJ_RAIL. Flags are laid over by the commands
 //! that have them.
 //! Nothing here looks at what a value means for a run; a file that is there is never changed.
@@ -45,6 +45,10 @@ pub struct Config {
     pub agent: Option<String>,
     /// Agents by name, each checked.
     pub agents: BTreeMap<String, ProfileConfig>,
+    /// How each task is worked.
+    pub strategy: String,
+    /// What is configured for each strategy, by its name.
+    pub strategies: BTreeMap<String, StrategyConfig>,
     /// Proof for tasks that name none.
     pub verify: Option<String>,
     /// Milliseconds that a proof may take.
@@ -113,6 +117,23 @@ impl Config {
         let built_in = built_in.filter(|name| !self.agents.contains_key(*name));
         own.chain(built_in).collect()
     }
+}
+
+/// `[strategies.NAME]`; nothing is what the strategy does by itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StrategyConfig {
+    /// The agent of a role, where it is not the run's.
+    pub roles: BTreeMap<String, String>,
+    /// After these milliseconds a task without a usable answer is pressed for one.
+    pub soft_limit_ms: Option<u64>,
+    /// After these milliseconds no turn is started or waited for.
+    pub hard_limit_ms: Option<u64>,
+    /// `patch-first`: whether a second agent joins at the soft limit.
+    pub race: Option<bool>,
+    /// `pipeline`: what the accepted patch becomes.
+    pub delivery: Option<mesh_strategy::strategy::Delivery>,
+    /// `consensus`: how it is found.
+    pub consensus: mesh_strategy::strategy::ConsensusLayer,
 }
 
 /// `[locks]`.

@@ -74,6 +74,48 @@ pub(super) const KEYS: &[Key] = &[
         "MESH_DISPATCH",
     ),
     with_variable(&["agent"], Kind::Names, "MESH_AGENT"),
+    with_variable(
+        &["strategy"],
+        Kind::Choice(&crate::strategy::WORDS),
+        "MESH_STRATEGY",
+    ),
+    key(&["strategies", "patch-first", "race"], Kind::Flag),
+    key(&["strategies", "patch-first", "soft_limit"], Kind::Span),
+    key(&["strategies", "patch-first", "hard_limit"], Kind::Span),
+    key(
+        &["strategies", "patch-first", "roles", "worker"],
+        Kind::Text,
+    ),
+    key(
+        &["strategies", "pipeline", "delivery"],
+        Kind::Choice(&["commit_first", "patch_first"]),
+    ),
+    key(&["strategies", "pipeline", "soft_limit"], Kind::Span),
+    key(&["strategies", "pipeline", "hard_limit"], Kind::Span),
+    key(&["strategies", "pipeline", "roles", "coder"], Kind::Text),
+    key(&["strategies", "pipeline", "roles", "fixer"], Kind::Text),
+    key(&["strategies", "consensus", "members"], Kind::Count(3, 5)),
+    key(&["strategies", "consensus", "threshold"], Kind::Count(1, 5)),
+    key(&["strategies", "consensus", "retries"], Kind::Count(0, 9)),
+    key(&["strategies", "consensus", "soft_limit"], Kind::Span),
+    key(&["strategies", "consensus", "hard_limit"], Kind::Span),
+    key(
+        &["strategies", "consensus", "roles", "proposer"],
+        Kind::Text,
+    ),
+    key(
+        &["strategies", "consensus", "roles", "critic_a"],
+        Kind::Text,
+    ),
+    key(
+        &["strategies", "consensus", "roles", "critic_b"],
+        Kind::Text,
+    ),
+    key(&["strategies", "consensus", "roles", "skeptic"], Kind::Text),
+    key(
+        &["strategies", "consensus", "roles", "synthesizer"],
+        Kind::Text,
+    ),
     with_variable(&["verify"], Kind::Text, "MESH_VERIFY"),
     key(&["proof_limit"], Kind::Span),
     key(&["proof", "where"], Kind::Choice(&["workspace", "clean"])),
@@ -218,11 +260,16 @@ pub(super) fn probably(path: &[String]) -> Option<String> {
     }
     let plain = || KEYS.iter().filter(|key| !key.path.contains(&"*"));
     let elsewhere = nearest(name, plain().filter_map(|key| key.path.last().copied()))?;
-    let mut named_so = plain().filter(|key| key.path.last() == Some(&elsewhere));
-    match (named_so.next(), named_so.next()) {
-        (Some(key), None) => Some(dotted(key.path.iter().copied())),
-        _ => None,
-    }
+    let named_so: Vec<&Key> = plain()
+        .filter(|key| key.path.last() == Some(&elsewhere))
+        .collect();
+    // One in no table before those in tables.
+    let in_none = named_so.iter().find(|key| key.path.len() == 1);
+    let key = match named_so.as_slice() {
+        [only] => Some(only),
+        _ => in_none,
+    };
+    key.map(|key| dotted(key.path.iter().copied()))
 }
 
 /// A path as it is written in a file.
