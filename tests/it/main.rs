@@ -49,6 +49,7 @@ mod script;
 mod secrets;
 mod setup_command;
 mod snapshot;
+mod strategies;
 mod swarm;
 mod temporary;
 mod text;

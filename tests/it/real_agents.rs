@@ -46,7 +46,7 @@ impl Gate {
 }
 
 /// A fixture whose agent is the real program and asks `answer`; `None` when something real is missing.
-fn open(
+pub fn open(
     agent: &str,
     backends: Backends,
     answer: impl Fn(&Turn) -> Reply + Send + Sync + 'static,
