@@ -10,7 +10,6 @@
 
 pub mod activity;
 pub mod block;
-pub mod duration;
 pub mod evidence;
 pub mod launch;
 pub mod nearest;

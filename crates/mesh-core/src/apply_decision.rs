@@ -651,24 +651,35 @@ impl State {
             Stage::Proving { since, .. } => return Some(since.after(self.policy.proof_limit)),
             Stage::Running(running) => running,
         };
-        let silence = (!running.looking).then(|| self.silent_at(running));
+        let silence = (!running.looking).then(|| self.silent_at(at, running));
         let soft = self
-            .policy
-            .soft_limit
+            .soft_limit(at)
             .filter(|_| !running.slow)
             .map(|limit| running.started.after(limit));
         [silence, soft].into_iter().flatten().min()
     }
 
     /// When an agent without a further sign of life counts as hung. Before its first sign the start limit holds too.
-    pub(crate) fn silent_at(&self, running: &Running) -> Millis {
+    pub(crate) fn silent_at(&self, at: Ix, running: &Running) -> Millis {
         let silent = running.last_sign.after(self.policy.silence_limit);
-        match self.policy.start_limit {
+        match self.start_limit(at) {
             Some(limit) if running.last_sign <= running.started => {
                 silent.min(running.started.after(limit))
             }
             _ => silent,
         }
+    }
+}
+
+impl State {
+    /// How long the agent of `at` may show no first sign of life.
+    pub(crate) fn start_limit(&self, at: Ix) -> Option<Span> {
+        self.plan.task(at).limits.start.or(self.policy.start_limit)
+    }
+
+    /// How long the agent of `at` may run before that is noted.
+    pub(crate) fn soft_limit(&self, at: Ix) -> Option<Span> {
+        self.plan.task(at).limits.soft.or(self.policy.soft_limit)
     }
 }
 

@@ -181,12 +181,11 @@ impl Decider<'_> {
                     continue;
                 }
             };
-            let silent = !running.looking && self.state.silent_at(&running) <= self.now;
+            let silent = !running.looking && self.state.silent_at(at, &running) <= self.now;
             let over = !running.slow
                 && self
                     .state
-                    .policy()
-                    .soft_limit
+                    .soft_limit(at)
                     .is_some_and(|limit| running.started.after(limit) <= self.now);
             if over {
                 self.take(Decision::SoftLimitExceeded {
@@ -232,10 +231,10 @@ impl Decider<'_> {
     }
 
     fn on_probed(&mut self, attempt: &AttemptId) {
-        let Some((_, Stage::Running(running), None)) = self.stage(attempt) else {
+        let Some((at, Stage::Running(running), None)) = self.stage(attempt) else {
             return;
         };
-        if self.state.silent_at(&running) <= self.now {
+        if self.state.silent_at(at, &running) <= self.now {
             self.take(Decision::Stop {
                 attempt: attempt.clone(),
                 cause: StopCause::Hung,

@@ -13,7 +13,7 @@ use crate::landing::Candidate;
 use crate::policy::Budget;
 use crate::state::Finalizing;
 use crate::task::Commit;
-use crate::time::Millis;
+use crate::time::{Millis, Span};
 use crate::wave::WaveEnd;
 
 /// One choice.
@@ -422,6 +422,8 @@ pub struct StartOrder {
     pub agent: u16,
     /// The attempt before that this one goes on from.
     pub continues: Option<Continuation>,
+    /// The task's own limit for how long its agent runs.
+    pub hard_limit: Option<Span>,
 }
 
 /// An attempt that the next one goes on from: in its workspace, with all that it left there, and in its session where the program

@@ -11,6 +11,7 @@ mod decide;
 pub mod decision;
 pub mod dense;
 mod disjunctive;
+pub mod duration;
 pub mod event;
 pub mod evidence;
 pub mod filename;

@@ -7,7 +7,7 @@ use crate::decision::HeldLocks;
 use crate::event::{PlanChange, Request};
 use crate::id::LockGroup;
 use crate::state::Phase;
-use crate::task::{Eligibility, Task};
+use crate::task::{Eligibility, Task, TaskLimits};
 use crate::time::Span;
 
 const NO_BLOCK: &str = "no final block";
@@ -348,6 +348,28 @@ fn an_agent_without_a_first_sign_of_life_is_ended_at_its_start_limit() {
         other.state.next_wakeup(),
         Some(Millis(12_000).after(Span::minutes(10)))
     );
+}
+
+/// The other task has those of the run: none but silence.
+#[test]
+fn a_task_has_limits_of_its_own() {
+    let mut tasks = names(2);
+    tasks[0].limits = TaskLimits {
+        start: Some(Span::seconds(30)),
+        soft: Some(Span::seconds(20)),
+        hard: Some(Span::minutes(5)),
+    };
+    let (mut run, _) = Story::begin(tasks, 2, |policy| {
+        policy.silence_limit = Span::minutes(10);
+    });
+    run.started("t1#1");
+    run.started("t2#1");
+    assert_eq!(
+        run.state.next_wakeup(),
+        Some(run.now.after(Span::seconds(20)))
+    );
+    assert_eq!(run.later(Span::seconds(20)), "slow t1#1");
+    assert_eq!(run.later(Span::seconds(10)), "look t1#1");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::id::{LockGroup, TaskId};
 #[cfg(feature = "serde")]
 use crate::text::shortened;
+use crate::time::Span;
 
 /// Estimate for a task when its plan has no estimate at all, in minutes.
 pub const DEFAULT_ESTIMATE_MINUTES: u32 = 30;
@@ -56,12 +57,50 @@ pub struct Task {
         serde(default, skip_serializing_if = "crate::stored::is_false")
     )]
     pub checkpoint: bool,
+    /// Limits of its own for its attempts.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "TaskLimits::is_none")
+    )]
+    pub limits: TaskLimits,
     /// Last tie-break before the id, smaller first: the place in a file, or 0 where the source has no order.
     #[cfg_attr(
         feature = "serde",
         serde(default, skip_serializing_if = "crate::stored::is_zero")
     )]
     pub tie: u32,
+}
+
+/// Limits that a task sets for its attempts, in place of those of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct TaskLimits {
+    /// An agent that has shown no first sign of life after this long is hung.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "start_ms", default, skip_serializing_if = "Option::is_none")
+    )]
+    pub start: Option<Span>,
+    /// An agent that runs longer is noted.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "soft_ms", default, skip_serializing_if = "Option::is_none")
+    )]
+    pub soft: Option<Span>,
+    /// An agent that runs longer is ended.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "hard_ms", default, skip_serializing_if = "Option::is_none")
+    )]
+    pub hard: Option<Span>,
+}
+
+impl TaskLimits {
+    /// Whether those of the run hold.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == TaskLimits::default()
+    }
 }
 
 /// The lock groups of a task, each with how many units of it the task takes.
@@ -181,6 +220,7 @@ impl Task {
             priority: 2,
             estimate_minutes: None,
             checkpoint: false,
+            limits: TaskLimits::default(),
             tie: 0,
         }
     }

@@ -1,7 +1,7 @@
 //! What a run may use, from flags and configuration.
 
-use mesh_agent::duration::parse_span;
 use mesh_core::clamp::Percent;
+use mesh_core::duration::parse_span;
 use mesh_core::policy::{Allowance, Budget, Cap};
 use mesh_core::time::Span;
 

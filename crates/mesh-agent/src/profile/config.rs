@@ -4,9 +4,9 @@ use super::{
     COMMAND_PROFILE, Limits, Placeholder, Profile, ProfileError, ProfileProblem, PromptInput,
     Protocol, StateFolder, Template, model_of, usual_limit_patterns,
 };
-use crate::duration::{parse_bytes, parse_span};
 use crate::launch::{is_reserved, is_variable_name};
 use crate::protocol::check_limit_pattern;
+use mesh_core::duration::{parse_bytes, parse_span};
 use mesh_core::time::Span;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -57,7 +57,11 @@ impl Decider<'_> {
     /// For how long the attempt's agent has shown no sign of life.
     fn silence(&self, attempt: &AttemptId) -> String {
         let policy = self.state.policy();
-        match (self.stage(attempt), policy.start_limit) {
+        let stage = self.stage(attempt);
+        let limit = stage
+            .as_ref()
+            .and_then(|(at, ..)| self.state.start_limit(*at));
+        match (stage, limit) {
             (Some((_, Stage::Running(running), _)), Some(limit))
                 if running.last_sign <= running.started && limit < policy.silence_limit =>
             {

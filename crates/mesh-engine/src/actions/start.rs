@@ -94,9 +94,11 @@ fn prepare_and_launch(context: &RunContext, order: &StartOrder) -> Result<Proces
     let (profile, program) = context.agent_of(attempt);
     let launch = launch::agent(profile, program, &facts, &context.ours).map_err(could_not)?;
     let agent = attempt.process(Role::Agent);
+    let mut limits = profile.limits;
+    limits.hard = order.hard_limit.unwrap_or(limits.hard);
     context
         .executor
-        .start(&agent, &launch, &profile.limits)
+        .start(&agent, &launch, &limits)
         .map_err(could_not)?;
     Ok(agent)
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use mesh_agent::duration::parse_span;
 use mesh_agent::profile::{Profile, Protocol};
+use mesh_core::duration::parse_span;
 use mesh_core::policy::{AgentAccount, Cap, Dispatch};
 use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line};

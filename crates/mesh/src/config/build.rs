@@ -165,12 +165,12 @@ fn texts(layers: &Layers, path: &[&str]) -> Vec<String> {
 }
 
 fn span(layers: &Layers, path: &[&str]) -> Result<Span, CommandError> {
-    let read = text(layers, path).and_then(|text| mesh_agent::duration::parse_span(&text).ok());
+    let read = text(layers, path).and_then(|text| mesh_core::duration::parse_span(&text).ok());
     need(read, &path.join("."))
 }
 
 fn bytes(layers: &Layers, path: &[&str]) -> Result<u64, CommandError> {
-    let read = text(layers, path).and_then(|text| mesh_agent::duration::parse_bytes(&text).ok());
+    let read = text(layers, path).and_then(|text| mesh_core::duration::parse_bytes(&text).ok());
     need(read, &path.join("."))
 }
 

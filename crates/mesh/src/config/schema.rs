@@ -1,8 +1,8 @@
 //! The keys that there are, and what may stand behind each. `defaults.toml` documents them; a test holds the two together.
 
-use mesh_agent::duration::{parse_bytes, parse_span};
 use mesh_agent::nearest::nearest;
 use mesh_agent::profile::SandboxMode;
+use mesh_core::duration::{parse_bytes, parse_span};
 use mesh_core::policy::{Dispatch, Rank, RetryMode};
 use toml::de::{DeTable, DeValue};
 

@@ -1,11 +1,11 @@
 //! Lengths of time and sizes as a person writes them in a configuration: `90s`, `15m`, `1h30m`, `500ms`; `64MiB`.
 
-use mesh_core::time::Span;
+use crate::time::Span;
 
 /// The longest span that is accepted: a year. Longer is a slip, and sums of such spans must not overflow.
 const MAX_MS: u64 = 365 * 24 * 3_600_000;
 
-/// Reads `text` as numbers with units (`ms`, `s`, `m` or `min`, `h`, `d`), largest to smallest in any order, blanks allowed.
+/// Reads `text` as numbers with units (`ms`, `s`, `m` or `min`, `h`, `d`, or their words), largest to smallest in any order, blanks allowed.
 /// A number without unit is refused: seconds and minutes are too easily confused.
 ///
 /// # Errors
@@ -20,10 +20,10 @@ pub fn parse_span(text: &str) -> Result<Span, String> {
         let (number, unit, after) = number_and_unit(rest)?;
         let factor = match unit {
             "ms" => 1,
-            "s" | "sec" => 1_000,
-            "m" | "min" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
+            "s" | "sec" | "second" | "seconds" => 1_000,
+            "m" | "min" | "minute" | "minutes" => 60_000,
+            "h" | "hour" | "hours" => 3_600_000,
+            "d" | "day" | "days" => 86_400_000,
             "" => return Err(format!("{number} has no unit (ms, s, m, h or d)")),
             other => return Err(format!("`{other}` is no unit (ms, s, m, h or d)")),
         };
@@ -84,6 +84,7 @@ mod tests {
         check(" 15 min ", 900_000);
         check("1h30m", 5_400_000);
         check("1h 30m", 5_400_000);
+        check("1 hour 30 minutes", 5_400_000);
         check("500ms", 500);
         check("0s", 0);
         check("365d", MAX_MS);
