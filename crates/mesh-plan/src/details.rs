@@ -149,7 +149,7 @@ fn verify_line(line: &str) -> Option<String> {
 }
 
 /// The inside of back quotes that open the text; what follows the closing ones is a remark.
-fn quoted(text: &str) -> Option<&str> {
+pub(crate) fn quoted(text: &str) -> Option<&str> {
     let ticks = text.len() - text.trim_start_matches('`').len();
     if ticks == 0 {
         return None;

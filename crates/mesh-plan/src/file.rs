@@ -15,6 +15,11 @@ use crate::list::ListFormat;
 use crate::source_snapshot::{SourceKind, SourceSnapshot};
 use crate::st::StFormat;
 
+/// The most that a plan file may have, in bytes. What is larger was not written as one.
+pub(crate) const MOST_BYTES: usize = 16 << 20;
+/// What is said of a larger one.
+pub(crate) const TOO_LARGE: &str = "this has more than 16 MiB, which is no list of tasks";
+
 /// All formats; a new one is a line here.
 static FORMATS: [&dyn FileFormat; 3] = [&StFormat, &ListFormat, &CsvFormat];
 
@@ -110,6 +115,10 @@ pub struct Record<'a> {
     pub sets_status: bool,
     /// What there is to say about it.
     pub detail: Option<&'a str>,
+    /// Why it is blocked, in a word.
+    pub reason: Option<&'a str>,
+    /// The proof that ran, and how it ended.
+    pub validation: Option<&'a str>,
     /// By which what was said of this attempt is found again.
     pub marker: &'a str,
     /// The time: UTC, whole seconds, `Z`.

@@ -27,3 +27,7 @@ mod nearest;
 mod overlap;
 mod template;
 mod yaml;
+
+#[cfg(test)]
+#[path = "fixtures_test.rs"]
+mod fixtures;

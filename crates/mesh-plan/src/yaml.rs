@@ -31,6 +31,17 @@ impl<'de> Deserialize<'de> for Entries {
     }
 }
 
+/// How YAML of others is read: what is far larger or deeper than anything that a person writes is refused. The reader's own limit of 64
+/// levels takes more than the stack of a thread.
+pub(crate) fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        // Snippets of the source are not shown, so they need not be kept.
+        with_snippet: false,
+        budget: serde_saphyr::budget! { max_depth: 16 },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 10_000 },
+    }
+}
+
 /// What is wrong, in one line and without the place, which stands in front already.
 pub(crate) fn cause(problem: &serde_saphyr::Error) -> String {
     let text = problem.without_snippet().to_string();
@@ -38,7 +49,25 @@ pub(crate) fn cause(problem: &serde_saphyr::Error) -> String {
     let line = line
         .rsplit_once(" at line ")
         .map_or(line, |(cause, _)| cause);
-    // The reader's advice is for programmers.
+    // Its advice and some of its words are for programmers.
+    for (said, meant) in [
+        ("alias replay", "its aliases make it too large"),
+        ("budget breached: Depth", "it is nested too deeply"),
+        ("budget breached", "it is too large"),
+        ("recursion limit exceeded", "it is nested too deeply"),
+        (
+            "multiple YAML documents detected",
+            "a second document begins here; one is read",
+        ),
+        (
+            "expected mapping start",
+            "keys with values are expected here",
+        ),
+    ] {
+        if line.starts_with(said) {
+            return meant.to_owned();
+        }
+    }
     line.split(", set DuplicateKeyPolicy")
         .next()
         .unwrap_or(line)

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use mesh_core::decision::{Outcome, StartOrder};
 use mesh_core::event::{Delivery, PlanChange};
+use mesh_core::evidence::FailureClass;
 use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::task::{Eligibility, Task};
 use mesh_plan::comment::marker_of_attempt;
@@ -75,8 +76,15 @@ impl Source for FileSource {
             }
         };
         let marker = marker_of_attempt(&self.run, report.attempt);
+        let proof = report.proof.as_ref();
+        let validation = proof.map(|(command, end)| format!("`{command}` {}", end.ending));
         let said = Said {
             detail: Some(&detail),
+            reason: match report.outcome {
+                Outcome::Failed(failure) => Some(reason(failure.class)),
+                _ => None,
+            },
+            validation: validation.as_deref(),
             marker: &marker,
         };
         self.write(&report.attempt.task, progress, said)
@@ -136,6 +144,8 @@ impl Source for FileSource {
 #[derive(Default)]
 struct Said<'a> {
     detail: Option<&'a str>,
+    reason: Option<&'a str>,
+    validation: Option<&'a str>,
     marker: &'a str,
 }
 
@@ -226,6 +236,8 @@ impl FileSource {
             progress,
             sets_status,
             detail: said.detail,
+            reason: said.reason,
+            validation: said.validation,
             marker: said.marker,
             time: &stamp,
         };
@@ -271,6 +283,30 @@ impl Opened {
     fn status(&self, task: &TaskId) -> Option<&str> {
         let details = self.snapshot.details.get(task);
         details.map(|details| details.status.as_str())
+    }
+}
+
+/// Why a task is blocked, in the word that the plans of `st` have for it.
+fn reason(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::VerifyFailed => "validation_failed",
+        FailureClass::MissingProof => "missing_validation",
+        FailureClass::CouldNotStart
+        | FailureClass::Setup
+        | FailureClass::NoResult
+        | FailureClass::Hung
+        | FailureClass::Flood
+        | FailureClass::Crashed
+        | FailureClass::NoChange
+        | FailureClass::Limit
+        | FailureClass::Budget => "no_response",
+        FailureClass::Scope
+        | FailureClass::NotRecorded
+        | FailureClass::NotRecordable
+        | FailureClass::StrayCommits
+        | FailureClass::Conflict
+        | FailureClass::ClaimLost
+        | FailureClass::Secret => "ambiguous_integration",
     }
 }
 

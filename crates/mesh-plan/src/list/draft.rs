@@ -1,5 +1,6 @@
 //! A draft of a task list from a plain one: with the fields that are missing, and nothing guessed.
 
+use super::field::{KEYS, Value};
 use super::markdown::{self, Found};
 
 /// What a draft ends with: how to go on.
@@ -24,17 +25,54 @@ pub fn draft(text: &str) -> Option<String> {
         draft.push_str(&format!(
             "- {title}\n  - id: T{number}\n  - status: todo\n  - depends_on: []\n"
         ));
-        match item.others.as_slice() {
-            [] => {}
-            [(_, only)] => draft.push_str(&format!("  - description: {only}\n")),
-            several => {
-                draft.push_str("  - description:\n");
-                for (_, text) in several {
-                    draft.push_str(&format!("    - {text}\n"));
+        let mut texts = item.text.clone();
+        for field in &item.fields {
+            let is_kept = KEYS.contains(&field.key.as_str()) && field.key != "description";
+            match (is_kept, &field.value) {
+                (true, Value::Text(text, _)) => {
+                    entry(&mut draft, &field.key, std::slice::from_ref(text))
                 }
+                (true, Value::Many(many)) => {
+                    let many: Vec<String> = many.iter().map(|(text, _)| text.clone()).collect();
+                    entry(&mut draft, &field.key, &many);
+                }
+                (_, value) if field.key == "description" => texts.push(plain(value)),
+                (_, value) => texts.push(format!("{}: {}", field.key, plain(value))),
             }
+        }
+        texts.extend(item.others.iter().map(|(_, text)| text.clone()));
+        if !texts.is_empty() {
+            entry(&mut draft, "description", &texts);
         }
     }
     draft.push_str(&format!("\n{ENDING}\n"));
     Some(draft)
+}
+
+fn entry(draft: &mut String, key: &str, texts: &[String]) {
+    match texts {
+        [only] if !only.contains('\n') => draft.push_str(&format!("  - {key}: {only}\n")),
+        several => {
+            draft.push_str(&format!("  - {key}:\n"));
+            for text in several {
+                draft.push_str(&format!("    - {}\n", text.replace('\n', "\n      ")));
+            }
+        }
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Text(text, _) => text.clone(),
+        Value::Many(many) => many
+            .iter()
+            .map(|(text, _)| text.as_str())
+            .collect::<Vec<_>>()
+            .join("; "),
+        Value::Pairs(pairs) => {
+            let pair = |(key, value, _): &(String, String, usize)| format!("{key}: {value}");
+            pairs.iter().map(pair).collect::<Vec<_>>().join("; ")
+        }
+        Value::Other => String::new(),
+    }
 }

@@ -5,6 +5,12 @@ use std::ops::Range;
 /// The fields that a task has to have.
 pub(super) const REQUIRED: [&str; 3] = ["id", "status", "depends_on"];
 
+/// The field whose texts are commands.
+pub(super) const VALIDATION: &str = "validation";
+
+/// The field that holds keys with values.
+pub(super) const TIMEOUTS: &str = "timeouts";
+
 /// All fields there are.
 pub(super) const KEYS: [&str; 10] = [
     "id",
@@ -14,9 +20,9 @@ pub(super) const KEYS: [&str; 10] = [
     "description",
     "location",
     "acceptance",
-    "validation",
+    VALIDATION,
     "scope",
-    "timeouts",
+    TIMEOUTS,
 ];
 
 /// One item of a list.
@@ -30,6 +36,10 @@ pub(super) struct Item {
     pub fields: Vec<Field>,
     /// Sub-items that are no fields, with where they begin.
     pub others: Vec<(usize, String)>,
+    /// Sub-items that are tasks or hold some, with where they begin.
+    pub inner: Vec<(usize, String)>,
+    /// Paragraphs and code of its own that are in no field.
+    pub text: Vec<String>,
 }
 
 /// A field of an item.
@@ -52,8 +62,8 @@ pub(super) enum Value {
     Many(Vec<(String, usize)>),
     /// Keys with values, each with where it begins.
     Pairs(Vec<(String, String, usize)>),
-    /// What YAML makes of a value that is no text; as it would be written.
-    Other(String),
+    /// Lists in lists and the like, which no field has.
+    Other,
 }
 
 impl Item {
@@ -69,7 +79,7 @@ impl Item {
 pub(super) fn known_key(written: &str) -> String {
     let plain = unmarked(written).to_lowercase();
     plain
-        .split([' ', '-', '_', '\t'])
+        .split([' ', '-', '_', '\t', '\\'])
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join("_")
@@ -89,6 +99,46 @@ pub(super) fn unmarked(text: &str) -> &str {
     text
 }
 
+/// `[text](target)` with its two parts.
+pub(super) fn link(text: &str) -> Option<(&str, &str)> {
+    let inner = text.strip_prefix('[')?.strip_suffix(')')?;
+    let (text, target) = inner.split_once("](")?;
+    (!text.contains(['[', ']']) && !target.contains('(')).then_some((text, target))
+}
+
+/// The members of `[a, "b, c"]`, with where each begins in the text; nothing for what is not between brackets.
+pub(super) fn bracketed(text: &str) -> Option<Vec<(usize, &str)>> {
+    let inner = text.strip_prefix('[')?.strip_suffix(']')?;
+    let mut members = Vec::new();
+    let mut quote = None;
+    let mut start = 0;
+    let ends = inner.char_indices().chain([(inner.len(), ',')]);
+    for (at, letter) in ends {
+        match quote {
+            Some(open) if letter == open => quote = None,
+            None if matches!(letter, '"' | '\'') && inner[start..at].trim().is_empty() => {
+                quote = Some(letter)
+            }
+            _ if letter == ',' && (quote.is_none() || at == inner.len()) => {
+                let member = &inner[start..at];
+                let trimmed = member.trim();
+                let word = ['"', '\'']
+                    .into_iter()
+                    .find_map(|mark| trimmed.strip_prefix(mark)?.strip_suffix(mark))
+                    .unwrap_or(trimmed);
+                let lead = member.len() - member.trim_start().len()
+                    + usize::from(word.len() < trimmed.len());
+                if !word.is_empty() {
+                    members.push((1 + start + lead, word));
+                }
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    Some(members)
+}
+
 /// Splits `key: value`. The key is a word or a few, perhaps with marks around it or around it and the colon.
 pub(super) fn split(text: &str) -> Option<(String, &str)> {
     let (before, after) = text.split_once(':')?;
@@ -106,7 +156,7 @@ pub(super) fn split(text: &str) -> Option<(String, &str)> {
         None => (before, after),
     };
     let plain = unmarked(key);
-    let is_word = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '\\');
     let is_key = !plain.is_empty()
         && plain.len() <= 30
         && plain.chars().all(is_word)
@@ -143,6 +193,31 @@ mod tests {
             "x:y",
         ] {
             assert_eq!(split(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn lists_between_brackets_are_taken_apart_outside_of_quotes() {
+        let members = |text| {
+            bracketed(text).map(|all| all.into_iter().map(|(_, word)| word).collect::<Vec<_>>())
+        };
+        assert_eq!(members("[]"), Some(vec![]));
+        assert_eq!(members("[a, 'b, c',\"d\",]"), Some(vec!["a", "b, c", "d"]));
+        assert_eq!(members("[it's, so]"), Some(vec!["it's", "so"]));
+        assert_eq!(members("[\"open, x]"), Some(vec!["\"open, x"]));
+        assert_eq!(members("[ a ]"), Some(vec!["a"]));
+        assert_eq!(members("a, b"), None);
+        let text = "[a, \"bc\"]";
+        for (at, word) in bracketed(text).unwrap() {
+            assert!(text[at..].starts_with(word));
+        }
+    }
+
+    #[test]
+    fn links_have_a_text_and_a_target() {
+        assert_eq!(link("[a](src/a.rs)"), Some(("a", "src/a.rs")));
+        for text in ["[a]", "[a, b]", "[a](b) and [c](d)", "a (b)"] {
+            assert_eq!(link(text), None, "{text}");
         }
     }
 

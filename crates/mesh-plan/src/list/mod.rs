@@ -7,6 +7,7 @@ mod draft;
 mod field;
 mod format;
 mod markdown;
+mod prose;
 mod tasks;
 mod yaml;
 
@@ -22,6 +23,7 @@ use std::ops::Range;
 use mesh_core::id::TaskId;
 
 use crate::diagnostic::{Diagnostic, Place};
+use crate::file::{MOST_BYTES, TOO_LARGE};
 use crate::source_snapshot::SourceSnapshot;
 
 /// A document, read.
@@ -91,9 +93,30 @@ pub enum Format {
     Yaml,
 }
 
+/// Whether a document without a name is one list in YAML: its first line that says something begins an item, a map or the list, and
+/// it can be read as such.
+#[must_use]
+pub fn is_yaml(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text
+        .lines()
+        .map(|line| line.trim_start_matches('\u{feff}').trim());
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
+    let begins =
+        first.is_some_and(|line| line == "---" || line == "tasks:" || line.starts_with(['-', '[']));
+    begins && read("", bytes, Format::Yaml).lists.len() == 1
+}
+
 /// Reads a document. `name` is what messages call it.
 #[must_use]
 pub fn read(name: &str, bytes: &[u8], format: Format) -> ListDocument {
+    if bytes.len() > MOST_BYTES {
+        return ListDocument {
+            lists: Vec::new(),
+            plain: Vec::new(),
+            problems: vec![Diagnostic::error(TOO_LARGE)],
+        };
+    }
     let Ok(text) = std::str::from_utf8(bytes) else {
         let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
         let lines = Lines::new(&String::from_utf8_lossy(&bytes[..valid]));
@@ -107,7 +130,11 @@ pub fn read(name: &str, bytes: &[u8], format: Format) -> ListDocument {
     let lines = Lines::new(text);
     let found = match format {
         Format::Markdown => markdown::lists(text),
-        Format::Yaml => vec![markdown::Found::Yaml(0..text.len())],
+        Format::Yaml => vec![markdown::Found::Yaml(markdown::Maps {
+            range: 0..text.len(),
+            yaml: text.to_owned(),
+            titles: Vec::new(),
+        })],
     };
     let mut document = ListDocument {
         lists: Vec::new(),
@@ -116,10 +143,10 @@ pub fn read(name: &str, bytes: &[u8], format: Format) -> ListDocument {
     };
     for list in found {
         let (range, items) = match list {
-            markdown::Found::Yaml(range) => match yaml::items(text, range.clone()) {
-                Ok(items) => (range, items),
+            markdown::Found::Yaml(maps) => match yaml::items(&maps) {
+                Ok(items) => (maps.range, items),
                 Err(problem) => {
-                    let at = lines.place(range.start + problem.offset);
+                    let at = lines.place(problem.at);
                     document
                         .problems
                         .push(Diagnostic::error(problem.message).at(Some(at)));
@@ -130,7 +157,14 @@ pub fn read(name: &str, bytes: &[u8], format: Format) -> ListDocument {
         };
         let place = lines.place(range.start);
         if items.iter().any(field::Item::has_required_field) {
-            let (snapshot, statuses) = tasks::load(name, &items, &lines, place);
+            let (snapshot, mut statuses) = tasks::load(name, &items, &lines, place);
+            // Only a word that stands there is ever written over.
+            for (id, place) in &mut statuses {
+                let word = text.get(place.clone()).unwrap_or_default().to_lowercase();
+                if word != snapshot.details[id].status {
+                    place.end = place.start;
+                }
+            }
             document.lists.push(TaskList {
                 place,
                 range,
@@ -175,12 +209,25 @@ pub fn choose(document: ListDocument, choice: Choice<'_>) -> Result<TaskList, Ve
             Err(std::iter::once(first).chain(candidates(&fitting)).collect())
         }
         None => {
-            let first = Diagnostic::error(format!(
-                "the document holds {count} task lists: choose one with `--pick N`, or with `--ids` of which only one has all"
-            ));
+            let how = if need_each_other(&fitting) {
+                ", and tasks of one need those of another: make one list of them, without headings or lines between, or choose one with \
+                 `--pick N`"
+            } else {
+                ": choose one with `--pick N`, or with `--ids` of which only one has all"
+            };
+            let first = Diagnostic::error(format!("the document holds {count} task lists{how}"));
             Err(std::iter::once(first).chain(candidates(&fitting)).collect())
         }
     }
+}
+
+/// Whether a task of one list needs one that only another list has.
+fn need_each_other(lists: &[TaskList]) -> bool {
+    let has = |list: &TaskList, need: &TaskId| list.snapshot.details.contains_key(need);
+    lists.iter().any(|list| {
+        let mut needs = list.snapshot.tasks.iter().flat_map(|task| &task.needs);
+        needs.any(|need| !has(list, need) && lists.iter().any(|other| has(other, need)))
+    })
 }
 
 /// The lists by number, the last of the document first.

@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use mesh_core::duration::parse_span;
 use mesh_core::id::TaskId;
-use mesh_core::task::{Eligibility, Task};
+use mesh_core::task::{Eligibility, Task, TaskLimits};
+use mesh_core::time::Span;
 
 use super::Lines;
-use super::field::{Field, Item, KEYS, REQUIRED, Value, unmarked};
-use crate::details::{ProofFrom, TaskDetails};
+use super::field::{
+    Field, Item, KEYS, REQUIRED, TIMEOUTS, VALIDATION, Value, bracketed, link, unmarked,
+};
+use crate::details::{ProofFrom, TaskDetails, quoted};
 use crate::diagnostic::{self, Diagnostic, Place};
 use crate::nearest;
 use crate::overlap;
@@ -17,7 +21,7 @@ use crate::source_snapshot::{SourceInfo, SourceKind, SourceSnapshot};
 /// The words for where a task stands.
 const STATUSES: [&str; 5] = ["todo", "doing", "done", "blocked", "cancelled"];
 /// The keys of `timeouts`.
-const TIMEOUTS: [&str; 3] = ["pending_init", "soft", "hard"];
+const LIMITS: [&str; 3] = ["pending_init", "soft", "hard"];
 /// As the tracker has it; a list has no priorities.
 const PRIORITY: i32 = 2;
 
@@ -62,6 +66,7 @@ pub(super) fn load(
         let groups = locks.iter().map(|group| (group.clone(), units));
         snapshot.capacity.extend(groups);
         task.locks = locks;
+        task.limits = entry.limits;
         task.priority = PRIORITY;
         let words = task.title.to_lowercase();
         task.checkpoint = words.contains("checkpoint") || words.contains("integration");
@@ -85,6 +90,7 @@ struct Entry {
     needs: Vec<TaskId>,
     eligibility: Eligibility,
     details: TaskDetails,
+    limits: TaskLimits,
     status: Range<usize>,
 }
 
@@ -128,6 +134,15 @@ impl Reader<'_> {
                 format!("`{shown}` is no field and is ignored; `description: …` is one"),
             );
         }
+        for (at, text) in &item.inner {
+            let shown = mesh_core::text::shortened(text, 40);
+            self.error(
+                *at,
+                format!(
+                    "`{shown}` is a task inside of a task; put it beside the others, and what it waits for into `depends_on`"
+                ),
+            );
+        }
         let called = item.title.as_deref().filter(|title| !title.is_empty());
         for key in REQUIRED {
             if !seen.contains_key(key) {
@@ -150,10 +165,21 @@ impl Reader<'_> {
         let validation = texts(self, "validation");
         let mut scope = texts(self, "location");
         scope.extend(texts(self, "scope"));
-        let scope = scope.iter().flat_map(|entry| paths(entry)).collect();
-        if let Some(field) = seen.get("timeouts") {
-            self.timeouts(field);
+        let scope: Vec<String> = scope.iter().flat_map(|entry| paths(entry)).collect();
+        for path in scope.iter().filter(|path| leads_out(path)) {
+            let at = seen
+                .get("scope")
+                .or(seen.get("location"))
+                .map_or(item.at, |field| field.at);
+            let shown = path.escape_debug();
+            self.error(
+                at,
+                format!("`{shown}` is outside of the repository; paths begin at its root, such as src/main.rs"),
+            );
         }
+        let limits = seen
+            .get(TIMEOUTS)
+            .map_or_else(TaskLimits::default, |field| self.timeouts(field));
         // One with errors elsewhere is listed all the same, so that what needs it is not called unknown too.
         let (id, needs) = (id?, needs.unwrap_or_default());
         let (status, range) = status.unwrap_or(("todo", item.at..item.at));
@@ -164,7 +190,11 @@ impl Reader<'_> {
         let mut details = TaskDetails {
             id,
             title,
-            description: description.unwrap_or_default(),
+            description: description
+                .into_iter()
+                .chain(item.text.iter().cloned())
+                .collect::<Vec<_>>()
+                .join("\n\n"),
             acceptance: bullets.join("\n"),
             design: String::new(),
             notes: String::new(),
@@ -190,6 +220,7 @@ impl Reader<'_> {
             needs,
             eligibility: eligibility(status),
             details,
+            limits,
             status: range,
         })
     }
@@ -208,20 +239,33 @@ impl Reader<'_> {
         }
     }
 
+    /// An id without what Markdown puts around it: marks, a link, back slashes.
+    fn one_id(&self, text: &str) -> String {
+        let word = unmarked(text);
+        let word = link(word).map_or(word, |(text, _)| unmarked(text));
+        ["[", "]", "_", "*"]
+            .iter()
+            .fold(word.to_owned(), |word, mark| {
+                word.replace(&format!("\\{mark}"), mark)
+            })
+    }
+
     fn id(&mut self, field: &Field) -> Option<TaskId> {
         let Value::Text(text, _) = &field.value else {
             self.error(field.at, "`id` is one word, such as T1");
             return None;
         };
-        let word = unmarked(text);
+        let word = self.one_id(text);
         if word.is_empty() || word.contains(char::is_whitespace) {
             self.error(field.at, "`id` is one word, such as T1");
             return None;
         }
-        match TaskId::new(word) {
+        match TaskId::new(word.as_str()) {
             Ok(id) => Some(id),
             Err(problem) => {
-                let shown = word.escape_debug();
+                let shown = mesh_core::text::shortened(&word, 40)
+                    .escape_debug()
+                    .to_string();
                 self.error(field.at, format!("`{shown}` is no id: {problem}"));
                 None
             }
@@ -257,16 +301,29 @@ impl Reader<'_> {
         let words: Vec<(String, usize)> = match &field.value {
             Value::Text(text, range) => {
                 let inner = unmarked(text);
-                let inner = inner
-                    .strip_prefix('[')
-                    .and_then(|rest| rest.strip_suffix(']'))
-                    .unwrap_or(inner);
-                let words = inner.split(',').map(str::trim);
-                let words = words.filter(|word| !word.is_empty());
-                words.map(|word| (word.to_owned(), range.start)).collect()
+                let begin = range.start + text.find(inner).unwrap_or(0);
+                let plain = inner.replace('\\', "");
+                let is_list = |text: &str| text.starts_with('[') && link(text).is_none();
+                if is_list(&plain) && !plain.ends_with(']') {
+                    self.error(begin, "`depends_on` has a `[` without its `]`");
+                    return Vec::new();
+                }
+                let members = bracketed(inner).or_else(|| bracketed(&plain));
+                // Without brackets, and perhaps below each other.
+                let members = members.unwrap_or_else(|| {
+                    let parts = inner.split([',', '\n']);
+                    let at = |part: &str| part.as_ptr() as usize - inner.as_ptr() as usize;
+                    let lead = |part: &str| part.len() - part.trim_start().len();
+                    parts
+                        .map(|part| (at(part) + lead(part), part.trim()))
+                        .filter(|(_, part)| !part.is_empty())
+                        .collect()
+                });
+                let place = |(at, word): (usize, &str)| (word.to_owned(), begin + at);
+                members.into_iter().map(place).collect()
             }
             Value::Many(many) => many.clone(),
-            Value::Pairs(_) | Value::Other(_) => {
+            Value::Pairs(_) | Value::Other => {
                 self.error(
                     field.at,
                     "`depends_on` is a list of ids, such as [T1, T2], or []",
@@ -276,7 +333,9 @@ impl Reader<'_> {
         };
         let mut needs: Vec<TaskId> = Vec::new();
         for (word, at) in words {
-            let word = unmarked(word.trim_matches(['"', '\'']));
+            let word = word.strip_prefix("- ").unwrap_or(&word);
+            let word = self.one_id(word.trim_matches(['"', '\'']));
+            let word = word.as_str();
             if ["none", "nothing", "n/a", "-"].contains(&word.to_lowercase().as_str()) {
                 self.error(
                     at,
@@ -285,7 +344,9 @@ impl Reader<'_> {
                     ),
                 );
             } else if word.contains(char::is_whitespace) {
-                let shown = word.escape_debug();
+                let shown = mesh_core::text::shortened(word, 40)
+                    .escape_debug()
+                    .to_string();
                 self.error(
                     at,
                     format!("`{shown}` is no id; ids are separated by commas"),
@@ -295,7 +356,9 @@ impl Reader<'_> {
                     Ok(id) if needs.contains(&id) => {}
                     Ok(id) => needs.push(id),
                     Err(problem) => {
-                        let shown = word.escape_debug();
+                        let shown = mesh_core::text::shortened(word, 40)
+                            .escape_debug()
+                            .to_string();
                         self.error(at, format!("`{shown}` is no id: {problem}"));
                     }
                 }
@@ -311,49 +374,108 @@ impl Reader<'_> {
                 let lines: Vec<String> = many.iter().map(|(line, _)| format!("- {line}")).collect();
                 Some(lines.join("\n"))
             }
-            Value::Pairs(_) | Value::Other(_) => {
+            Value::Pairs(_) | Value::Other => {
                 self.error(field.at, format!("`{}` is a text", field.key));
                 None
             }
         }
     }
 
-    /// A text alone is a list of one; `[a, b]` and `a, b` in one line are not taken apart, since commands have commas.
+    /// A text alone is a list of one, `[a, b]` one of two. `a, b` is not taken apart, since commands have commas.
     fn texts(&mut self, field: &Field) -> Vec<String> {
-        let plain = |text: &str| unmarked(text).to_owned();
+        let is_command = field.key == VALIDATION;
         let texts: Vec<String> = match &field.value {
-            Value::Text(text, _) => text
-                .lines()
-                .map(|line| plain(line.trim_start().trim_start_matches("- ")))
+            Value::Text(text, _) => match bracketed(unmarked(text)).filter(|_| !is_test(text)) {
+                Some(members) => members
+                    .into_iter()
+                    .map(|(_, member)| member.to_owned())
+                    .collect(),
+                None => lines(text, is_command),
+            },
+            Value::Many(many) if is_command => many
+                .iter()
+                .flat_map(|(text, _)| lines(text, true))
                 .collect(),
-            Value::Many(many) => many.iter().map(|(text, _)| plain(text)).collect(),
-            Value::Pairs(_) | Value::Other(_) => {
+            Value::Many(many) => many.iter().map(|(text, _)| text.clone()).collect(),
+            Value::Pairs(_) | Value::Other => {
                 self.error(field.at, format!("`{}` is a list of texts", field.key));
                 Vec::new()
             }
         };
-        texts
-            .into_iter()
-            .filter(|text| !text.is_empty() && text != "[]")
-            .collect()
+        let plain = |text: &String| {
+            let text = text.trim();
+            let command = quoted(text).filter(|_| is_command);
+            command.unwrap_or_else(|| unmarked(text)).to_owned()
+        };
+        let texts = texts.iter().map(plain);
+        texts.filter(|text| !text.is_empty()).collect()
     }
 
-    fn timeouts(&mut self, field: &Field) {
+    fn timeouts(&mut self, field: &Field) -> TaskLimits {
+        let mut limits = TaskLimits::default();
         let Value::Pairs(pairs) = &field.value else {
             self.error(
                 field.at,
-                format!("`timeouts` holds keys with times: {}", TIMEOUTS.join(", ")),
+                "`timeouts` holds keys with times, such as `hard: 30m`; the keys are pending_init, soft and hard",
             );
-            return;
+            return limits;
         };
-        for (key, _, at) in pairs {
-            if !TIMEOUTS.contains(&key.as_str()) {
-                let hint = nearest::hint(key, TIMEOUTS);
-                let shown = key.escape_debug();
-                self.warn(*at, format!("unknown timeout `{shown}` is ignored{hint}"));
+        for (key, text, at) in pairs {
+            let limit = match key.as_str() {
+                "pending_init" => &mut limits.start,
+                "soft" => &mut limits.soft,
+                "hard" => &mut limits.hard,
+                _ => {
+                    let hint = nearest::hint(key, LIMITS);
+                    let shown = key.escape_debug();
+                    self.warn(*at, format!("unknown timeout `{shown}` is ignored{hint}"));
+                    continue;
+                }
+            };
+            match parse_span(unmarked(text).trim_start_matches('~')) {
+                Ok(Span(0)) => self.error(*at, format!("`{key}` is longer than nothing")),
+                Ok(span) => *limit = Some(span),
+                Err(problem) => self.error(
+                    *at,
+                    format!("`{key}` is a time, such as 90s, 15m or 1h30m: {problem}"),
+                ),
             }
         }
+        if let (Some(soft), Some(hard)) = (limits.soft, limits.hard)
+            && soft > hard
+        {
+            self.error(
+                field.at,
+                format!("`soft` is {soft} and `hard` is {hard}: the soft limit comes first"),
+            );
+        }
+        limits
     }
+}
+
+/// `[ -f x ]` is a command.
+fn is_test(text: &str) -> bool {
+    unmarked(text).starts_with("[ ") && !text.contains(',')
+}
+
+/// The lines of a text, without the marks of a list. Of commands those that end in a back slash go on, and remarks are none.
+fn lines(text: &str, are_commands: bool) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in text.lines() {
+        let line = line.trim();
+        let line = line.strip_prefix("- ").unwrap_or(line);
+        match lines.last_mut().filter(|_| goes_on) {
+            Some(last) => {
+                last.push('\n');
+                last.push_str(line);
+            }
+            None if are_commands && line.starts_with('#') => {}
+            None => lines.push(line.to_owned()),
+        }
+        goes_on = are_commands && line.ends_with('\\');
+    }
+    lines
 }
 
 fn alternatives() -> String {
@@ -384,17 +506,25 @@ fn without_id(title: &str, id: &TaskId) -> String {
     rest.unwrap_or(title).to_owned()
 }
 
-/// `src/a.rs, src/b.rs` and `[src/a.rs, src/b.rs]` are two paths.
+/// `src/a.rs, src/b.rs` are two paths, and `[the loader](src/loader.rs)` is one.
 fn paths(entry: &str) -> Vec<String> {
-    let inner = entry
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(entry);
-    let words = inner
-        .split(',')
-        .map(|word| unmarked(word.trim_matches(['"', '\'', ' '])));
-    words
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect()
+    let words = entry
+        .split([',', '\n'])
+        .map(|word| unmarked(word.trim().trim_start_matches("- ")));
+    let path = |word: &str| match link(word) {
+        Some((_, target)) if !target.contains("://") && !target.starts_with('#') => {
+            target.to_owned()
+        }
+        Some((text, _)) => unmarked(text).to_owned(),
+        None => word
+            .trim_matches(['"', '\''])
+            .replace("\\*", "*")
+            .replace("\\_", "_"),
+    };
+    words.filter(|word| !word.is_empty()).map(path).collect()
+}
+
+/// Whether a path is none of the repository.
+fn leads_out(path: &str) -> bool {
+    path.starts_with('/') || path.starts_with('~') || path.split('/').any(|part| part == "..")
 }

@@ -7,7 +7,7 @@ use mesh_core::id::TaskId;
 use super::write::{StEvent, comment_text, event_line, progress_events, status};
 use super::{ItemStatus, StItem, StPlan};
 use crate::diagnostic::Diagnostic;
-use crate::file::{Edit, FileFormat, Progress, Record, Selection};
+use crate::file::{Edit, FileFormat, MOST_BYTES, Progress, Record, Selection, TOO_LARGE};
 use crate::source_snapshot::{SourceKind, SourceSnapshot};
 
 /// Who writes, in comments.
@@ -31,6 +31,9 @@ impl FileFormat for StFormat {
         bytes: &[u8],
         selection: &Selection,
     ) -> Result<SourceSnapshot, Vec<Diagnostic>> {
+        if bytes.len() > MOST_BYTES {
+            return Err(vec![Diagnostic::error(TOO_LARGE)]);
+        }
         let mut snapshot = super::load(name, bytes);
         selection.restrict(&mut snapshot);
         Ok(snapshot)
@@ -55,9 +58,7 @@ impl FileFormat for StFormat {
         record: &Record<'_>,
     ) -> Result<Option<Edit>, String> {
         let plan = super::read(bytes).0;
-        let comment = record
-            .detail
-            .map(|detail| comment_text(record.progress, detail, record.marker));
+        let comment = record.detail.map(|detail| comment_text(detail, record));
         let events = progress_events(record.task, record.progress, AUTHOR, comment.as_deref());
         let is_wanted =
             |event: &StEvent| record.sets_status || !matches!(event, StEvent::SetStatus { .. });

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::nearest;
-use crate::yaml::{Entries, cause};
+use crate::yaml::{Entries, cause, options};
 
 const KEYS: [&str; 9] = [
     "scope",
@@ -171,9 +171,7 @@ fn parse(block: &Block, found: &mut Vec<Found>) -> Meta {
     if block.text.trim().is_empty() {
         return meta;
     }
-    // Snippets of the source are not shown, so they need not be kept; depth and size are limited by the reader's own budget.
-    let options = serde_saphyr::options! { with_snippet: false };
-    let entries: Entries = match serde_saphyr::from_str_with_options(&block.text, options) {
+    let entries: Entries = match serde_saphyr::from_str_with_options(&block.text, options()) {
         Ok(entries) => entries,
         Err(problem) => {
             let at = problem.location();

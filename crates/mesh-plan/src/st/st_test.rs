@@ -1,7 +1,5 @@
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use mesh_core::task::Task;
 use proptest::prelude::*;
 
 use super::write::{StEvent, comment_text, event_line, progress_events, status};
@@ -12,125 +10,14 @@ fn id(text: &str) -> TaskId {
     TaskId::new(text).expect("a plain id")
 }
 
-fn plans(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fixtures/plans")
-        .join(folder);
-    let mut found: Vec<PathBuf> = fs_err::read_dir(folder)
-        .expect("the fixtures are there")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
-        .collect();
-    found.sort();
-    assert!(!found.is_empty(), "no fixtures");
-    found
-}
-
-/// What the expected file holds: the diagnostics, and the tasks if it is a plan.
-fn shown(name: &str, loaded: &SourceSnapshot) -> String {
-    let mut text = String::new();
-    let diagnostics = match loaded.plan(&Default::default()) {
-        Ok(plan) => {
-            for task in plan.tasks() {
-                text.push_str(&task_line(task, loaded));
-            }
-            loaded.diagnostics.clone()
-        }
-        Err(all) => all,
-    };
-    let said: String = diagnostics
-        .iter()
-        .map(|found| found.in_input(name) + "\n")
-        .collect();
-    said + &text
-}
-
-fn task_line(task: &Task, loaded: &SourceSnapshot) -> String {
-    let details = &loaded.details[&task.id];
-    let ids = |ids: &[TaskId]| {
-        ids.iter()
-            .map(|id| format!("{:?}", id.as_str()))
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    let locks: Vec<String> = task.locks.texts().collect();
-    let mut line = format!(
-        "task {:?} tie {} {:?}",
-        task.id.as_str(),
-        task.tie,
-        task.eligibility
-    );
-    if !task.needs.is_empty() {
-        let _ = write!(line, " needs [{}]", ids(&task.needs));
-    }
-    let _ = write!(
-        line,
-        " locks {locks:?} priority {} estimate {:?}",
-        task.priority, task.estimate_minutes
-    );
-    if task.checkpoint {
-        line.push_str(" checkpoint");
-    }
-    let _ = writeln!(
-        line,
-        "\n  title {:?} description {:?} notes {:?}",
-        details.title, details.description, details.notes
-    );
-    let _ = writeln!(
-        line,
-        "  proof {:?} ({}) scope {:?} acceptance {:?} without {}",
-        details.proof_command(),
-        details.proof_from.as_str(),
-        details.scope,
-        details.acceptance,
-        details.allow_no_validation
-    );
-    line
-}
-
-/// Compares with the file beside the plan; `MESH_UPDATE_EXPECTED=1` writes it anew, to be read by a person.
-fn check(path: &Path) -> SourceSnapshot {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .expect("a plain name");
-    let loaded = load(name, &fs_err::read(path).expect("the fixture can be read"));
-    let is = shown(name, &loaded);
-    let beside = path.with_extension("expected");
-    if std::env::var_os("MESH_UPDATE_EXPECTED").is_some() {
-        fs_err::write(&beside, &is).expect("the expected file can be written");
-    }
-    let expected = fs_err::read_to_string(&beside).unwrap_or_default();
-    assert_eq!(is, expected, "{name}");
-    loaded
-}
-
-#[test]
-fn every_valid_plan_is_read_as_expected() {
-    for path in plans("valid") {
-        assert!(
-            check(&path).plan(&Default::default()).is_ok(),
-            "{}",
-            path.display()
-        );
-    }
-}
-
-#[test]
-fn every_invalid_plan_gets_all_its_problems() {
-    for path in plans("invalid") {
-        assert!(
-            check(&path).plan(&Default::default()).is_err(),
-            "{}",
-            path.display()
-        );
-    }
+fn plans() -> Vec<PathBuf> {
+    crate::fixtures::files("plans/valid", &["jsonl"])
 }
 
 /// Wherever a file is cut, reading goes on from there to the same plan.
 #[test]
 fn reading_on_from_any_byte_gives_the_whole_plan() {
-    for path in plans("valid") {
+    for path in plans() {
         let bytes = fs_err::read(&path).expect("the fixture can be read");
         let (whole, said) = read(&bytes);
         // Every place in small files; in larger ones every seventh, which meets every kind of place as well.
@@ -168,7 +55,17 @@ fn what_is_written_is_read_again() {
     assert!(plan.items().eq([&first, &second]));
     assert_eq!((plan.watermark(), plan.needs_newline()), (1, false));
 
-    let text = comment_text(Progress::Failed, "the proof failed", "(mesh r1 st-001#2)");
+    let record = crate::file::Record {
+        task: &first.id,
+        progress: Progress::Failed,
+        sets_status: true,
+        detail: None,
+        reason: Some("validation_failed"),
+        validation: Some("`make test` ended with exit code 1"),
+        marker: "(mesh r1 st-001#2)",
+        time: ts,
+    };
+    let text = comment_text("the proof failed", &record);
     let mut events = progress_events(&first.id, Progress::Started, "mesh", None);
     events.extend(progress_events(
         &first.id,
@@ -189,7 +86,7 @@ fn what_is_written_is_read_again() {
     assert_eq!(item.status, ItemStatus::Blocked);
     assert_eq!(
         item.comments[0].text,
-        "[mesh] blocked: the proof failed\n(mesh r1 st-001#2)"
+        "[mesh] blocked: the proof failed\nreason: validation_failed\nvalidation: `make test` ended with exit code 1\n(mesh r1 st-001#2)"
     );
     assert_eq!(again.watermark(), 4);
 }
@@ -234,7 +131,7 @@ fn every_progress_has_its_status() {
 #[test]
 fn ids_restrict_to_what_they_need() {
     let bytes = fs_err::read(
-        plans("valid")
+        plans()
             .iter()
             .find(|path| path.ends_with("whole.jsonl"))
             .expect("it is there"),

@@ -5,7 +5,7 @@ use mesh_core::text::visible;
 use serde::Serialize;
 
 use super::{ItemStatus, StItem};
-use crate::file::Progress;
+use crate::file::{self, Progress};
 
 /// An event that mesh writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,14 +57,19 @@ pub(super) fn progress_events(
     said.into_iter().chain([stands]).collect()
 }
 
-/// The text of a comment on an item, after the skill's contract: `[mesh] completed: …` or `[mesh] blocked: …`, with the marker line
-/// of the attempt.
-pub(super) fn comment_text(progress: Progress, detail: &str, marker: &str) -> String {
-    format!(
-        "[mesh] {}: {}\n{marker}",
-        status(progress).as_str(),
-        visible(detail.trim())
-    )
+/// The text of a comment on an item, after the skill's contract: `[mesh] completed: …` or `[mesh] blocked: …`, the reason in a word,
+/// the validation that ran, and the marker line of the attempt.
+pub(super) fn comment_text(detail: &str, record: &file::Record<'_>) -> String {
+    let outcome = status(record.progress).as_str();
+    let mut text = format!("[mesh] {outcome}: {}\n", visible(detail.trim()));
+    let more = [("reason", record.reason), ("validation", record.validation)];
+    for (name, said) in more {
+        if let Some(said) = said {
+            text.push_str(&format!("{name}: {}\n", visible(said)));
+        }
+    }
+    text.push_str(record.marker);
+    text
 }
 
 #[derive(Serialize)]
