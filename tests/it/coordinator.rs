@@ -1,7 +1,7 @@
 //! `mesh` in the background: signals, death, its end.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use mesh_testkit::env::Said;
 use rustix::process::{Pid, Signal, kill_process};
@@ -39,15 +39,31 @@ impl Coordinator {
         args: &[String],
         variables: &[(&'static str, PathBuf)],
     ) -> Coordinator {
+        let variables = variables.iter().cloned();
+        Coordinator::spawn(fixture, args, |command| {
+            command.current_dir(folder).envs(variables)
+        })
+    }
+
+    /// The same with a file as its standard input.
+    pub fn start_reading(fixture: &Fixture, args: &[String], input: &Path) -> Coordinator {
+        let input = fs_err::File::open(input).expect("a file").into_file();
+        Coordinator::spawn(fixture, args, |command| command.stdin(input))
+    }
+
+    fn spawn(
+        fixture: &Fixture,
+        args: &[String],
+        set_up: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Coordinator {
         let count = fixture.fresh_name();
         let stdout = fixture.env.dir().join(format!("mesh-{count}.stdout"));
         let stderr = fixture.env.dir().join(format!("mesh-{count}.stderr"));
         let open =
             |path: &PathBuf| Stdio::from(fs_err::File::create(path).expect("a file").into_file());
-        let mut command = fixture.env.command(crate::fixture::MESH, folder);
-        command
+        let mut command = fixture.env.command(crate::fixture::MESH, &fixture.repo);
+        set_up(&mut command)
             .args(args)
-            .envs(variables.iter().cloned())
             .stdout(open(&stdout))
             .stderr(open(&stderr));
         let child = command.spawn().expect("mesh starts");

@@ -369,6 +369,17 @@ impl Fixture {
         Coordinator::start(self, &self.run_args(work, concurrency, more))
     }
 
+    /// The same with a file as its standard input.
+    pub fn start_reading(
+        &self,
+        work: &Work,
+        concurrency: u16,
+        more: &[&str],
+        input: &Path,
+    ) -> Coordinator {
+        Coordinator::start_reading(self, &self.run_args(work, concurrency, more), input)
+    }
+
     /// Any command of mesh, to its end.
     #[track_caller]
     pub fn mesh(&self, args: &[&str]) -> Said {

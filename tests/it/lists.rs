@@ -1,5 +1,7 @@
 //! Task lists in documents.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use crate::fixture::{Backends, Fixture, ST_GIT, Work, job, on_each_vcs, task};
@@ -10,6 +12,7 @@ on_each_vcs!(
     a_list_goes_on_after_a_kill,
     a_failure_is_written_and_a_retry_takes_it_up,
     what_a_killed_coordinator_took_is_given_back,
+    a_list_on_standard_input_goes_on_after_a_kill,
 );
 
 /// Three tasks, of which the last needs the first, as a person writes them; `more` follows.
@@ -182,9 +185,114 @@ fn what_is_wrong_with_a_list_is_shown_with_its_lines_and_a_checklist_is_drafted_
     fs_err::write(&work.source, "- [ ] a\n- [x] b\n").expect("the document");
     let said = fixture.run(&work, 2, &[]).exits(10);
     assert!(said.stderr.contains("mesh draft"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("  - b\n    - id: T2\n"),
+        "{}",
+        said.stderr
+    );
     let draft = fixture.mesh(&["draft", &work.source]).exits(0).stdout;
     assert!(
         draft.starts_with("- a\n  - id: T1\n  - status: todo\n  - depends_on: []\n- b\n"),
         "{draft}"
+    );
+}
+
+/// What the run needs of it later is kept: the list is gone when the run is taken up.
+fn a_list_on_standard_input_goes_on_after_a_kill(backends: Backends) {
+    let Some(fixture) = backends.open() else {
+        return;
+    };
+    let mut work = list(&fixture, "");
+    fixture.script(&work, |job| {
+        script::usual(&fixture, job, &[script::gate(&fixture)])
+    });
+    let file = work.source.clone();
+    work.source = "-".to_owned();
+    let coordinator = fixture.start_reading(&work, 2, &[], Path::new(&file));
+    fixture.log.wait_for("saw", 2);
+    coordinator.kill();
+    fs_err::remove_file(&file).expect("the document was there");
+    fixture.open_gate();
+    let said = fixture.mesh(&["resume"]).exits(0);
+    assert_eq!(said.stdout.matches("status: done").count(), 2, "{said:?}");
+    assert_eq!(fixture.log.attempts("end").len(), 3);
+    fixture.assert_no_process();
+}
+
+#[test]
+fn standard_input_is_not_written_to_and_leaves_nothing_when_no_run_begins_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    let mut work = list(&fixture, "");
+    let file = work.source.clone();
+    work.source = "-".to_owned();
+    let run = |more: &[&str]| {
+        fixture
+            .start_reading(&work, 2, more, Path::new(&file))
+            .wait()
+    };
+    let said = run(&["--write"]).exits(2);
+    assert!(said.stderr.contains("cannot be written to"), "{said:?}");
+    let said = run(&["--source", "st"]).exits(2);
+    assert!(said.stderr.contains("only a task list"), "{said:?}");
+    let said = run(&["--format", "yaml"]).exits(10);
+    assert!(said.stderr.contains("no list of tasks in YAML"), "{said:?}");
+    let runs = fs_err::read_dir(fixture.repo.join(".mesh/runs")).expect("the folder of runs");
+    assert_eq!(runs.count(), 0);
+}
+
+#[test]
+fn the_plan_of_st_is_found_where_it_lies_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    let mut work = fixture.plan("plan", &[job("a", &[]), job("b", &[])]);
+    let plan = fs_err::read(&work.source).expect("the plan");
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    let said = fixture.mesh(&["plan", "--source", "st"]).exits(10);
+    for wanted in [
+        "neither .codex/st-plan.jsonl nor .step/st-plan.jsonl",
+        "init --file .step/st-plan.jsonl",
+    ] {
+        assert!(
+            said.stderr.contains(wanted),
+            "no {wanted:?} in {}",
+            said.stderr
+        );
+    }
+    let place = |folder: &str| {
+        fs_err::create_dir_all(fixture.repo.join(folder)).expect("a folder");
+        fs_err::write(fixture.repo.join(folder).join("st-plan.jsonl"), &plan).expect("a plan");
+    };
+    place(".step");
+    // Nothing is named, and there is no tracker.
+    let said = fixture.mesh(&["plan"]).exits(0);
+    assert!(
+        said.stdout.contains(".step/st-plan.jsonl"),
+        "{}",
+        said.stdout
+    );
+    work.source = fixture
+        .repo
+        .join(".step/st-plan.jsonl")
+        .display()
+        .to_string();
+    let report = fixture
+        .run(&work, 2, &["--ids", "b", "--allow-serial"])
+        .exits(0)
+        .object();
+    assert_eq!(report["source"]["kind"], "st");
+    assert_eq!(fixture.tasks(&work)["a"].0, "pending");
+    assert_eq!(fixture.tasks(&work)["b"].0, "closed");
+    let comment = fixture.comments(&work, "b").concat();
+    assert!(
+        comment.starts_with("[mesh] completed: verified"),
+        "{comment}"
+    );
+    assert!(comment.contains("\nvalidation: `"), "{comment}");
+    place(".codex");
+    let said = fixture.mesh(&["plan"]).exits(2);
+    assert!(
+        said.stderr
+            .contains("both .codex/st-plan.jsonl and .step/st-plan.jsonl"),
+        "{}",
+        said.stderr
     );
 }

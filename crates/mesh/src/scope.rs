@@ -38,12 +38,16 @@ use crate::ui::shell::Shell;
 /// What may be said about a run before it begins; the same for `plan` and `run`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ScopeArgs {
-    /// An epic, beads of one epic, a plan file, a document with a task list or a wave CSV; nothing means the bead in progress.
+    /// An epic, beads of one epic, a plan file, a document with a task list or a wave CSV, `-` for a task list on standard input; nothing
+    /// means the bead in progress, or, where there is no tracker, the plan in .codex/st-plan.jsonl or .step/st-plan.jsonl.
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
     /// What SOURCE is, where its name does not tell.
     #[arg(long, value_name = "KIND", value_parser = ["bd", "st", "list", "csv"])]
     pub source: Option<String>,
+    /// How a task list on standard input is written; without it that shows by looking at it.
+    #[arg(long, value_name = "FORMAT", value_parser = ["markdown", "yaml"])]
+    pub format: Option<String>,
     /// How many agents may run at once.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: Option<u16>,
@@ -121,6 +125,8 @@ pub(crate) struct Scope {
     pub base: Vec<String>,
     /// Set when somebody said how many; a run asks, a plan goes on with one.
     pub concurrency_given: bool,
+    /// The task list that came in on standard input; a run that begins keeps it.
+    _input: Option<task_list::Input>,
 }
 
 /// Opens the repository and its configuration.
@@ -164,9 +170,20 @@ pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope,
     let (vcs, config, tools, ours) = open_repository(folder)?;
     let root = vcs.main_root().to_path_buf();
     let ids = task_ids(&args.ids, "--ids")?;
-    let (mut loaded, source, tracker) = match chosen_format(args, folder)? {
+    let mut input = None;
+    let (mut loaded, source, tracker) = match chosen_format(args, folder, &root)? {
         Some(format) => {
-            let (loaded, file) = task_list::read(args, format, plan_file(args, folder)?, folder)?;
+            let path = match args.sources.as_slice() {
+                [only] if only == task_list::INPUT => {
+                    let kept = task_list::keep_input(args, &root, &run)?;
+                    let path = kept.path.clone();
+                    input = Some(kept);
+                    path
+                }
+                [] if format.kind() == SourceKind::St => st_file(&root)?,
+                _ => plan_file(args, folder)?,
+            };
+            let (loaded, file) = task_list::read(args, format, path, folder)?;
             (loaded, SourceSetup::File(file), None)
         }
         None => {
@@ -228,6 +245,7 @@ pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope,
         tracker,
         base,
         concurrency_given,
+        _input: input,
     })
 }
 
@@ -271,7 +289,16 @@ fn check(
 fn chosen_format(
     args: &ScopeArgs,
     folder: &Path,
+    root: &Path,
 ) -> Result<Option<&'static dyn FileFormat>, CommandError> {
+    if args.sources == [task_list::INPUT] {
+        return match args.source.as_deref().and_then(SourceKind::from_word) {
+            None | Some(SourceKind::List) => Ok(file::format(SourceKind::List)),
+            Some(kind) => Err(CommandError::usage(format!(
+                "only a task list is read from standard input, and --source says {kind}"
+            ))),
+        };
+    }
     if let Some(kind) = args.source.as_deref().and_then(SourceKind::from_word) {
         return Ok(file::format(kind));
     }
@@ -279,6 +306,9 @@ fn chosen_format(
     let looks_like_a_file = |source: &str| {
         by_name(source).is_some() || source.contains('/') || folder.join(source).is_file()
     };
+    if args.sources.is_empty() && !has_tracker(root) && st_files(root).next().is_some() {
+        return Ok(file::format(SourceKind::St));
+    }
     let [only] = args.sources.as_slice() else {
         let mut sources = args.sources.iter();
         return match sources.find(|source| looks_like_a_file(source)) {
@@ -311,6 +341,41 @@ fn chosen_format(
             "{only} is a file whose kind its name does not tell"
         ))
         .hint("a JSONL plan ends in .jsonl, a document with a task list in .md or .yaml, a wave CSV in .csv; or say --source st, list or csv")),
+    }
+}
+
+/// Whether the repository has a tracker's folder, or one is named.
+fn has_tracker(root: &Path) -> bool {
+    root.join(".beads").exists() || std::env::var_os("BEADS_DIR").is_some()
+}
+
+/// Where the plans of `st` lie when nobody names one.
+const ST_FILES: [&str; 2] = [".codex/st-plan.jsonl", ".step/st-plan.jsonl"];
+
+fn st_files(root: &Path) -> impl Iterator<Item = &'static str> {
+    ST_FILES
+        .into_iter()
+        .filter(|path| root.join(path).is_file())
+}
+
+/// The plan of `st` that is there.
+fn st_file(root: &Path) -> Result<PathBuf, CommandError> {
+    let [first, second] = ST_FILES;
+    let found: Vec<&str> = st_files(root).collect();
+    match found.as_slice() {
+        [only] => fs_err::canonicalize(root.join(only))
+            .map_err(|error| CommandError::new(Kind::PlanInvalid, error.to_string())),
+        [] => Err(CommandError::new(
+            Kind::PlanInvalid,
+            format!("there is no plan file: neither {first} nor {second}"),
+        )
+        .hint(format!(
+            "make one with `uv run ~/.dotfiles/codex/skills/st/scripts/st_plan.py init --file {second}`, or name a file: `mesh run FILE`"
+        ))),
+        _ => Err(CommandError::usage(format!(
+            "both {first} and {second} are there, and it is not clear which is meant"
+        ))
+        .hint(format!("name it: `mesh run {second}`"))),
     }
 }
 
@@ -408,22 +473,25 @@ fn policy(
         SourceSetup::File(file) => file.format.refreshes(),
     };
     let concurrency = args.concurrency.or(config.concurrency).unwrap_or(1);
+    let dispatch = args
+        .dispatch
+        .as_deref()
+        .and_then(Dispatch::from_word)
+        .unwrap_or(config.dispatch);
+    let picks = match task_ids(&args.pick, "--pick")? {
+        _ if task_list::is_picked(source) => Vec::new(),
+        // Those of waves are the whole first wave, which only a person says.
+        none if none.is_empty() && dispatch == Dispatch::Frontier => begun(loaded),
+        picks => picks,
+    };
     Ok(Policy {
         rank: args
             .rank
             .as_deref()
             .and_then(Rank::from_word)
             .unwrap_or(config.rank),
-        dispatch: args
-            .dispatch
-            .as_deref()
-            .and_then(Dispatch::from_word)
-            .unwrap_or(config.dispatch),
-        picks: if task_list::is_picked(source) {
-            Vec::new()
-        } else {
-            task_ids(&args.pick, "--pick")?
-        },
+        dispatch,
+        picks,
         capacity: loaded.capacities(&config.locks.capacity),
         lock_patience: config.locks.patience,
         unlabelled: config.locks.unknown,
@@ -436,6 +504,20 @@ fn policy(
         allow_no_validation: args.allow_no_validation || config.allow_no_validation,
         ..Policy::with_concurrency(concurrency)
     })
+}
+
+/// What a plan file says is begun goes before all else, in the file's order.
+fn begun(loaded: &SourceSnapshot) -> Vec<TaskId> {
+    let Some(format) = file::format(loaded.source.kind) else {
+        return Vec::new();
+    };
+    let status = format.status(file::Progress::Started);
+    let tasks = loaded.tasks.iter().filter(|task| {
+        let details = loaded.details.get(&task.id);
+        task.eligibility == Eligibility::Open
+            && details.is_some_and(|details| details.status == status)
+    });
+    tasks.map(|task| task.id.clone()).collect()
 }
 
 impl Scope {

@@ -1,11 +1,14 @@
 //! Task lists in documents: which one is meant, what is wrong with it, and what a run's end prints of it.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use mesh_core::id::TaskId;
 use mesh_core::text::shortened;
 use mesh_engine::{FileSetup, RunSetup, SourceSetup};
+use mesh_journal::RunId;
+use mesh_journal::layout::{MeshDir, RunDir};
 use mesh_journal::summary::Summary;
 use mesh_plan::diagnostic::Diagnostic;
 use mesh_plan::file::{FileFormat, Selection};
@@ -14,6 +17,77 @@ use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
 
 use crate::error::{CommandError, Kind};
 use crate::scope::ScopeArgs;
+
+/// The source that is standard input.
+pub(crate) const INPUT: &str = "-";
+
+/// The most that is read from standard input, in bytes.
+const MOST_INPUT: u64 = 16 << 20;
+
+/// A task list that came in on standard input, in the folder of the run that needs it later. It goes again unless that run begins.
+pub(crate) struct Input {
+    /// The file that it is in now.
+    pub path: PathBuf,
+    run: RunDir,
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        if !self.run.journal().exists() {
+            // What cannot be removed lies in a folder that no command shows.
+            let _ = fs_err::remove_file(&self.path);
+            let _ = fs_err::remove_dir(self.run.path());
+        }
+    }
+}
+
+/// Reads standard input and keeps it.
+///
+/// # Errors
+/// It is to be written to, cannot be read, or is too much.
+pub(crate) fn keep_input(
+    args: &ScopeArgs,
+    root: &Path,
+    run: &RunId,
+) -> Result<Input, CommandError> {
+    if args.write {
+        return Err(CommandError::usage("standard input cannot be written to")
+            .hint("leave out --write: the updated list is printed at the end; or put the list into a file"));
+    }
+    let mut bytes = Vec::new();
+    let read = std::io::stdin()
+        .lock()
+        .take(MOST_INPUT + 1)
+        .read_to_end(&mut bytes);
+    read.map_err(|error| {
+        CommandError::new(
+            Kind::PlanInvalid,
+            format!("standard input cannot be read: {error}"),
+        )
+    })?;
+    if bytes.len() as u64 > MOST_INPUT {
+        return Err(CommandError::new(
+            Kind::PlanInvalid,
+            "standard input has more than 16 MiB, which is no task list",
+        ));
+    }
+    let mesh_dir = MeshDir::of(root);
+    mesh_dir.create()?;
+    let run = mesh_dir.run(run);
+    fs_err::create_dir_all(run.path())?;
+    let is_yaml = args
+        .format
+        .as_deref()
+        .map_or_else(|| list::is_yaml(&bytes), |format| format == "yaml");
+    let input = Input {
+        path: run
+            .path()
+            .join(if is_yaml { "tasks.yaml" } else { "tasks.md" }),
+        run,
+    };
+    fs_err::write(&input.path, bytes)?;
+    Ok(input)
+}
 
 /// Reads the tasks of the plan file `path` that are meant.
 ///
@@ -55,9 +129,22 @@ pub(crate) fn read(
             format!("there are no tasks in {name} that could be run"),
         );
         error.hints = shown(problems.iter(), &name, Some(&file.path));
+        error.hints.extend(draft_instead(&file));
         error
     })?;
     Ok((loaded, file))
+}
+
+/// The draft of a document that has a list, and no task list.
+fn draft_instead(file: &FileSetup) -> Vec<String> {
+    let text = match file.format.kind() {
+        SourceKind::List => fs_err::read_to_string(&file.path).unwrap_or_default(),
+        _ => return Vec::new(),
+    };
+    let document = list::read("", text.as_bytes(), list::Format::Markdown);
+    let draft = list::draft(&text).filter(|_| document.lists.is_empty());
+    let lines = |draft: String| draft.lines().map(str::to_owned).collect();
+    draft.map_or_else(Vec::new, lines)
 }
 
 /// Whether `--pick` is the number of a list.
