@@ -7,7 +7,7 @@
 mod args;
 mod bench;
 mod docs;
-mod fuzz_ro;
+mod fuzz;
 mod process;
 mod release;
 mod tidy;
@@ -51,9 +51,9 @@ const COMMANDS: &[Command] = &[
         run: bench::run,
     },
     Command {
-        name: "fuzz-ro",
-        help: fuzz_ro::HELP,
-        run: fuzz_ro::run,
+        name: "fuzz",
+        help: fuzz::HELP,
+        run: fuzz::run,
     },
     Command {
         name: "docs",

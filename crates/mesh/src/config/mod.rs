@@ -244,6 +244,15 @@ pub(crate) fn load(
     finish(layers)
 }
 
+/// Whether `text` alone makes a configuration, over the defaults.
+#[must_use]
+pub fn is_valid(text: &str) -> bool {
+    let mut layers = Layers::default();
+    layers.add_text(DEFAULTS, None);
+    layers.add_text(text, Some(Path::new("config.toml")));
+    finish(layers).is_ok()
+}
+
 /// The files that are read, whether they are there or not, weakest first.
 pub(crate) fn files(
     repository_root: Option<&Path>,
