@@ -7,7 +7,7 @@ use mesh_core::plan::Plan;
 use mesh_core::policy::{
     AgentAccount, Allowance, Budget, Cap, Dispatch, Policy, Rank, RetryMode, Unlabelled,
 };
-use mesh_core::task::{Eligibility, Task};
+use mesh_core::task::{Eligibility, Task, TaskLimits};
 use mesh_core::time::Span;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -201,10 +201,12 @@ prop_compose! {
     fn task()(
         id in task_id(), title in text(), eligibility in standing(), needs in vec(task_id(), 0..4), outside in vec(task_id(), 0..2),
         locks in btree_set("[a-c]{1,2}(-[0-9])?", 0..3), priority in any::<i32>(), estimate_minutes in option::of(any::<u32>()),
-        checkpoint in any::<bool>(), tie in any::<u32>(),
+        checkpoint in any::<bool>(), tie in any::<u32>(), limits in any::<[Option<u64>; 3]>(),
     ) -> Task {
         let locks = locks.into_iter().map(|text| LockGroup::new(text).unwrap()).collect();
-        Task { id, title, eligibility, needs, outside, locks, priority, estimate_minutes, checkpoint, tie }
+        let [start, soft, hard] = limits.map(|limit| limit.map(Span));
+        let limits = TaskLimits { start, soft, hard };
+        Task { id, title, eligibility, needs, outside, locks, priority, estimate_minutes, checkpoint, tie, limits }
     }
 }
 
