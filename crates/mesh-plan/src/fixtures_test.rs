@@ -220,10 +220,10 @@ fn the_message_of_part_003_holds_its_two_tasks() {
         .collect();
     assert_eq!(
         shown,
-        "task \"T1\" tie 0 Open locks [\"src-config=2\"] priority 2 estimate None\n  \
+        "task \"T1\" tie 0 Open locks [\"src-config\"] priority 2 estimate None\n  \
          title \"Update config loader\" description \"Make config load order deterministic.\" notes \"\"\n  \
          proof Some(\"make test\") (`validation` in the plan) scope [\"src/config/**\"] acceptance \"- Deterministic precedence documented.\" without false\n\
-         task \"T2\" tie 1 Open needs [\"T1\"] locks [\"tests=2\"] priority 2 estimate None\n  \
+         task \"T2\" tie 1 Open needs [\"T1\"] locks [\"tests\"] priority 2 estimate None\n  \
          title \"Add regression test\" description \"Add a failing test for the old behavior.\" notes \"\"\n  \
          proof Some(\"make test\") (`validation` in the plan) scope [\"tests/**\"] acceptance \"\" without false\n"
     );

@@ -1,43 +1,68 @@
 //! Tasks that are meant to change the same paths do not run at the same time.
 //!
-//! Each pattern becomes a lock group. A task that names the pattern takes all units of it, a task that names another pattern which
-//! overlaps takes one: so two tasks below one folder may run side by side, and neither beside one that has the whole folder.
+//! Each pattern is a lock group, and so is each pair of patterns that overlap: a task holds that of each pattern it names, and those of
+//! the pairs that the pattern is in. So two tasks below one folder may run side by side, and neither beside one that has the folder.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
-use mesh_core::id::LockGroup;
+use mesh_core::id::{LockGroup, MAX_ID_BYTES};
 use mesh_core::task::Locks;
+
+/// A path or glob, by its segments.
+type Pattern<'a> = Vec<&'a str>;
 
 /// The locks of each task, from the paths and globs that it names.
 pub(crate) fn locks<'a>(scopes: impl Iterator<Item = &'a [String]>) -> Vec<Locks> {
-    let scopes: Vec<BTreeSet<Vec<&str>>> = scopes
+    let scopes: Vec<BTreeSet<Pattern<'_>>> = scopes
         .map(|scope| scope.iter().map(|pattern| segments(pattern)).collect())
         .collect();
-    let all: BTreeSet<&Vec<&str>> = scopes.iter().flatten().collect();
-    let units = capacity(scopes.len());
-    let names = names(&all);
-    let of = |scope: &BTreeSet<Vec<&str>>| {
+    let all: BTreeSet<&Pattern<'_>> = scopes.iter().flatten().collect();
+    let mut names = Names::default();
+    let named = all.iter().map(|pattern| (*pattern, names.give(&[pattern])));
+    let mut groups: BTreeMap<&Pattern<'_>, Vec<LockGroup>> =
+        named.map(|(pattern, name)| (pattern, vec![name])).collect();
+    for (one, other) in overlapping(&all) {
+        let name = names.give(&[one, other]);
+        for pattern in [one, other] {
+            groups.entry(pattern).or_default().push(name.clone());
+        }
+    }
+    let of = |scope: &BTreeSet<Pattern<'_>>| {
         let mut locks = Locks::default();
-        for pattern in &all {
-            let takes = if scope.contains(*pattern) {
-                units
-            } else if scope.iter().any(|own| overlaps(own, pattern)) {
-                1
-            } else {
-                continue;
-            };
-            if let Some(name) = names.get(*pattern) {
-                locks.insert_units(name.clone(), takes);
-            }
+        for name in scope
+            .iter()
+            .filter_map(|pattern| groups.get(pattern))
+            .flatten()
+        {
+            locks.insert(name.clone());
         }
         locks
     };
     scopes.iter().map(of).collect()
 }
 
-/// How many units each group has for [`locks`] of so many tasks.
-pub(crate) fn capacity(tasks: usize) -> u32 {
-    u32::try_from(tasks).unwrap_or(u32::MAX).max(1)
+/// Each pair of different patterns that overlap.
+fn overlapping<'a>(all: &BTreeSet<&'a Pattern<'a>>) -> Vec<(&'a Pattern<'a>, &'a Pattern<'a>)> {
+    let is_glob = |pattern: &&&Pattern<'_>| pattern.iter().any(|part| part.contains(['*', '?']));
+    let (globs, plain): (BTreeSet<_>, BTreeSet<_>) =
+        all.iter().copied().partition(|one| is_glob(&one));
+    let mut pairs = Vec::new();
+    for &one in &plain {
+        // Behind a folder come the paths below it.
+        let after = plain.range::<&Pattern<'a>, _>((Bound::Excluded(one), Bound::Unbounded));
+        pairs.extend(
+            after
+                .take_while(|other| other.starts_with(one))
+                .map(|&other| (one, other)),
+        );
+    }
+    for &one in &globs {
+        let others = globs.range::<&Pattern<'a>, _>((Bound::Excluded(one), Bound::Unbounded));
+        pairs.extend(plain.iter().chain(others).map(|&other| (one, other)));
+    }
+    pairs.retain(|(one, other)| overlaps(one, other));
+    pairs
 }
 
 /// Whether `pattern` matches `path` or a folder above it. The path is taken as it stands: nothing in it is a pattern.
@@ -78,7 +103,7 @@ pub(crate) fn first_overlap<'a>(
         .find(|(a, b)| overlaps(&segments(a), &segments(b)))
 }
 
-fn segments(pattern: &str) -> Vec<&str> {
+fn segments(pattern: &str) -> Pattern<'_> {
     let parts = pattern.trim().split('/');
     parts
         .filter(|part| !part.is_empty() && *part != ".")
@@ -125,38 +150,38 @@ fn may_be_equal(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// A name for each pattern: its words, with a number where two would have the same.
-fn names<'a>(all: &BTreeSet<&'a Vec<&'a str>>) -> BTreeMap<&'a Vec<&'a str>, LockGroup> {
-    let mut used: BTreeSet<String> = BTreeSet::new();
-    let mut names = BTreeMap::new();
-    for pattern in all {
-        let text = pattern.join("-").to_lowercase();
-        let words: Vec<&str> = text
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .collect();
-        let plain = if words.is_empty() {
-            "all".to_owned()
-        } else {
-            words.join("-")
+/// The names that are given.
+#[derive(Default)]
+struct Names {
+    used: BTreeSet<String>,
+}
+
+impl Names {
+    /// A name of the words of these patterns, with a number where it is used already.
+    fn give(&mut self, patterns: &[&Pattern<'_>]) -> LockGroup {
+        let words = |pattern: &&Pattern<'_>| {
+            let text = pattern.join("-").to_lowercase();
+            let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+            let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+            match words.is_empty() {
+                true => "all".to_owned(),
+                false => words.join("-"),
+            }
         };
-        let plain = if plain.starts_with(|c: char| c.is_ascii_digit()) {
-            format!("path-{plain}")
-        } else {
-            plain
+        let name = patterns.iter().map(words).collect::<Vec<_>>().join("-and-");
+        let numbered = |number: u32| {
+            let end = match number {
+                1 => String::new(),
+                _ => format!("-{number}"),
+            };
+            // Nothing but ASCII is in it.
+            let start = name.get(..MAX_ID_BYTES - end.len()).unwrap_or(&name);
+            LockGroup::new(format!("{}{end}", start.trim_end_matches('-'))).ok()
         };
-        let numbered = (2..).map(|number| format!("{plain}-{number}"));
-        let name = std::iter::once(plain.clone())
-            .chain(numbered)
-            .find(|name| !used.contains(name));
-        if let Some(group) = name.and_then(|name| {
-            used.insert(name.clone());
-            LockGroup::new(name).ok()
-        }) {
-            names.insert(*pattern, group);
-        }
+        let unused = |group: &LockGroup| self.used.insert(group.as_str().to_owned());
+        let group = (1..).filter_map(numbered).find(unused);
+        group.expect("words joined by hyphens are a name, and there are more numbers than patterns")
     }
-    names
 }
 
 #[cfg(test)]
@@ -226,14 +251,8 @@ mod tests {
             .map(|scope| scope.iter().map(|path| (*path).to_owned()).collect())
             .collect();
         let locks = locks(scopes.iter().map(Vec::as_slice));
-        let capacity = capacity(3);
-        let fit = |one: usize, other: usize| {
-            let mut sum: BTreeMap<&LockGroup, u32> = BTreeMap::new();
-            for (group, units) in locks[one].units().chain(locks[other].units()) {
-                *sum.entry(group).or_default() += units;
-            }
-            sum.values().all(|units| *units <= capacity)
-        };
+        let fit =
+            |one: usize, other: usize| locks[one].groups().is_disjoint(&locks[other].groups());
         assert!(fit(0, 1));
         assert!(!fit(0, 2) && !fit(1, 2));
     }

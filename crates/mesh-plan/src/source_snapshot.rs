@@ -82,8 +82,6 @@ pub struct SourceSnapshot {
     pub diagnostics: Vec<Diagnostic>,
     /// Where a task stands in the input, for messages; empty for the tracker.
     pub spans: BTreeMap<TaskId, Place>,
-    /// Units of the lock groups that the source makes itself, where they have more than one.
-    pub capacity: BTreeMap<LockGroup, u32>,
 }
 
 impl SourceSnapshot {
@@ -99,7 +97,7 @@ impl SourceSnapshot {
     /// Everything that is known about the input, notes included, if an error is among it.
     pub fn plan(&self, capacity: &BTreeMap<LockGroup, u32>) -> Result<Plan, Vec<Diagnostic>> {
         let (plan, mut problems) = Plan::build_tolerant(self.tasks.clone());
-        let (plan, too_many) = plan.with_capacities(&self.capacities(capacity));
+        let (plan, too_many) = plan.with_capacities(capacity);
         problems.extend(too_many);
         if problems.is_empty() && !self.has_errors() {
             return Ok(plan);
@@ -108,18 +106,6 @@ impl SourceSnapshot {
         all.extend(problems.iter().map(|problem| self.problem(problem)));
         diagnostic::sort(&mut all);
         Err(all)
-    }
-
-    /// The units of lock groups: those of the source, and over them what `configured` says.
-    #[must_use]
-    pub fn capacities(&self, configured: &BTreeMap<LockGroup, u32>) -> BTreeMap<LockGroup, u32> {
-        let mut all = self.capacity.clone();
-        all.extend(
-            configured
-                .iter()
-                .map(|(group, units)| (group.clone(), *units)),
-        );
-        all
     }
 
     /// What the core says about the tasks, as a diagnostic with its place.

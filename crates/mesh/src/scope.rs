@@ -492,7 +492,7 @@ fn policy(
             .unwrap_or(config.rank),
         dispatch,
         picks,
-        capacity: loaded.capacities(&config.locks.capacity),
+        capacity: config.locks.capacity.clone(),
         lock_patience: config.locks.patience,
         unlabelled: config.locks.unknown,
         retries: config.retries,

@@ -141,17 +141,13 @@ pub fn load(input: Input<'_>) -> CsvDocument {
         },
         diagnostics,
         spans: BTreeMap::new(),
-        capacity: BTreeMap::new(),
     };
-    let units = overlap::capacity(entries.len());
     let locks = overlap::locks(entries.iter().map(|(entry, _)| entry.scope.as_slice()));
     for (at, ((details, place), locks)) in entries.into_iter().zip(locks).enumerate() {
         let id = details.id.clone();
         let mut task = Task::open(id.clone());
         task.title.clone_from(&details.title);
         task.needs = needs.remove(id.as_str()).unwrap_or_default();
-        let groups = locks.iter().map(|group| (group.clone(), units));
-        snapshot.capacity.extend(groups);
         task.locks = locks;
         task.priority = PRIORITY;
         let words = task.title.to_lowercase();

@@ -115,7 +115,6 @@ impl<'a> Reader<'a, '_> {
             },
             diagnostics: std::mem::take(&mut self.diagnostics),
             spans: BTreeMap::new(),
-            capacity: BTreeMap::new(),
         }
     }
 

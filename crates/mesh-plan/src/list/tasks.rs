@@ -50,9 +50,7 @@ pub(super) fn load(
         },
         diagnostics: Vec::new(),
         spans: BTreeMap::new(),
-        capacity: BTreeMap::new(),
     };
-    let units = overlap::capacity(items.len());
     let mut statuses = Vec::new();
     for (at, (entry, locks)) in read.into_iter().zip(locks).enumerate() {
         let id = entry.details.id.clone();
@@ -63,8 +61,6 @@ pub(super) fn load(
         task.title.clone_from(&entry.details.title);
         task.eligibility = entry.eligibility;
         task.needs = entry.needs;
-        let groups = locks.iter().map(|group| (group.clone(), units));
-        snapshot.capacity.extend(groups);
         task.locks = locks;
         task.limits = entry.limits;
         task.priority = PRIORITY;

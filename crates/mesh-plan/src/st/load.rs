@@ -7,6 +7,7 @@ use mesh_core::task::{Eligibility, Task};
 use super::{ItemStatus, Slot, StItem, StPlan};
 use crate::details::{ProofFrom, TaskDetails};
 use crate::diagnostic::{self, Diagnostic};
+use crate::overlap;
 use crate::source_snapshot::{SourceInfo, SourceKind, SourceSnapshot};
 
 /// Priority of an item that names none, as the tracker has it.
@@ -24,13 +25,20 @@ pub(super) fn load(plan: &StPlan, name: &str) -> SourceSnapshot {
     let mut diagnostics = plan.diagnostics();
     // What was begun goes first, then the order of the file.
     let (mut next_begun, mut next_other) = (0, begun);
-    for slot in &slots {
+    let scopes = slots.iter().map(|slot| slot.notes.meta.scope.as_slice());
+    for (slot, scope) in slots.iter().zip(overlap::locks(scopes)) {
         let next = if slot.item.status == ItemStatus::InProgress {
             &mut next_begun
         } else {
             &mut next_other
         };
-        tasks.push(task(slot, u32::try_from(*next).unwrap_or(u32::MAX)));
+        let mut task = task(slot, u32::try_from(*next).unwrap_or(u32::MAX));
+        for group in scope.iter() {
+            if task.locks.iter().all(|own| own != group) {
+                task.locks.insert(group.clone());
+            }
+        }
+        tasks.push(task);
         *next += 1;
         details.insert(slot.item.id.clone(), details_of(slot));
         spans.insert(slot.item.id.clone(), slot.place);
@@ -55,7 +63,6 @@ pub(super) fn load(plan: &StPlan, name: &str) -> SourceSnapshot {
         source,
         diagnostics,
         spans,
-        capacity: BTreeMap::new(),
     }
 }
 
