@@ -43,7 +43,8 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     Ok(exit_code::OK)
 }
 
-fn has_occurred(value: &Value) -> bool {
+/// Whether an entry says anything.
+pub(crate) fn has_occurred(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(value) => *value,

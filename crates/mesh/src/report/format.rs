@@ -6,6 +6,7 @@ use mesh_plan::learnings::{self, Learning};
 use serde_json::{Map, Value, json};
 
 use super::is_done;
+use crate::commands::ledger::has_occurred;
 use crate::error::CommandError;
 use crate::task_list;
 use crate::ui::shell::Shell;
@@ -282,22 +283,19 @@ fn ledger(summary: &Summary, setup: Option<&RunSetup>) -> Value {
     json!({ "command": "ledger", "events": occurred(events).unwrap_or_else(|| json!({})) })
 }
 
-/// What of `value` occurred: neither nothing, false, 0, empty nor `none`.
+/// What of `value` occurred, in the objects in it too.
 fn occurred(value: Value) -> Option<Value> {
-    match value {
-        Value::Null | Value::Bool(false) => None,
-        Value::Number(number) if number.as_f64().is_some_and(|number| number <= 0.0) => None,
-        Value::String(text) if text.is_empty() || text == "none" => None,
-        Value::Array(list) if list.is_empty() => None,
+    let value = match value {
         Value::Object(fields) => {
             let fields = fields.into_iter();
-            let kept: Map<String, Value> = fields
+            fields
                 .filter_map(|(name, value)| Some((name, occurred(value)?)))
-                .collect();
-            (!kept.is_empty()).then_some(Value::Object(kept))
+                .collect::<Map<String, Value>>()
+                .into()
         }
-        other => Some(other),
-    }
+        other => other,
+    };
+    has_occurred(&value).then_some(value)
 }
 
 fn first_line(text: &str) -> String {

@@ -50,8 +50,8 @@ pub const BUDGETS: &[Budget] = &[
     },
     Budget {
         name: "mesh",
-        most: 110,
-        reason: "92 measured: the sandbox and the CSV reader come later",
+        most: 112,
+        reason: "111 measured: with the sandbox, the CSV reader and the SHA-1 that records of learnings are known by",
     },
     Budget {
         name: LOCK_FILE,
