@@ -36,9 +36,15 @@ fn hard(fixture: &Fixture, config: &str) -> Work {
 }
 
 fn records(fixture: &Fixture) -> Vec<Value> {
-    let file = fixture.repo.join(".learnings.jsonl");
-    let text = fs_err::read_to_string(file).unwrap_or_default();
-    text.lines()
+    let own = fixture.repo.join(".learnings.jsonl");
+    let of_mesh = fixture.repo.join(".mesh/learnings.jsonl");
+    assert!(
+        !own.exists() || !of_mesh.exists(),
+        "there is one or the other"
+    );
+    let read = |file| fs_err::read_to_string(file).unwrap_or_default();
+    (read(own) + &read(of_mesh))
+        .lines()
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_str(line).expect("a record"))
         .collect()
@@ -173,6 +179,7 @@ fn nothing_is_written_where_it_is_not_wanted_and_poor_lines_are_named_st_git() {
             ])
         });
         let said = fixture.run(&work, 2, &[]).exits(0);
+        assert!(!fixture.repo.join(".learnings.jsonl").exists());
         assert_eq!(records(&fixture).len(), usize::from(wanted));
         let named = said.stderr.contains("a#1: its line Learning is not kept");
         assert_eq!(named, wanted, "{}", said.stderr);

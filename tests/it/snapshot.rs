@@ -6,9 +6,6 @@ use std::path::{Path, PathBuf};
 
 use crate::fixture::{Fixture, Vcs};
 
-/// What mesh itself adds to, and is documented to.
-const LEARNINGS: &str = ".learnings.jsonl";
-
 /// Everything of the user's that a run must leave alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -21,10 +18,7 @@ pub struct Snapshot {
 /// A snapshot of the user's own things. mesh's own folder and the tracker's are looked at elsewhere.
 pub fn of(fixture: &Fixture) -> Snapshot {
     Snapshot {
-        tree: tree(
-            &fixture.repo,
-            &[".git", ".jj", ".mesh", ".beads", LEARNINGS],
-        ),
+        tree: tree(&fixture.repo, &[".git", ".jj", ".mesh", ".beads"]),
         refs: refs(fixture),
     }
 }
@@ -74,7 +68,6 @@ fn refs(fixture: &Fixture) -> String {
             "--",
             ".",
             ":!.beads",
-            ":!.learnings.jsonl",
         ]);
     }
     text

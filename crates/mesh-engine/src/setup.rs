@@ -94,7 +94,7 @@ pub struct RunSetup {
     pub learnings: LearningsSetup,
 }
 
-/// What is done with `.learnings.jsonl` of the repository.
+/// What is done with the learnings of the repository.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LearningsSetup {
     /// What tasks and the run teach is added to it.

@@ -97,6 +97,12 @@ impl MeshDir {
         self.path.join("results.jsonl")
     }
 
+    /// What tasks have taught, where the user keeps no file for it.
+    #[must_use]
+    pub fn learnings(&self) -> PathBuf {
+        self.path.join("learnings.jsonl")
+    }
+
     /// The folder of runs.
     #[must_use]
     pub fn runs(&self) -> PathBuf {

@@ -13,8 +13,8 @@ use sha1::{Digest, Sha1};
 use crate::overlap::first_overlap;
 use lesson::Lesson;
 
-/// Name of the file, at the root of the repository.
-pub const FILE: &str = ".learnings.jsonl";
+/// Name of the user's own file, at the root of the repository.
+pub const OWN_FILE: &str = ".learnings.jsonl";
 
 /// Who writes them, where that is mesh.
 const SOURCE: &str = "mesh";

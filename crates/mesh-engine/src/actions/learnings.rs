@@ -1,5 +1,5 @@
-//! Learnings: what an attempt or the run has taught is added to `.learnings.jsonl` in the user's working copy, and prompts get what
-//! was learned before. Nothing here holds up or fails an attempt, and no commit is made of the file.
+//! Learnings: what an attempt or the run has taught is added to a file, and prompts get what was learned before. Nothing here holds up
+//! or fails an attempt. The user's working copy gets no file that it did not have, and no commit is made of one that it has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
@@ -12,6 +12,7 @@ use mesh_core::evidence::{BlockReading, FailureClass};
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
 use mesh_core::state::Finalizing;
 use mesh_journal::Record;
+use mesh_journal::layout::MeshDir;
 use mesh_plan::details::TaskDetails;
 use mesh_plan::learnings::lesson::{self, AttemptEnd, Lesson};
 use mesh_plan::learnings::{self, Capture, Query};
@@ -28,10 +29,14 @@ const MOST_BYTES: u64 = 64 * 1024 * 1024;
 const LOCK_TRIES: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
-/// Where learnings of the repository lie.
+/// Where learnings of the repository lie: in the user's own file where they keep one, else in mesh's folder.
 #[must_use]
 pub fn file(repository: &Path) -> PathBuf {
-    repository.join(learnings::FILE)
+    let own = repository.join(learnings::OWN_FILE);
+    match own.symlink_metadata() {
+        Ok(_) => own,
+        Err(_) => MeshDir::of(repository).learnings(),
+    }
 }
 
 /// The file as it is; empty when there is none.
