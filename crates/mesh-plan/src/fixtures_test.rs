@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use mesh_core::id::TaskId;
 use mesh_core::task::Task;
 
+use crate::csv;
 use crate::diagnostic::Diagnostic;
 use crate::list::{self, Choice, Format};
 use crate::source_snapshot::SourceSnapshot;
@@ -35,6 +36,15 @@ fn load(path: &Path) -> Result<SourceSnapshot, Vec<Diagnostic>> {
     let bytes = fs_err::read(path).expect("the fixture can be read");
     let format = match path.extension().and_then(|end| end.to_str()) {
         Some("jsonl") => return Ok(st::load("", &bytes)),
+        Some("csv") => {
+            let input = csv::Input {
+                name: "",
+                bytes: &bytes,
+                instruction: None,
+                dependencies: None,
+            };
+            return Ok(csv::load(input).snapshot);
+        }
         Some("yaml") => Format::Yaml,
         _ => Format::Markdown,
     };
@@ -155,8 +165,9 @@ fn every_list_is_read_as_expected() {
 fn every_invalid_input_gets_all_its_problems() {
     let lists = files("invalid/list", &["md", "yaml"]);
     let plans = files("invalid/st", &["jsonl"]);
-    assert!(lists.len() + plans.len() >= 60);
-    for path in lists.into_iter().chain(plans) {
+    let waves = files("invalid/csv", &["csv"]);
+    assert!(lists.len() + plans.len() + waves.len() >= 80);
+    for path in lists.into_iter().chain(plans).chain(waves) {
         let (is_plan, said) = check(&path);
         assert!(
             !is_plan && said.iter().any(Diagnostic::is_error),

@@ -6,7 +6,8 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     known
         .into_iter()
         .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
-        .filter(|(far, _)| *far <= limit)
+        // Between two words of one letter everything differs.
+        .filter(|(far, _)| *far <= limit && *far < word.chars().count())
         .min()
         .map(|(_, candidate)| candidate)
 }
@@ -28,5 +29,7 @@ mod tests {
         assert_eq!(nearest("colour", known), None);
         assert_eq!(hint("scop", known), "; did you mean `scope`?");
         assert_eq!(hint("", known), "");
+        assert_eq!(nearest("x", ["a"]), None);
+        assert_eq!(nearest("T9", ["T1"]), Some("T1"));
     }
 }

@@ -103,6 +103,17 @@ pub(crate) fn first_overlap<'a>(
         .find(|(a, b)| overlaps(&segments(a), &segments(b)))
 }
 
+/// Why a path or glob is none of the repository, if it is none.
+pub(crate) fn outside(path: &str) -> Option<String> {
+    let leads_out = path.starts_with(['/', '~']) || path.split('/').any(|part| part == "..");
+    leads_out.then(|| {
+        let shown = path.escape_debug();
+        format!(
+            "`{shown}` is outside of the repository; paths begin at its root, such as src/main.rs"
+        )
+    })
+}
+
 fn segments(pattern: &str) -> Pattern<'_> {
     let parts = pattern.trim().split('/');
     parts

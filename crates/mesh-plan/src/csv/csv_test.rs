@@ -128,7 +128,7 @@ fn what_is_wrong_is_said_at_once_and_where() {
         None,
         None,
         &[
-            "1:1: error: the column `objective` is missing; did you mean `objectiv`?",
+            "1:1: error: the column `objective` is missing; is `objectiv` meant to be it?",
             "1:1: error: the column `proof_command` is missing",
         ],
     );
@@ -232,7 +232,7 @@ fn a_second_table_says_what_waits_for_what() {
         Some("id,depends_on,interactive_lead,when\na,\"b, x\",yes\n"),
         &[
             "error: deps.csv:2:1: this row has 3 cells, and there are 4 columns; a cell with a comma in it stands in quotes",
-            "error: deps.csv:2:3: `x` is no row of the CSV; did you mean `a`?",
+            "error: deps.csv:2:3: `x` is no row of the CSV",
             "error: deps.csv:2:3: `a` is the interactive lead, which waits for nothing",
             "warning: deps.csv:1:32: the column `when` is ignored",
         ],
@@ -245,7 +245,7 @@ fn a_second_table_says_what_waits_for_what() {
             "3:1: error: dependency cycle: b -> c -> b",
             "error: deps.csv:2:3: a depends on itself",
             "error: deps.csv:3:5: `interactive_lead` is `true` or `false`, not `maybe`",
-            "error: deps.csv:5:1: `d` is no row of the CSV; did you mean `a`?",
+            "error: deps.csv:5:1: `d` is no row of the CSV",
         ],
     );
     check(

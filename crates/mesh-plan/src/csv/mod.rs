@@ -196,7 +196,8 @@ fn missing_columns(table: &Table) -> Vec<Diagnostic> {
         .filter(|name| table.column(name).is_none());
     let found = missing.map(|name| {
         let unused = names().filter(|name| !REQUIRED.contains(name));
-        let hint = nearest::hint(name, unused);
+        let hint = nearest::nearest(name, unused);
+        let hint = hint.map_or_else(String::new, |near| format!("; is `{near}` meant to be it?"));
         Diagnostic::error(format!("the column `{name}` is missing{hint}")).at(place)
     });
     let mut all: Vec<Diagnostic> = found.collect();
@@ -230,6 +231,17 @@ impl Reader<'_> {
 
     fn text<'r>(&self, row: &'r [Cell], name: &str) -> &'r str {
         self.cell(row, name).map_or("", |cell| cell.text.trim())
+    }
+
+    /// The paths of a row, each of which has to be one of the repository.
+    fn scope(&mut self, row: &[Cell]) -> Vec<String> {
+        let paths = scope(self.text(row, "unit_scope"));
+        if let Some(cell) = self.cell(row, "unit_scope") {
+            for problem in paths.iter().filter_map(|path| overlap::outside(path)) {
+                self.error(cell, problem);
+            }
+        }
+        paths
     }
 
     /// An id for each row: of equal ones all but the first get the lowest number that makes them different.
@@ -297,7 +309,7 @@ impl Reader<'_> {
                 .filter(|proof| !proof.is_empty())
                 .into_iter()
                 .collect(),
-            scope: scope(self.text(row, "unit_scope")),
+            scope: self.scope(row),
             allow_no_validation: false,
             text_fingerprint: String::new(),
             status: RowStatus::Pending.as_str().to_owned(),

@@ -162,16 +162,12 @@ impl Reader<'_> {
         let mut scope = texts(self, "location");
         scope.extend(texts(self, "scope"));
         let scope: Vec<String> = scope.iter().flat_map(|entry| paths(entry)).collect();
-        for path in scope.iter().filter(|path| leads_out(path)) {
+        for problem in scope.iter().filter_map(|path| overlap::outside(path)) {
             let at = seen
                 .get("scope")
                 .or(seen.get("location"))
                 .map_or(item.at, |field| field.at);
-            let shown = path.escape_debug();
-            self.error(
-                at,
-                format!("`{shown}` is outside of the repository; paths begin at its root, such as src/main.rs"),
-            );
+            self.error(at, problem);
         }
         let limits = seen
             .get(TIMEOUTS)
@@ -518,9 +514,4 @@ fn paths(entry: &str) -> Vec<String> {
             .replace("\\_", "_"),
     };
     words.filter(|word| !word.is_empty()).map(path).collect()
-}
-
-/// Whether a path is none of the repository.
-fn leads_out(path: &str) -> bool {
-    path.starts_with('/') || path.starts_with('~') || path.split('/').any(|part| part == "..")
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::nearest;
+use crate::overlap;
 use crate::yaml::{Entries, cause, options};
 
 const KEYS: [&str; 9] = [
@@ -221,7 +222,12 @@ fn place(from_one: u64) -> usize {
 impl Meta {
     fn take(&mut self, key: &str, value: Value) -> Result<(), String> {
         match key {
-            "scope" => self.scope = texts(key, value)?,
+            "scope" => {
+                self.scope = texts(key, value)?;
+                if let Some(problem) = self.scope.iter().find_map(|path| overlap::outside(path)) {
+                    return Err(format!("`scope`: {problem}"));
+                }
+            }
             "acceptance" => self.acceptance = texts(key, value)?,
             "validation" => self.validation = texts(key, value)?,
             "locks" => {

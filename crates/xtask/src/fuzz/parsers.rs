@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use mesh_agent::profile::Protocol;
 use mesh_core::time::Millis;
+use mesh_plan::csv;
 use mesh_plan::list::{self, Choice, Format};
 use mesh_plan::st;
 
@@ -38,7 +39,7 @@ struct Target {
     read: fn(&Path, &[u8]) -> std::io::Result<()>,
 }
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 7] = [
     Target {
         name: "list",
         corpus: &[("lists", "md"), ("lists", "yaml"), ("invalid/list", "md")],
@@ -53,6 +54,11 @@ const TARGETS: [Target; 6] = [
         name: "st",
         corpus: &[("plans/valid", "jsonl"), ("invalid/st", "jsonl")],
         read: read_st,
+    },
+    Target {
+        name: "csv",
+        corpus: &[("invalid/csv", "csv")],
+        read: read_csv,
     },
     Target {
         name: "config",
@@ -94,6 +100,19 @@ fn read_yaml(_: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 fn read_st(_: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let _ = st::load("plan.jsonl", bytes).plan(&Default::default());
+    Ok(())
+}
+
+fn read_csv(_: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let text = String::from_utf8_lossy(bytes);
+    // The table of dependencies and the instruction are of the same person's hand.
+    let input = csv::Input {
+        name: "wave.csv",
+        bytes,
+        instruction: Some(&text),
+        dependencies: Some(("deps.csv", bytes)),
+    };
+    let _ = csv::load(input).snapshot.plan(&Default::default());
     Ok(())
 }
 
