@@ -120,6 +120,36 @@ fn a_failure_is_written_and_a_retry_takes_it_up(backends: Backends) {
     assert_eq!(document(&work), before.replace(": todo", ": done"));
 }
 
+#[test]
+fn a_task_with_another_proof_is_worked_again_and_a_chain_is_worked_as_it_stands_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    let path = fixture.env.dir().join("chain.md");
+    let text = "- a\n  - id: a\n  - status: todo\n  - depends_on: []\n  - validation: test -f a.txt\n\
+                - b\n  - id: b\n  - status: todo\n  - depends_on: [a]\n  - validation: test -f b.txt\n";
+    fs_err::write(&path, text).expect("the document");
+    let jobs = vec![job("a", &[]), job("b", &["a"])];
+    let work = Work {
+        source: path.display().to_string(),
+        ids: jobs
+            .iter()
+            .map(|job| (job.key.clone(), job.key.clone()))
+            .collect(),
+        jobs,
+    };
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    fixture.run(&work, 2, &[]).ends(0);
+    fixture.run(&work, 2, &[]).ends(0);
+    assert_eq!(
+        fixture.log.attempts("end").len(),
+        2,
+        "nothing was to be done"
+    );
+    fs_err::write(&path, text.replace("test -f b.txt", "false")).expect("the document");
+    let report = fixture.run(&work, 2, &[]).exits(20).object();
+    assert_eq!(task(&report, "a")["state"], "satisfied");
+    assert_eq!(task(&report, "b")["state"], "failed");
+}
+
 fn what_a_killed_coordinator_took_is_given_back(backends: Backends) {
     let Some(fixture) = backends.open() else {
         return;

@@ -63,7 +63,7 @@ pub struct TaskDetails {
     pub scope: Vec<String>,
     /// A result without any proof is accepted.
     pub allow_no_validation: bool,
-    /// [`fingerprint`] of title, description, acceptance and design, so that a later run can see whether the text changed.
+    /// [`fingerprint`] of title, description, acceptance, design and proof, so that a later run can see whether they changed.
     pub text_fingerprint: String,
     /// The source's word for where the task stands.
     pub status: String,
@@ -85,12 +85,20 @@ impl TaskDetails {
     /// Computes [`TaskDetails::text_fingerprint`] from the texts.
     #[must_use]
     pub fn compute_fingerprint(&self) -> String {
-        fingerprint(&[
+        let proof = self.proof_command();
+        let texts = [
             &self.title,
             &self.description,
             &self.acceptance,
             &self.design,
-        ])
+        ];
+        // A task without a proof keeps the name that earlier versions gave it.
+        let texts: Vec<&str> = texts
+            .into_iter()
+            .chain(&proof)
+            .map(String::as_str)
+            .collect();
+        fingerprint(&texts)
     }
 }
 
@@ -156,6 +164,13 @@ pub(crate) fn quoted(text: &str) -> Option<&str> {
     }
     let inside = &text[ticks..];
     inside.find(&text[..ticks]).map(|end| &inside[..end])
+}
+
+/// What follows the back quotes that open the text.
+pub(crate) fn behind_quoted(text: &str) -> Option<&str> {
+    let ticks = text.len() - text.trim_start_matches('`').len();
+    let behind = quoted(text)?.len() + 2 * ticks;
+    text.get(behind..)
 }
 
 /// A stable name for some texts: FNV-1a over 128 bits, as 32 hexadecimal digits. It tells a changed text from the same one; it is

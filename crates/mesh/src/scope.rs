@@ -403,7 +403,7 @@ fn read_tracker(
     let Some(program) = tools.bd.clone() else {
         return Err(
             no_bd(config, "bd was not found, and the source is a tracker").hint(
-                "install beads 0.47, or 1.0.5 or newer, name it in MESH_BD, or give a plan file (.jsonl)",
+                "install beads 0.47, or 1.0.5 or newer, name it in MESH_BD, or name a plan file: a document with a task list (.md, .yaml), a plan of st (.jsonl) or a wave CSV (.csv)",
             ),
         );
     };
@@ -539,6 +539,8 @@ impl Scope {
 
     /// Refuses a plan in which no two tasks can ever run side by side; judged on all members, done ones included.
     pub fn check_parallelism(&self, allow_serial: bool) -> Result<(), CommandError> {
+        // People write lists of which each task needs the one before; an epic like that is a mistake.
+        let is_document = matches!(self.loaded.source.kind, SourceKind::List | SourceKind::Csv);
         let wrapped = self.tracker.as_ref().is_some_and(|open| {
             matches!(open.target, Target::Wrap { .. }) || open.listing.is_wrapper(open.target.id())
         });
@@ -551,7 +553,7 @@ impl Scope {
             )
             .hint("give an epic that has children, or add tasks to the plan"));
         }
-        if wrapped || allow_serial || self.plan.graph().has_parallelism(&counted) {
+        if wrapped || allow_serial || is_document || self.plan.graph().has_parallelism(&counted) {
             return Ok(());
         }
         Err(CommandError::new(

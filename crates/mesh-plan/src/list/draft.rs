@@ -6,7 +6,8 @@ use super::markdown::{self, Found};
 /// What a draft ends with: how to go on.
 const ENDING: &str = "Run exactly this task list with `mesh run FILE` (no copy/paste).";
 
-/// The first list of the document that is no task list, as one: ids by position, every status `todo`, every `depends_on` empty.
+/// The first list of the document that is no task list, as one: ids by position, every status `todo` but for what is ticked off, every
+/// `depends_on` empty.
 /// Nothing when there is no such list.
 #[must_use]
 pub fn draft(text: &str) -> Option<String> {
@@ -23,7 +24,12 @@ pub fn draft(text: &str) -> Option<String> {
         let number = at + 1;
         let title = item.title.as_deref().unwrap_or("(no title)");
         draft.push_str(&format!(
-            "- {title}\n  - id: T{number}\n  - status: todo\n  - depends_on: []\n"
+            "- {title}\n  - id: T{number}\n  - status: {}\n  - depends_on: []\n",
+            if is_ticked(text, item.at) {
+                "done"
+            } else {
+                "todo"
+            }
         ));
         let mut texts = item.text.clone();
         for field in &item.fields {
@@ -47,6 +53,16 @@ pub fn draft(text: &str) -> Option<String> {
     }
     draft.push_str(&format!("\n{ENDING}\n"));
     Some(draft)
+}
+
+/// Whether the item at this place has a checkbox with a cross in it.
+fn is_ticked(text: &str, at: usize) -> bool {
+    let line = text.get(at..).unwrap_or_default().trim_start();
+    let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let rest = rest
+        .trim_start_matches(['-', '*', '+', '.', ')'])
+        .trim_start();
+    rest.starts_with("[x]") || rest.starts_with("[X]")
 }
 
 fn entry(draft: &mut String, key: &str, texts: &[String]) {

@@ -241,7 +241,7 @@ fn the_last_of_several_lists_is_the_first_to_be_picked() {
 
 #[test]
 fn a_plain_checklist_is_refused_and_drafted() {
-    let text = "# Today\n\n- [ ] Fix the loader\n- [ ] Write a test\n  - for the old behaviour\n";
+    let text = "# Today\n\n- [ ] Fix the loader\n- [x] Write a test\n  - for the old behaviour\n";
     let problems = choose(markdown(text), Choice::default()).unwrap_err();
     let first = problems[0].to_string();
     assert!(
@@ -251,7 +251,7 @@ fn a_plain_checklist_is_refused_and_drafted() {
     assert!(first.contains("mesh draft"), "{first}");
     let draft = draft(text).expect("a draft");
     let list = only(&draft);
-    assert_eq!(shape(&list), ["T1:todo:", "T2:todo:"]);
+    assert_eq!(shape(&list), ["T1:todo:", "T2:done:"]);
     assert_eq!(said(&list), [""; 0]);
     let second = &list.snapshot.details[&TaskId::new("T2").unwrap()];
     assert_eq!(

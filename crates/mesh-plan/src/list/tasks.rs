@@ -12,7 +12,7 @@ use super::Lines;
 use super::field::{
     Field, Item, KEYS, REQUIRED, TIMEOUTS, VALIDATION, Value, bracketed, link, unmarked,
 };
-use crate::details::{ProofFrom, TaskDetails, quoted};
+use crate::details::{ProofFrom, TaskDetails, behind_quoted, quoted};
 use crate::diagnostic::{self, Diagnostic, Place};
 use crate::nearest;
 use crate::overlap;
@@ -394,6 +394,14 @@ impl Reader<'_> {
                 Vec::new()
             }
         };
+        let has_several =
+            |text: &String| behind_quoted(text.trim()).is_some_and(|behind| behind.contains('`'));
+        if is_command && texts.iter().any(has_several) {
+            self.error(
+                field.at,
+                "there are several commands in one line of `validation`: write each as an item of its own below it",
+            );
+        }
         let plain = |text: &String| {
             let text = text.trim();
             let command = quoted(text).filter(|_| is_command);
