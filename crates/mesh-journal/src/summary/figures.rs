@@ -1,9 +1,9 @@
 //! Overlap, makespan and lower bound, from what was measured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_core::forecast::bounds;
-use mesh_core::id::AttemptId;
+use mesh_core::id::{AttemptId, TaskId};
 use mesh_core::state::State;
 use mesh_core::time::Millis;
 
@@ -76,7 +76,8 @@ fn overlap(spans: &[(u64, u64)]) -> Overlap {
     }
 }
 
-/// A task's duration is the time that all its attempts executed: they cannot have overlapped.
+/// A task's duration is the time that all its attempts executed: they cannot have overlapped. Once a task is verified, those that are not
+/// count nothing: the makespan, to which this is compared, ends with the last that is.
 fn lower_bound(
     state: &State,
     timelines: &BTreeMap<AttemptId, AttemptTimeline>,
@@ -84,10 +85,18 @@ fn lower_bound(
 ) -> Option<f64> {
     let mut durations = vec![0_u64; state.plan().tasks().len()];
     let mut ended = false;
+    let verified: BTreeSet<&TaskId> = timelines
+        .iter()
+        .filter(|(_, attempt)| attempt.verified.is_some())
+        .map(|(id, _)| &id.task)
+        .collect();
+    let counts = |task: &TaskId| verified.is_empty() || verified.contains(task);
     for (id, attempt) in timelines {
-        if let (Some(at), Some((start, end))) =
-            (state.plan().find(&id.task), executing(attempt, now))
-        {
+        if let (Some(at), Some((start, end)), true) = (
+            state.plan().find(&id.task),
+            executing(attempt, now),
+            counts(&id.task),
+        ) {
             durations[at.index()] += end - start;
             ended |= attempt.ended.is_some();
         }

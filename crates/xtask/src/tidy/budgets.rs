@@ -161,13 +161,13 @@ mod tests {
         assert!(
             check(
                 &tree,
-                &[("mesh-proc", 36), (LOCK_FILE, 180), ("mesh-core", 0)]
+                &[("mesh-proc", 40), (LOCK_FILE, 180), ("mesh-core", 0)]
             )
             .is_empty()
         );
         let findings = check(
             &tree,
-            &[("mesh-proc", 37), (LOCK_FILE, 181), ("mesh-core", 1)],
+            &[("mesh-proc", 41), (LOCK_FILE, 181), ("mesh-core", 1)],
         );
         let places: Vec<(&str, usize)> = findings
             .iter()
