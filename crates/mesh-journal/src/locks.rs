@@ -188,6 +188,24 @@ pub(crate) fn acquire_open(file: File, key: &Path) -> Result<Guard, LockError> {
     }
 }
 
+/// Locks a file that everybody keeps locked for one write only. Says whether it could be had within ten seconds: whoever keeps it longer
+/// keeps it from all others. It is given back with the file.
+///
+/// # Errors
+/// The system knows no locks here.
+pub fn lock_for_a_write(file: &File) -> io::Result<bool> {
+    const TRIES: u32 = 400;
+    const BETWEEN: Duration = Duration::from_millis(25);
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
 fn open(key: &Path) -> io::Result<File> {
     refuse_special(key)?;
     Ok(fs_err::File::open(key)?.into_parts().0)

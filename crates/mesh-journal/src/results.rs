@@ -3,10 +3,8 @@
 //! One file for all runs, one JSON line each; a later line about a task replaces an earlier one. It must never lose a line that
 //! was durable, whoever dies while writing.
 
-use std::fs::TryLockError;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use fs_err::{File, OpenOptions};
 use mesh_core::decision::NeedCommit;
@@ -16,13 +14,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::append::{RawLines, sync_folder};
+use crate::locks;
 use crate::run_id::RunId;
 use crate::timestamp::Timestamp;
 use crate::wire::{WireError, from_line, is_false, to_line};
-
-/// How often the file's lock is tried, and the pause in between: ten seconds for something that takes milliseconds.
-const LOCK_TRIES: u32 = 400;
-const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// Which source a task belongs to: ids of two sources have nothing to do with each other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -180,21 +175,16 @@ fn append_locked(
 
 /// The lock is the kernel's and ends with the file.
 fn lock(file: &File, path: &Path) -> Result<(), ResultsError> {
-    for _ in 0..LOCK_TRIES {
-        match file.file().try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::Error(source)) => {
-                return Err(ResultsError::Disk {
-                    path: path.to_owned(),
-                    source,
-                });
-            }
-        }
+    match locks::lock_for_a_write(file.file()) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ResultsError::Locked {
+            path: path.to_owned(),
+        }),
+        Err(source) => Err(ResultsError::Disk {
+            path: path.to_owned(),
+            source,
+        }),
     }
-    Err(ResultsError::Locked {
-        path: path.to_owned(),
-    })
 }
 
 /// Where the last whole line ends. Looks at the end of the file only.

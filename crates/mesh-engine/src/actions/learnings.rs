@@ -4,15 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use mesh_core::decision::{Decision, Outcome};
 use mesh_core::event::Event;
 use mesh_core::evidence::{BlockReading, FailureClass};
 use mesh_core::id::{AttemptId, LockGroup, TaskId};
 use mesh_core::state::Finalizing;
-use mesh_journal::Record;
 use mesh_journal::layout::MeshDir;
+use mesh_journal::{Record, locks};
 use mesh_plan::details::TaskDetails;
 use mesh_plan::learnings::lesson::{self, AttemptEnd, Lesson};
 use mesh_plan::learnings::{self, Capture, Query};
@@ -25,9 +24,6 @@ use crate::context::RunContext;
 const IN_PROMPT: usize = 5;
 /// A longer file is not read: something else than learnings is in it.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
-/// How often the file's lock is tried, and the pause in between: whoever keeps it longer keeps it from us alone.
-const LOCK_TRIES: u32 = 200;
-const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// Where learnings of the repository lie: in the user's own file where they keep one, else in mesh's folder.
 #[must_use]
@@ -249,12 +245,8 @@ fn append(path: &Path, lessons: &[Lesson], capture: Capture<'_>) -> io::Result<V
 }
 
 fn lock(file: &fs_err::File) -> io::Result<()> {
-    for _ in 0..LOCK_TRIES {
-        match file.file().try_lock() {
-            Ok(()) => return Ok(()),
-            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-            Err(std::fs::TryLockError::Error(error)) => return Err(error),
-        }
+    if locks::lock_for_a_write(file.file())? {
+        return Ok(());
     }
     let problem = format!("{} stays locked by another process", file.path().display());
     Err(io::Error::new(io::ErrorKind::WouldBlock, problem))

@@ -21,9 +21,10 @@ fn lesson(learning: &str) -> Lesson {
 #[test]
 fn many_writers_lose_no_record_and_write_none_twice() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = file(folder.path());
+    let path = folder.path().join(learnings::OWN_FILE);
     // A line that somebody has begun and not ended.
     fs_err::write(&path, "{\"id\":\"torn").expect("the file");
+    assert_eq!(file(folder.path()), path, "it is the user's own file");
     std::thread::scope(|scope| {
         for writer in 0..8 {
             let path = &path;
@@ -43,9 +44,16 @@ fn many_writers_lose_no_record_and_write_none_twice() {
 }
 
 #[test]
+fn where_the_user_keeps_no_file_it_lies_in_the_folder_of_mesh() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let expected = folder.path().join(".mesh/learnings.jsonl");
+    assert_eq!(file(folder.path()), expected);
+}
+
+#[test]
 fn what_is_no_file_is_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = file(folder.path());
+    let path = folder.path().join(learnings::OWN_FILE);
     fs_err::create_dir(&path).expect("a folder of that name");
     let error = append(&path, &[lesson("x")], CAPTURE).expect_err("it is a folder");
     assert!(
