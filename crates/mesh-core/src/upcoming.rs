@@ -4,7 +4,7 @@
 use crate::decision::NeedCommit;
 use crate::graph::Ix;
 use crate::id::AttemptId;
-use crate::state::{Admission, Phase, Stage, State};
+use crate::state::{Admission, Phase, Recording, Stage, State};
 
 /// An attempt that may start next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,22 @@ pub struct Upcoming {
 }
 
 impl State {
+    /// Whether a task is between the end of an agent and the start of the next one: what a slot does not work in the meantime is lost.
+    #[must_use]
+    pub fn is_changing_over(&self) -> bool {
+        self.active().any(|at| {
+            let stage = self.task(at).active().map(|active| &active.stage);
+            matches!(
+                stage,
+                Some(
+                    Stage::Starting
+                        | Stage::Inspecting(Recording::Working { .. })
+                        | Stage::Proving { .. }
+                )
+            )
+        })
+    }
+
     /// The attempts that start when all active ones end well, first those that start first. Without those that go on in a workspace
     /// of their own or stand on more than their needs.
     #[must_use]

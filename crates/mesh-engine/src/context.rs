@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 use mesh_agent::launch;
 use mesh_agent::ownership::GroupMap;
@@ -179,27 +180,39 @@ impl Recordings {
     }
 }
 
-/// A counting semaphore with two lanes.
+/// A counting semaphore with two lanes: work that somebody waits for, and work that can be done at any time.
 pub(crate) struct Semaphore {
     places: Mutex<Places>,
     changed: Condvar,
+    /// How long work in the lane behind stands back for tasks that change over.
+    patience: Duration,
 }
 
 struct Places {
     free: usize,
     /// How many wait in the lane that goes first.
     waiting: usize,
+    /// Tasks are between a need's end and a dependent's start.
+    changing_over: bool,
 }
 
 impl Semaphore {
-    pub fn new(places: usize) -> Semaphore {
+    pub fn new(places: usize, patience: Duration) -> Semaphore {
         Semaphore {
             places: Mutex::new(Places {
                 free: places.max(1),
                 waiting: 0,
+                changing_over: false,
             }),
             changed: Condvar::new(),
+            patience,
         }
+    }
+
+    /// Whether tasks change over at this moment: what runs beside them takes processors from them, even where a place is free.
+    pub fn set_changing_over(&self, changing_over: bool) {
+        lock(&self.places).changing_over = changing_over;
+        self.changed.notify_all();
     }
 
     /// Runs `work` when a place is free.
@@ -208,8 +221,14 @@ impl Semaphore {
         work()
     }
 
-    /// As [`Semaphore::pass`], behind all that wait there.
+    /// As [`Semaphore::pass`], behind all that wait there, and, for a time, behind tasks that change over.
     pub fn pass_behind<T>(&self, work: impl FnOnce() -> T) -> T {
+        let quiet = self
+            .changed
+            .wait_timeout_while(lock(&self.places), self.patience, |places| {
+                places.changing_over
+            });
+        drop(quiet);
         let _place = self.enter_when(|places| places.free > 0 && places.waiting == 0);
         work()
     }
@@ -248,6 +267,23 @@ impl Drop for Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn work_that_nobody_waits_for_stands_back_while_tasks_change_over() {
+        let gate = Semaphore::new(2, Duration::from_secs(3600));
+        gate.set_changing_over(true);
+        let order = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            scope.spawn(|| gate.pass_behind(|| lock(&order).push("behind")));
+            gate.pass(|| lock(&order).push("path"));
+            gate.set_changing_over(false);
+        });
+        assert_eq!(*lock(&order), ["path", "behind"]);
+        // It does not stand back for ever.
+        let gate = Semaphore::new(1, Duration::ZERO);
+        gate.set_changing_over(true);
+        gate.pass_behind(|| ());
+    }
 
     #[test]
     fn only_the_newest_recording_of_an_attempt_looks_and_is_believed() {

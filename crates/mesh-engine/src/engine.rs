@@ -99,7 +99,7 @@ impl Engine {
             inbox: parts.inbox,
             details: parts.details,
             prompted: Mutex::default(),
-            vcs_gate: Semaphore::new(cores),
+            vcs_gate: Semaphore::new(cores, parts.patience),
             notes: parts.notes,
             recordings: Recordings::default(),
             shared,
@@ -267,6 +267,9 @@ impl Engine {
         if let Event::Started { attempt } = event {
             self.watch_probe(attempt);
         }
+        self.context
+            .vcs_gate
+            .set_changing_over(self.state.is_changing_over());
         if let Event::Started { .. } | Event::Inspected { .. } = event {
             prepare::prepare(&self.context, &self.state);
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use mesh_agent::profile::Profile;
 use mesh_core::decision::Decision;
@@ -131,6 +132,8 @@ pub struct Parts {
     pub executor: Box<dyn Executor>,
     /// What blocking work is done on.
     pub workers: Box<dyn Workers>,
+    /// How long work that nobody waits for stands back for tasks that change over; zero where workers do not run side by side.
+    pub patience: Duration,
     /// The time.
     pub clock: Arc<Clock>,
     /// Where all of them report to.

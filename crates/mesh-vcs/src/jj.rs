@@ -74,8 +74,8 @@ pub(crate) struct Jj {
 #[derive(Default)]
 struct Known {
     ancestry: Ancestry,
-    /// Where bookmarks were when they were last looked at.
-    bookmarks: BTreeSet<shared::Bookmark>,
+    /// Where bookmarks were when they were last looked at, if they were.
+    bookmarks: Option<BTreeSet<shared::Bookmark>>,
     /// [`argv::BOOKMARKED`], and where bookmarks were then.
     bookmarked: Option<(BTreeSet<shared::Bookmark>, Vec<CommitId>)>,
     /// Workspaces whose `@` is a fresh commit without a description, which jj drops by itself, with what it was put on where that
@@ -149,14 +149,15 @@ impl Jj {
     /// [`argv::BOOKMARKED`]; asked again when bookmarks were seen to be elsewhere.
     fn bookmarked(&self) -> Result<Vec<CommitId>, VcsError> {
         let now = self.known().bookmarks.clone();
-        if let Some((then, commits)) = &self.known().bookmarked
-            && *then == now
-            && !now.is_empty()
-        {
-            return Ok(commits.clone());
+        match (&self.known().bookmarked, &now) {
+            (_, Some(now)) if now.is_empty() => return Ok(Vec::new()),
+            (Some((then, commits)), Some(now)) if then == now => return Ok(commits.clone()),
+            _ => {}
         }
         let commits = self.commits(argv::BOOKMARKED)?;
-        self.known().bookmarked = Some((now, commits.clone()));
+        if let Some(now) = now {
+            self.known().bookmarked = Some((now, commits.clone()));
+        }
         Ok(commits)
     }
 

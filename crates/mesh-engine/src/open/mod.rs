@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use mesh_agent::profile::{Profile, SandboxMode};
 use mesh_bd::audit::outbox::OutboxEntries;
@@ -49,6 +50,10 @@ use crate::setup::{AgentSetup, Programs, RunSetup, SourceSetup};
 use crate::source::Source;
 use crate::source::bd::SourceContext;
 use crate::workers::Threads;
+
+/// How long workspaces are prepared, forgotten and looked after later because tasks change over: more than that takes without a long
+/// proof, and little beside one.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What the process gives to a run.
 pub struct World {
@@ -463,6 +468,7 @@ impl Wiring {
             source,
             executor: Box::new(executor),
             workers: Box::new(Threads),
+            patience: PATIENCE,
             clock: self.clock,
             inbox: self.inbox,
             inputs: Box::new(inputs),

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use mesh_agent::profile::ProfileConfig;
 use mesh_core::apply;
@@ -269,6 +270,7 @@ impl Drive {
                 cancelled: Mutex::default(),
             }),
             workers: Box::new(Jobs(hand.clone())),
+            patience: Duration::ZERO,
             clock: Arc::new(Clock::reading(reading, STARTED, latest)),
             inputs: Box::new(Time {
                 drive: self.clone(),

@@ -38,7 +38,7 @@ pub(super) fn snapshot(jj: &Jj) -> Result<SharedState, VcsError> {
         let names = one.bookmarks.iter().cloned();
         names.map(move |name| (name, one.commit.clone(), is_working_copy))
     });
-    jj.known().bookmarks = bookmarks.collect();
+    jj.known().bookmarks = Some(bookmarks.collect());
     if let Some(guard) = jj.guard.get() {
         state.look_at(Kind::Setting);
         for (name, value) in guard.settings_now()? {
