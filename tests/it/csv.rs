@@ -153,6 +153,40 @@ fn a_csv_goes_on_after_a_kill(backends: Backends) {
 }
 
 #[test]
+fn what_somebody_else_writes_into_the_output_stays_st_git() {
+    let fixture = ST_GIT.open().expect("git is enough");
+    let work = csv(&fixture);
+    fixture.script(&work, |job| {
+        script::usual(&fixture, job, &[script::gate(&fixture)])
+    });
+    let flags = flags(&fixture);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let coordinator = fixture.start(&work, 2, &flags);
+    fixture.log.wait_for("saw", 2);
+    let theirs = "id,words\na,of a person\n";
+    let out = fixture.env.dir().join("out.csv");
+    fs_err::write(&out, theirs).expect("written");
+    fixture.open_gate();
+    let said = coordinator.wait().exits(0);
+    assert!(
+        said.stderr.contains("was changed by somebody else"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(fs_err::read_to_string(&out).expect("it is there"), theirs);
+    let kept = fs_err::read_to_string(fixture.only_run().join("output.csv"));
+    let kept = kept.expect("the results");
+    assert_eq!(kept.matches(",completed,1,").count(), 3, "{kept}");
+
+    // Nothing is left to do, and an output is asked for.
+    fs_err::remove_file(&out).expect("it is there");
+    fixture.run(&work, 2, &flags).ends(0);
+    let rows = output(&fixture);
+    assert!(rows.iter().all(|(_, cells)| cells[2] == "completed"));
+    assert_eq!(rows.len(), 3);
+}
+
+#[test]
 fn what_cannot_be_worked_is_refused_before_anything_is_written_st_git() {
     let fixture = ST_GIT.open().expect("git is enough");
     let work = csv(&fixture);

@@ -121,6 +121,43 @@ fn a_failure_is_written_and_a_retry_takes_it_up(backends: Backends) {
 }
 
 #[test]
+fn a_list_that_is_gone_when_its_tasks_end_leaves_the_run_incomplete_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    let work = list(&fixture, "");
+    fixture.script(&work, |job| match job.key.as_str() {
+        "a" => script::usual(&fixture, job, &[]),
+        _ => script::usual(&fixture, job, &[script::gate(&fixture)]),
+    });
+    let before = document(&work);
+    let coordinator = fixture.start(&work, 2, &["--write"]);
+    fixture.log.wait_for("saw", 3);
+    let elsewhere = fixture.env.dir().join("elsewhere.md");
+    fs_err::rename(&work.source, &elsewhere).expect("it is there");
+    fixture.open_gate();
+    let said = coordinator.wait().exits(20);
+    for task in ["b", "c"] {
+        let wanted = format!("{task} is verified and was not closed in its source: ");
+        assert!(said.stderr.contains(&wanted), "{}", said.stderr);
+    }
+    fs_err::rename(&elsewhere, &work.source).expect("it is there");
+    fixture.mesh(&["resume"]).ends(0);
+    assert_eq!(document(&work), before.replace(": todo", ": done"));
+}
+
+#[test]
+fn where_nothing_is_left_to_do_what_was_done_is_written_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    let work = list(&fixture, "");
+    fixture.script(&work, |job| script::usual(&fixture, job, &[]));
+    let before = document(&work);
+    fixture.run(&work, 2, &[]).ends(0);
+    assert_eq!(document(&work), before);
+    let said = fixture.run(&work, 2, &["--write"]).exits(0);
+    assert!(said.stderr.contains("nothing to do: 3 tasks"), "{said:?}");
+    assert_eq!(document(&work), before.replace(": todo", ": done"));
+}
+
+#[test]
 fn a_task_with_another_proof_is_worked_again_and_a_chain_is_worked_as_it_stands_st_git() {
     let fixture = ST_GIT.open().expect("fakes are there");
     let path = fixture.env.dir().join("chain.md");

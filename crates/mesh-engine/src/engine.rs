@@ -402,7 +402,7 @@ impl Engine {
                     let tasks = context.source.write_missing(&verified);
                     for (task, problem) in &tasks {
                         context.notes.note(format!(
-                            "{task} is verified and was not closed: {problem}; `mesh resume` tries again"
+                            "{task} is verified and was not closed in its source: {problem}; `mesh resume` tries again"
                         ));
                     }
                     if !(was_well && tasks.is_empty()) {

@@ -55,6 +55,7 @@ pub use source::bd::bookkeeping::swarm_differences;
 pub use source::bd::claimant::{
     actor_of, claim_metadata, claimant_of, is_claimed_by_mesh, is_ours, run_of_claim,
 };
+pub use source::file::record_known_results;
 pub use source::{AttemptReport, ClaimRefusal, FinalReport, Source, VerifiedTask, WaveReport};
 pub use submodules::{empty_submodules_note, submodules};
 pub use workers::Workers;

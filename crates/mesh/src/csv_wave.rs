@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use mesh_core::id::TaskId;
 use mesh_core::text::shortened;
 use mesh_engine::{FileSetup, SourceSetup};
 use mesh_journal::RunId;
@@ -100,21 +101,31 @@ pub(crate) fn refuse_to_overwrite(output: &Path, flag: &str) -> Result<(), Comma
     )))
 }
 
+/// Writes the output where nothing is left to be run.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn write_done(source: &SourceSetup, run: &RunId, done: &[&TaskId]) -> io::Result<()> {
+    let written = output(source, run.as_str(), |item| RowResult {
+        status: match done.iter().any(|task| task.as_str() == item) {
+            true => RowStatus::Completed,
+            false => RowStatus::Pending,
+        },
+        ..RowResult::default()
+    })?;
+    written.map_or(Ok(()), |(path, text)| fs_err::write(path, text))
+}
+
 /// Writes the output of a run that begins, in which every row is pending: where that cannot be written, nothing is started.
 ///
 /// # Errors
 /// It cannot be written.
 pub(crate) fn prepare_output(source: &SourceSetup, run: &RunId) -> io::Result<()> {
-    let pending = RowResult {
-        status: RowStatus::Pending,
-        attempt_count: 0,
-        last_error: String::new(),
-        result_json: String::new(),
-    };
-    write(source, run.as_str(), |_| pending.clone())
+    write_done(source, run, &[])
 }
 
-/// Writes what came of each row so far, if the source of the run is a wave CSV with an output.
+/// Writes what came of each row so far, if the source of the run is a wave CSV with an output. What somebody else wrote there since the
+/// run began is left alone.
 ///
 /// # Errors
 /// It cannot be written.
@@ -124,25 +135,56 @@ pub(crate) fn write_output(run_dir: &RunDir, summary: &Summary) -> io::Result<()
     let Some(setup) = setup.and_then(|header| mesh_engine::read_setup(&header).ok()) else {
         return Ok(());
     };
-    write(&setup.source, &summary.run, |item| {
+    let written = output(&setup.source, &summary.run, |item| {
         let task = summary.tasks.iter().find(|task| task.id == item);
         row_result(task)
-    })
-}
-
-fn write(source: &SourceSetup, job: &str, result: impl Fn(&str) -> RowResult) -> io::Result<()> {
-    let SourceSetup::File(file) = source else {
+    })?;
+    let Some((path, text)) = written else {
         return Ok(());
     };
+    // What this run wrote last is kept beside its journal; before, only the rows that wait for their results were there.
+    let kept = run_dir.path().join("output.csv");
+    let there = match fs_err::read(&path) {
+        Ok(there) => Some(there),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let last = match fs_err::read(&kept) {
+        Ok(last) => last,
+        Err(_) => {
+            let prepared = output(&setup.source, &summary.run, |_| RowResult::default())?;
+            prepared.map(|(_, text)| text).unwrap_or_default()
+        }
+    };
+    fs_err::write(&kept, &text)?;
+    if there.is_some_and(|there| there != last && there != text) {
+        return Err(io::Error::other(format!(
+            "{} was changed by somebody else since the run began, and is left as it is; the results of the run are in {}",
+            path.display(),
+            kept.display()
+        )));
+    }
+    fs_err::write(path, text)
+}
+
+/// The path of the output, and its text, if the source is a wave CSV with one.
+fn output(
+    source: &SourceSetup,
+    job: &str,
+    result: impl Fn(&str) -> RowResult,
+) -> io::Result<Option<(PathBuf, Vec<u8>)>> {
+    let SourceSetup::File(file) = source else {
+        return Ok(None);
+    };
     let Some(output) = &file.selection.output else {
-        return Ok(());
+        return Ok(None);
     };
     let bytes = fs_err::read(&file.path)?;
     let document = csv::open(&file.name(), &bytes, &file.selection);
     let text = document.output(job, |row| {
         result(document.items.get(row).map_or("", String::as_str))
     });
-    fs_err::write(output, text)
+    Ok(Some((output.clone(), text)))
 }
 
 /// What came of a row; one that the run did not have is pending.

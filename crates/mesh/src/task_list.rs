@@ -10,7 +10,7 @@ use mesh_engine::{FileSetup, RunSetup, SourceSetup};
 use mesh_journal::RunId;
 use mesh_journal::layout::{MeshDir, RunDir};
 use mesh_journal::summary::Summary;
-use mesh_plan::diagnostic::Diagnostic;
+use mesh_plan::diagnostic::{self, Diagnostic};
 use mesh_plan::file::{FileFormat, Selection};
 use mesh_plan::list;
 use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
@@ -186,14 +186,25 @@ pub(crate) fn updated(setup: &RunSetup, summary: &Summary) -> Option<String> {
         ids: Vec::new(),
         ..file.selection.clone()
     };
-    let text = fs_err::read_to_string(&file.path).ok()?;
-    let list = list::open(&file.name(), text.as_bytes(), &selection).ok()?;
+    let gone = |reason: &dyn std::fmt::Display| {
+        Some(format!(
+            "the updated task list cannot be shown, because the list is no longer what it was: {reason}"
+        ))
+    };
+    let text = match fs_err::read_to_string(&file.path) {
+        Ok(text) => text,
+        Err(error) => return gone(&error),
+    };
+    let list = match list::open(&file.name(), text.as_bytes(), &selection) {
+        Ok(list) => list,
+        Err(problems) => return gone(&diagnostic::in_one_line(&problems, &file.name())),
+    };
     let statuses: BTreeMap<TaskId, &str> = summary
         .tasks
         .iter()
         .filter_map(|task| {
             let status = match task.state {
-                "verified" | "landed" => "done",
+                "verified" | "landed" | "satisfied" => "done",
                 "failed" | "question" => "blocked",
                 _ => return None,
             };
@@ -201,5 +212,5 @@ pub(crate) fn updated(setup: &RunSetup, summary: &Summary) -> Option<String> {
         })
         .collect();
     let updated = list.with_statuses(&text, &statuses);
-    (!statuses.is_empty()).then(|| format!("Updated task list\n\n{}", updated.trim_end()))
+    (updated != text).then(|| format!("Updated task list\n\n{}", updated.trim_end()))
 }

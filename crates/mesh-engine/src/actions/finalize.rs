@@ -54,7 +54,7 @@ pub(crate) fn finalize(context: &RunContext, attempt: &AttemptId, end: &Finalizi
     for refused in context.source.finalize(&report) {
         context
             .notes
-            .note(format!("{attempt}: the tracker was not told: {refused}"));
+            .note(format!("{attempt}: its source was not told: {refused}"));
     }
     context.report(Event::Finalized {
         attempt: attempt.clone(),

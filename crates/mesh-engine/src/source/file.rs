@@ -21,7 +21,7 @@ use mesh_plan::diagnostic::{self, Diagnostic};
 use mesh_plan::file::{Edit, Progress, Record};
 use mesh_plan::source_snapshot::{SourceKind, SourceSnapshot};
 
-use super::{AttemptReport, ClaimRefusal, FinalReport, Source, baseline};
+use super::{AttemptReport, ClaimRefusal, FinalReport, Source, VerifiedTask, baseline};
 use crate::clock::{unix_ms, utc_seconds};
 use crate::context::{Details, lock};
 use crate::setup::FileSetup;
@@ -118,6 +118,28 @@ impl Source for FileSource {
             }
         }
         Ok(change)
+    }
+
+    /// What was verified before the run began counts too: the file may not say so yet.
+    fn write_missing(&self, verified: &[VerifiedTask]) -> Vec<(TaskId, String)> {
+        let mut missing = self.known_results();
+        missing.extend(verified.iter().map(|task| {
+            let marker = marker_of_attempt(&self.run, &task.attempt);
+            (task.attempt.task.clone(), marker, task.commit.to_string())
+        }));
+        missing
+            .into_iter()
+            .filter_map(|(task, marker, commit)| {
+                let detail = format!("verified, commit {commit}");
+                let said = Said {
+                    detail: Some(&detail),
+                    marker: &marker,
+                    ..Said::default()
+                };
+                let error = self.write_if_open(&task, said).err()?;
+                Some((task, error))
+            })
+            .collect()
     }
 
     /// A task that failed or asks keeps its status; only what is still in progress is given back.
@@ -218,6 +240,33 @@ impl FileSource {
             .contains(&status);
         let sets_status = is_free || statuses.wrote.get(task).copied() == Some(status);
         self.record(&mut statuses, &file, task, progress, sets_status, said)
+    }
+
+    /// Tasks that are done by a result of an earlier run, which they had as the run began.
+    fn known_results(&self) -> Vec<(TaskId, String, String)> {
+        if !self.file.selection.write {
+            return Vec::new();
+        }
+        let listed = lock(&self.baseline);
+        let results = listed
+            .tasks
+            .iter()
+            .filter_map(|task| match &task.eligibility {
+                Eligibility::Satisfied {
+                    commit: Some(commit),
+                } => Some((task.id.clone(), String::new(), commit.to_string())),
+                _ => None,
+            });
+        results.collect()
+    }
+
+    /// Records that a task is verified where its status is one that mesh gave it, or none that anybody did.
+    fn write_if_open(&self, task: &TaskId, said: Said<'_>) -> Result<(), String> {
+        let done = self.file.format.status(Progress::Verified);
+        if self.open()?.status(task) == Some(done) {
+            return Ok(());
+        }
+        self.write(task, Progress::Verified, said)
     }
 
     fn record(
@@ -325,6 +374,13 @@ fn verified_text(report: &AttemptReport<'_>) -> String {
         Some(reason) => format!("verified without a change ({reason}){commit}{delivery}"),
         None => format!("verified{commit}{delivery}"),
     }
+}
+
+/// Writes into a file that a person keeps as a document what earlier runs did of it, where nothing is left to be run; the tasks of
+/// which that could not be written, and why.
+#[must_use]
+pub fn record_known_results(file: &FileSetup, loaded: SourceSnapshot) -> Vec<(TaskId, String)> {
+    FileSource::new(file.clone(), loaded, String::new(), Details::default()).write_missing(&[])
 }
 
 /// The tasks whose last word in the file is of an attempt of `run`.

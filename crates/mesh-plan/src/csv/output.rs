@@ -3,7 +3,7 @@
 use super::{CsvDocument, OUTPUT_COLUMNS};
 
 /// What came of a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RowResult {
     /// Where the row stands.
     pub status: RowStatus,
@@ -16,9 +16,10 @@ pub struct RowResult {
 }
 
 /// Where a row stands, by the words of the batch tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RowStatus {
     /// Nothing was accepted, and nothing runs.
+    #[default]
     Pending,
     /// An attempt is under way.
     Running,

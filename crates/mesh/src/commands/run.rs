@@ -4,14 +4,16 @@ use std::path::Path;
 
 use mesh_agent::profile::{Profile, Protocol};
 use mesh_core::duration::parse_span;
+use mesh_core::id::TaskId;
 use mesh_core::policy::{AgentAccount, Cap, Dispatch};
 use mesh_core::task::Eligibility;
 use mesh_core::text::{counted, one_line};
 use mesh_core::time::Span;
-use mesh_engine::{AgentSetup, EngineError, NewRun, OpenTracker, World};
+use mesh_engine::{AgentSetup, EngineError, NewRun, OpenTracker, SourceSetup, World};
 use mesh_journal::layout::{MeshDir, RunDir};
 use mesh_journal::{RunId, Timestamp};
 use mesh_plan::epic::Target;
+use mesh_plan::source_snapshot::SourceKind;
 use mesh_proc::env::Env;
 use mesh_proc::shim::Launcher;
 use mesh_proc::signal::Listener;
@@ -72,7 +74,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     let mut scope = scope::read(&args.scope, folder, run.clone())?;
     mesh_engine::refuse_beside_unfinished(&MeshDir::of(&scope.root))?;
     if scope.has_tasks() && scope.open_tasks() == 0 {
-        return nothing_to_do(&scope, args, shell);
+        return nothing_to_do(&scope, &run, args, shell);
     }
     scope.check_parallelism(args.scope.allow_serial)?;
     let (agent, profile) = run_setup::agent(&args.scope, &scope.config, folder)?;
@@ -244,13 +246,24 @@ pub(crate) fn asking(world: World, run_dir: &RunDir, shell: &Shell) -> World {
     }
 }
 
-fn nothing_to_do(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<u8, CommandError> {
-    let done = scope
+fn nothing_to_do(
+    scope: &Scope,
+    run: &RunId,
+    args: &Args,
+    shell: &mut Shell,
+) -> Result<u8, CommandError> {
+    let done: Vec<&TaskId> = scope
         .plan
         .tasks()
         .iter()
         .filter(|task| matches!(task.eligibility, Eligibility::Satisfied { .. }))
-        .count();
+        .map(|task| &task.id)
+        .collect();
+    csv_wave::write_done(&scope.source, run, &done)?;
+    let unwritten = match &scope.source {
+        SourceSetup::File(file) => mesh_engine::record_known_results(file, scope.loaded.clone()),
+        SourceSetup::Bd(_) => Vec::new(),
+    };
     let not_ours: Vec<String> = scope
         .plan
         .tasks()
@@ -264,16 +277,34 @@ fn nothing_to_do(scope: &Scope, args: &Args, shell: &mut Shell) -> Result<u8, Co
         .collect();
     shell.line(format!(
         "nothing to do: {} done already in {}",
-        counted(done, "task"),
+        counted(done.len(), "task"),
         scope.loaded.source.id
     ));
     for line in &not_ours {
         shell.line(line);
     }
+    let is_marked = |task: &&TaskId| {
+        let details = scope.loaded.details.get(*task);
+        details.is_some_and(|details| details.status == "done")
+    };
+    if let SourceSetup::File(file) = &scope.source
+        && file.format.kind() == SourceKind::List
+        && !file.selection.write
+        && !done.iter().all(is_marked)
+    {
+        shell.line("`--write` marks them as done there");
+    }
+    for (task, problem) in &unwritten {
+        shell.note(format!(
+            "note: {task} is done and was not closed in its source: {problem}"
+        ));
+    }
     if args.json {
         shell.object(&report::nothing(scope))?;
     }
-    Ok(if not_ours.is_empty() {
+    Ok(if !unwritten.is_empty() {
+        exit_code::SOME_FAILED
+    } else if not_ours.is_empty() {
         exit_code::OK
     } else {
         exit_code::SOME_COULD_NOT_RUN
