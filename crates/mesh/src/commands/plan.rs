@@ -47,6 +47,9 @@ struct PlanObject {
     waves: Vec<Vec<String>>,
     bounds: BoundsObject,
     commands: Vec<String>,
+    /// How many of them are those of the first task.
+    #[serde(skip)]
+    commands_of_first: usize,
     sandbox: SandboxFacts,
     /// How each task is worked; absent for one agent a task.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,6 +171,7 @@ fn object(
     }
     let sandbox = scope.sandbox(&args.scope, agent);
     let sandbox = sandbox::look(&sandbox, agent, Some(&scope.root), &scope.ours)?;
+    let commands = commands(scope, args, agent, &runs, sandbox.enforced.is_some())?;
     let state = forecast_state(scope);
     let task = |at: Ix| {
         let task = plan.task(at);
@@ -204,7 +208,8 @@ fn object(
             lower_bound_minutes: bound.lower_bound,
         },
         strategy: None,
-        commands: commands(scope, args, agent, &runs, sandbox.enforced.is_some())?,
+        commands: commands.concat(),
+        commands_of_first: commands.first().map_or(0, Vec::len),
         sandbox,
         problems,
     })
@@ -295,7 +300,7 @@ fn swarm_differences(scope: &Scope) -> Vec<Diagnostic> {
     }
 }
 
-/// The exact commands of the run, wave by wave. Where a value is known only at the start of a task, its name stands in angle
+/// The exact commands of the run, task by task in the order of its waves. Where a value is known only at the start of a task, its name stands in angle
 /// brackets.
 fn commands(
     scope: &Scope,
@@ -303,7 +308,7 @@ fn commands(
     agent: Option<&Profile>,
     runs: &[Ix],
     is_sandboxed: bool,
-) -> Result<Vec<String>, CommandError> {
+) -> Result<Vec<Vec<String>>, CommandError> {
     let shown = |argv: &[String]| {
         argv.split_first()
             .map(|(program, rest)| mesh_proc::show::command(program, rest))
@@ -314,9 +319,10 @@ fn commands(
         .verify
         .clone()
         .or_else(|| scope.config.verify.clone());
-    let mut lines = Vec::new();
+    let mut commands = Vec::new();
     let mut seen = BTreeSet::new();
     for (at, &task) in runs.iter().enumerate() {
+        let mut lines = Vec::new();
         let task = scope.plan.task(task);
         let slot = SlotId(
             u16::try_from(at % usize::from(scope.policy.concurrency.max(1)) + 1).unwrap_or(1),
@@ -371,8 +377,9 @@ fn commands(
         if let Some(proof) = own.or_else(|| verify.clone()) {
             lines.push(shown(&["sh".to_owned(), "-c".to_owned(), proof]));
         }
+        commands.push(lines);
     }
-    Ok(lines)
+    Ok(commands)
 }
 
 fn text(scope: &Scope, agent: Option<&Profile>, object: &PlanObject) -> Vec<String> {
@@ -453,9 +460,18 @@ fn text(scope: &Scope, agent: Option<&Profile>, object: &PlanObject) -> Vec<Stri
     lines.extend(object.strategy.iter().map(|facts| facts.line.clone()));
     lines.extend(object.sandbox.lines.iter().cloned());
     lines.push(String::new());
-    lines.push("commands:".to_owned());
-    let commands = abbreviated(&object.commands, scope.vcs.kind().as_str());
-    lines.extend(commands.iter().map(|command| format!("  {command}")));
+    let (of_first, others) = object.commands.split_at(object.commands_of_first);
+    if let Some(first) = object.waves.iter().flatten().next() {
+        lines.push(format!("commands of {first}:"));
+        let commands = abbreviated(of_first, scope.vcs.kind().as_str());
+        lines.extend(commands.iter().map(|command| format!("  {command}")));
+    }
+    if !others.is_empty() {
+        lines.push(format!(
+            "of the other tasks: {}, with their own names and paths; `mesh plan --json` shows them all",
+            counted(others.len(), "command")
+        ));
+    }
     for warning in warnings(scope, agent) {
         lines.push(warning.to_string());
     }
