@@ -265,6 +265,20 @@ fn a_stop_ends_landings_and_one_that_takes_too_long_is_given_up() {
         "b waits until what a made is gone"
     );
     assert_eq!(run.finalized("a#1"), "land b#1");
+
+    // The call that moves the target may still do so.
+    run.merges("b#1");
+    let number = run.number();
+    assert_eq!(
+        run.landing_proved("b#1", number, Ending::Exited(0)),
+        "publish b#1"
+    );
+    assert_eq!(run.later(Span::minutes(240)), "b#1 not landed");
+    let reason = run.reason("b");
+    assert!(
+        reason.contains("whether it was moved is not known"),
+        "{reason}"
+    );
 }
 
 #[test]

@@ -199,7 +199,14 @@ impl Decider<'_> {
             return;
         };
         let attempt = self.state.attempt_id(landing.at, landing.attempt);
-        if landing.stopping.is_some() {
+        if matches!(landing.stage, LandingStage::Publishing(_)) {
+            // The call that moves the target may still do so.
+            let onto = self.onto();
+            let reason = format!(
+                "moving {onto} takes longer than {limit}, and whether it was moved is not known: look where {onto} is before you land it again"
+            );
+            self.not_landed(&attempt, reason);
+        } else if landing.stopping.is_some() {
             self.not_landed(&attempt, STOPPED);
         } else {
             self.not_landed(&attempt, format!("it takes longer than {limit}"));
