@@ -290,6 +290,7 @@ impl Fixture {
                     .as_ref()
                     .map(|proof| format!("validation:\n  - {}", json!(proof))),
                 job.lock.as_ref().map(|lock| format!("locks: [{lock}]")),
+                job.agent.as_ref().map(|names| format!("agent: [{names}]")),
             ];
             let lines: Vec<String> = lines.into_iter().flatten().collect();
             if !lines.is_empty() {

@@ -121,6 +121,64 @@ fn the_other_agent_works_on_and_why_names_the_limit_st_git() {
 }
 
 #[test]
+fn the_other_of_two_agents_works_on_with_a_hundred_tasks_queued_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    let agents = [
+        with_quota(&fixture, "one", 4),
+        with_quota(&fixture, "two", 0),
+        with_quota(&fixture, "three", 0),
+    ];
+    fixture.configure(&agents.concat());
+    // Ten wait for the agent that is out, ten name one that the run would not have otherwise, the others take who may be used.
+    let named = |at: usize| match at % 10 {
+        1 => job(&format!("t{at:03}"), &[]).agent("one"),
+        2 => job(&format!("t{at:03}"), &[]).agent("one, three"),
+        _ => job(&format!("t{at:03}"), &[]),
+    };
+    let jobs: Vec<Job> = (1..=100).map(named).collect();
+    let work = fixture.plan("Many", &jobs);
+    let both = ["--agent", "one", "--agent", "two"];
+    let report = fixture.run(&work, 4, &both).exits(0).object();
+    let refused = calls(&fixture, "one", "refused");
+    assert!((1..=4).contains(&refused), "{refused} were refused");
+    let served = |name: &str| calls(&fixture, name, "served");
+    assert_eq!(served("one") + served("two") + served("three"), 100);
+    assert!(served("one") >= 10, "{}", served("one"));
+    assert_all_verified(&report, refused);
+    for job in &jobs {
+        let attempts = task(&report, &job.key)["attempts"].as_array().cloned();
+        let last = attempts.and_then(|all| all.last().cloned()).expect("one");
+        let agent = last["agent"].as_str().expect("a name");
+        let may = match &job.agent {
+            Some(names) => names.contains(agent),
+            None => agent != "three",
+        };
+        assert!(may, "{} was worked by {agent}", job.key);
+    }
+}
+
+#[test]
+fn agents_that_nobody_has_are_refused_all_at_once_st_git() {
+    let fixture = ST_GIT.open().expect("fakes are there");
+    fixture.configure(&with_quota(&fixture, "one", 0));
+    let jobs = [
+        job("a", &[]).agent("clade"),
+        job("b", &[]).agent("one, nobody"),
+    ];
+    let work = fixture.plan("Wrong", &jobs);
+    let refused = fixture.run(&work, 2, &["--agent", "one"]);
+    let said = refused.stderr.clone();
+    refused.ends(10);
+    for part in [
+        "there is no agent clade (did you mean claude?)",
+        "there is no agent nobody",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert_eq!(calls(&fixture, "one", "served"), 0);
+}
+
+#[test]
 fn a_run_that_waits_says_so_and_can_be_stopped_st_git() {
     let fixture = ST_GIT.open().expect("fakes are there");
     fixture.configure(&with_quota(&fixture, "one", 86_400));

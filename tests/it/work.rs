@@ -13,6 +13,8 @@ pub struct Job {
     pub lock: Option<String>,
     /// Its proof; nothing when nobody but the agent names one.
     pub proof: Option<String>,
+    /// The agents that it names; only in plan files.
+    pub agent: Option<String>,
 }
 
 /// A job whose proof is that its file is there.
@@ -21,11 +23,17 @@ pub fn job(key: &str, needs: &[&str]) -> Job {
         key: key.to_owned(),
         needs: needs.iter().map(|need| (*need).to_owned()).collect(),
         lock: None,
+        agent: None,
         proof: Some(format!("test -f {key}.txt")),
     }
 }
 
 impl Job {
+    pub fn agent(mut self, names: &str) -> Job {
+        self.agent = Some(names.to_owned());
+        self
+    }
+
     pub fn lock(mut self, group: &str) -> Job {
         self.lock = Some(group.to_owned());
         self

@@ -429,9 +429,6 @@ impl Decider<'_> {
         let mut outlook = None;
         while let Some((best, slot)) = self.next_start() {
             let state = &*self.state;
-            if state.agent_for(best).is_none() {
-                return;
-            }
             let outlook = outlook.get_or_insert_with(|| state.outlook(self.now, self.waiting));
             let at = match outlook.choose(state, best) {
                 Ok(at) => at,
@@ -479,7 +476,8 @@ impl Decider<'_> {
     fn next_start(&self) -> Option<(Ix, SlotId)> {
         let state = &*self.state;
         let slot = self.free_slot()?;
-        let at = state.frontier.next(state.rules(), state.width())?;
+        let (rules, width) = (state.rules(), state.width());
+        let at = state.frontier.next_of(rules, width, state.with_agent())?;
         Some((at, slot))
     }
 
@@ -493,7 +491,7 @@ impl Decider<'_> {
 
     fn reserve_for_the_patient(&mut self) {
         let state = &*self.state;
-        let Some(at) = state.frontier.impatient(state.rules()) else {
+        let Some(at) = state.frontier.impatient(state.rules(), state.with_agent()) else {
             return;
         };
         let task = state.plan().task(at).id.clone();

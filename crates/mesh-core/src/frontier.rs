@@ -96,11 +96,21 @@ impl Frontier {
 
     /// The best ready task whose locks are free, when fewer than `width` tasks are active.
     pub(crate) fn next(&self, rules: Rules<'_>, width: u16) -> Option<Ix> {
+        self.next_of(rules, width, |_| true)
+    }
+
+    /// [`Frontier::next`] among those that `may`.
+    pub(crate) fn next_of(
+        &self,
+        rules: Rules<'_>,
+        width: u16,
+        may: impl Fn(Ix) -> bool,
+    ) -> Option<Ix> {
         if self.locks.active() >= u32::from(width) {
             return None;
         }
         let mut ready = self.ready(rules.order);
-        ready.find(|&at| self.locks.is_free(at, rules.claim(at)))
+        ready.find(|&at| self.locks.is_free(at, rules.claim(at)) && may(at))
     }
 
     /// What keeps a task from its locks.
@@ -134,7 +144,7 @@ impl Frontier {
     pub(crate) fn start_next(&mut self, rules: Rules<'_>, width: u16) -> Option<Ix> {
         let at = self.next(rules, width)?;
         self.start(rules, at);
-        if let Some(waiting) = self.impatient(rules) {
+        if let Some(waiting) = self.impatient(rules, |_| true) {
             self.reserve(rules, waiting);
         }
         Some(at)
@@ -145,10 +155,15 @@ impl Frontier {
         self.locks.release(at, rules.claim(at));
     }
 
-    /// The best task that was passed over more often than patience lasts and can have its locks reserved.
-    pub(crate) fn impatient(&self, rules: Rules<'_>) -> Option<Ix> {
+    /// The best task that was passed over more often than patience lasts, can have its locks reserved, and `may`.
+    pub(crate) fn impatient(&self, rules: Rules<'_>, may: impl Fn(Ix) -> bool) -> Option<Ix> {
         let mut waited = self.impatient.iter().map(|place| rules.order.at(place));
-        waited.find(|&at| self.locks.can_reserve(at, rules.claim(at)))
+        waited.find(|&at| self.locks.can_reserve(at, rules.claim(at)) && may(at))
+    }
+
+    /// The locks of a task are nobody's again.
+    pub(crate) fn unreserve(&mut self, at: Ix) {
+        self.locks.unreserve(at);
     }
 
     /// Keeps the locks of a task for it.

@@ -163,14 +163,63 @@ impl State {
         other.map_or(0, |(_, agent)| *agent)
     }
 
+    /// The agents that may work the task at `at`, the preferred one first: those of the run, or those that it names as far as the run
+    /// has them.
+    pub(crate) fn agents_for(&self, at: Ix) -> Vec<u16> {
+        let all = &self.policy.agents;
+        let named = &self.plan.task(at).agents;
+        let number = |place: usize| u16::try_from(place).unwrap_or(u16::MAX);
+        if all.is_empty() {
+            return vec![0];
+        }
+        if named.is_empty() {
+            let usual = all
+                .iter()
+                .enumerate()
+                .filter(|(_, agent)| !agent.by_name_only);
+            return usual.map(|(place, _)| number(place)).collect();
+        }
+        let place = |name: &String| all.iter().position(|agent| agent.name == *name);
+        named.iter().filter_map(place).map(number).collect()
+    }
+
+    /// Whether the run has an agent that may work the task.
+    pub(crate) fn has_agent(&self, at: Ix) -> bool {
+        self.plan.task(at).agents.is_empty() || !self.agents_for(at).is_empty()
+    }
+
     /// The agent that would take up the task at `at` now: the one that it had before if its account may be used, else the first of
     /// those whose may.
     pub(crate) fn agent_for(&self, at: Ix) -> Option<u16> {
-        let own = self.task(at).agent;
-        let count = u16::try_from(self.policy.agents.len()).unwrap_or(u16::MAX);
-        std::iter::once(own)
-            .chain(0..count)
-            .find(|&agent| self.shortage(self.policy.account(agent)).is_none())
+        let task = self.task(at);
+        let may = self.agents_for(at);
+        let own = Some(task.agent).filter(|own| task.attempts > 0 && may.contains(own));
+        let mut in_order = own.into_iter().chain(may.iter().copied());
+        in_order.find(|&agent| self.shortage(self.policy.account(agent)).is_none())
+    }
+
+    /// Which ready tasks no account keeps from starting. Accounts are looked at once, tasks when they are asked about.
+    pub(crate) fn with_agent(&self) -> impl Fn(Ix) -> bool + '_ {
+        let count = u16::try_from(self.policy.agents.len().max(1)).unwrap_or(u16::MAX);
+        let may = |agent| self.shortage(self.policy.account(agent)).is_none();
+        let may_be_used: Vec<bool> = (0..count).map(may).collect();
+        let all = may_be_used.iter().all(|may| *may);
+        move |at| {
+            let is_usable = |agent: u16| may_be_used.get(usize::from(agent)).copied();
+            all || self
+                .agents_for(at)
+                .into_iter()
+                .any(|agent| is_usable(agent).unwrap_or(false))
+        }
+    }
+
+    /// Takes the reservations of tasks that wait for an account: their locks are others' until then.
+    fn give_up_reservations(&mut self) {
+        for at in self.frontier.reservations() {
+            if self.agent_for(at).is_none() {
+                self.frontier.unreserve(at);
+            }
+        }
     }
 
     /// What keeps attempts from starting on an account.
@@ -209,7 +258,7 @@ impl State {
         if self.agent_for(at).is_some() {
             return None;
         }
-        let all = 0..u16::try_from(self.policy.agents.len().max(1)).unwrap_or(1);
+        let all = self.agents_for(at).into_iter();
         let shortages = all.filter_map(|agent| self.shortage(self.policy.account(agent)));
         shortages.min_by_key(|shortage| match shortage {
             Shortage::Probing { .. } | Shortage::Allowance { .. } => Millis(0),
@@ -249,6 +298,7 @@ impl State {
         } else {
             Gate::Probing { attempt: None }
         };
+        self.give_up_reservations();
     }
 
     /// Time passes: accounts that were shut may be probed, windows begin anew, a probe has lived long enough.

@@ -19,6 +19,7 @@ fn two_agents(policy: &mut Policy) {
     let agent = |name: &str| AgentAccount {
         name: name.to_owned(),
         account: name.to_owned(),
+        by_name_only: false,
     };
     policy.agents = vec![agent("claude"), agent("codex")];
 }
@@ -485,4 +486,104 @@ fn a_task_that_used_up_what_one_may_is_not_tried_again() {
         },
     });
     assert_eq!(run.verified("c#1"), "accept c#1; start a#2 on mesh-1");
+}
+
+/// A task that names its agents.
+fn with_agents(name: &str, agents: &[&str], locks: &[&str]) -> Task {
+    let agents = agents.iter().map(|agent| (*agent).to_owned()).collect();
+    Task {
+        agents,
+        ..task(name, &[], locks)
+    }
+}
+
+#[test]
+fn a_task_gets_the_agent_that_it_names_and_waits_for_it_while_others_start() {
+    let tasks = vec![
+        with_agents("t01", &["codex"], &[]),
+        with_agents("t02", &["claude"], &[]),
+        with_agents("t03", &["claude"], &[]),
+        with_agents("t04", &["codex", "claude"], &[]),
+        with_agents("t05", &[], &[]),
+    ];
+    let (mut run, said) = Story::begin(tasks, 2, two_agents);
+    assert!(
+        said.ends_with("t01 to agent 1; start t01#1 on mesh-1; start t02#1 on mesh-2"),
+        "{said}"
+    );
+    // The account of the one agent is shut: what names it waits, and holds nobody up behind it.
+    assert_eq!(
+        run.limited("t02#1", Some(600_000)),
+        "hold claude until 600000; retry after t02#1 limit; t04 to agent 1; start t04#1 on mesh-2"
+    );
+    assert_eq!(
+        run.verified("t04#1"),
+        "accept t04#1; t05 to agent 1; start t05#1 on mesh-2"
+    );
+    assert_eq!(run.verified("t05#1"), "accept t05#1");
+    let why = run.explained("t03");
+    assert!(
+        why.contains("account claude is reached; it goes on in 10 min"),
+        "{why}"
+    );
+    assert_eq!(run.later(Span::minutes(10)), "start t02#2 on mesh-2");
+}
+
+#[test]
+fn an_agent_that_only_tasks_name_works_for_nobody_else() {
+    let only_by_name = |policy: &mut Policy| {
+        two_agents(policy);
+        policy.agents[1].by_name_only = true;
+    };
+    let tasks = vec![with_agents("t01", &["codex"], &[]), task("t02", &[], &[])];
+    let (mut run, said) = Story::begin(tasks, 2, only_by_name);
+    assert!(
+        said.ends_with("t01 to agent 1; start t01#1 on mesh-1; start t02#1 on mesh-2"),
+        "{said}"
+    );
+    assert_eq!(
+        run.limited("t02#1", Some(600_000)),
+        "hold claude until 600000; retry after t02#1 limit"
+    );
+    let why = run.explained("t02");
+    assert!(why.contains("account claude is reached"), "{why}");
+}
+
+#[test]
+fn a_task_whose_agent_the_run_does_not_have_holds_nobody_up() {
+    let tasks = vec![
+        with_agents("t01", &["qwen"], &["core"]),
+        task("t02", &[], &["core"]),
+    ];
+    let (mut run, said) = Story::begin(tasks, 2, two_agents);
+    assert!(said.ends_with("start t02#1 on mesh-1"), "{said}");
+    let why = run.explained("t01");
+    assert!(why.contains("does not have its agent qwen"), "{why}");
+    run.verified("t02#1");
+    assert!(run.settle_all().contains("conclude"));
+}
+
+#[test]
+fn what_waits_for_an_account_keeps_no_lock_for_itself() {
+    let impatient = |policy: &mut Policy| {
+        two_agents(policy);
+        policy.lock_patience = 0;
+    };
+    let tasks = vec![
+        with_agents("t01", &["claude"], &["core"]),
+        with_agents("t02", &["codex"], &["core"]),
+        with_agents("t03", &["codex"], &["core"]),
+    ];
+    let (mut run, said) = Story::begin(tasks, 2, impatient);
+    assert!(said.ends_with("start t01#1 on mesh-1"), "{said}");
+    let said = run.limited("t01#1", Some(6_000_000));
+    assert!(
+        said.ends_with("t02 to agent 1; start t02#1 on mesh-1"),
+        "{said}"
+    );
+    let said = run.verified("t02#1");
+    assert!(
+        said.ends_with("t03 to agent 1; start t03#1 on mesh-1"),
+        "{said}"
+    );
 }

@@ -211,6 +211,12 @@ pub struct AgentAccount {
     pub name: String,
     /// The account of a provider that it uses; agents that share one share its limits.
     pub account: String,
+    /// Only tasks that name it are given to it.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "crate::stored::is_false")
+    )]
+    pub by_name_only: bool,
 }
 
 /// What a run may use. At a bound nothing new starts; what is running goes on.

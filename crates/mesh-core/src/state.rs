@@ -586,6 +586,7 @@ impl State {
             && task.outside.is_empty()
             && self.task(at).phase == Phase::Waiting
             && self.task(at).open_needs <= u32::from(is_planted(Bug::NeedIgnored))
+            && self.has_agent(at)
     }
 
     /// Ready tasks, best first.

@@ -63,6 +63,12 @@ pub struct Task {
         serde(default, skip_serializing_if = "TaskLimits::is_none")
     )]
     pub limits: TaskLimits,
+    /// The agents that may work it, by name, the one to prefer first. Empty means those of the run.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
+    pub agents: Vec<String>,
     /// Last tie-break before the id, smaller first: the place in a file, or 0 where the source has no order.
     #[cfg_attr(
         feature = "serde",
@@ -221,6 +227,7 @@ impl Task {
             estimate_minutes: None,
             checkpoint: false,
             limits: TaskLimits::default(),
+            agents: Vec::new(),
             tie: 0,
         }
     }

@@ -64,9 +64,17 @@ impl State {
         tasks.iter().map(name).collect()
     }
 
-    /// What the rank recommends when nothing runs: ready tasks that do not want the same locks, at most as many as may run.
+    /// What the rank recommends when nothing runs: ready tasks that do not want the same locks, at most as many as may run. Those
+    /// whose agents are at their limits are left for a later wave, unless there are no others.
     pub(crate) fn recommended_wave(&self) -> Vec<Ix> {
-        self.frontier.clone().fill(self.rules(), self.width())
+        let fill = |may: &dyn Fn(Ix) -> bool| {
+            let mut frontier = self.frontier.clone();
+            frontier.fill_with(self.rules(), self.width(), may)
+        };
+        match fill(&self.with_agent()) {
+            none if none.is_empty() => fill(&|_| true),
+            wave => wave,
+        }
     }
 
     /// Whether the wave was confirmed and all of its tasks have ended. One that cannot be started any more, because of what its
@@ -169,8 +177,18 @@ impl Frontier {
     /// Starts the best tasks whose locks are free until nobody may start any more. Nothing is reserved for those that are passed
     /// over: when all of these have ended, all locks are free.
     pub(crate) fn fill(&mut self, rules: crate::frontier::Rules<'_>, width: u16) -> Vec<Ix> {
+        self.fill_with(rules, width, &|_| true)
+    }
+
+    /// [`Frontier::fill`] with those that `may`.
+    fn fill_with(
+        &mut self,
+        rules: crate::frontier::Rules<'_>,
+        width: u16,
+        may: &dyn Fn(Ix) -> bool,
+    ) -> Vec<Ix> {
         std::iter::from_fn(|| {
-            let at = self.next(rules, width)?;
+            let at = self.next_of(rules, width, may)?;
             self.start(rules, at);
             Some(at)
         })

@@ -212,6 +212,12 @@ impl State {
         if !task.outside.is_empty() {
             return Why::Outside(task.outside.clone());
         }
+        if !self.has_agent(at) {
+            return Why::NotRunnable(format!(
+                "this run does not have its agent {}: `mesh run` anew gives it",
+                task.agents.join(" or ")
+            ));
+        }
         match &self.admission {
             Admission::Stopped => return Why::Stopped,
             Admission::Paused { cause } => return Why::Paused(cause.clone()),

@@ -105,7 +105,10 @@ impl RunContext {
 
     /// Says which variables agents did not get: an agent that fails may fail for want of one.
     pub fn note_withheld(&self) {
-        if let Some(note) = launch::withheld_note(&self.profile, &self.ours) {
+        let more = self.more_agents.iter().map(|agent| &agent.profile);
+        let all = std::iter::once(&self.profile).chain(more);
+        let notes = all.filter_map(|profile| launch::withheld_note(profile, &self.ours));
+        for note in notes.collect::<BTreeSet<String>>() {
             self.notes.note(note);
         }
     }

@@ -4,6 +4,17 @@ use std::collections::BTreeSet;
 
 use mesh_core::id::TaskId;
 
+/// The agents that a task names, with commas between them; each once.
+pub(crate) fn agent_names(text: &str) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        if !name.is_empty() && !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
 /// Where a task's own proof was found. The agent's own proposal and the configuration come after all of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProofFrom {

@@ -105,6 +105,7 @@ fn must_see_again(was: &Task, is: &Task, ours: bool) -> bool {
         || was.priority != is.priority
         || was.estimate_minutes != is.estimate_minutes
         || was.checkpoint != is.checkpoint
+        || was.agents != is.agents
         || (!ours && was.eligibility != is.eligibility)
 }
 

@@ -231,6 +231,7 @@ fn agents(rng: &mut Rng) -> Vec<AgentAccount> {
     let agent = |name: &str, account: &str| AgentAccount {
         name: name.to_owned(),
         account: account.to_owned(),
+        by_name_only: false,
     };
     match rng.below(4) {
         0 => vec![agent("claude", "one"), agent("codex", "two")],

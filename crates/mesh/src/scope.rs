@@ -30,6 +30,7 @@ use mesh_vcs::Backend;
 use crate::config::{self, Config};
 use crate::csv_wave::CsvArgs;
 use crate::error::{CommandError, Kind};
+use crate::run_setup;
 use crate::strategy;
 use crate::task_list;
 use crate::tools::{self, FoundPrograms};
@@ -72,10 +73,10 @@ pub(crate) struct ScopeArgs {
     /// Start from this revision instead of the parents of the working copy.
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
-    /// The agent, by its name. Of several, with commas between them, each is used while the accounts of those before it are at their
-    /// limit.
+    /// The agent, by its name. Of several, with commas between them or each with its own --agent, each is used while the accounts of
+    /// those before it are at their limit. A task that names its own agents gets those.
     #[arg(long, value_name = "NAMES", conflicts_with = "agent_command")]
-    pub agent: Option<String>,
+    pub agent: Vec<String>,
     /// The agent, as a command; {prompt_file} {workspace} {task} {attempt} are filled in, the prompt is its standard input.
     #[arg(long, value_name = "TEMPLATE")]
     pub agent_command: Option<String>,
@@ -206,6 +207,8 @@ pub(crate) fn read(args: &ScopeArgs, folder: &Path, run: RunId) -> Result<Scope,
         &vcs,
         args.assume_landed,
     )?;
+    let problems = run_setup::agent_problems(args, &config, &loaded);
+    loaded.diagnostics.extend(problems);
     let plan = check(&loaded, &config.locks.capacity)?;
     let base = vcs
         .base(args.base.as_deref())?

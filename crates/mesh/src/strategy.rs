@@ -69,7 +69,7 @@ pub(crate) fn choose(
     let strategy: Strategy = name
         .parse()
         .map_err(|error: mesh_strategy::strategy::UnknownStrategy| invalid(error.to_string()))?;
-    if !run_setup::more_agents(args, config)?.is_empty() {
+    if !run_setup::more_agents(args, config, &scope.plan)?.is_empty() {
         return Err(CommandError::usage(format!(
             "with the strategy {name} a run has one agent, and --agent names several"
         ))

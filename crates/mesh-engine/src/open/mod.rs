@@ -423,9 +423,14 @@ impl Wiring {
             notes.note(warning);
         }
         if sandbox.is_ready() {
-            profile
-                .make_folders(&world.ours)
-                .map_err(EngineError::folder)?;
+            let more = more_agents
+                .iter()
+                .map(|agent: &AgentProgram| &agent.profile);
+            for profile in std::iter::once(&profile).chain(more) {
+                profile
+                    .make_folders(&world.ours)
+                    .map_err(EngineError::folder)?;
+            }
         }
         let write = self.setup.sandbox.write.iter();
         for path in write.filter(|path| sandbox.is_ready() && !path.exists()) {

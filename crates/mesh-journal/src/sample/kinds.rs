@@ -332,6 +332,7 @@ fn begun() -> Event {
         agents: vec![AgentAccount {
             name: "claude".to_owned(),
             account: "ours".to_owned(),
+            by_name_only: true,
         }],
         budget: budget(),
         ..Policy::with_concurrency(3)

@@ -202,11 +202,12 @@ prop_compose! {
         id in task_id(), title in text(), eligibility in standing(), needs in vec(task_id(), 0..4), outside in vec(task_id(), 0..2),
         locks in btree_set("[a-c]{1,2}(-[0-9])?", 0..3), priority in any::<i32>(), estimate_minutes in option::of(any::<u32>()),
         checkpoint in any::<bool>(), tie in any::<u32>(), limits in any::<[Option<u64>; 3]>(),
+        agents in vec("[a-z:]{1,9}", 0..3),
     ) -> Task {
         let locks = locks.into_iter().map(|text| LockGroup::new(text).unwrap()).collect();
         let [start, soft, hard] = limits.map(|limit| limit.map(Span));
         let limits = TaskLimits { start, soft, hard };
-        Task { id, title, eligibility, needs, outside, locks, priority, estimate_minutes, checkpoint, tie, limits }
+        Task { id, title, eligibility, needs, outside, locks, priority, estimate_minutes, checkpoint, tie, limits, agents }
     }
 }
 
@@ -245,7 +246,7 @@ prop_compose! {
             proof_limit: Span(limits.3),
             quick_limit: Span(limits.4),
             agents: (0..counts.2 % 3)
-                .map(|number| AgentAccount { name: format!("a{number}"), account: String::new() })
+                .map(|number| AgentAccount { name: format!("a{number}"), account: String::new(), by_name_only: number % 2 == 1 })
                 .collect(),
             budget: Budget {
                 run: Cap { cost_micro_usd: limits.0, tokens: times.2, time: limits.0.map(Span) },

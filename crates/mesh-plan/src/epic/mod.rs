@@ -12,4 +12,4 @@ mod target;
 mod tasks;
 
 pub use target::{Target, TargetProblem, resolve_target};
-pub use tasks::{LABEL_CHECKPOINT, LABEL_LOCK, METADATA_VERIFY, load};
+pub use tasks::{LABEL_CHECKPOINT, LABEL_LOCK, METADATA_AGENT, METADATA_VERIFY, load};

@@ -9,6 +9,7 @@ use mesh_core::task::{Eligibility, Locks, Task};
 use super::bead::details_of;
 use super::hierarchy::Hierarchy;
 use super::target::Target;
+use crate::details::agent_names;
 use crate::diagnostic::Diagnostic;
 use crate::source_snapshot::{SourceInfo, SourceKind, SourceSnapshot};
 
@@ -18,6 +19,8 @@ pub const LABEL_LOCK: &str = "mesh-lock:";
 pub const LABEL_CHECKPOINT: &str = "mesh:checkpoint";
 /// The metadata key of a bead's own proof command.
 pub const METADATA_VERIFY: &str = "mesh.verify";
+/// The metadata key of the agents that may work a bead, with commas between them.
+pub const METADATA_AGENT: &str = "mesh.agent";
 /// How the tracker begins the other end of an edge into another project.
 const OTHER_PROJECT: &str = "external:";
 
@@ -152,6 +155,11 @@ impl<'a> Reader<'a, '_> {
         task.estimate_minutes = issue.estimate_minutes;
         task.checkpoint = is_checkpoint(issue);
         task.locks = self.locks(issue);
+        let named = issue
+            .metadata
+            .iter()
+            .find(|(key, _)| *key == METADATA_AGENT);
+        task.agents = named.map_or_else(Vec::new, |(_, names)| agent_names(names));
         task.eligibility = self.eligibility(issue);
         let mut blockers = self.blockers(issue);
         if issue.kind == IssueKind::Epic {

@@ -380,3 +380,22 @@ fn rings_of_parents_end() {
     assert_eq!(all_names(&of_epic("e", &issues)), ["a", "f"]);
     let _ = resolve_target(&["a".to_owned()], &issues);
 }
+
+#[test]
+fn a_bead_names_its_agents_in_its_metadata() {
+    let under = |name: &str| task(name, name, &[("e", PARENT)]);
+    let mut a = under("a");
+    a.metadata = vec![(
+        "mesh.agent".to_owned(),
+        " codex:gpt-5, claude,codex:gpt-5,".to_owned(),
+    )];
+    let mut b = under("b");
+    b.metadata = vec![("mesh.agent".to_owned(), " ".to_owned())];
+    let loaded = of_epic("e", &listing([epic("e", &[]), a, b, under("c")]));
+    let agents: Vec<String> = loaded
+        .tasks
+        .iter()
+        .map(|task| task.agents.join("+"))
+        .collect();
+    assert_eq!(agents, ["codex:gpt-5+claude", "", ""]);
+}

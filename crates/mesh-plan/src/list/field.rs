@@ -8,11 +8,14 @@ pub(super) const REQUIRED: [&str; 3] = ["id", "status", "depends_on"];
 /// The field whose texts are commands.
 pub(super) const VALIDATION: &str = "validation";
 
+/// The field that names the agents which may work a task.
+pub(super) const AGENT: &str = "agent";
+
 /// The field that holds keys with values.
 pub(super) const TIMEOUTS: &str = "timeouts";
 
 /// All fields there are.
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 11] = [
     "id",
     "status",
     "depends_on",
@@ -23,6 +26,7 @@ pub(super) const KEYS: [&str; 10] = [
     VALIDATION,
     "scope",
     TIMEOUTS,
+    AGENT,
 ];
 
 /// One item of a list.

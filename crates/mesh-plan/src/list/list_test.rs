@@ -96,6 +96,39 @@ const MAPS: &str = "\
 ";
 
 #[test]
+fn tasks_name_their_agents() {
+    let item = |id: &str, agent: &str| {
+        format!("- {id}: x\n  - id: {id}\n  - status: todo\n  - depends_on: []\n{agent}")
+    };
+    let text = [
+        item("A", "  - agent: claude\n"),
+        item("B", "  - agent: [`claude`, codex]\n"),
+        item("C", "  - agent: claude, codex\n"),
+        item("D", ""),
+    ];
+    let list = only(&text.concat());
+    let agents: Vec<String> = list
+        .snapshot
+        .tasks
+        .iter()
+        .map(|task| task.agents.join("+"))
+        .collect();
+    assert_eq!(
+        agents,
+        ["claude", "claude+codex", "claude+codex", ""],
+        "{:?}",
+        said(&list)
+    );
+    let yaml = "- id: A\n  name: x\n  status: todo\n  depends_on: []\n  agent: [codex, claude]\n";
+    let list = choose(
+        read("tasks.yaml", yaml.as_bytes(), Format::Yaml),
+        Choice::default(),
+    );
+    let list = list.unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert_eq!(list.snapshot.tasks[0].agents, ["codex", "claude"]);
+}
+
+#[test]
 fn maps_are_read_in_a_file_in_a_block_and_in_a_document() {
     let yaml = read("plan.yaml", MAPS.as_bytes(), Format::Yaml);
     let yaml = choose(yaml, Choice::default()).unwrap();

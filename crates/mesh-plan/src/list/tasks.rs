@@ -10,9 +10,9 @@ use mesh_core::time::Span;
 
 use super::Lines;
 use super::field::{
-    Field, Item, KEYS, REQUIRED, TIMEOUTS, VALIDATION, Value, bracketed, link, unmarked,
+    AGENT, Field, Item, KEYS, REQUIRED, TIMEOUTS, VALIDATION, Value, bracketed, link, unmarked,
 };
-use crate::details::{ProofFrom, TaskDetails, behind_quoted, quoted};
+use crate::details::{ProofFrom, TaskDetails, agent_names, behind_quoted, quoted};
 use crate::diagnostic::{self, Diagnostic, Place};
 use crate::nearest;
 use crate::overlap;
@@ -63,6 +63,7 @@ pub(super) fn load(
         task.needs = entry.needs;
         task.locks = locks;
         task.limits = entry.limits;
+        task.agents = entry.agents;
         task.priority = PRIORITY;
         let words = task.title.to_lowercase();
         task.checkpoint = words.contains("checkpoint") || words.contains("integration");
@@ -87,6 +88,7 @@ struct Entry {
     eligibility: Eligibility,
     details: TaskDetails,
     limits: TaskLimits,
+    agents: Vec<String>,
     status: Range<usize>,
 }
 
@@ -159,6 +161,11 @@ impl Reader<'_> {
         let description = seen.get("description").and_then(|field| self.text(field));
         let acceptance = texts(self, "acceptance");
         let validation = texts(self, "validation");
+        let agents = texts(self, AGENT);
+        let agents: Vec<String> = agents
+            .iter()
+            .flat_map(|names| agent_names(unmarked(names)))
+            .collect();
         let mut scope = texts(self, "location");
         scope.extend(texts(self, "scope"));
         let scope: Vec<String> = scope.iter().flat_map(|entry| paths(entry)).collect();
@@ -213,6 +220,7 @@ impl Reader<'_> {
             eligibility: eligibility(status),
             details,
             limits,
+            agents,
             status: range,
         })
     }

@@ -75,6 +75,7 @@ fn task(slot: &Slot, tie: u32) -> Task {
     task.locks.clone_from(&slot.notes.meta.locks);
     task.priority = slot.notes.meta.priority.unwrap_or(DEFAULT_PRIORITY);
     task.estimate_minutes = slot.notes.meta.estimate_minutes;
+    task.agents.clone_from(&slot.notes.meta.agents);
     let words = task.title.to_lowercase();
     task.checkpoint = words.contains("checkpoint") || words.contains("integration");
     task.tie = tie;

@@ -1,15 +1,16 @@
 //! The fenced `mesh` block in an item's notes: YAML with the keys of the skill's task metadata contract, and `locks`, `priority`,
-//! `estimate_minutes`.
+//! `estimate_minutes`, `agent`.
 
 use mesh_core::task::Locks;
 use serde_json::Value;
 
+use crate::details::agent_names;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::nearest;
 use crate::overlap;
 use crate::yaml::{Entries, cause, options};
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "scope",
     "acceptance",
     "validation",
@@ -19,6 +20,7 @@ const KEYS: [&str; 9] = [
     "locks",
     "priority",
     "estimate_minutes",
+    "agent",
 ];
 const RISKS: [&str; 3] = ["low", "medium", "high"];
 
@@ -32,6 +34,7 @@ pub(super) struct Meta {
     pub(super) locks: Locks,
     pub(super) priority: Option<i32>,
     pub(super) estimate_minutes: Option<u32>,
+    pub(super) agents: Vec<String>,
 }
 
 /// Notes, read.
@@ -240,6 +243,10 @@ impl Meta {
                     })?;
                     self.locks.insert_units(group, units);
                 }
+            }
+            "agent" => {
+                let names = texts(key, value)?;
+                self.agents = names.iter().flat_map(|names| agent_names(names)).collect();
             }
             "allow_no_validation" => {
                 self.allow_no_validation = value

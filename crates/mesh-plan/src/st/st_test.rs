@@ -43,6 +43,16 @@ fn reading_on_from_any_byte_gives_the_whole_plan() {
 }
 
 #[test]
+fn an_item_names_its_agents() {
+    let mut item = StItem::pending(id("st-001"), "one");
+    item.notes = "```mesh\nagent: [codex, claude]\n```".to_owned();
+    let (plan, said) = read(&new_plan("2026-03-01T10:00:00Z", &[item]));
+    assert_eq!(said, []);
+    let loaded = plan.load("plan.jsonl");
+    assert_eq!(loaded.tasks[0].agents, ["codex", "claude"]);
+}
+
+#[test]
 fn what_is_written_is_read_again() {
     let ts = "2026-03-01T10:00:00Z";
     let mut first = StItem::pending(id("st-001"), "one \"quoted\"\nstep");

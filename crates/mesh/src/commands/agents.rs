@@ -178,7 +178,7 @@ fn try_one(name: &str, root: Option<&Path>, shell: &mut Shell) -> Result<u8, Com
     let scope_args = ScopeArgs {
         sources: vec![plan.display().to_string()],
         concurrency: Some(1),
-        agent: Some(name.to_owned()),
+        agent: vec![name.to_owned()],
         ..ScopeArgs::default()
     };
     let code = demo::work(&scope_args, &repository, shell)?;

@@ -74,6 +74,9 @@ struct TaskObject {
     /// Open blockers outside the source, which no run of it can end.
     outside: Vec<String>,
     locks: Vec<String>,
+    /// The agents that it names; absent for those of the run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    agents: Vec<String>,
     estimate_minutes: u32,
     critical_path_minutes: u64,
     unlocks: u32,
@@ -183,6 +186,7 @@ fn object(
             needs: task.needs.iter().map(ToString::to_string).collect(),
             outside: task.outside.iter().map(ToString::to_string).collect(),
             locks: task.locks.texts().collect(),
+            agents: task.agents.clone(),
             estimate_minutes: plan.estimate(at).0,
             critical_path_minutes: ranking.path_minutes(at),
             unlocks: ranking.unlocks(at),
@@ -423,6 +427,9 @@ fn text(scope: &Scope, agent: Option<&Profile>, object: &PlanObject) -> Vec<Stri
             }
             if !task.locks.is_empty() {
                 facts.push(format!("locks {}", task.locks.join(", ")));
+            }
+            if !task.agents.is_empty() {
+                facts.push(format!("agent {}", task.agents.join(" or ")));
             }
             lines.push(format!(
                 "  {:width$}  {}  ({})",

@@ -79,11 +79,19 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     scope.check_parallelism(args.scope.allow_serial)?;
     let (agent, profile) = run_setup::agent(&args.scope, &scope.config, folder)?;
     let program = run_setup::locate_agent(&agent, &profile, &scope.root, &scope.ours)?;
-    let more_agents = run_setup::more_agents(&args.scope, &scope.config)?;
-    for (agent, profile) in &more_agents {
-        run_setup::locate_agent(agent, profile, &scope.root, &scope.ours)?;
-    }
+    let more_agents = run_setup::more_agents(&args.scope, &scope.config, &scope.plan)?;
     let found = agents::look(&profile, &agent.config, Ok(program), &scope.ours);
+    let mut warnings = found.warnings(&agent.name, &agent.config);
+    for more in &more_agents {
+        let (agent, profile) = (&more.setup, &more.profile);
+        let program = run_setup::locate_agent(agent, profile, &scope.root, &scope.ours)?;
+        let found = agents::look(profile, &agent.config, Ok(program), &scope.ours);
+        for warning in found.warnings(&agent.name, &agent.config) {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+    }
     if scope.tracker.is_some() && scope.tools.bd_ro.is_none() {
         return Err(mesh_engine::EngineError::NO_BD_RO.into());
     }
@@ -93,7 +101,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     ask_concurrency(&mut scope, shell)?;
     scope.policy.budget = scope.config.budget.replaced_by(args.budget.budget());
     scope.notes(shell);
-    for warning in found.warnings(&agent.name, &agent.config) {
+    for warning in warnings {
         shell.note(format!("note: {warning}"));
     }
     for note in scope.missing_for_agents(Some(&profile)) {
@@ -120,9 +128,24 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     scope.policy.budget = budget;
     let mut setup = scope.setup(&args.scope, agent, &profile);
     setup.repository.clone_from(&scope.root);
-    let (more_agents, profiles): (Vec<_>, Vec<_>) = more_agents.into_iter().unzip();
-    setup.more_agents = more_agents;
-    let profiles: Vec<Profile> = std::iter::once(profile.clone()).chain(profiles).collect();
+    let mut accounts = vec![AgentAccount {
+        name: match &compound {
+            Some(_) => profile.name.clone(),
+            None => run_setup::first_name(&args.scope, &scope.config),
+        },
+        account: profile.account.clone(),
+        by_name_only: false,
+    }];
+    let mut profiles = vec![profile.clone()];
+    for more in more_agents {
+        accounts.push(AgentAccount {
+            name: more.name,
+            account: more.profile.account.clone(),
+            by_name_only: more.by_name_only,
+        });
+        setup.more_agents.push(more.setup);
+        profiles.push(more.profile);
+    }
     let mut paid = profiles.clone();
     if let Some(compound) = compound {
         setup.strategy = Some(compound.setup);
@@ -137,7 +160,7 @@ pub(crate) fn run(args: &Args, folder: &Path, shell: &mut Shell) -> Result<u8, C
     }
     let longest = |span: fn(&Profile) -> Span| profiles.iter().map(span).max().unwrap_or_default();
     let policy = mesh_core::policy::Policy {
-        agents: profiles.iter().map(account_of).collect(),
+        agents: accounts,
         start_limit: profile.limits.start,
         silence_limit: longest(|profile| profile.limits.silence),
         soft_limit: profile.limits.soft,
@@ -198,13 +221,6 @@ fn use_strategy(
     scope.policy.concurrency = facts.tasks_at_once;
     shell.line(facts.line);
     Ok((compound.driver.clone(), compound.profile()?))
-}
-
-fn account_of(profile: &Profile) -> AgentAccount {
-    AgentAccount {
-        name: profile.name.clone(),
-        account: profile.account.clone(),
-    }
 }
 
 /// That a bound of money does not bound agents that do not say what they cost.
