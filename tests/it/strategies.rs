@@ -245,6 +245,15 @@ fn a_consensus_applies_what_its_roles_vote_for(backends: Backends) {
     let turns = attempt["turns"].as_array().expect("turns");
     let votes = turns.iter().filter(|turn| turn["outcome"] == "vote: agree");
     assert_eq!(votes.count(), 5, "{attempt:#}");
+    // What the proposers added to the tasks is in the plan from now on.
+    let plan = fs_err::read_to_string(&work.source).expect("the plan");
+    for key in ["a", "b", "c"] {
+        let notes = format!(
+            r#""op":"set_notes","id":"{}","notes":"```mesh"#,
+            work.id(key)
+        );
+        assert_eq!(plan.matches(&notes).count(), 1, "{plan}");
+    }
     let shown = fixture.mesh(&["report"]).exits(0).stdout;
     assert!(
         shown.contains("vote.1.skeptic.1 by scripted: vote: agree"),

@@ -23,7 +23,7 @@ mod source;
 mod submodules;
 mod workers;
 
-pub use actions::compound::{CompoundTask, ROLES_FOLDER, Retried};
+pub use actions::compound::{CompoundTask, METADATA_FILE, ROLES_FOLDER, Retried};
 pub use actions::folder::{remove_tmp, saved, saved_of};
 pub use actions::learnings::{file as learnings_file, read as read_learnings};
 pub use actions::leftovers::save_changes;

@@ -119,6 +119,8 @@ pub struct Record<'a> {
     pub reason: Option<&'a str>,
     /// The proof that ran, and how it ended.
     pub validation: Option<&'a str>,
+    /// The text of a `mesh` block that its agents agreed on, where the task has none that is complete.
+    pub metadata: Option<&'a str>,
     /// By which what was said of this attempt is found again.
     pub marker: &'a str,
     /// The time: UTC, whole seconds, `Z`.

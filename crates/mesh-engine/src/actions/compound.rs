@@ -1,9 +1,11 @@
 //! What the driver of a strategy is told of its task beside the prompt: a file in the attempt's folder. The engine knows nothing else of
 //! strategies; what a driver does in its attempt is that of any agent.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use mesh_core::decision::{NeedCommit, StartOrder};
+use mesh_core::id::AttemptId;
 use mesh_journal::layout::AttemptDir;
 use mesh_vcs::Workspace;
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,29 @@ use crate::context::RunContext;
 
 /// In the attempt's folder: what its roles were told and said. The driver may write there, and nobody else in the attempt.
 pub const ROLES_FOLDER: &str = "roles";
+
+/// The `mesh` block that was made for a task, in the folder of roles, without fences.
+pub const METADATA_FILE: &str = "mesh-block.yaml";
+
+/// What is read of it at most, in bytes.
+const METADATA_BYTES: u64 = 64 << 10;
+
+/// The `mesh` block that was made for the task of `attempt`, by this attempt or one before it whose rounds it took over.
+pub(crate) fn metadata(context: &RunContext, attempt: &AttemptId) -> Option<String> {
+    let numbers = (1..=attempt.number).rev();
+    let mut blocks = numbers.filter_map(|number| {
+        let one = AttemptId {
+            number,
+            ..attempt.clone()
+        };
+        let folder = context.run_dir.attempt(&one).path().join(ROLES_FOLDER);
+        let file = fs_err::File::open(folder.join(METADATA_FILE)).ok()?;
+        let mut text = String::new();
+        file.take(METADATA_BYTES).read_to_string(&mut text).ok()?;
+        Some(context.secrets.mask(&text))
+    });
+    blocks.next()
+}
 
 /// In the attempt's folder: [`CompoundTask`].
 const TASK_FILE: &str = "task.json";

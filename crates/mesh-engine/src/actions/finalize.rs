@@ -14,7 +14,7 @@ use mesh_journal::results::{self, ResultRecord};
 use mesh_journal::run_id::RunId;
 use mesh_vcs::Workspace;
 
-use crate::actions::{evidence, folder, kept, land, learnings, leftovers, shared};
+use crate::actions::{compound, evidence, folder, kept, land, learnings, leftovers, shared};
 use crate::context::{RunContext, lock};
 use crate::source::AttemptReport;
 
@@ -174,6 +174,10 @@ fn report<'a>(
                     .collect()
             })
             .unwrap_or_default(),
+        metadata: match end.outcome {
+            Outcome::Verified { .. } => compound::metadata(context, attempt),
+            _ => None,
+        },
         learnings: Vec::new(),
         odd_answer,
         response: response.filter(|text| !text.trim().is_empty()),

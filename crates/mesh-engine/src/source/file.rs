@@ -85,6 +85,7 @@ impl Source for FileSource {
                 _ => None,
             },
             validation: validation.as_deref(),
+            metadata: report.metadata.as_deref(),
             marker: &marker,
         };
         self.write(&report.attempt.task, progress, said)
@@ -168,6 +169,7 @@ struct Said<'a> {
     detail: Option<&'a str>,
     reason: Option<&'a str>,
     validation: Option<&'a str>,
+    metadata: Option<&'a str>,
     marker: &'a str,
 }
 
@@ -287,6 +289,7 @@ impl FileSource {
             detail: said.detail,
             reason: said.reason,
             validation: said.validation,
+            metadata: said.metadata,
             marker: said.marker,
             time: &stamp,
         };

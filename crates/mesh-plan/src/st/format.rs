@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use mesh_core::id::TaskId;
 
+use super::meta::completed;
 use super::write::{StEvent, comment_text, event_line, progress_events, status};
 use super::{ItemStatus, StItem, StPlan};
 use crate::diagnostic::Diagnostic;
@@ -59,7 +60,18 @@ impl FileFormat for StFormat {
     ) -> Result<Option<Edit>, String> {
         let plan = super::read(bytes).0;
         let comment = record.detail.map(|detail| comment_text(detail, record));
+        let item = plan.item(record.task);
+        let notes = record
+            .metadata
+            .filter(|_| record.sets_status)
+            .zip(item)
+            .and_then(|(block, item)| completed(&item.notes, block));
+        let metadata = notes.map(|notes| StEvent::SetNotes {
+            id: record.task.clone(),
+            notes,
+        });
         let events = progress_events(record.task, record.progress, AUTHOR, comment.as_deref());
+        let events = metadata.into_iter().chain(events);
         let is_wanted =
             |event: &StEvent| record.sets_status || !matches!(event, StEvent::SetStatus { .. });
         let mut lines = Vec::new();
@@ -110,6 +122,7 @@ fn shows(plan: &StPlan, event: &StEvent) -> bool {
         StEvent::SetStatus { id, status } => {
             plan.item(id).is_some_and(|item| item.status == *status)
         }
+        StEvent::SetNotes { id, notes } => plan.item(id).is_some_and(|item| item.notes == *notes),
         StEvent::AddComment { id, text, .. } => plan
             .item(id)
             .is_some_and(|item| item.comments.iter().any(|comment| comment.text == *text)),

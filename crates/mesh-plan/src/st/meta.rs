@@ -102,6 +102,55 @@ pub fn mesh_block(text: &str) -> Result<MeshBlock, Vec<String>> {
     })
 }
 
+/// The notes with those of `scope`, `acceptance` and `validation` that their block does not say, taken from the text of another block.
+/// None when there is nothing to add, or nothing that could be read again.
+pub(super) fn completed(notes: &str, block: &str) -> Option<String> {
+    let (own, _, _) = read(notes);
+    let made = mesh_block(&format!("```mesh\n{block}\n```")).ok()?;
+    let mut added = String::new();
+    for (key, own, made) in [
+        ("scope", &own.scope, &made.scope),
+        ("acceptance", &own.acceptance, &made.acceptance),
+        ("validation", &own.validation, &made.validation),
+    ] {
+        if own.is_empty() && !made.is_empty() {
+            added.push_str(&format!("{key}:\n"));
+            for value in made {
+                // A JSON text is a YAML text.
+                added.push_str(&format!("  - {}\n", Value::from(value.as_str())));
+            }
+        }
+    }
+    if added.is_empty() {
+        return None;
+    }
+    let (there, _) = split(notes, &mut Vec::new());
+    let completed = match there {
+        Some(block) => {
+            let end = block.line + block.text.lines().count();
+            let lines: Vec<&str> = notes.lines().collect();
+            let (before, after) = lines.split_at_checked(end)?;
+            let before: String = before.iter().map(|line| format!("{line}\n")).collect();
+            format!("{before}{added}{}", after.join("\n"))
+        }
+        None if notes.trim().is_empty() => format!("```mesh\n{added}```"),
+        None => format!("{}\n\n```mesh\n{added}```", notes.trim_end()),
+    };
+    let (whole, _, problems) = read(&completed);
+    let is_sound = problems
+        .iter()
+        .all(|found| found.severity != Severity::Error);
+    let has_all = [
+        (&whole.scope, &made.scope),
+        (&whole.acceptance, &made.acceptance),
+        (&whole.validation, &made.validation),
+    ];
+    let is_whole = has_all
+        .iter()
+        .all(|(whole, made)| made.is_empty() || !whole.is_empty());
+    (is_sound && is_whole).then_some(completed)
+}
+
 /// Reads notes. Problems come without the item's name and place; the caller knows both.
 pub(super) fn read(notes: &str) -> (Meta, String, Vec<Found>) {
     if !notes.contains("```") {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::write::{StEvent, comment_text, event_line, progress_events, status};
 use super::*;
 use crate::file::Progress;
+use crate::source_snapshot::SourceKind;
 
 fn id(text: &str) -> TaskId {
     TaskId::new(text).expect("a plain id")
@@ -72,6 +73,7 @@ fn what_is_written_is_read_again() {
         detail: None,
         reason: Some("validation_failed"),
         validation: Some("`make test` ended with exit code 1"),
+        metadata: None,
         marker: "(mesh r1 st-001#2)",
         time: ts,
     };
@@ -268,4 +270,77 @@ proptest! {
         let (_, _, found) = meta::read(&notes);
         prop_assert!(found.iter().all(|found| found.line <= notes.lines().count()));
     }
+}
+
+#[test]
+fn notes_get_what_their_block_does_not_say_and_lose_nothing() {
+    let block = "scope:\n  - \"a.rs\"\nacceptance:\n  - \"it builds\"\nvalidation:\n  - \"true\"\n";
+    let whole = format!("```mesh\n{block}```");
+    for (notes, wanted) in [
+        ("", Some(whole.clone())),
+        ("Some words.\n", Some(format!("Some words.\n\n{whole}"))),
+        (
+            "Before.\n```mesh\nrisk: high\nscope:\n  - b.rs\n```\nBehind.",
+            Some(
+                "Before.\n```mesh\nrisk: high\nscope:\n  - b.rs\nacceptance:\n  - \"it builds\"\nvalidation:\n  - \"true\"\n```\nBehind."
+                    .to_owned(),
+            ),
+        ),
+        (whole.as_str(), None),
+        // An empty list is said already, and a second one would not be read.
+        (
+            "```mesh\nscope: []\nacceptance: [it is]\nvalidation: [make]\n```",
+            None,
+        ),
+    ] {
+        let completed = super::meta::completed(notes, block);
+        assert_eq!(completed, wanted, "{notes}");
+        if let Some(completed) = completed {
+            assert_eq!(super::meta::completed(&completed, block), None, "{notes}");
+        }
+    }
+    assert_eq!(super::meta::completed("", "scope: {a"), None);
+}
+
+#[test]
+fn metadata_that_agents_agreed_on_goes_into_the_notes_once() {
+    let item = StItem::pending(id("st-001"), "one");
+    let mut bytes = new_plan("2026-01-01T00:00:00Z", &[item]);
+    let format = crate::file::format(SourceKind::St).expect("a plan file");
+    let task = id("st-001");
+    let record = crate::file::Record {
+        task: &task,
+        progress: Progress::Verified,
+        sets_status: true,
+        detail: None,
+        reason: None,
+        validation: None,
+        metadata: Some("validation:\n  - \"true\"\n"),
+        marker: "",
+        time: "2026-01-01T00:00:01Z",
+    };
+    let selection = crate::file::Selection::default();
+    let edit = format.record("plan.jsonl", &bytes, &selection, &record);
+    let Ok(Some(crate::file::Edit::Append { bytes: added, .. })) = edit else {
+        panic!("{edit:?}");
+    };
+    let text = String::from_utf8_lossy(&added).into_owned();
+    assert!(
+        text.contains(r#""op":"set_notes","id":"st-001","notes":"```mesh\nvalidation:"#),
+        "{text}"
+    );
+    bytes.extend(added);
+    let (plan, said) = read(&bytes);
+    assert_eq!(said, []);
+    assert!(
+        plan.item(&task)
+            .expect("it is there")
+            .notes
+            .contains("validation:")
+    );
+    let again = format.record("plan.jsonl", &bytes, &selection, &record);
+    assert!(
+        matches!(again, Ok(Some(crate::file::Edit::None))),
+        "{again:?}"
+    );
 }

@@ -17,6 +17,13 @@ pub(super) enum StEvent {
         /// Where it stands.
         status: ItemStatus,
     },
+    /// The item's notes are these.
+    SetNotes {
+        /// The item.
+        id: TaskId,
+        /// All of them.
+        notes: String,
+    },
     /// Something was said about the item.
     AddComment {
         /// The item.
@@ -87,6 +94,7 @@ struct Record<'a, P: Serialize> {
 enum Payload<'a> {
     Replace { items: Vec<Item<'a>> },
     SetStatus { id: &'a str, status: &'static str },
+    SetNotes { id: &'a str, notes: &'a str },
     AddComment { id: &'a str, comment: Comment<'a> },
 }
 
@@ -121,6 +129,10 @@ pub(super) fn event_line(seq: u64, ts: &str, event: &StEvent) -> Vec<u8> {
         StEvent::SetStatus { id, status } => Payload::SetStatus {
             id: id.as_str(),
             status: status.as_str(),
+        },
+        StEvent::SetNotes { id, notes } => Payload::SetNotes {
+            id: id.as_str(),
+            notes,
         },
         StEvent::AddComment { id, author, text } => Payload::AddComment {
             id: id.as_str(),

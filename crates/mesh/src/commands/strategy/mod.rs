@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use mesh_agent::protocol::strategy::{Line, Turn as TurnLine};
 use mesh_core::metered::Usage;
 use mesh_core::text::one_line;
+use mesh_engine::METADATA_FILE;
 use mesh_proc::signal::{Listener, OwnSignal};
 use mesh_proc::watch::Watcher;
 use mesh_strategy::entry::{Applied, End, Entry};
@@ -256,7 +257,7 @@ impl<'a> Driver<'a> {
         let entry = match act {
             Act::Finish(_) => return Ok(false),
             Act::Persist { turn, meta } => {
-                fs_err::write(self.place.roles.join("mesh-block.yaml"), &meta.block)?;
+                fs_err::write(self.place.roles.join(METADATA_FILE), &meta.block)?;
                 Entry::Persisted { turn }
             }
             Act::Apply { turn, patch, paths } => {
