@@ -254,6 +254,12 @@ fn a_consensus_applies_what_its_roles_vote_for(backends: Backends) {
         );
         assert_eq!(plan.matches(&notes).count(), 1, "{plan}");
     }
+    let tally = "cycle 1: 5 of 5 agree, 4 needed";
+    assert_eq!(plan.matches(tally).count(), 3, "{plan}");
+    let telemetry = fixture.mesh(&["report", "--report-format", "swarm"]);
+    let telemetry = telemetry.exits(0).stdout;
+    let wanted = format!("- {}: 1 attempt, 5 of 5 votes agree", work.id("c"));
+    assert!(telemetry.contains(&wanted), "{telemetry}");
     let shown = fixture.mesh(&["report"]).exits(0).stdout;
     assert!(
         shown.contains("vote.1.skeptic.1 by scripted: vote: agree"),

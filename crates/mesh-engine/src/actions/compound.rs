@@ -38,6 +38,13 @@ pub(crate) fn metadata(context: &RunContext, attempt: &AttemptId) -> Option<Stri
     blocks.next()
 }
 
+/// What a driver says before the final block of how it came to its end: a line of what became of the task, then one a note.
+pub(crate) fn notes(said: &str) -> Vec<String> {
+    let lines = said.lines().skip(1);
+    let notes = lines.map_while(|line| line.strip_prefix("- "));
+    notes.map(str::to_owned).collect()
+}
+
 /// In the attempt's folder: [`CompoundTask`].
 const TASK_FILE: &str = "task.json";
 

@@ -174,6 +174,10 @@ fn report<'a>(
                     .collect()
             })
             .unwrap_or_default(),
+        strategy_notes: match (&context.setup.strategy, &response) {
+            (Some(_), Some(said)) => compound::notes(said),
+            _ => Vec::new(),
+        },
         metadata: match end.outcome {
             Outcome::Verified { .. } => compound::metadata(context, attempt),
             _ => None,

@@ -75,6 +75,9 @@ impl Source for FileSource {
                 format!("{what}; learned: {}{quoted}", ids.join(", "))
             }
         };
+        let notes = report.strategy_notes.iter();
+        let notes: String = notes.map(|note| format!("\n{note}")).collect();
+        let detail = format!("{detail}{notes}");
         let marker = marker_of_attempt(&self.run, report.attempt);
         let proof = report.proof.as_ref();
         let validation = proof.map(|(command, end)| format!("`{command}` {}", end.ending));

@@ -108,6 +108,8 @@ pub struct AttemptReport<'a> {
     pub workspace: String,
     /// What the workspace was made on.
     pub base: Vec<String>,
+    /// What its strategy says of how it came to its end, such as votes, a line each.
+    pub strategy_notes: Vec<String>,
     /// The `mesh` block that the agents of its strategy agreed on, without fences.
     pub metadata: Option<String>,
     /// The ids of the learnings that were written down.

@@ -156,6 +156,22 @@ fn telemetry(task: &TaskSummary) -> Option<String> {
     })
 }
 
+/// The votes of a task's last attempt, if there were any.
+fn votes(task: &TaskSummary) -> String {
+    let turns = task.attempts.last().map(|attempt| attempt.turns.as_slice());
+    let votes = || {
+        let turns = turns.unwrap_or_default().iter();
+        turns.filter_map(|turn| turn.outcome.strip_prefix("vote: "))
+    };
+    match votes().count() {
+        0 => String::new(),
+        all => {
+            let agree = votes().filter(|vote| *vote == "agree").count();
+            format!(", {agree} of {} agree", counted(all, "vote"))
+        }
+    }
+}
+
 fn swarm(summary: &Summary, setup: Option<&RunSetup>) -> Vec<String> {
     let attempted = || {
         summary
@@ -172,7 +188,10 @@ fn swarm(summary: &Summary, setup: Option<&RunSetup>) -> Vec<String> {
     );
     lines.extend(section(
         "Consensus telemetry",
-        attempted().map(|task| format!("{}: {}", task.id, counted(task.attempts.len(), "attempt"))),
+        attempted().map(|task| {
+            let attempts = counted(task.attempts.len(), "attempt");
+            format!("{}: {attempts}{}", task.id, votes(task))
+        }),
     ));
     lines.extend(section("Validation", commands(summary)));
     if summary.source.kind.as_deref() == Some("st") {
