@@ -83,7 +83,7 @@ fn a_killed_coordinator_is_followed_by_one_that_adopts_its_agents(backends: Back
 }
 
 /// The shim above the agent of an attempt: its parent.
-fn shim_of(fixture: &Fixture, attempt: &str) -> Pid {
+pub(crate) fn shim_of(fixture: &Fixture, attempt: &str) -> Pid {
     let agent = fixture.pid(attempt);
     let status = fs_err::read_to_string(format!("/proc/{}/status", agent.as_raw_nonzero()))
         .expect("a living agent");

@@ -18,6 +18,7 @@ mod demo;
 mod disk;
 mod doctor;
 mod epic;
+mod every_source;
 mod exclusion;
 mod fixture;
 mod going_on;

@@ -43,7 +43,7 @@ fn verdict(key: &str, patch: Option<String>) -> String {
 }
 
 /// What a role answers in a turn when all goes well.
-fn answer(key: &str, turn: &str) -> String {
+pub(crate) fn answer(key: &str, turn: &str) -> String {
     let words: Vec<&str> = turn.split('.').collect();
     match (words[0], words[2]) {
         ("patch", "worker") => patch_answer(key),
@@ -68,7 +68,7 @@ fn answer(key: &str, turn: &str) -> String {
 const CONSENSUS: [&str; 5] = ["proposer", "critic_a", "critic_b", "skeptic", "synthesizer"];
 
 /// The turns that a story may ask for.
-fn turns() -> Vec<String> {
+pub(crate) fn turns() -> Vec<String> {
     let mut turns = Vec::new();
     for ask in 1..=2 {
         for round in 1..=3 {
@@ -92,7 +92,7 @@ fn turns() -> Vec<String> {
 }
 
 /// Scripts the roles of all jobs: each says its turn in the log and answers, with `special` steps in place of the answer.
-fn script_roles(
+pub(crate) fn script_roles(
     fixture: &Fixture,
     work: &Work,
     special: impl Fn(&str, &str) -> Option<Vec<Value>>,
@@ -110,7 +110,7 @@ fn script_roles(
 }
 
 /// The scripted agent as one with a name, which may write where the stories look.
-fn configure(fixture: &Fixture, more: &str) {
+pub(crate) fn configure(fixture: &Fixture, more: &str) {
     let command = fixture.agent_command();
     let marks = fixture.marks();
     let table =
@@ -325,7 +325,7 @@ fn assert_asked(fixture: &Fixture, times: usize) {
 }
 
 /// The driver of `a#1`.
-fn driver(fixture: &Fixture) -> Pid {
+pub(crate) fn driver(fixture: &Fixture) -> Pid {
     let is_driver = |pid: &i32| {
         let read = |name: &str| fs_err::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
         let has = |bytes: &[u8], word: &str| {

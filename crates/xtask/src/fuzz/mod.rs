@@ -3,6 +3,8 @@
 mod mutate;
 mod parsers;
 mod ro;
+mod roles;
+mod targets;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,9 +16,9 @@ use crate::release::again_with_optimisation;
 /// Help of the command.
 pub const HELP: &str = "\
 fuzz NAME [--cases N] [--seconds N] [--seed N]
-    Strange input, made from the fixtures, for a parser: `list`, `yaml`, `st`, `config`, `agents`, `journal`, or `parsers` for all of them
-    one after another. Ends with 1 when one panics, takes too long or too much memory, with the input in a file. Without --cases and
-    --seconds: ten seconds each.
+    Strange input, made from the fixtures, for a parser: `list`, `yaml`, `st`, `csv`, `units`, `config`, `agents`, `journal`, `bd`,
+    `strategies`, or `parsers` for all of them, as many side by side as there are processors. Ends with 1 when one panics, takes too long or
+    too much memory, with the input in a file. Without --cases and --seconds: ten seconds each.
     `fuzz ro`: every flag of every command of every bd in every spelling, then N hostile calls (1,000,000), against what mesh-bd-ro lets
     through, judged from the contract. Ends with 1 when something gets through that must not, with the smallest call.";
 

@@ -201,6 +201,8 @@ impl<'a> Driver<'a> {
             );
             let Next { turns, act } = next.map_err(GaveUp::because)?;
             if let Some(Act::Finish(outcome)) = act {
+                // What still runs has lost, and is told of too.
+                while self.supersede(&[])? {}
                 return Ok(outcome);
             }
             if self.supersede(&turns)? || self.start(&turns)? {
@@ -222,8 +224,8 @@ impl<'a> Driver<'a> {
         let Some(id) = self.roles.running().find(|id| !is_wanted(id)) else {
             return Ok(false);
         };
-        self.roles.end(Key::Turn(id));
-        self.told(id, "superseded", false, None);
+        let usage = self.roles.end(Key::Turn(id));
+        self.told(id, "superseded", false, usage);
         let end = End::Superseded;
         self.transcript.append(Entry::Turn { turn: id, end })?;
         Ok(true)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use mesh_agent::launch::{self, AttemptFacts, CommandKind, Launch};
 use mesh_agent::profile::{Limits, Profile};
 use mesh_agent::protocol::{Sources, plain};
-use mesh_core::metered::{Refusal, Usage};
+use mesh_core::metered::{Metered, Refusal, Usage};
 use mesh_core::time::{Millis, Span};
 use mesh_engine::{Manifest, unix_ms};
 use mesh_plan::details::join_commands;
@@ -240,12 +240,13 @@ impl<'a> Roles<'a> {
         Ok(())
     }
 
-    /// Ends a process and waits until it and all that came from it are gone.
-    pub fn end(&mut self, key: Key) {
-        if let Some(process) = self.running.remove(&key) {
-            process.live.request_stop();
-            process.wait_for_end();
-        }
+    /// Ends a process and waits until it and all that came from it are gone. Gives what its agent says that it used.
+    pub fn end(&mut self, key: Key) -> Option<Usage> {
+        let process = self.running.remove(&key)?;
+        process.live.request_stop();
+        process.wait_for_end();
+        let profile = process.profile.as_ref()?;
+        process.metered(profile, self.place).usage
     }
 
     /// Ends all of them, at the same time.
@@ -394,19 +395,7 @@ impl Process {
             };
         };
         let (stdout, stderr) = (self.folder.join("stdout"), self.folder.join("stderr"));
-        let home = profile.session_home(&self.folder, &place.ours);
-        let started = place.run_started_unix_ms;
-        let metered = profile
-            .protocol
-            .metered(&Sources {
-                stdout: &stdout,
-                stderr: &stderr,
-                home: home.as_deref(),
-                limit_patterns: &profile.limit_patterns,
-                now_unix_ms: unix_ms(),
-                moment: &|at| Millis(at.saturating_sub(started)),
-            })
-            .unwrap_or_default();
+        let metered = self.metered(profile, place);
         let end = self.end(report, profile, &stdout, &stderr);
         let is_answer = matches!(end, End::Answer { .. });
         const TERM: i32 = 15;
@@ -418,6 +407,21 @@ impl Process {
             usage: metered.usage,
             end,
         }
+    }
+
+    /// What its agent says that it used, and whether its provider refused it.
+    fn metered(&self, profile: &Profile, place: &Place) -> Metered {
+        let home = profile.session_home(&self.folder, &place.ours);
+        let started = place.run_started_unix_ms;
+        let metered = profile.protocol.metered(&Sources {
+            stdout: &self.folder.join("stdout"),
+            stderr: &self.folder.join("stderr"),
+            home: home.as_deref(),
+            limit_patterns: &profile.limit_patterns,
+            now_unix_ms: unix_ms(),
+            moment: &|at| Millis(at.saturating_sub(started)),
+        });
+        metered.unwrap_or_default()
     }
 
     fn end(&self, report: &ExitReport, profile: &Profile, stdout: &Path, stderr: &Path) -> End {
