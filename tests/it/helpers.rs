@@ -50,7 +50,7 @@ const BOOTSTRAP: &str =
     r#"command -v mesh >/dev/null 2>&1 && mesh --help 2>&1 | grep -q "mesh.zig""#;
 
 /// 000:108 and 109, 001:125 and 126.
-const WAVE: &str = r#"id,objective,unit_scope,constraints,invariants,proof_command,delivery_mode,attempt,variant,budget_tier
+pub(crate) const WAVE: &str = r#"id,objective,unit_scope,constraints,invariants,proof_command,delivery_mode,attempt,variant,budget_tier
 u-001,"Fix flaky parser: treat trailing commas as invalid","src/parser.py; tests/test_parser.py","Do not change public API; keep diff minimal; no git push","No new allocations in hot path; reject invalid input at boundary","uv run pytest tests/test_parser.py::test_reject_trailing_comma","commit_first",1,"wave","aware"
 "#;
 

@@ -48,6 +48,7 @@ mod reason;
 mod report_formats;
 mod script;
 mod secrets;
+mod seeds;
 mod setup_command;
 mod snapshot;
 mod strategies;

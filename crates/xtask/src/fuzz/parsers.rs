@@ -102,15 +102,16 @@ fn try_all(target: &'static Target, until: Until, seed: u64) -> Result<u64, Stri
     let mut cases = 0;
     let mut case_began = began;
     let problem = loop {
-        match each.recv_timeout(LOOK) {
+        let has_ended = match each.recv_timeout(LOOK) {
             Ok(()) => {
                 cases += 1;
                 case_began = Instant::now();
+                true
             }
             Err(RecvTimeoutError::Timeout) if case_began.elapsed() >= CASE_LIMIT => {
                 break Some("it takes too long".to_owned());
             }
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => {
                 break match worker.join() {
                     Ok(Ok(())) => None,
@@ -118,7 +119,7 @@ fn try_all(target: &'static Target, until: Until, seed: u64) -> Result<u64, Stri
                     Err(_) => Some("it panics".to_owned()),
                 };
             }
-        }
+        };
         if peak_kib()? > MOST_KIB {
             break Some(format!(
                 "more than {} MiB of memory were taken, by it or by a parser beside it",
@@ -127,7 +128,8 @@ fn try_all(target: &'static Target, until: Until, seed: u64) -> Result<u64, Stri
         }
         let enough = until.cases.is_some_and(|most| cases >= most)
             || until.time.is_some_and(|time| began.elapsed() >= time);
-        if enough {
+        // An input that is still being read may be the one that takes too long.
+        if enough && has_ended {
             break None;
         }
     };
