@@ -9,32 +9,25 @@ use mesh_core::id::TaskId;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::csv::CsvFormat;
 use crate::diagnostic::Diagnostic;
-use crate::list::ListFormat;
 use crate::source_snapshot::{SourceKind, SourceSnapshot};
-use crate::st::StFormat;
 
 /// The most that a plan file may have, in bytes. What is larger was not written as one.
 pub(crate) const MOST_BYTES: usize = 16 << 20;
 /// What is said of a larger one.
 pub(crate) const TOO_LARGE: &str = "this has more than 16 MiB, which is no list of tasks";
 
-/// All formats; a new one is a line here.
-static FORMATS: [&dyn FileFormat; 3] = [&StFormat, &ListFormat, &CsvFormat];
-
 /// The format of this kind; none for the tracker.
 #[must_use]
 pub fn format(kind: SourceKind) -> Option<&'static dyn FileFormat> {
-    FORMATS.into_iter().find(|format| format.kind() == kind)
+    kind.format()
 }
 
 /// The format of files whose name ends like this, without the dot.
 #[must_use]
 pub fn by_extension(extension: &str) -> Option<&'static dyn FileFormat> {
-    FORMATS
-        .into_iter()
-        .find(|format| format.extensions().contains(&extension))
+    let mut formats = SourceKind::ALL.iter().filter_map(|kind| kind.format());
+    formats.find(|format| format.extensions().contains(&extension))
 }
 
 /// Which tasks of a file are meant, what is known of them beside it, and what is written.

@@ -8,47 +8,59 @@ use mesh_core::plan::{Plan, PlanProblem};
 use mesh_core::task::Task;
 use serde::{Deserialize, Serialize};
 
+use crate::csv::CsvFormat;
 use crate::details::TaskDetails;
 use crate::diagnostic::{self, Diagnostic, Place, Severity};
+use crate::file::FileFormat;
+use crate::list::ListFormat;
 use crate::nearest;
+use crate::st::StFormat;
 
-/// Where tasks come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceKind {
+macro_rules! kinds {
+    ($($(#[$about:meta])* $kind:ident $word:literal $format:expr,)*) => {
+        /// Where tasks come from.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum SourceKind {
+            $($(#[$about])* #[serde(rename = $word)] $kind,)*
+        }
+
+        impl SourceKind {
+            /// All of them.
+            pub const ALL: &[SourceKind] = &[$(SourceKind::$kind),*];
+
+            /// The word that names it on the command line and in records.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(SourceKind::$kind => $word,)* }
+            }
+
+            /// What reads and writes its files; nothing for the tracker.
+            #[must_use]
+            pub fn format(self) -> Option<&'static dyn FileFormat> {
+                match self { $(SourceKind::$kind => $format,)* }
+            }
+        }
+    };
+}
+
+// A new source is a line here, and a file that has its format.
+kinds! {
     /// The tracker.
-    Bd,
+    Bd "bd" None,
     /// A JSONL plan file, version 3.
-    St,
+    St "st" Some(&StFormat),
     /// A task list in Markdown or YAML.
-    List,
+    List "list" Some(&ListFormat),
     /// A wave CSV.
-    Csv,
+    Csv "csv" Some(&CsvFormat),
 }
 
 impl SourceKind {
-    /// The word that names it on the command line and in records.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SourceKind::Bd => "bd",
-            SourceKind::St => "st",
-            SourceKind::List => "list",
-            SourceKind::Csv => "csv",
-        }
-    }
-
     /// The inverse of [`SourceKind::as_str`].
     #[must_use]
     pub fn from_word(word: &str) -> Option<SourceKind> {
-        [
-            SourceKind::Bd,
-            SourceKind::St,
-            SourceKind::List,
-            SourceKind::Csv,
-        ]
-        .into_iter()
-        .find(|kind| kind.as_str() == word)
+        let mut all = SourceKind::ALL.iter().copied();
+        all.find(|kind| kind.as_str() == word)
     }
 }
 

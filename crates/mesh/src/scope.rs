@@ -44,7 +44,7 @@ pub(crate) struct ScopeArgs {
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
     /// What SOURCE is, where its name does not tell.
-    #[arg(long, value_name = "KIND", value_parser = ["bd", "st", "list", "csv"])]
+    #[arg(long, value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(SourceKind::ALL.iter().map(|kind| kind.as_str())))]
     pub source: Option<String>,
     /// How a task list on standard input is written; without it that shows by looking at it.
     #[arg(long, value_name = "FORMAT", value_parser = ["markdown", "yaml"])]

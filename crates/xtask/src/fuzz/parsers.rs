@@ -61,10 +61,10 @@ pub(super) fn run(name: &str, until: Until, seed: u64) -> Outcome<ExitCode> {
     };
     let sound = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..width).map(|_| scope.spawn(work)).collect();
-        let ends = workers
+        let mut ends = workers
             .into_iter()
             .map(|worker| worker.join().unwrap_or(false));
-        ends.fold(true, |all, sound| all && sound)
+        ends.all(|sound| sound)
     });
     println!("memory: {} MiB at most", peak_kib().unwrap_or(0) >> 10);
     Ok(if sound {
