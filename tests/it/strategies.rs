@@ -139,6 +139,29 @@ fn three(backends: Backends, more: &str) -> Option<(Fixture, Work)> {
     Some((fixture, work))
 }
 
+#[test]
+fn a_task_says_how_its_consensus_is_found_st_git() {
+    let (fixture, work) = two("");
+    let notes = "```mesh\nswarm:\n  roles: 3\n```";
+    let line = json!({
+        "v": 3, "ts": "2026-03-01T10:00:00Z", "lane": "event", "seq": 2,
+        "op": "set_notes", "id": work.id("a"), "notes": notes,
+    });
+    let mut plan = fs_err::read_to_string(&work.source).expect("the plan");
+    plan.push_str(&format!("{line}\n"));
+    fs_err::write(&work.source, plan).expect("written");
+    script_roles(&fixture, &work, |_, _| None);
+    let report = start(&fixture, &work, "consensus", 5, &[]).wait().exits(0);
+    let report = report.object();
+    assert_worked(&fixture, &work, &report, "consensus");
+    for (key, votes) in [("a", 3), ("b", 5)] {
+        let attempt = &task(&report, work.id(key))["attempts"][0];
+        let turns = attempt["turns"].as_array().expect("turns").iter();
+        let agree = turns.filter(|turn| turn["outcome"] == "vote: agree");
+        assert_eq!(agree.count(), votes, "{attempt:#}");
+    }
+}
+
 /// One task and another one beside it.
 fn two(more: &str) -> (Fixture, Work) {
     let fixture = ST_GIT.open().expect("fakes are there");

@@ -12,8 +12,8 @@ use crate::id::{AttemptId, LockGroup, SlotId, TaskId};
 use crate::landing::Candidate;
 use crate::policy::Budget;
 use crate::state::Finalizing;
-use crate::task::Commit;
-use crate::time::{Millis, Span};
+use crate::task::{Commit, TaskLimits};
+use crate::time::Millis;
 use crate::wave::WaveEnd;
 
 /// One choice.
@@ -422,8 +422,8 @@ pub struct StartOrder {
     pub agent: u16,
     /// The attempt before that this one goes on from.
     pub continues: Option<Continuation>,
-    /// The task's own limit for how long its agent runs.
-    pub hard_limit: Option<Span>,
+    /// The task's own limits for how long its agent runs.
+    pub limits: TaskLimits,
 }
 
 /// An attempt that the next one goes on from: in its workspace, with all that it left there, and in its session where the program

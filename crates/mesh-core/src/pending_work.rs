@@ -133,7 +133,7 @@ impl State {
             onto: self.policy.land.clone().filter(|_| task.rebase),
             previous: task.last_failure.as_deref().cloned(),
             continues: task.continues.as_deref().cloned(),
-            hard_limit: self.plan.task(at).limits.hard,
+            limits: self.plan.task(at).limits,
         }
     }
 }

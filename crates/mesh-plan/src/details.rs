@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use mesh_core::id::TaskId;
+use serde::{Deserialize, Serialize};
 
 /// The agents that a task names, with commas between them; each once.
 pub(crate) fn agent_names(text: &str) -> Vec<String> {
@@ -47,6 +48,18 @@ impl ProofFrom {
     }
 }
 
+/// What one layer (a task, the configuration) says about the strategy `consensus`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConsensusLayer {
+    /// 5 or 3 roles.
+    pub roles: Option<u32>,
+    /// Votes needed.
+    pub consensus_threshold: Option<u32>,
+    /// Cycles after the first.
+    pub consensus_retries: Option<u32>,
+}
+
 /// Everything about a task that is not scheduling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskDetails {
@@ -74,6 +87,8 @@ pub struct TaskDetails {
     pub scope: Vec<String>,
     /// A result without any proof is accepted.
     pub allow_no_validation: bool,
+    /// What it says about the strategy `consensus`.
+    pub consensus: ConsensusLayer,
     /// [`fingerprint`] of title, description, acceptance, design and proof, so that a later run can see whether they changed.
     pub text_fingerprint: String,
     /// The source's word for where the task stands.

@@ -21,6 +21,7 @@ fn details() -> TaskDetails {
         proof_from: ProofFrom::Acceptance,
         scope: Vec::new(),
         allow_no_validation: false,
+        consensus: crate::details::ConsensusLayer::default(),
         text_fingerprint: String::new(),
         status: "open".to_owned(),
         assignee: None,

@@ -288,6 +288,26 @@ fn without_a_proof_nothing_is_begun() {
 }
 
 #[test]
+fn a_task_has_its_own_settings_as_far_as_the_run_has_room() {
+    let own = |roles, consensus_threshold, consensus_retries| ConsensusLayer {
+        roles,
+        consensus_threshold,
+        consensus_retries,
+    };
+    let five = Consensus::default();
+    let three = Consensus {
+        form: Form::Three,
+        threshold: 3,
+        retries: 2,
+    };
+    assert_eq!(five.of_task(&ConsensusLayer::default()), five);
+    assert_eq!(five.of_task(&own(Some(3), None, None)), three);
+    assert_eq!(three.of_task(&own(Some(5), Some(5), None)), three);
+    let stricter = five.of_task(&own(None, Some(5), Some(0)));
+    assert_eq!((stricter.threshold, stricter.retries), (5, 0));
+}
+
+#[test]
 fn layers_say_roles_threshold_and_retries() {
     let layer = |roles, consensus_threshold, consensus_retries| ConsensusLayer {
         roles,

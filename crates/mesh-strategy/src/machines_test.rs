@@ -3,7 +3,9 @@
 use super::*;
 use crate::entry::{Applied, End};
 use crate::step::{Act, Change, Outcome, Reason, Role, Stage, TurnId};
-use crate::strategy::{Consensus, ConsensusLayer, Delivery, Form};
+use mesh_plan::details::ConsensusLayer;
+
+use crate::strategy::{Consensus, Delivery, Form};
 use crate::task::{Asked, Meta};
 
 const DIFF: &str = "--- a/src/a.rs\n+++ b/src/a.rs\n@@ -1 +1 @@\n-a\n+b\n";

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use mesh_plan::details::ConsensusLayer;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -164,19 +165,29 @@ impl Form {
     }
 }
 
-/// What one layer (invocation, task, configuration) says about `consensus`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ConsensusLayer {
-    /// 5 or 3 roles.
-    pub roles: Option<u32>,
-    /// Votes needed.
-    pub consensus_threshold: Option<u32>,
-    /// Cycles after the first.
-    pub consensus_retries: Option<u32>,
-}
-
 impl Consensus {
+    /// These settings with what a task says of its own. It cannot have more roles than the run has room for, nor need more votes than
+    /// it has roles.
+    #[must_use]
+    pub fn of_task(self, own: &ConsensusLayer) -> Consensus {
+        let form = match own.roles {
+            Some(3) => Form::Three,
+            _ => self.form,
+        };
+        let threshold = match own.consensus_threshold {
+            Some(votes) => usize::try_from(votes).unwrap_or(usize::MAX),
+            None => self.threshold,
+        };
+        Consensus {
+            form,
+            threshold: threshold.clamp(1, form.roles()),
+            retries: own
+                .consensus_retries
+                .unwrap_or(self.retries)
+                .min(MAX_RETRIES),
+        }
+    }
+
     /// Puts layers together, the first of which that says something counts. Where none names the roles, there are five if
     /// `concurrency` has room for them. The threshold is that of the form (4 of 5, 3 of 3) unless a layer names one.
     ///

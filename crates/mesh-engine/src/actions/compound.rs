@@ -7,6 +7,7 @@ use std::path::Path;
 use mesh_core::decision::{NeedCommit, StartOrder};
 use mesh_core::id::AttemptId;
 use mesh_journal::layout::AttemptDir;
+use mesh_plan::details::ConsensusLayer;
 use mesh_vcs::Workspace;
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,12 @@ pub struct CompoundTask {
     pub validation: Vec<String>,
     /// A result without any proof is accepted.
     pub allow_no_validation: bool,
+    /// Its own time after which an agent is late, in milliseconds.
+    #[serde(default)]
+    pub soft_limit_ms: Option<u64>,
+    /// What it says about the strategy `consensus`.
+    #[serde(default)]
+    pub consensus: ConsensusLayer,
     /// Finished work that the workspace stands on.
     pub needs: Vec<NeedCommit>,
     /// Files that the workspace starts with in conflict.
@@ -145,6 +152,8 @@ pub(crate) fn write(
         scope: details.scope,
         validation,
         allow_no_validation: details.allow_no_validation,
+        soft_limit_ms: order.limits.soft.map(|limit| limit.0),
+        consensus: details.consensus,
         needs: order.needs.clone(),
         conflicts: conflicts.map(|path| path.display().to_string()).collect(),
         continues: before.filter(|_| is_continued).map(|before| before.attempt),

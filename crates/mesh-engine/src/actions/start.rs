@@ -95,7 +95,7 @@ fn prepare_and_launch(context: &RunContext, order: &StartOrder) -> Result<Proces
     let launch = launch::agent(profile, program, &facts, &context.ours).map_err(could_not)?;
     let agent = attempt.process(Role::Agent);
     let mut limits = profile.limits;
-    limits.hard = order.hard_limit.unwrap_or(limits.hard);
+    limits.hard = order.limits.hard.unwrap_or(limits.hard);
     context
         .executor
         .start(&agent, &launch, &limits)

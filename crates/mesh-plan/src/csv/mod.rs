@@ -311,6 +311,7 @@ impl Reader<'_> {
                 .collect(),
             scope: self.scope(row),
             allow_no_validation: false,
+            consensus: crate::details::ConsensusLayer::default(),
             text_fingerprint: String::new(),
             status: RowStatus::Pending.as_str().to_owned(),
             assignee: None,

@@ -26,6 +26,7 @@ pub(super) fn details_of(issue: &Issue, member: bool) -> TaskDetails {
         proof_from,
         scope: Vec::new(),
         allow_no_validation: false,
+        consensus: crate::details::ConsensusLayer::default(),
         text_fingerprint: String::new(),
         status: issue.status.as_str().to_owned(),
         assignee: issue.assignee.clone(),

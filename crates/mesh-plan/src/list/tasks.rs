@@ -207,6 +207,7 @@ impl Reader<'_> {
             proof: validation,
             scope,
             allow_no_validation: false,
+            consensus: crate::details::ConsensusLayer::default(),
             text_fingerprint: String::new(),
             status: status.to_owned(),
             assignee: None,

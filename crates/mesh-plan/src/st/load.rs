@@ -154,6 +154,7 @@ fn details_of(slot: &Slot) -> TaskDetails {
         proof: meta.validation.clone(),
         scope: meta.scope.clone(),
         allow_no_validation: meta.allow_no_validation,
+        consensus: meta.consensus,
         text_fingerprint: String::new(),
         status: item.status.as_str().to_owned(),
         assignee: None,

@@ -4,6 +4,7 @@
 use mesh_core::task::Locks;
 use serde_json::Value;
 
+use crate::details::ConsensusLayer;
 use crate::details::agent_names;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::nearest;
@@ -31,6 +32,7 @@ pub(super) struct Meta {
     pub(super) acceptance: Vec<String>,
     pub(super) validation: Vec<String>,
     pub(super) allow_no_validation: bool,
+    pub(super) consensus: ConsensusLayer,
     pub(super) locks: Locks,
     pub(super) priority: Option<i32>,
     pub(super) estimate_minutes: Option<u32>,
@@ -315,13 +317,41 @@ impl Meta {
             "risk" if !value.as_str().is_some_and(|word| RISKS.contains(&word)) => {
                 return Err("`risk` is `low`, `medium` or `high`".to_owned());
             }
-            "swarm" if !value.is_object() && !value.is_null() => {
-                return Err("`swarm` holds keys with values".to_owned());
-            }
+            "swarm" => self.consensus = consensus(&value)?,
             _ => {}
         }
         Ok(())
     }
+}
+
+/// The overrides of the swarm. Keys that mean nothing here are those of another program.
+fn consensus(value: &Value) -> Result<ConsensusLayer, String> {
+    if !value.is_object() && !value.is_null() {
+        return Err("`swarm` holds keys with values".to_owned());
+    }
+    let number = |key: &str, most: u64| match value.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(given) => {
+            let number = given.as_u64().filter(|number| *number <= most);
+            match number.and_then(|number| u32::try_from(number).ok()) {
+                Some(number) => Ok(Some(number)),
+                None => Err(format!("`swarm.{key}` is a whole number of at most {most}")),
+            }
+        }
+    };
+    let roles = match value.get("roles") {
+        // By their names: three of them or all.
+        Some(Value::Array(names)) => u32::try_from(names.len()).ok(),
+        _ => number("roles", 5)?,
+    };
+    if roles.is_some_and(|roles| roles != 5 && roles != 3) {
+        return Err("`swarm.roles` is 5 (all) or 3 (proposer, skeptic and synthesizer)".to_owned());
+    }
+    Ok(ConsensusLayer {
+        roles,
+        consensus_threshold: number("consensus_threshold", 5)?,
+        consensus_retries: number("consensus_retries", 9)?,
+    })
 }
 
 /// A list of texts; one text alone is a list of one. Numbers and the like are refused, because YAML has already changed how they

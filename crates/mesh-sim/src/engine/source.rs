@@ -42,6 +42,7 @@ pub(super) fn details(id: &TaskId) -> TaskDetails {
         proof_from: ProofFrom::Acceptance,
         scope: Vec::new(),
         allow_no_validation: false,
+        consensus: mesh_plan::details::ConsensusLayer::default(),
         text_fingerprint: String::new(),
         status: "open".to_owned(),
         assignee: None,

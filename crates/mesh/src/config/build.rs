@@ -10,7 +10,8 @@ use mesh_core::id::LockGroup;
 use mesh_core::policy::{Allowance, Budget, Cap, Dispatch, Rank, RetryMode, Unlabelled};
 use mesh_core::time::Span;
 use mesh_engine::{LearningsSetup, TrackerLimits, TrackerView};
-use mesh_strategy::strategy::{ConsensusLayer, Strategy};
+use mesh_plan::details::ConsensusLayer;
+use mesh_strategy::strategy::Strategy;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 

@@ -133,7 +133,7 @@ pub struct StrategyConfig {
     /// `pipeline`: what the accepted patch becomes.
     pub delivery: Option<mesh_strategy::strategy::Delivery>,
     /// `consensus`: how it is found.
-    pub consensus: mesh_strategy::strategy::ConsensusLayer,
+    pub consensus: mesh_plan::details::ConsensusLayer,
 }
 
 /// `[locks]`.

@@ -101,11 +101,13 @@ impl Place {
             .name
             .parse()
             .map_err(|error: mesh_strategy::strategy::UnknownStrategy| odd(error.to_string()))?;
-        let choices: Choices = serde_json::from_value(of_strategy.settings.clone())
+        let mut choices: Choices = serde_json::from_value(of_strategy.settings.clone())
             .map_err(|error| odd(format!("the choices of the strategy: {error}")))?;
         let dir = run_dir.attempt(&attempt);
         let told = CompoundTask::read(&dir)?
             .ok_or_else(|| odd(format!("{attempt} has no file with its task")))?;
+        choices.soft_limit_ms = told.soft_limit_ms.or(choices.soft_limit_ms);
+        choices.settings.consensus = choices.settings.consensus.of_task(&told.consensus);
         let mut task = task_of(&attempt, &told, &choices);
         if let (Some(number), Some(previous)) = (told.continues, &mut task.previous) {
             let before = AttemptId {
